@@ -1,0 +1,38 @@
+# The project's commands. Only `sh`, `make` and a Python 3.11 or newer are needed.
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check bench matrix lock docs clean
+
+PORT ?= 8000
+RUN = .venv/bin/python -m
+export PORT ARGS STAGES
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+env: ## make .venv from the lock (the other commands do it when needed)
+	@python=$$(sh tools/find_python.sh) && "$$python" -m tools.environment
+
+demo: env ## serve the demo site on 127.0.0.1:$(PORT), in the foreground
+	@$(RUN) tools.demo
+
+test: env ## run the tests against the built wheel (STAGES="sqlite postgres", ARGS="-k words")
+	@$(RUN) tools.test
+
+check: env ## format, lint, types, layers, migrations, docs, sizes, metadata
+	@$(RUN) tools.check
+
+bench: env ## measure the cost of a request, write benchmarks/out/*.json
+	@$(RUN) tools.postgres .venv/bin/python -m benchmarks $(ARGS)
+
+matrix: env ## run the tests on every Python and Django that is supported and installed
+	@$(RUN) tools.matrix
+
+lock: env ## renew the lock files in requirements/
+	@$(RUN) tools.lock
+
+docs: env ## build the documentation into site/
+	@.venv/bin/zensical build --strict
+
+clean: ## remove what the other commands made
+	rm -rf .venv .cache .nox site dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
