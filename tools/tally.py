@@ -1,4 +1,4 @@
-"""Counts of passed, failed and skipped tests: read from pytest's reports, added up over runs, said in one line."""
+"""Counts of passed, failed and skipped tests: read from pytest's reports, added up, said in one line."""
 
 from __future__ import annotations
 

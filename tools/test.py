@@ -49,7 +49,9 @@ STAGES = (
         ("tests", "-m", "any_user"),
         settings="tests.settings_uuid_user",
     ),
-    Stage("upstream-sqlite", "Django's own session tests on SQLite", UPSTREAM, (UPSTREAM,), with_upstream=True),
+    Stage(
+        "upstream-sqlite", "Django's own session tests on SQLite", UPSTREAM, (UPSTREAM,), with_upstream=True
+    ),
     Stage(
         "upstream-postgres",
         "Django's own session tests on PostgreSQL",
@@ -84,7 +86,9 @@ def run_stage(stage: Stage, env: dict[str, str], extra: list[str]) -> tally.Tall
         return tally.read_report(report, code)
 
 
-def run_all(stages: list[Stage], base: dict[str, str], extra: list[str]) -> list[tuple[str, tally.Tally | str]]:
+def run_all(
+    stages: list[Stage], base: dict[str, str], extra: list[str]
+) -> list[tuple[str, tally.Tally | str]]:
     """Run the stages one after the other; a stage that cannot run is a sentence instead of a tally."""
     results: list[tuple[str, tally.Tally | str]] = []
     with contextlib.ExitStack() as stack:
@@ -138,7 +142,9 @@ def parse_arguments() -> tuple[list[Stage], bool, list[str]]:
     unknown = set(names) - {stage.name for stage in STAGES}
     if unknown:
         parser.error(f"no such stage: {', '.join(sorted(unknown))}")
-    stages = [stage for stage in STAGES if (not names or stage.name in names) and (ROOT / stage.needs).exists()]
+    stages = [
+        stage for stage in STAGES if (not names or stage.name in names) and (ROOT / stage.needs).exists()
+    ]
     return stages, options.installed, shlex.split(os.environ.get("ARGS", ""))
 
 

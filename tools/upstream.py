@@ -1,6 +1,7 @@
-"""Django's own tests, from the source distribution of the installed Django, cached in `.cache/upstream/VERSION/`.
+"""Django's own tests, from the source distribution of the installed Django.
 
-`python -m tools.upstream` fetches them if need be and prints the folder that holds `sessions_tests` and the rest.
+They are kept in `.cache/upstream/VERSION/`. `python -m tools.upstream` fetches them if need be and prints
+the folder that holds `sessions_tests` and the rest.
 """
 
 from __future__ import annotations
@@ -21,22 +22,40 @@ CACHE = ROOT / ".cache" / "upstream"
 LOCKS = ("dev.txt", "django52.txt")
 
 
-class Unavailable(Exception):  # noqa: N818 - reads as what it says
+class Unavailable(Exception):
     """Django's source distribution could not be had; the text says what to do."""
 
 
 def download(release: str, folder: Path) -> Path:
     """Fetch the source distribution by pip, which knows this machine's index, proxy and certificates."""
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
-    command += ["--retries", "2", "--no-deps", "--no-binary", "Django", "--dest", str(folder), f"Django=={release}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+        "download",
+        "--quiet",
+    ]
+    command += [
+        "--retries",
+        "2",
+        "--no-deps",
+        "--no-binary",
+        "Django",
+        "--dest",
+        str(folder),
+        f"Django=={release}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = [*folder.glob("*.tar.gz")]
     if done.returncode or not found:
         log = ROOT / ".cache" / "upstream.log"
         log.write_text(done.stdout + done.stderr)
         raise Unavailable(
-            f"Django {release}'s source distribution could not be downloaded (pip's words are in .cache/upstream.log): "
-            "connect to the internet or set PIP_INDEX_URL, and run again."
+            f"Django {release}'s source distribution could not be downloaded "
+            "(pip's words are in .cache/upstream.log): connect to the internet "
+            "or set PIP_INDEX_URL, and run again."
         )
     return found[0]
 
@@ -45,7 +64,9 @@ def require_known(archive: Path) -> None:
     """Refuse an archive whose hash is not in our lock files."""
     name = hashlib.sha256(archive.read_bytes()).hexdigest()
     if not any(name in (ROOT / "requirements" / lock).read_text() for lock in LOCKS):
-        raise Unavailable(f"{archive.name} does not have a hash that requirements/ knows: run `make lock`, or do not trust it.")
+        raise Unavailable(
+            f"{archive.name} has no hash that requirements/ knows: run `make lock`, or do not trust it."
+        )
 
 
 def tests_folder() -> Path:

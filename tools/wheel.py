@@ -33,7 +33,15 @@ def installed() -> Iterator[Path]:
     (ROOT / ".cache").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=ROOT / ".cache") as name:
         wheel, target = build(Path(name) / "dist"), Path(name) / "site"
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+            "--no-deps",
+        ]
         subprocess.run([*command, "--no-index", "--target", str(target), str(wheel)], check=True)
         yield target
 
@@ -41,7 +49,11 @@ def installed() -> Iterator[Path]:
 def require_outside_source(env: dict[str, str]) -> None:
     """End with a sentence if the tests would import `src/` instead of an installed wheel."""
     question = "import sessionkeeper; print(sessionkeeper.__file__)"
-    said = subprocess.run([sys.executable, "-c", question], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [sys.executable, "-c", question], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
     where = said.stdout.strip()
     if not where or Path(where).resolve().is_relative_to(ROOT / "src"):
-        raise SystemExit(f"The tests must run against the installed wheel, but sessionkeeper comes from {where or 'nowhere'}.")
+        raise SystemExit(
+            f"The tests must run against the installed wheel; sessionkeeper comes from {where or 'nowhere'}."
+        )

@@ -1,0 +1,75 @@
+"""The matrix: every supported Python with every supported Django, on SQLite and PostgreSQL.
+
+Interpreters are found by executing them, because a name on PATH proves nothing (pyenv's shims). A pair whose
+Python is not installed is skipped and said so.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import nox
+
+PAIRS = (
+    ("3.11", "5.2", "dev.txt"),
+    ("3.12", "5.2", "django52.txt"),
+    ("3.12", "newest", "dev.txt"),
+    ("3.13", "5.2", "django52.txt"),
+    ("3.13", "newest", "dev.txt"),
+)
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|venv"
+nox.options.reuse_venv = "yes"
+
+
+def find_interpreter(version: str) -> str | None:
+    """The path of a Python of just this version that runs, or None."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    uv = Path.home() / ".local" / "share" / "uv" / "python"
+    places = [pyenv.glob(f"versions/{version}*/bin/python3"), uv.glob(f"cpython-{version}*/bin/python3")]
+    candidates = [f"python{version}", "python3", *(str(path) for place in places for path in sorted(place))]
+    question = "import sys, ensurepip; print('%d.%d' % sys.version_info[:2], sys._base_executable)"
+    for candidate in candidates:
+        try:
+            said = subprocess.run(
+                [candidate, "-c", question], capture_output=True, text=True, check=False
+            ).stdout
+        except OSError:
+            continue
+        found, _, path = said.strip().partition(" ")
+        if found == version:
+            return path
+    return None
+
+
+def run_suite(session: nox.Session, lock: str) -> None:
+    """Install the lock and the wheel, then run the two main stages."""
+    session.install("--require-hashes", "-r", f"requirements/{lock}", silent=True)
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "hatchling", "build", "-t", "wheel", "-d", folder, silent=True)
+        (wheel,) = Path(folder).glob("*.whl")
+        session.install("--no-deps", "--force-reinstall", str(wheel), silent=True)
+    session.run("python", "-m", "django", "--version")
+    stages = session.posargs or ["sqlite", "postgres"]
+    session.run("python", "-m", "tools.test", "--installed", *stages)
+
+
+def register(version: str, django: str, lock: str) -> None:
+    """Make the session of one pair."""
+    python = find_interpreter(version)
+
+    def suite(session: nox.Session) -> None:
+        if python is None:
+            session.skip(f"Python {version} is not installed: this pair was NOT TESTED")
+        run_suite(session, lock)
+
+    suite.__doc__ = f"The suite on Python {version} with Django {django}."
+    nox.session(suite, name=f"tests-py{version}-django{django}", python=python or False)
+
+
+for pair in PAIRS:
+    register(*pair)

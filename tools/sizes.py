@@ -1,0 +1,40 @@
+"""Find modules over 300 lines and functions over 40: what does not fit on a screen is two things."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODULE_LINES = 300
+FUNCTION_LINES = 40
+FOLDERS = ("src", "tools", "demo", "benchmarks")
+
+
+def oversized(path: Path) -> Iterator[str]:
+    """A line for everything in the file that is too long."""
+    text = path.read_text()
+    lines = len(text.splitlines())
+    if lines > MODULE_LINES:
+        yield f"{path}: {lines} lines, at most {MODULE_LINES}"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > FUNCTION_LINES:
+                yield f"{path}:{node.lineno}: {node.name} has {length} lines, at most {FUNCTION_LINES}"
+
+
+def main() -> int:
+    """Print what is too long; 1 when there is any."""
+    files = [path for folder in FOLDERS for path in sorted(Path(folder).rglob("*.py"))]
+    found = [line for path in files for line in oversized(path)]
+    print("\n".join(found) or f"{len(files)} files, none too long")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
