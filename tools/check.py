@@ -16,7 +16,7 @@ BIN = VENV / "bin"
 PYTHON_FOLDERS = [
     name for name in ("src", "tests", "tools", "demo", "benchmarks", "noxfile.py") if (ROOT / name).exists()
 ]
-STEPS = {
+STEPS: dict[str, list[str | Path]] = {
     "format": [BIN / "ruff", "format", "--check", *PYTHON_FOLDERS],
     "lint": [BIN / "ruff", "check", *PYTHON_FOLDERS],
     "types": [BIN / "mypy"],
@@ -50,7 +50,7 @@ def check_metadata() -> bool:
 
 def main() -> int:
     """Run the steps; 1 when one failed."""
-    failed = [name for name, command in STEPS.items() if not run(name, list(command))]
+    failed = [name for name, command in STEPS.items() if not run(name, command)]
     if not check_metadata():
         failed.append("metadata")
     print(f"FAILED: {', '.join(failed)}" if failed else "All checks passed.", flush=True)
