@@ -1,0 +1,163 @@
+"""The one place where settings are read.
+
+``SESSIONKEEPER`` is one dict. :func:`current` returns it as a frozen, typed object, read at call time, so
+that ``override_settings`` takes effect. Durations are ``timedelta`` or seconds. A broken value never stops
+a request: its default holds and the system check ``sessionkeeper.E001`` names it at start.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+from sessionkeeper import policy
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings in force.
+
+    Attributes:
+        store: URL of the store; ``database:`` is the default, ``database:ALIAS`` names a database.
+        timeout_preset: ``aal1``, ``aal2`` or ``aal3`` (NIST SP 800-63B-4), or None.
+        idle_timeout: longest time without a request; None means that no idle timeout was configured
+            (then ``SESSION_COOKIE_AGE`` is the idle timeout, unless a preset says otherwise).
+        absolute_timeout: longest life whatever happens; None means that none was configured (30 days).
+        touch_interval: shortest time between two touches; None means a twentieth of the idle timeout,
+            at most five minutes.
+    """
+
+    store: str = "database:"
+    timeout_preset: str | None = None
+    idle_timeout: timedelta | None = None
+    absolute_timeout: timedelta | None = None
+    touch_interval: timedelta | None = None
+
+    @property
+    def idle_seconds(self) -> int | None:
+        """Idle timeout in seconds that a session without a choice of its own gets; None: no idle timeout."""
+        if self.idle_timeout is not None:
+            return int(self.idle_timeout.total_seconds())
+        if self.timeout_preset is not None:
+            idle = policy.PRESETS[self.timeout_preset].idle
+            return None if idle is None else int(idle.total_seconds())
+        return int(django_settings.SESSION_COOKIE_AGE)
+
+    @property
+    def explicit_idle(self) -> bool:
+        """Whether the site configured an idle timeout, so that no session may do without."""
+        return self.idle_timeout is not None or self.timeout_preset is not None
+
+    @property
+    def absolute(self) -> timedelta:
+        """Absolute timeout of a session in which somebody signed in."""
+        return self.absolute_cap or policy.DEFAULT_ABSOLUTE
+
+    @property
+    def absolute_cap(self) -> timedelta | None:
+        """The configured absolute timeout, which no session exceeds; None when none was configured."""
+        if self.absolute_timeout is not None:
+            return self.absolute_timeout
+        if self.timeout_preset is not None:
+            return policy.PRESETS[self.timeout_preset].absolute
+        return None
+
+
+#: Names that are reserved for later releases: setting one is an error, not a silent nothing.
+NOT_YET = ("NEAR_CACHE", "PRINCIPAL_CACHE", "ADOPT", "ROTATE_AFTER", "REAUTHENTICATE_AFTER")
+
+
+def _duration(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        duration = value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        duration = timedelta(seconds=value)
+    else:
+        raise ValueError(f"must be a timedelta or a number of seconds, not {value!r}")
+    if duration <= timedelta(0):
+        raise ValueError(f"must be longer than nothing, not {value!r}")
+    return duration
+
+
+def _preset(value: Any) -> str:
+    if isinstance(value, str) and value in policy.PRESETS:
+        return value
+    raise ValueError(f"must be one of {', '.join(sorted(policy.PRESETS))}, not {value!r}")
+
+
+def _store(value: Any) -> str:
+    if isinstance(value, str) and (value == "database" or value.startswith("database:")):
+        return value if ":" in value else "database:"
+    raise ValueError(f"must be 'database:' or 'database:ALIAS', not {value!r}")
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "STORE": _store,
+    "TIMEOUT_PRESET": _preset,
+    "IDLE_TIMEOUT": _duration,
+    "ABSOLUTE_TIMEOUT": _duration,
+    "TOUCH_INTERVAL": _duration,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with ``SESSIONKEEPER``: a sentence and, where there is one, the fix."""
+
+    message: str
+    hint: str = ""
+
+
+def _read(raw: Any) -> Iterator[tuple[str, Any] | Problem]:
+    if not isinstance(raw, dict):
+        yield Problem(f"SESSIONKEEPER must be a dict, not {type(raw).__name__}.")
+        return
+    for name, value in raw.items():
+        if name in NOT_YET:
+            yield Problem(f"SESSIONKEEPER[{name!r}] is not available in this release.", "Remove it.")
+        elif name not in _READERS:
+            close = difflib.get_close_matches(str(name).upper(), _READERS, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(_READERS)}."
+            yield Problem(f"SESSIONKEEPER has an unknown key {name!r}.", hint)
+        elif value is not None:
+            try:
+                yield name.lower(), _READERS[name](value)
+            except (ValueError, OverflowError) as error:
+                yield Problem(f"SESSIONKEEPER[{name!r}] {error}.")
+
+
+def problems() -> list[Problem]:
+    """Return what is wrong with the ``SESSIONKEEPER`` setting, for the system checks."""
+    return [entry for entry in _read(_raw()) if isinstance(entry, Problem)]
+
+
+def current() -> Settings:
+    """Return the settings in force; built once per value of ``SESSIONKEEPER``."""
+    global _cached  # noqa: PLW0603 - the one cache of this module, dropped when a setting changes
+    if _cached is None:
+        good = [entry for entry in _read(_raw()) if not isinstance(entry, Problem)]
+        _cached = Settings(**dict(good))
+    return _cached
+
+
+def _raw() -> Any:
+    raw = getattr(django_settings, "SESSIONKEEPER", None)
+    return {} if raw is None else raw
+
+
+_cached: Settings | None = None
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    global _cached  # noqa: PLW0603
+    if setting == "SESSIONKEEPER":
+        _cached = None
+
+
+setting_changed.connect(_forget, dispatch_uid="sessionkeeper.conf")

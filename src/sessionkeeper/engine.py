@@ -1,0 +1,245 @@
+"""The session engine: ``SESSION_ENGINE = "sessionkeeper.engine"``.
+
+A ``SessionBase`` over the store: everything that Django promises of one, with hashed keys, merged saves, and
+``cycle_key`` that keeps the session and changes its key. Imports nothing of Django REST Framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+
+from sessionkeeper import keys, sessions
+from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.handle import Client, Handle
+from sessionkeeper.record import COOKIE
+from sessionkeeper.stores import get_store
+
+
+class SessionGoneError(SessionGone, UpdateError):
+    """The session was ended while this request used it. Django's middleware answers 400."""
+
+
+class StaleSessionError(StaleSession, UpdateError):
+    """The session got another key while this request used it; nothing was written."""
+
+
+class SessionStore(SessionBase):
+    """One session of one request.
+
+    Attributes:
+        handle: the hold on the stored session; ``handle.verdict`` says what the presented key was.
+        client: facts of the client that are stored with the session.
+        principal_wanted: whether a load brings the user along; set by our middleware.
+        touches_on_load: whether a load records the use; our middleware does it after the response instead.
+        cookie_due: whether the client must be given the key (again).
+        flushed: whether this request ended the session.
+        outage: the StoreUnavailable that this request met, or None.
+    """
+
+    transport = COOKIE
+    principal_wanted = False
+    touches_on_load = True
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        self.client = Client()
+        self.handle = Handle(self.client, self.transport)
+        self.outage: StoreUnavailable | None = None
+        self.cookie_due = False
+        self.flushed = False
+
+    # Reading
+
+    def load(self) -> dict[str, Any]:
+        """Return the data of the session, or {} when the key opens none; then the key is dropped.
+
+        Raises:
+            StoreUnavailable: the store did not answer. The key stays.
+        """
+        with self._answering():
+            data = self.handle.open(self._session_key, principal=self.principal_wanted)
+        if data is None:
+            self._session_key = None
+            return {}
+        if self.touches_on_load:
+            self.handle.touch_if_due()
+        return data
+
+    def _get_session(self, no_load: bool = False) -> dict[str, Any]:
+        self.accessed = True
+        if not hasattr(self, "_session_cache"):
+            self._session_cache = {} if self.session_key is None or no_load else self.load()
+        return self._session_cache
+
+    _session = property(_get_session)
+
+    def exists(self, session_key: str | None) -> bool:
+        """Whether the store has a session with exactly this key."""
+        key = keys.parse(session_key)
+        if key is None:
+            return False
+        with self._answering():
+            found = get_store().find(key.id)
+        return found is not None and keys.same_hash(found.record.secret_hash, key.secret_hash)
+
+    # Writing
+
+    def clear(self) -> None:
+        """Drop all data, also what other requests wrote meanwhile."""
+        super().clear()
+        self.handle.forget_base()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == SESSION_KEY:
+            self._sign_in()
+        super().__setitem__(key, value)
+
+    async def aset(self, key: str, value: Any) -> None:
+        """Async form of ``session[key] = value``."""
+        if key == SESSION_KEY:
+            await self._aget_session()
+            await self._elsewhere(self._sign_in)
+        await super().aset(key, value)
+
+    def _sign_in(self) -> None:
+        """Give the session another key when somebody signs in, also the same user again (OWASP ASVS 7.2.4)."""
+        self._get_session()
+        if self.session_key is None or (self.handle.stored and not self.handle.rotated):
+            self.cycle_key()
+        self.handle.signing_in = True
+
+    def create(self) -> None:
+        """Store a new session with the data in memory, under a new key."""
+        data = self._get_session(no_load=True)
+        self.handle.drop()
+        self._insert(data)
+        self.modified = True
+
+    def save(self, must_create: bool = False) -> None:
+        """Write what changed, merged into what the store has now.
+
+        Raises:
+            CreateError: ``must_create``, and the session exists.
+            UpdateError: the session was ended or given another key meanwhile (SessionGone, StaleSession).
+            StoreUnavailable: the store did not answer; nothing is known to be written.
+        """
+        data = self._get_session(no_load=must_create)
+        if self.handle.key is not None and not self.handle.stored:
+            self._insert(data)
+        elif self.session_key is None:
+            self.create()
+        elif must_create:
+            if self.handle.stored:
+                raise CreateError
+            self.create()
+        else:
+            self._merge(data)
+
+    def has_changes(self) -> bool:
+        """Whether a save would write more than the time of use."""
+        return hasattr(self, "_session_cache") and self.handle.changes(self._session_cache)
+
+    def _insert(self, data: dict[str, Any]) -> None:
+        with self._answering():
+            self.handle.insert(data)
+        self._take_key()
+
+    def _merge(self, data: dict[str, Any]) -> None:
+        unproven = keys.parse(self.session_key) if self.handle.key is None else None
+        if self.handle.key is None and unproven is None:
+            self.create()
+            return
+        with self._answering():
+            self.cookie_due |= self.handle.merge(data, key=unproven)
+        if self.handle.key is not None:
+            self._session_key = self.handle.key.text
+
+    def cycle_key(self) -> None:
+        """Rotate: the same session under another key. The old key is dead when this returns.
+
+        A visitor who has no session yet is given a key in memory, stored at save. When the session was
+        ended or rotated by somebody else meanwhile, nothing of an authenticated state is carried over.
+        """
+        data = self._get_session()
+        try:
+            if self.handle.stored:
+                with self._answering():
+                    self.handle.rotate()
+            else:
+                self.handle.mint()
+        except (SessionGone, StaleSession):
+            self._session_cache = {} if SESSION_KEY in data else data
+            self.handle.mint()
+        self._take_key()
+        self.modified = True
+
+    async def acycle_key(self) -> None:
+        """See :meth:`cycle_key`."""
+        await self._aget_session()
+        await self._elsewhere(self.cycle_key)
+
+    async def _elsewhere(self, function: Callable[[], None]) -> None:
+        """Run what may reach the store in a thread, and what does not right here."""
+        if self.handle.stored:
+            await sync_to_async(function)()
+        else:
+            function()
+
+    def _take_key(self) -> None:
+        if self.handle.key is not None:
+            self._session_key, self.cookie_due = self.handle.key.text, True
+
+    # Ending
+
+    def delete(self, session_key: str | None = None) -> None:
+        """Revoke this session, or the one that has exactly ``session_key``."""
+        with self._answering():
+            if session_key is None:
+                self.handle.revoke(self.session_key)
+            elif (key := keys.parse(session_key)) is not None:
+                get_store().revoke(key.id, key.secret_hash)
+
+    def flush(self) -> None:
+        """Revoke this session and start an empty one."""
+        self.clear()
+        self.delete()
+        self.handle.drop()
+        self._session_key, self.flushed = None, True
+
+    async def aflush(self) -> None:
+        """See :meth:`flush`."""
+        await sync_to_async(self.flush)()
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Remove expired sessions in batches with short locks."""
+        for _ in sessions.purge():
+            pass
+
+    # Answering
+
+    def cookie_age(self) -> int | None:
+        """Seconds that the cookie lives: to the absolute expiry; None: until the browser closes."""
+        if self.get_expire_at_browser_close():
+            return None
+        life = self.handle.life
+        return self.get_expiry_age() if life is None else max(int(life.total_seconds()), 0)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Remember an outage, and raise what Django expects of an engine."""
+        try:
+            yield
+        except StoreUnavailable as error:
+            self.outage = error
+            raise
+        except SessionGone as error:
+            raise SessionGoneError from error
+        except StaleSession as error:
+            raise StaleSessionError from error

@@ -1,0 +1,35 @@
+"""Every error that sessionkeeper raises, under one base."""
+
+from __future__ import annotations
+
+
+class SessionKeeperError(Exception):
+    """Base of all errors of this package."""
+
+
+class SessionGone(SessionKeeperError):
+    """The session does not exist any more: it was revoked, purged, or never was."""
+
+
+class StaleSession(SessionKeeperError):
+    """The session lives, but the key that was used has been rotated away since."""
+
+
+class IdTaken(SessionKeeperError):
+    """A session with this id exists already; the caller mints another one."""
+
+
+class CorruptPayload(SessionKeeperError):
+    """The stored data cannot be read: foreign bytes, a bad signature, another format."""
+
+
+class StoreUnavailable(SessionKeeperError):
+    """The store could not be asked or did not answer in time.
+
+    An outage says nothing about the session: nobody may be treated as signed out because of it.
+
+    Attributes:
+        retry_after: seconds after which trying again makes sense.
+    """
+
+    retry_after: int = 5

@@ -1,0 +1,202 @@
+"""One request's hold on one session: open, store, merge, rotate, revoke, touch.
+
+The engine puts Django's dictionary around it. A handle knows which key is proven, which data was read, and
+what a save has to write; it knows no HTTP and never decides what a failure means to the client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+
+from sessionkeeper import conf, current, keys, policy, sessions
+from sessionkeeper.errors import IdTaken, SessionGone, StoreUnavailable
+from sessionkeeper.record import COOKIE, Changes, Found, NewSession, Verdict
+from sessionkeeper.stores import codec, get_store
+
+
+@dataclass(slots=True)
+class Client:
+    """Facts of the client, stored when its session begins and when somebody signs in."""
+
+    address: str | None = None
+    user_agent: str = ""
+    label: str = ""
+
+
+class Handle:
+    """A hold on the session that a key opens, or on one that is about to be.
+
+    Attributes:
+        key: the key in use; None when there is no session.
+        stored: whether the store has proven the key. A minted key is not stored before ``insert``.
+        found: record, clock and principal as read; None for a session that this request made.
+        verdict: what the presented key turned out to be; None before ``open``.
+        rotated: whether this request gave the session another key.
+        signing_in: whether somebody signed in and it is not written yet.
+        life: time left until the absolute expiry; None when not known.
+    """
+
+    def __init__(self, client: Client, transport: str = COOKIE) -> None:
+        self.client = client
+        self.transport = transport
+        self.verdict: Verdict | None = None
+        self.drop()
+
+    def drop(self) -> None:
+        """Let go of the session; nothing is written."""
+        self.key: keys.Key | None = None
+        self.stored = False
+        self.found: Found | None = None
+        self.rotated = False
+        self.signing_in = False
+        self.life: timedelta | None = None
+        self._base: str | None = "{}"
+        self._user_id: Any = None
+
+    def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
+        """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
+        resolved = sessions.resolve(text, transport=self.transport, principal=principal)
+        self.drop()
+        self.verdict = resolved.verdict
+        if resolved.found is None:
+            return None
+        record = resolved.found.record
+        self.key, self.stored, self.found = resolved.key, True, resolved.found
+        self.life = record.expires_at - resolved.found.now
+        self._base, self._user_id = record.data, record.user_id
+        current.session_id.set(record.id)
+        return resolved.data
+
+    def forget_base(self) -> None:
+        """Let the next merge replace all data, also what other requests wrote meanwhile."""
+        self._base = None
+
+    def mint(self) -> None:
+        """Take a new key, in memory only."""
+        self.drop()
+        self.key = keys.mint()
+        current.session_id.set(self.key.id)
+
+    def changes(self, data: dict[str, Any]) -> bool:
+        """Whether a save of ``data`` would write more than the time of use."""
+        if self.signing_in or self._base is None or (self.key is not None and not self.stored):
+            return True
+        return not sessions.is_nothing(sessions.changes(self._base, data))
+
+    def insert(self, data: dict[str, Any]) -> None:
+        """Store a new session with this data; on a collision of ids under yet another key."""
+        key = self.key if self.key is not None and not self.stored else keys.mint()
+        text, user_id = codec.encode(data), sessions.user_of(data)
+        limits = sessions.limits(data.get(sessions.EXPIRY_KEY), signed_in=SESSION_KEY in data)
+        while True:
+            new = NewSession(
+                key.id,
+                key.secret_hash,
+                key.family_hash,
+                limits.lifetime,
+                limits.idle_seconds,
+                text,
+                authenticated=SESSION_KEY in data,
+                transport=self.transport,
+                **self._facts(user_id),
+            )
+            try:
+                get_store().insert(new)
+            except IdTaken:
+                key = keys.mint()
+            else:
+                break
+        self.drop()
+        self.key, self.stored, self._base, self._user_id = key, True, text, user_id
+        self._set_life(limits)
+        current.session_id.set(key.id)
+
+    def merge(self, data: dict[str, Any], *, key: keys.Key | None = None) -> bool:
+        """Write what changed. Return whether the key or the life of the session changed.
+
+        ``key`` is one that no read has proven; the store proves it as it writes.
+        """
+        key = key or self.key
+        if key is None:
+            raise SessionGone
+        change, user_id, rotated = sessions.changes(self._base, data), sessions.user_of(data), False
+        moved = self.stored and user_id != self._user_id
+        if moved and not self.rotated:  # somebody signed in or out, however the data came there
+            self.rotate()
+            key, rotated = self.key or key, True
+            self.signing_in = user_id is not None
+        facts = self._facts(user_id) if moved or self.signing_in or not self.stored else {}
+        change, renewed = self._with_limits(change._replace(facts=facts), data)
+        get_store().merge(key.id, key.secret_hash, change, self._seen())
+        self.key, self.stored, self.signing_in = key, True, False
+        self._base, self._user_id = codec.encode(data), user_id
+        if self.found is not None:  # what was read is not what the store has now
+            self.found = self.found._replace(record=self.found.record._replace(version=-1))
+        return rotated or renewed
+
+    def _with_limits(self, change: Changes, data: dict[str, Any]) -> tuple[Changes, bool]:
+        named = (*change.deleted, *codec.decode(change.patch))
+        if not (change.replace or change.facts or sessions.EXPIRY_KEY in named):
+            return change, False
+        limits = sessions.limits(data.get(sessions.EXPIRY_KEY), signed_in=SESSION_KEY in data)
+        lifetime = limits.lifetime
+        if isinstance(lifetime, timedelta) and not self.signing_in and self.found is not None:
+            # Another expiry does not restart the absolute timeout, which counts from the authentication.
+            record = self.found.record
+            lifetime = (record.authenticated_at or record.created_at) + lifetime
+        self._set_life(limits._replace(lifetime=lifetime))
+        facts = {**change.facts, "idle_seconds": limits.idle_seconds}
+        return change._replace(facts=facts, lifetime=lifetime, authenticated=self.signing_in), True
+
+    def _seen(self) -> Any:
+        return self.found.record if self.found is not None and self.found.record.version >= 0 else None
+
+    def _facts(self, user_id: Any) -> dict[str, Any]:
+        facts = {
+            "user_id": user_id,
+            "ip_address": self.client.address,
+            "user_agent": self.client.user_agent,
+            "label": self.client.label,
+        }
+        return {name: value for name, value in facts.items() if value or name == "user_id"}
+
+    def rotate(self) -> None:
+        """Give the session another secret and family, at once.
+
+        Raises:
+            SessionGone, StaleSession: somebody else ended or rotated it; this handle is as before.
+        """
+        if self.key is None:
+            raise SessionGone
+        new = keys.renew(self.key)
+        get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
+        self.key, self.rotated = new, True
+        if self.found is not None:
+            self.found = self.found._replace(record=self.found.record._replace(version=-1))
+
+    def revoke(self, unproven: object = None) -> None:
+        """End the session; one whose key was never read only if ``unproven`` is its key."""
+        if self.stored and self.key is not None:
+            get_store().revoke(self.key.id)
+        elif self.key is None:
+            key = keys.parse(unproven)
+            if key is not None:
+                get_store().revoke(key.id, key.secret_hash)
+
+    def touch_if_due(self, *, force: bool = False) -> None:
+        """Record the use, at most once per interval. Best effort: an outage is logged, not raised."""
+        if self.key is None or self.found is None:
+            return
+        if force or policy.touch_due(self.found.record, self.found.now, conf.current().touch_interval):
+            try:
+                get_store().touch(self.key.id, self.key.secret_hash)
+            except StoreUnavailable:
+                sessions.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
+
+    def _set_life(self, limits: sessions.Limits) -> None:
+        lifetime = limits.lifetime
+        self.life = lifetime if isinstance(lifetime, timedelta) else lifetime - sessions.now()

@@ -1,0 +1,182 @@
+"""Middleware in place of Django's: one round trip a request, and an outage that is not a logout.
+
+``SessionMiddleware`` and ``AuthenticationMiddleware`` are subclasses of Django's, sync and async, so that
+everything that asks for those finds them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.cache import patch_cache_control
+from django.utils.functional import SimpleLazyObject
+
+from sessionkeeper import current, principal, problems
+from sessionkeeper.engine import SessionStore
+from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.policy import touch_due
+from sessionkeeper.record import SessionStatus, Verdict
+from sessionkeeper.transport import Cookie
+
+#: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
+PASSIVE_HEADER = "X-Session-Passive"
+_LONGEST_USER_AGENT = 512
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Attaches a lazy ``request.session``; on the way out writes what changed, once."""
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        if not issubclass(self.SessionStore, SessionStore):
+            raise ImproperlyConfigured(
+                "sessionkeeper.middleware.SessionMiddleware needs SESSION_ENGINE = 'sessionkeeper.engine'."
+            )
+
+    def process_request(self, request: Any) -> None:
+        """Take the key from the cookie. Nothing is read yet."""
+        current.session_id.set(None)
+        session = self.SessionStore(Cookie.read(request))
+        session.principal_wanted, session.touches_on_load = True, False
+        session.client.address = request.META.get("REMOTE_ADDR") or None
+        session.client.user_agent = _printable(request.META.get("HTTP_USER_AGENT", ""))
+        request.session = session
+
+    async def __acall__(self, request: Any) -> Any:
+        """Handle a request in the event loop; a thread is taken only to write."""
+        self.process_request(request)
+        response = await self.get_response(request)
+        if _needs_store(request, response):
+            return await sync_to_async(self.process_response)(request, response)
+        return self.process_response(request, response)
+
+    def process_exception(self, request: Any, exception: Exception) -> Any:
+        """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""
+        return _unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
+
+    def process_response(self, request: Any, response: Any) -> Any:
+        """Write what changed, and the cookie only when the key or its life did."""
+        session = getattr(request, "session", None)
+        if not isinstance(session, SessionStore):
+            return super().process_response(request, response)
+        if session.outage is not None and response.status_code == 500:
+            # Another middleware met the outage, and Django has made an error page of it.
+            return _unavailable(request, session.outage)
+        try:
+            return self._finish(request, response, session)
+        except StoreUnavailable as error:
+            return _unavailable(request, error)
+        except StaleSession:
+            return problems.SESSION_ROTATED.response(request)
+        except SessionGone as error:
+            raise SessionInterrupted(
+                "The request's session was deleted before the request completed. The user may have logged "
+                "out in a concurrent request, for example."
+            ) from error
+
+    def _finish(self, request: Any, response: Any, session: SessionStore) -> Any:
+        match _status(request, response, session):
+            case SessionStatus.MODIFIED:
+                if session.has_changes() or session.handle.verdict is None:
+                    session.save()
+                else:
+                    session.handle.touch_if_due(force=settings.SESSION_SAVE_EVERY_REQUEST)
+            case SessionStatus.CLEAN if not _is_passive(request):
+                session.handle.touch_if_due()
+            case SessionStatus.DESTROYED:
+                Cookie.clear(response)
+                Cookie.vary(response)
+        if _cookie_due(request, response, session):
+            Cookie.write(response, str(session.session_key), session.cookie_age())
+            _forbid_caching(response)
+        if session.accessed:
+            Cookie.vary(response)
+            if SESSION_KEY in getattr(session, "_session_cache", {}) and not response.has_header(
+                "Cache-Control"
+            ):
+                _forbid_caching(response)
+        return response
+
+
+class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
+    """Attaches ``request.user`` and ``request.auser``, taken from what the session's one read brought."""
+
+    def process_request(self, request: Any) -> None:
+        """Nothing is read before somebody asks who this is."""
+        if not isinstance(getattr(request, "session", None), SessionStore):
+            super().process_request(request)
+            return
+        request.user = SimpleLazyObject(partial(_get_user, request))
+        request.auser = partial(_aget_user, request)
+
+
+def _get_user(request: Any) -> Any:
+    if not hasattr(request, "_cached_user"):
+        request._cached_user = principal.get_user(request)
+    return request._cached_user
+
+
+async def _aget_user(request: Any) -> Any:
+    if not hasattr(request, "_acached_user"):
+        request._acached_user = await principal.aget_user(request)
+    return request._acached_user
+
+
+def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus:
+    """Decide once what the response does about the session."""
+    if settings.SESSION_SAVE_EVERY_REQUEST and session.session_key is not None:
+        session.keys()  # a session that nobody asked for is kept alive too
+    if not (session.accessed or session.modified):
+        return SessionStatus.UNUSED
+    if session.is_empty():
+        # A live session whose secret is another one now keeps its cookie: this may be a late response, and
+        # must not take the new key away.
+        ended = session.flushed or session.handle.verdict in (Verdict.GONE, Verdict.MALFORMED)
+        return SessionStatus.DESTROYED if ended and Cookie.read(request) is not None else SessionStatus.UNUSED
+    if (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status_code < 500:
+        return SessionStatus.MODIFIED
+    return SessionStatus.CLEAN
+
+
+def _cookie_due(request: Any, response: Any, session: SessionStore) -> bool:
+    if response.status_code >= 500 or session.is_empty() or not (session.accessed or session.modified):
+        return False
+    if settings.SESSION_SAVE_EVERY_REQUEST and session.handle.stored:
+        return True
+    return session.modified and (session.cookie_due or session.session_key != Cookie.read(request))
+
+
+def _needs_store(request: Any, response: Any) -> bool:
+    """Whether the way out may reach the store."""
+    session = getattr(request, "session", None)
+    if not isinstance(session, SessionStore) or settings.SESSION_SAVE_EVERY_REQUEST or session.modified:
+        return True
+    found = session.handle.found
+    return found is not None and touch_due(found.record, found.now, None)
+
+
+def _is_passive(request: Any) -> bool:
+    view = getattr(request.resolver_match, "func", None)
+    return PASSIVE_HEADER in request.headers or getattr(view, "session_passive", False)
+
+
+def _forbid_caching(response: Any) -> None:
+    """Keep answers that belong to one person out of every cache (OWASP ASVS 5.0, 14.3.2)."""
+    patch_cache_control(response, no_store=True, private=True)
+
+
+def _unavailable(request: Any, error: StoreUnavailable) -> Any:
+    return problems.STORE_UNAVAILABLE.response(request, headers={"Retry-After": str(error.retry_after)})
+
+
+def _printable(text: str) -> str:
+    """Return a header as one line without control characters, cut to what the column holds."""
+    return "".join(char if char.isprintable() else " " for char in text)[:_LONGEST_USER_AGENT]

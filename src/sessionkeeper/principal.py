@@ -1,0 +1,126 @@
+"""Who a session authenticates: Django's ``get_user``, without its query where the store brought the user.
+
+Where the store could not join (other backends, another database, a ``get_user`` of the project's own),
+Django's own function is asked: correct first, one more query.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from sessionkeeper.engine import SessionStore
+from sessionkeeper.record import UNASKED
+
+_MISSING = object()
+
+
+def get_user(request: Any) -> Any:
+    """Return the user whom ``request.session`` authenticates, or an AnonymousUser.
+
+    A session of a deleted or disabled user, or from before a change of the password, is revoked on sight:
+    it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3).
+
+    Raises:
+        StoreUnavailable: the store did not answer.
+    """
+    session = request.session
+    session.accessed = True
+    user = _joined_user(session, session._session)
+    if user is UNASKED:
+        return auth.get_user(request)
+    if user is _MISSING:
+        return AnonymousUser()
+    if user is None:
+        session.flush()
+        return AnonymousUser()
+    if not _hash_is_current(session, user):
+        if not _hash_is_fallback(session, user):
+            session.flush()
+            return AnonymousUser()
+        session.cycle_key()
+        session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    return user
+
+
+async def aget_user(request: Any) -> Any:
+    """Async form of :func:`get_user`; no thread beyond the one that loads the session."""
+    session = request.session
+    user = _joined_user(session, await session._aget_session())
+    if user is UNASKED:
+        return await auth.aget_user(request)
+    if user is _MISSING:
+        return AnonymousUser()
+    if user is None or not _hash_is_current(session, user):
+        return await sync_to_async(get_user)(request)
+    return user
+
+
+def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
+    """Return the user, None for one who may not sign in, _MISSING for nobody, UNASKED to ask Django."""
+    if auth.SESSION_KEY not in data:
+        return _MISSING
+    path = data.get(auth.BACKEND_SESSION_KEY)
+    if path not in settings.AUTHENTICATION_BACKENDS:
+        return _MISSING
+    found = session.handle.found
+    if found is None or found.principal is UNASKED or found.record.version < 0:
+        return UNASKED
+    backend: Any = auth.load_backend(path)
+    if not _is_stock(type(backend)):
+        return UNASKED
+    user = found.principal
+    if user is None:
+        # Either there is no such user, or the data names another one than the column.
+        return None if found.record.user_id is not None else UNASKED
+    if user._meta.pk.value_to_string(user) != data[auth.SESSION_KEY]:
+        return UNASKED
+    return user if backend.user_can_authenticate(user) else None
+
+
+@lru_cache(maxsize=64)
+def _is_stock(backend: type) -> bool:
+    """Whether a backend looks users up as Django's ModelBackend does."""
+    return all(
+        getattr(backend, name, None) is getattr(ModelBackend, name) for name in ("get_user", "aget_user")
+    )
+
+
+def _hash_is_current(session: SessionStore, user: Any) -> bool:
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
+    stored = session._session.get(auth.HASH_SESSION_KEY)
+    return bool(stored) and constant_time_compare(stored, _auth_hash(user))
+
+
+def _hash_is_fallback(session: SessionStore, user: Any) -> bool:
+    """Whether the session is from before a change of ``SECRET_KEY``, in ``SECRET_KEY_FALLBACKS`` since."""
+    stored = session._session.get(auth.HASH_SESSION_KEY)
+    return bool(stored) and any(
+        constant_time_compare(stored, fallback) for fallback in user.get_session_auth_fallback_hash()
+    )
+
+
+def _auth_hash(user: Any) -> str:
+    """Return ``user.get_session_auth_hash()``, remembered by password hash where Django's own makes it."""
+    kind = type(user)
+    if (
+        getattr(kind, "get_session_auth_hash", None) is AbstractBaseUser.get_session_auth_hash
+        and kind._get_session_auth_hash is AbstractBaseUser._get_session_auth_hash  # type: ignore[attr-defined]
+    ):
+        return _remembered_hash(user.password, settings.SECRET_KEY)
+    return str(user.get_session_auth_hash())
+
+
+@lru_cache(maxsize=4096)
+def _remembered_hash(password: str, secret: str) -> str:
+    key_salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+    return salted_hmac(key_salt, password, secret=secret, algorithm="sha256").hexdigest()

@@ -1,0 +1,89 @@
+"""Answers that say what went wrong: RFC 9457 ``application/problem+json``, or a small page for browsers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpResponse, JsonResponse
+from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:sessionkeeper:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of problem: a stable code, the status, a short title, and what to do about it."""
+
+    code: str
+    status: int
+    title: Any
+    detail: Any
+
+    def as_dict(self, detail: str | None = None, **extra: Any) -> dict[str, Any]:
+        """Return the members of RFC 9457, with our ``code``."""
+        return {
+            "type": TYPE_PREFIX + self.code,
+            "title": str(self.title),
+            "status": self.status,
+            "detail": str(self.detail if detail is None else detail),
+            "code": self.code,
+            **extra,
+        }
+
+    def response(
+        self, request: HttpRequest, detail: str | None = None, headers: dict[str, str] | None = None
+    ) -> HttpResponse:
+        """Return the answer in the form that the client asked for. It is never cached."""
+        members = self.as_dict(detail)
+        response: HttpResponse
+        if prefers_html(request):
+            response = HttpResponse(_page(members["title"], members["detail"]), status=self.status)
+        else:
+            response = JsonResponse(members, status=self.status, content_type=MEDIA_TYPE)
+        response["Cache-Control"] = "no-store"
+        response["Vary"] = "Accept"
+        for name, value in (headers or {}).items():
+            response[name] = value
+        return response
+
+
+STORE_UNAVAILABLE = Problem(
+    "store_unavailable",
+    503,
+    gettext_lazy("Sign-in is not available right now"),
+    gettext_lazy("The sessions cannot be read at the moment. You are still signed in; try again shortly."),
+)
+SESSION_ROTATED = Problem(
+    "session_rotated",
+    409,
+    gettext_lazy("The session was renewed meanwhile"),
+    gettext_lazy(
+        "Another request signed in while this one ran, so its changes were not kept. Send it again."
+    ),
+)
+
+
+def prefers_html(request: HttpRequest) -> bool:
+    """Whether ``Accept`` names HTML (browsers' navigation does) and no kind of JSON before it."""
+    accept = request.headers.get("Accept", "").lower()
+    html = accept.find("text/html")
+    json_at = accept.find("json")
+    return html >= 0 and not 0 <= json_at < html
+
+
+def _page(title: str, detail: str) -> str:
+    return format_html(
+        '<!doctype html><html lang="{}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>{}</title></head>'
+        "<body><main><h1>{}</h1><p>{}</p></main></body></html>",
+        gettext("en"),
+        title,
+        title,
+        detail,
+    )

@@ -1,0 +1,110 @@
+"""What a store holds of a session, and what became of it in a request."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+COOKIE: Final = "cookie"
+BEARER: Final = "bearer"
+
+
+class Unasked(Enum):
+    """Type of :data:`UNASKED`, told apart from None, which says that there is no such user."""
+
+    UNASKED = "unasked"
+
+
+UNASKED: Final = Unasked.UNASKED
+
+
+class SessionRecord(NamedTuple):
+    """One session as the store has it. Times are aware; ``data`` is JSON text, opened by the codec."""
+
+    id: int
+    secret_hash: bytes
+    family_hash: bytes
+    previous_hash: bytes | None
+    previous_at: datetime | None
+    user_id: Any
+    transport: str
+    data: str
+    created_at: datetime
+    authenticated_at: datetime | None
+    last_seen_at: datetime
+    expires_at: datetime
+    idle_seconds: int | None
+    ip_address: str | None
+    user_agent: str
+    label: str
+    amr: str
+    version: int
+
+    def __repr__(self) -> str:
+        """Leave out hashes and data: a log line must not hold them."""
+        return f"<SessionRecord {self.id} user={self.user_id!r} version={self.version}>"
+
+
+class Found(NamedTuple):
+    """The answer of ``Store.find``: a record, the store's own clock, and, where joined, the principal.
+
+    ``principal`` is the user, None when the user does not exist, or UNASKED when the store cannot know.
+    """
+
+    record: SessionRecord
+    now: datetime
+    principal: Any = UNASKED
+
+
+class NewSession(NamedTuple):
+    """What ``Store.insert`` needs. ``lifetime`` is counted from the store's clock, or an aware moment."""
+
+    id: int
+    secret_hash: bytes
+    family_hash: bytes
+    lifetime: timedelta | datetime
+    idle_seconds: int | None
+    data: str = "{}"
+    user_id: Any = None
+    authenticated: bool = False
+    transport: str = COOKIE
+    ip_address: str | None = None
+    user_agent: str = ""
+    label: str = ""
+    amr: str = ""
+
+
+class Changes(NamedTuple):
+    """What ``Store.merge`` writes into a session. Fields left at their default are not touched.
+
+    ``patch`` is JSON text of the keys to set, ``deleted`` names the keys to drop; with ``replace`` the
+    patch is all that remains. ``facts`` sets columns: user_id, idle_seconds, ip_address, user_agent,
+    label, amr. ``lifetime`` moves the absolute expiry; ``authenticated`` sets the authentication time
+    to now.
+    """
+
+    patch: str = "{}"
+    deleted: tuple[str, ...] = ()
+    replace: bool = False
+    facts: dict[str, Any] = {}  # noqa: RUF012 - never written to; a NamedTuple default is shared
+    lifetime: timedelta | datetime | None = None
+    authenticated: bool = False
+
+
+class Verdict(Enum):
+    """What a presented key turned out to be."""
+
+    LIVE = "live"
+    MALFORMED = "malformed"
+    GONE = "gone"
+    STALE = "stale"
+
+
+class SessionStatus(Enum):
+    """What the response has to do about the session, decided once."""
+
+    UNUSED = "unused"
+    CLEAN = "clean"
+    MODIFIED = "modified"
+    DESTROYED = "destroyed"

@@ -1,0 +1,156 @@
+"""What may be done with a session: resolve a key, work out limits and changes, list, revoke, purge.
+
+Knows stores and policy, no HTTP. The engine calls it for one request, ``flows`` and the command line for many.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from sessionkeeper import conf, keys
+from sessionkeeper.errors import CorruptPayload
+from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, is_live
+from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
+from sessionkeeper.stores import codec, get_store
+
+#: Key in the session data under which Django keeps what ``set_expiry`` was given.
+EXPIRY_KEY = "_session_expiry"
+#: Sessions that one step of a purge looks at.
+PURGE_BATCH = 500
+_LONGEST_IDLE = 2**31 - 1
+
+log = logging.getLogger("sessionkeeper.security")
+
+
+class Resolved(NamedTuple):
+    """What became of a presented key. Without a live session ``data`` is empty and ``found`` None."""
+
+    verdict: Verdict
+    key: keys.Key | None = None
+    found: Found | None = None
+    data: dict[str, Any] = {}  # noqa: RUF012 - replaced, never written to
+
+
+def resolve(text: object, *, transport: str, principal: bool = False) -> Resolved:
+    """Return what a client's key stands for. Any value is taken; only an outage raises.
+
+    Raises:
+        StoreUnavailable: the store did not answer.
+    """
+    key = keys.parse(text)
+    if key is None:
+        return Resolved(Verdict.MALFORMED)
+    found = get_store().find(key.id, principal=principal)
+    if found is None or not is_live(found.record, found.now):
+        return Resolved(Verdict.GONE)
+    if not keys.same_hash(found.record.secret_hash, key.secret_hash):
+        return Resolved(Verdict.STALE)
+    if found.record.transport != transport:
+        return Resolved(Verdict.MALFORMED)
+    try:
+        return Resolved(Verdict.LIVE, key, found, codec.decode(found.record.data))
+    except CorruptPayload:
+        log.warning("Session %s ended: its stored data cannot be read.", keys.encode_id(key.id))
+        get_store().revoke(key.id)
+        return Resolved(Verdict.GONE)
+
+
+class Limits(NamedTuple):
+    """Idle timeout in seconds (None: none) and absolute life, as a length or as a moment."""
+
+    idle_seconds: int | None
+    lifetime: timedelta | datetime
+
+
+def limits(expiry: Any, *, signed_in: bool) -> Limits:
+    """Return the limits of a session whose ``set_expiry`` value is ``expiry`` (int, ISO text or None).
+
+    An int is an idle timeout, a moment the absolute expiry. What the site configured caps both.
+    """
+    settings = conf.current()
+    idle, absolute = settings.idle_seconds, settings.absolute
+    if not signed_in:
+        absolute = min(absolute, ANONYMOUS_ABSOLUTE)
+    if not expiry:
+        return Limits(idle, absolute)
+    if isinstance(expiry, int | float):
+        wanted = int(max(min(expiry, _LONGEST_IDLE), -_LONGEST_IDLE))
+        return Limits(min(wanted, idle) if settings.explicit_idle and idle is not None else wanted, absolute)
+    moment = datetime.fromisoformat(expiry) if isinstance(expiry, str) else expiry
+    moment = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    cap = settings.absolute_cap
+    too_long = cap is not None and moment - now() > cap
+    return Limits(idle if settings.explicit_idle else None, absolute if too_long else moment)
+
+
+def user_of(data: dict[str, Any]) -> Any:
+    """Return the primary key of the user whom the session data names, or None."""
+    value = data.get(SESSION_KEY)
+    if value is None:
+        return None
+    try:
+        return get_user_model()._meta.pk.to_python(value)
+    except (ValidationError, ValueError, TypeError, OverflowError):
+        return None
+
+
+def changes(base: str | None, data: dict[str, Any]) -> Changes:
+    """Return what must be written to get from the JSON text ``base`` to ``data``; None: replace all."""
+    if base is None:
+        return Changes(patch=codec.encode(data), replace=True)
+    before = codec.decode(base)
+    names = {codec.name_of(name): name for name in data}
+    changed = {
+        name: data[given]
+        for name, given in names.items()
+        if name not in before or codec.comparable(before[name]) != codec.comparable(data[given])
+    }
+    deleted = tuple(name for name in before if name not in names)
+    return Changes(patch=codec.encode(changed), deleted=deleted)
+
+
+def is_nothing(change: Changes) -> bool:
+    """Whether a merge would write no key, column or limit."""
+    return change._replace(facts={}) == Changes() and not change.facts
+
+
+def list_for(user: Any) -> list[SessionRecord]:
+    """Return a user's live sessions, newest first. ``user`` is a user or its primary key."""
+    records = get_store().list_for(_pk(user))
+    moment = now()
+    return [record for record in records if is_live(record, moment)]
+
+
+def revoke(session_id: int) -> bool:
+    """End one session; return whether there was one."""
+    return get_store().revoke(session_id)
+
+
+def revoke_all(user: Any, except_: int | None = None) -> int:
+    """End all sessions of a user, but the one with id ``except_``; return how many."""
+    return get_store().revoke_all(_pk(user), except_)
+
+
+def purge(batch: int = PURGE_BATCH) -> Iterator[int]:
+    """Remove expired sessions step by step; yield how many each step removed."""
+    after: int | None = 0
+    while after is not None:
+        removed, after = get_store().purge(batch, after)
+        yield removed
+
+
+def _pk(user: Any) -> Any:
+    return getattr(user, "pk", user)
+
+
+def now() -> datetime:
+    """Return the application's clock as an aware datetime."""
+    moment = timezone.now()
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment

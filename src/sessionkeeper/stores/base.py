@@ -1,0 +1,66 @@
+"""The store contract. One suite, ``tests/contract``, holds every store to it.
+
+For every operation: an outage (no connection, a lock or a statement that timed out) raises
+``StoreUnavailable`` and says nothing about the session. Absent and revoked are the same. Stores know
+neither HTTP nor policy: they return expired sessions too, and the caller decides by ``Found.now``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
+
+
+class Store(Protocol):
+    """Where sessions live. Safe to share between threads."""
+
+    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+        """Return the session in one round trip, or None when it is absent.
+
+        With ``principal`` the user comes with it where the store can join; else ``UNASKED``.
+        Reads go to the writer, so a revocation that returned is always seen.
+        """
+
+    def insert(self, new: NewSession) -> None:
+        """Store a new session. Raise ``IdTaken``, and write nothing, when the id exists."""
+
+    def merge(
+        self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
+    ) -> None:
+        """Write only the changed keys into what the store has now, and count it as use.
+
+        Never creates: raise ``SessionGone`` when absent, ``StaleSession`` when the secret was rotated.
+        Other keys that others wrote meanwhile stay; of writers of one key the last wins. ``seen`` is
+        the record that the caller read, a hint that may save a read.
+        """
+
+    def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
+        """Replace secret and family in one write; the old secret is dead when this returns.
+
+        Never creates: raise ``SessionGone`` or ``StaleSession`` as ``merge`` does.
+        """
+
+    def touch(self, session_id: int, secret_hash: bytes) -> bool:
+        """Record use now. Return False, and write nothing, when absent or rotated."""
+
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+        """End a session for good; with ``secret_hash`` only if that is its secret now.
+
+        Idempotent: return whether there was something to end.
+        """
+
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+        """End all sessions of a user, but the one with id ``except_``. Return how many."""
+
+    def list_for(self, user_id: Any) -> list[SessionRecord]:
+        """Return a user's sessions, newest first. No live session is ever missing."""
+
+    def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
+        """Look at the next ``limit`` sessions with an id above ``after`` and remove the expired.
+
+        Return how many were removed and the id to go on after, or None at the end.
+        """
+
+    def count(self) -> int:
+        """Return how many sessions are stored, expired ones included."""

@@ -1,0 +1,146 @@
+"""Session data as JSON text, key by key, so that a store can merge it and an operator can read it.
+
+Databases normalise JSON: PostgreSQL's ``jsonb`` and MySQL sort the keys of objects, rewrite numbers, refuse
+NUL and lone surrogates. What a session holds must come back as it was put in, so a value that would not
+survive travels as text: ``{"$json": "<its JSON>"}``. Output of a serializer that is not JSON is kept as
+``{"$signed": "<signed base64>"}``: signed with ``SECRET_KEY``, because formats such as pickle execute code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import b64decode, b64encode
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.serializers import JSONSerializer
+from django.core import signing
+from django.utils.module_loading import import_string
+
+from sessionkeeper.errors import CorruptPayload
+
+_JSON = "$json"
+_SIGNED = "$signed"
+_SALT = "sessionkeeper.payload"
+
+
+def encode(values: dict[str, Any]) -> str:
+    """Return ``values`` as the text of one JSON object. Raise what the serializer raises, or ValueError."""
+    serializer = _serializer()
+    if not _writes_json(serializer):
+        return json.dumps({_key(name): {_SIGNED: _sign(serializer, value)} for name, value in values.items()})
+    text: str = serializer().dumps(values).decode("utf-8")
+    plain = values if serializer is JSONSerializer else json.loads(text)
+    if all(_survives(name) and _survives(value) for name, value in plain.items()):
+        return text
+    plain = json.loads(text)
+    return json.dumps(
+        {
+            _key(name): value if _survives(value) else {_JSON: json.dumps(value)}
+            for name, value in plain.items()
+        }
+    )
+
+
+def decode(text: str) -> dict[str, Any]:
+    """Return what ``encode`` was given. Raise CorruptPayload for anything that it did not write."""
+    serializer = _serializer()
+    try:
+        data = json.loads(text)
+        if _JSON in text or _SIGNED in text or serializer is not JSONSerializer:
+            data = _unwrap(serializer, data)
+    except Exception as error:
+        # Serializers are the project's own: whatever they raise on foreign bytes means the same.
+        raise CorruptPayload("The stored session data cannot be read.") from error
+    if not isinstance(data, dict):
+        raise CorruptPayload("The stored session data is not an object.")
+    return data
+
+
+def comparable(value: Any) -> str:
+    """Return a text that differs whenever two values would be stored differently."""
+    return encode({"": value})
+
+
+def _unwrap(serializer: Any, stored: dict[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    signed: dict[str, Any] = {}
+    for name, value in stored.items():
+        if isinstance(value, dict) and value.keys() == {_JSON}:
+            plain[name] = json.loads(value[_JSON])
+        elif isinstance(value, dict) and value.keys() == {_SIGNED}:
+            signed[name] = serializer().loads(b64decode(signing.Signer(salt=_SALT).unsign(value[_SIGNED])))
+        else:
+            plain[name] = value
+    if serializer is not JSONSerializer and _writes_json(serializer):
+        # ASCII, because Django's serializers read latin-1.
+        plain = serializer().loads(json.dumps(plain).encode("utf-8"))
+    return {name: plain[name] if name in plain else signed[name] for name in stored}
+
+
+def _sign(serializer: Any, value: Any) -> str:
+    return signing.Signer(salt=_SALT).sign(b64encode(serializer().dumps(value)).decode("ascii"))
+
+
+def name_of(name: Any) -> str:
+    """Return the string that JSON makes of a key: ``session[1]`` is stored as ``"1"``."""
+    return name if isinstance(name, str) else next(iter(json.loads(json.dumps({name: None}))))
+
+
+def _key(name: Any) -> str:
+    name = name_of(name)
+    if not _survives(name):
+        raise ValueError(f"A session key cannot contain NUL or lone surrogates: {name!r}.")
+    return name
+
+
+def _survives(value: Any) -> bool:
+    """Whether every database gives ``value`` back exactly as it was."""
+    if isinstance(value, str):
+        return value.isascii() and "\0" not in value or _is_clean_text(value)
+    if isinstance(value, bool | int) or value is None:
+        return True
+    if isinstance(value, float):
+        return math.isfinite(value) and "e" not in repr(value)
+    if isinstance(value, list | tuple):
+        return all(map(_survives, value))
+    if isinstance(value, dict):
+        return _object_survives(value)
+    return False
+
+
+def _is_clean_text(value: str) -> bool:
+    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _object_survives(value: dict[Any, Any]) -> bool:
+    # Sorted as jsonb and MySQL sort: by length in bytes, then by bytes. The wrappers' own names are escaped.
+    if not all(isinstance(name, str) and _survives(name) for name in value) or value.keys() & {
+        _JSON,
+        _SIGNED,
+    }:
+        return False
+    names = [name.encode("utf-8") for name in value]
+    return names == sorted(names, key=lambda name: (len(name), name)) and all(map(_survives, value.values()))
+
+
+def _serializer() -> Any:
+    return _load(settings.SESSION_SERIALIZER)
+
+
+@lru_cache(maxsize=8)
+def _load(path: str) -> Any:
+    return import_string(path)
+
+
+@lru_cache(maxsize=8)
+def _writes_json(serializer: Any) -> bool:
+    if serializer is JSONSerializer:
+        return True
+    probe = {"probe": [1, "x"]}
+    try:
+        return bool(json.loads(serializer().dumps(probe)) == probe)
+    except (ValueError, TypeError):
+        return False

@@ -1,0 +1,283 @@
+"""The database store: any database that Django's ORM takes.
+
+PostgreSQL merges in one statement without a read and lends its clock. Elsewhere a merge is a compare-and-swap
+on ``version``, again after a read when somebody else was faster, and the clock is the application's: the same
+machine for SQLite; keep the web servers' clocks in step for MySQL and Oracle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, connections, router, transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
+from django.db.utils import InterfaceError, OperationalError
+from django.utils import timezone
+
+from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.models import Session
+from sessionkeeper.policy import has_ended
+from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
+from sessionkeeper.stores import joined
+
+#: Tries of a compare-and-swap. A lost try means that another writer got through.
+MERGE_TRIES = 200
+
+
+class DatabaseStore:
+    """A :class:`~sessionkeeper.stores.base.Store` in a table of a Django database.
+
+    Args:
+        alias: the database; None asks the router where ``Session`` is written, for each operation.
+        clock: replaces the store's clock, for tests; returns an aware datetime.
+    """
+
+    def __init__(self, alias: str | None = None, clock: Callable[[], datetime] | None = None) -> None:
+        self._alias = alias
+        self._clock = clock
+
+    @property
+    def alias(self) -> str:
+        """The database that holds the sessions: where they are written, since a replica may lag."""
+        return self._alias or router.db_for_write(Session)
+
+    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+        """See the contract."""
+        alias = self.alias
+        with _outages():
+            found = joined.read(
+                alias, session_id, principal=principal, server_clock=self._server_clock(alias)
+            )
+        return found._replace(now=self._clock()) if found is not None and self._clock else found
+
+    def insert(self, new: NewSession) -> None:
+        """See the contract."""
+        alias, now = self.alias, self._now()
+        row = Session(
+            id=new.id,
+            secret_hash=new.secret_hash,
+            family_hash=new.family_hash,
+            user_id=new.user_id,
+            transport=new.transport,
+            data=_json(new.data, alias),
+            created_at=now,
+            authenticated_at=now if new.authenticated else None,
+            last_seen_at=now,
+            expires_at=_moment(new.lifetime, now),
+            idle_seconds=new.idle_seconds,
+            ip_address=new.ip_address,
+            user_agent=new.user_agent,
+            label=new.label,
+            amr=new.amr,
+        )
+        try:
+            with _outages(), self._savepoint(alias):
+                row.save(using=alias, force_insert=True)
+        except IntegrityError as error:
+            if self.find(new.id) is None:
+                raise
+            raise IdTaken from error
+
+    def merge(
+        self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
+    ) -> None:
+        """See the contract."""
+        alias, now = self.alias, self._now()
+        columns: dict[str, Any] = {**changes.facts, "last_seen_at": now, "version": F("version") + 1}
+        if changes.lifetime is not None:
+            columns["expires_at"] = _moment(changes.lifetime, now)
+        if changes.authenticated:
+            columns["authenticated_at"] = now
+        rows = self._rows(session_id, secret_hash)
+        with _outages():
+            if changes.replace:
+                written = rows.update(**columns, data=_json(changes.patch, alias))
+            elif connections[alias].vendor == "postgresql":
+                written = rows.update(**columns, data=_concatenation(changes))
+            else:
+                return self._swap(session_id, secret_hash, changes, columns, seen)
+        if not written:
+            raise self._reason(session_id)
+        return None
+
+    def _swap(
+        self,
+        session_id: int,
+        secret_hash: bytes,
+        changes: Changes,
+        columns: dict[str, Any],
+        seen: SessionRecord | None,
+    ) -> None:
+        alias = self.alias
+        patch = json.loads(changes.patch)
+        for _ in range(MERGE_TRIES):
+            if seen is not None:
+                data = {**json.loads(seen.data), **patch}
+                for name in changes.deleted:
+                    data.pop(name, None)
+                same = self._rows(session_id, secret_hash).filter(version=seen.version)
+                if same.update(**columns, data=_json(json.dumps(data), alias)):
+                    return
+            seen = self._latest(session_id)
+            if seen is None:
+                raise SessionGone
+            if seen.secret_hash != secret_hash:
+                raise StaleSession
+        raise StoreUnavailable("Too many writers on one session.")
+
+    def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
+        """See the contract."""
+        with _outages():
+            written = self._rows(session_id, secret_hash).update(
+                secret_hash=new_secret,
+                family_hash=new_family,
+                previous_hash=None,
+                previous_at=None,
+                last_seen_at=self._now(),
+                version=F("version") + 1,
+            )
+        if not written:
+            raise self._reason(session_id)
+
+    def touch(self, session_id: int, secret_hash: bytes) -> bool:
+        """See the contract. Moves no indexed column, so that PostgreSQL updates in place (HOT)."""
+        with _outages():
+            return bool(self._rows(session_id, secret_hash).update(last_seen_at=self._now()))
+
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+        """See the contract."""
+        with _outages():
+            return bool(self._rows(session_id, secret_hash).delete()[0])
+
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+        """See the contract."""
+        rows = self._table.filter(user_id=user_id)
+        if except_ is not None:
+            rows = rows.exclude(pk=except_)
+        with _outages():
+            return int(rows.delete()[0])
+
+    def list_for(self, user_id: Any) -> list[SessionRecord]:
+        """See the contract."""
+        alias = self.alias
+        connection = connections[alias]
+        field = Session._meta.get_field("user")
+        sql, converters = joined.select_sql(alias, "s.user_id = %s ORDER BY s.id DESC")
+        with _outages(), connection.cursor() as cursor:
+            cursor.execute(sql, [field.get_db_prep_value(user_id, connection, prepared=False)])  # type: ignore[union-attr]
+            return [joined.to_record(row, converters, connection) for row in cursor.fetchall()]
+
+    def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
+        """See the contract. A walk along the primary key; deletes are by key and check again."""
+        with _outages():
+            window = self._table.filter(pk__gt=after).order_by("pk")
+            rows = list(window.values_list("pk", "last_seen_at", "expires_at", "idle_seconds")[:limit])
+            if not rows:
+                return 0, None
+            now = self._server_now()
+            dead: dict[int | None, list[int]] = {}
+            for pk, seen_at, expires_at, idle in rows:
+                if has_ended(now, joined.aware(seen_at), joined.aware(expires_at), idle):
+                    dead.setdefault(idle, []).append(pk)
+            removed = sum(self._remove(ids, idle, now) for idle, ids in dead.items())
+        return removed, rows[-1][0] if len(rows) == limit else None
+
+    def _remove(self, ids: list[int], idle: int | None, now: datetime) -> int:
+        expired = Q(expires_at__lte=_native(now))
+        if idle is not None:
+            expired |= Q(last_seen_at__lte=_native(now - timedelta(seconds=idle)))
+        return int(self._table.filter(expired, pk__in=ids).delete()[0])
+
+    def count(self) -> int:
+        """See the contract."""
+        with _outages():
+            return self._table.count()
+
+    @property
+    def _table(self) -> QuerySet[Session]:
+        return Session._base_manager.using(self.alias)
+
+    def _rows(self, session_id: int, secret_hash: bytes | None) -> QuerySet[Session]:
+        if secret_hash is None:
+            return self._table.filter(pk=session_id)
+        return self._table.filter(pk=session_id, secret_hash=secret_hash)
+
+    def _latest(self, session_id: int) -> SessionRecord | None:
+        """Read past the snapshot of a transaction that is under way, where the database has row locks."""
+        alias = self.alias
+        connection = connections[alias]
+        suffix = ""
+        if connection.in_atomic_block and connection.features.has_select_for_update:
+            suffix = " FOR UPDATE"
+        sql, converters = joined.select_sql(alias, "s.id = %s" + suffix)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [session_id])
+            row = cursor.fetchone()
+        return None if row is None else joined.to_record(row, converters, connection)
+
+    def _reason(self, session_id: int) -> SessionGone | StaleSession:
+        return SessionGone() if self.find(session_id) is None else StaleSession()
+
+    def _savepoint(self, alias: str) -> AbstractContextManager[Any]:
+        # Alone, one INSERT needs no transaction; inside one, a collision must not break it.
+        return transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext()
+
+    def _server_clock(self, alias: str) -> bool:
+        return self._clock is None and connections[alias].vendor == "postgresql"
+
+    def _now(self) -> Any:
+        if self._server_clock(self.alias):
+            return Now()
+        return _native(self._clock() if self._clock else timezone.now())
+
+    def _server_now(self) -> datetime:
+        alias = self.alias
+        if not self._server_clock(alias):
+            return self._clock() if self._clock else joined.aware(timezone.now())
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT statement_timestamp()")
+            return joined.aware(cursor.fetchone()[0])
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """Tell an outage from a refusal: connection, lock and timeout errors become StoreUnavailable."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        # SQLite has one error class for everything; a missing table is not an outage.
+        if str(error).startswith(("no such ", "near ", "table ", "unrecognized token")):
+            raise
+        raise StoreUnavailable("The session store did not answer.") from error
+
+
+def _native(moment: datetime) -> datetime:
+    """Return a datetime as the database layer wants it under the ``USE_TZ`` in force."""
+    moment = joined.aware(moment)
+    return moment if settings.USE_TZ else timezone.make_naive(moment)
+
+
+def _moment(lifetime: timedelta | datetime, now: Any) -> Any:
+    if isinstance(lifetime, datetime):
+        return _native(lifetime)
+    if isinstance(now, datetime):
+        return now + lifetime
+    return ExpressionWrapper(now + Value(lifetime), output_field=DateTimeField())
+
+
+def _json(text: str, alias: str) -> Any:
+    """Hand JSON text to PostgreSQL as it is, without parsing it only to write it again."""
+    if connections[alias].vendor == "postgresql":
+        return RawSQL("%s::jsonb", [text])  # noqa: S611 - the text is a parameter
+    return json.loads(text)
+
+
+def _concatenation(changes: Changes) -> Any:
+    return RawSQL("(data - %s::text[]) || %s::jsonb", [list(changes.deleted), changes.patch])  # noqa: S611

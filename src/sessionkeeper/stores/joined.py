@@ -1,0 +1,212 @@
+"""Session and principal in one statement, built once per process, database and user model.
+
+The ORM's work per query is most of what a stock authenticated request costs. Here the SQL is compiled once,
+from the session's columns and from the user model's ``_default_manager`` (its filters, inheritance joins and
+converters kept), and then only executed, on Django's own connection, inside its transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db import connections, models
+from django.db.models.query import ModelIterable
+from django.utils import timezone
+
+from sessionkeeper.models import Session
+from sessionkeeper.record import UNASKED, Found, SessionRecord
+
+_FIELDS = [Session._meta.get_field("user" if name == "user_id" else name) for name in SessionRecord._fields]
+_WIDTH = len(_FIELDS)
+
+Converter = tuple[int, list[Callable[..., Any]], Any]
+
+
+class Statement(NamedTuple):
+    """A SELECT that takes a session id (twice with a principal) and how to read its one row."""
+
+    sql: str
+    params: tuple[Any, ...]
+    converters: list[Converter]
+    user_model: Any = None
+    user_fields: Sequence[str] = ()
+    user_pk: int = 0
+    user_converters: Sequence[Converter] = ()
+
+
+def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
+    """Run the statement on connection ``alias``. Database errors pass through."""
+    statement = _statement(alias, principal=principal, server_clock=server_clock)
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, [session_id if p is _ID else p for p in statement.params])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    record = to_record(row, statement.converters, connection)
+    now = aware(row[_WIDTH]) if server_clock else timezone.now()
+    if statement.user_model is None:
+        return Found(record, aware(now), UNASKED)
+    return Found(record, aware(now), _user(row, statement, alias))
+
+
+def select_sql(alias: str, where: str) -> tuple[str, list[Converter]]:
+    """Return a SELECT of whole records with this condition, and the converters of its columns."""
+    columns, converters = _session_columns(alias)
+    table = connections[alias].ops.quote_name(Session._meta.db_table)
+    return f"SELECT {columns} FROM {table} s WHERE {where}", converters  # noqa: S608 - quoted names only
+
+
+def to_record(row: Sequence[Any], converters: list[Converter], connection: Any) -> SessionRecord:
+    """Return the record in the leading columns of a row."""
+    values = list(row[:_WIDTH])
+    for index, functions, expression in converters:
+        value = values[index]
+        for function in functions:
+            value = function(value, expression, connection)
+        values[index] = value
+    return SessionRecord._make(values)
+
+
+def aware(value: datetime) -> datetime:
+    """Return an aware datetime; naive ones (``USE_TZ = False``) are in the default time zone."""
+    return timezone.make_aware(value) if timezone.is_naive(value) else value
+
+
+_ID = object()
+_MOST_STATEMENTS = 256
+_statements: dict[Any, Statement] = {}
+
+
+def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
+    model = get_user_model() if principal else None
+    where = None
+    if model is not None and type(model._default_manager).get_queryset is not models.Manager.get_queryset:
+        # A manager of the project's own may filter by something that changes, a tenant say: its conditions
+        # belong to the key, so that a statement is never used under other ones.
+        where = model._default_manager.get_queryset().query.where
+    cache_key = (alias, server_clock, model, where)
+    try:
+        return _statements[cache_key]
+    except (KeyError, TypeError):
+        if len(_statements) >= _MOST_STATEMENTS:
+            _statements.clear()
+        statement = _build(alias, model, server_clock=server_clock)
+    with suppress(TypeError):  # conditions that cannot be hashed: built again each time, and right
+        _statements[cache_key] = statement
+    return statement
+
+
+def _build(alias: str, model: Any, *, server_clock: bool) -> Statement:
+    connection = connections[alias]
+    table = connection.ops.quote_name(Session._meta.db_table)
+    columns, converters = _session_columns(alias)
+    columns += ", statement_timestamp()" if server_clock else ", NULL"
+    user = _user_query(alias, model) if model is not None else None
+    if user is None:
+        sql = f"SELECT {columns} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
+        return Statement(sql, (_ID,), converters)
+    user_sql, user_params, compiler, names = user
+    # The user is found by a scalar subquery on the primary key, so that every planner makes two key
+    # look-ups of it, whatever joins and filters the manager adds.
+    joined = f"SELECT {columns}, u.* FROM {table} s LEFT JOIN ({user_sql}) u ON 1 = 1 WHERE s.id = %s"  # noqa: S608
+    expressions = [column[0] for column in compiler.select]
+    return Statement(
+        joined,
+        (*user_params, _ID),
+        converters,
+        model,
+        names,
+        names.index(model._meta.pk.attname),
+        [
+            (_WIDTH + 1 + index, functions, expression)
+            for index, (functions, expression) in compiler.get_converters(expressions).items()
+        ],
+    )
+
+
+def _session_columns(alias: str) -> tuple[str, list[Converter]]:
+    connection = connections[alias]
+    quoted = [f"s.{connection.ops.quote_name(field.column)}" for field in _FIELDS]
+    converters: list[Converter] = []
+    for index, field in enumerate(_FIELDS):
+        column = field.get_col("s")
+        functions = list(connection.ops.get_db_converters(column))
+        if isinstance(field, models.JSONField):
+            functions = [_as_text]  # the codec opens it, when somebody reads it
+        else:
+            functions += column.get_db_converters(connection)
+        if isinstance(field, models.BinaryField):
+            functions.append(_as_bytes)
+        if isinstance(field, models.DateTimeField) and not _returns_aware(connection):
+            functions.append(_as_aware)
+        if functions:
+            converters.append((index, functions, column))
+    return ", ".join(quoted), converters
+
+
+def _user_query(alias: str, model: Any) -> tuple[str, tuple[Any, ...], Any, list[str]] | None:
+    """Compile the user half, or return None when the manager does more than filter and join."""
+    marker = -(2**62) - 5  # stands for the session id, and is never one
+    ids = Session.objects.using(alias).filter(id=marker).values("user_id")
+    query = model._default_manager.using(alias).filter(pk=models.Subquery(ids)).order_by()
+    if not _is_plain(query):
+        return None
+    compiler = query.query.get_compiler(using=alias)
+    sql, params = compiler.as_sql(with_col_aliases=True)
+    names = [column[0].target.attname for column in compiler.select]
+    return sql, tuple(_ID if param == marker else param for param in params), compiler, names
+
+
+def _is_plain(queryset: Any) -> bool:
+    query = queryset.query
+    return (
+        queryset._iterable_class is ModelIterable
+        and not query.select_related
+        and not query.annotations
+        and not query.extra
+        and not query.distinct
+        and not query.combinator
+        and not query.is_sliced
+        and not queryset._prefetch_related_lookups
+    )
+
+
+def _user(row: Sequence[Any], statement: Statement, alias: str) -> Any:
+    values = list(row[_WIDTH + 1 :])
+    if values[statement.user_pk] is None:
+        return None
+    connection = connections[alias]
+    for index, functions, expression in statement.user_converters:
+        value = values[index - _WIDTH - 1]
+        for function in functions:
+            value = function(value, expression, connection)
+        values[index - _WIDTH - 1] = value
+    return statement.user_model.from_db(alias, statement.user_fields, values)
+
+
+def _returns_aware(connection: Any) -> bool:
+    from django.conf import settings
+
+    return bool(settings.USE_TZ)
+
+
+def _as_text(value: Any, expression: Any, connection: Any) -> str:
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
+
+
+def _as_bytes(value: Any, expression: Any, connection: Any) -> bytes | None:
+    return value if value is None or isinstance(value, bytes) else bytes(value)
+
+
+def _as_aware(value: Any, expression: Any, connection: Any) -> Any:
+    return None if value is None else aware(value)
+
+
+def drop_statements(**_: Any) -> None:
+    """Forget compiled statements; called when a setting that they were built from changes."""
+    _statements.clear()

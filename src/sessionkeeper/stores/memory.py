@@ -1,0 +1,143 @@
+"""The reference store: the contract in a dict, under one lock. For tests; it forgets with its process."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
+from sessionkeeper.policy import is_live
+from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
+
+
+class MemoryStore:
+    """A :class:`~sessionkeeper.stores.base.Store` in memory. ``clock`` returns an aware datetime."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._records: dict[int, SessionRecord] = {}
+
+    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+        """See the contract."""
+        record = self._records.get(session_id)
+        return None if record is None else Found(record, self._clock())
+
+    def insert(self, new: NewSession) -> None:
+        """See the contract."""
+        now = self._clock()
+        with self._lock:
+            if new.id in self._records:
+                raise IdTaken
+            self._records[new.id] = SessionRecord(
+                id=new.id,
+                secret_hash=new.secret_hash,
+                family_hash=new.family_hash,
+                previous_hash=None,
+                previous_at=None,
+                user_id=new.user_id,
+                transport=new.transport,
+                data=new.data,
+                created_at=now,
+                authenticated_at=now if new.authenticated else None,
+                last_seen_at=now,
+                expires_at=_moment(new.lifetime, now),
+                idle_seconds=new.idle_seconds,
+                ip_address=new.ip_address,
+                user_agent=new.user_agent,
+                label=new.label,
+                amr=new.amr,
+                version=0,
+            )
+
+    def merge(
+        self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
+    ) -> None:
+        """See the contract."""
+        now = self._clock()
+        with self._lock:
+            record = self._current(session_id, secret_hash)
+            data = {} if changes.replace else json.loads(record.data)
+            data.update(json.loads(changes.patch))
+            for name in changes.deleted:
+                data.pop(name, None)
+            columns: dict[str, Any] = {**changes.facts, "data": json.dumps(data), "last_seen_at": now}
+            if changes.lifetime is not None:
+                columns["expires_at"] = _moment(changes.lifetime, now)
+            if changes.authenticated:
+                columns["authenticated_at"] = now
+            self._records[session_id] = record._replace(**columns, version=record.version + 1)
+
+    def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
+        """See the contract."""
+        with self._lock:
+            record = self._current(session_id, secret_hash)
+            self._records[session_id] = record._replace(
+                secret_hash=new_secret,
+                family_hash=new_family,
+                previous_hash=None,
+                previous_at=None,
+                last_seen_at=self._clock(),
+                version=record.version + 1,
+            )
+
+    def touch(self, session_id: int, secret_hash: bytes) -> bool:
+        """See the contract."""
+        with self._lock:
+            record = self._records.get(session_id)
+            if record is None or record.secret_hash != secret_hash:
+                return False
+            self._records[session_id] = record._replace(last_seen_at=self._clock())
+            return True
+
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+        """See the contract."""
+        with self._lock:
+            record = self._records.get(session_id)
+            if record is None or (secret_hash is not None and record.secret_hash != secret_hash):
+                return False
+            del self._records[session_id]
+            return True
+
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+        """See the contract."""
+        with self._lock:
+            ids = [r.id for r in self._records.values() if r.user_id == user_id and r.id != except_]
+            for session_id in ids:
+                del self._records[session_id]
+            return len(ids)
+
+    def list_for(self, user_id: Any) -> list[SessionRecord]:
+        """See the contract."""
+        with self._lock:
+            mine = [record for record in self._records.values() if record.user_id == user_id]
+        return sorted(mine, key=lambda record: record.id, reverse=True)
+
+    def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
+        """See the contract."""
+        now = self._clock()
+        with self._lock:
+            ids = sorted(session_id for session_id in self._records if session_id > after)[:limit]
+            dead = [session_id for session_id in ids if not is_live(self._records[session_id], now)]
+            for session_id in dead:
+                del self._records[session_id]
+        return len(dead), ids[-1] if len(ids) == limit else None
+
+    def count(self) -> int:
+        """See the contract."""
+        return len(self._records)
+
+    def _current(self, session_id: int, secret_hash: bytes) -> SessionRecord:
+        record = self._records.get(session_id)
+        if record is None:
+            raise SessionGone
+        if record.secret_hash != secret_hash:
+            raise StaleSession
+        return record
+
+
+def _moment(lifetime: timedelta | datetime, now: datetime) -> datetime:
+    return lifetime if isinstance(lifetime, datetime) else now + lifetime
