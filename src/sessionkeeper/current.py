@@ -1,9 +1,36 @@
-"""The session that the code running now belongs to."""
+"""The session that the code running now belongs to.
+
+Lets a change of the user's password spare the session in which it was made, and tells the middleware that
+the request itself ended its session.
+"""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-#: Id of the session that this request loaded or made; None outside of one. Lets a change of the user's
-#: password spare the session in which it was made.
-session_id: ContextVar[int | None] = ContextVar("sessionkeeper_session_id", default=None)
+
+@dataclass(slots=True)
+class Current:
+    """The session of one request: its id, and whether this request ended it through its user."""
+
+    session_id: int | None = None
+    ended: bool = False
+
+
+# The object is shared by all threads that one request runs in; only the reference is copied along.
+_current: ContextVar[Current | None] = ContextVar("sessionkeeper_current", default=None)
+
+
+def begin() -> None:
+    """Start a request: no session yet."""
+    _current.set(Current())
+
+
+def get() -> Current:
+    """Return what is known of the request under way."""
+    value = _current.get()
+    if value is None:
+        value = Current()
+        _current.set(value)
+    return value

@@ -103,12 +103,12 @@ class SessionStore(SessionBase):
     async def aset(self, key: str, value: Any) -> None:
         """Async form of ``session[key] = value``."""
         if key == SESSION_KEY:
-            await self._aget_session()
+            await self.akeys()  # loaded before the decision whether a thread is needed
             await self._elsewhere(self._sign_in)
         await super().aset(key, value)
 
     def _sign_in(self) -> None:
-        """Give the session another key when somebody signs in, also the same user again (OWASP ASVS 7.2.4)."""
+        """Give the session another key when somebody signs in, also the same user again (ASVS 7.2.4)."""
         self._get_session()
         if self.session_key is None or (self.handle.stored and not self.handle.rotated):
             self.cycle_key()
@@ -181,7 +181,7 @@ class SessionStore(SessionBase):
 
     async def acycle_key(self) -> None:
         """See :meth:`cycle_key`."""
-        await self._aget_session()
+        await self.akeys()
         await self._elsewhere(self.cycle_key)
 
     async def _elsewhere(self, function: Callable[[], None]) -> None:

@@ -68,7 +68,7 @@ class Handle:
         self.key, self.stored, self.found = resolved.key, True, resolved.found
         self.life = record.expires_at - resolved.found.now
         self._base, self._user_id = record.data, record.user_id
-        current.session_id.set(record.id)
+        current.get().session_id = record.id
         return resolved.data
 
     def forget_base(self) -> None:
@@ -79,7 +79,7 @@ class Handle:
         """Take a new key, in memory only."""
         self.drop()
         self.key = keys.mint()
-        current.session_id.set(self.key.id)
+        current.get().session_id = self.key.id
 
     def changes(self, data: dict[str, Any]) -> bool:
         """Whether a save of ``data`` would write more than the time of use."""
@@ -113,7 +113,7 @@ class Handle:
         self.drop()
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
         self._set_life(limits)
-        current.session_id.set(key.id)
+        current.get().session_id = key.id
 
     def merge(self, data: dict[str, Any], *, key: keys.Key | None = None) -> bool:
         """Write what changed. Return whether the key or the life of the session changed.

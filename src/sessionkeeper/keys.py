@@ -59,7 +59,8 @@ class Key(NamedTuple):
     def __repr__(self) -> str:
         return f"<Key of session {encode_id(self.id)}>"
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return repr(self)
 
 
 def mint() -> Key:

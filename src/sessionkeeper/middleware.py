@@ -29,6 +29,7 @@ from sessionkeeper.transport import Cookie
 #: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
 PASSIVE_HEADER = "X-Session-Passive"
 _LONGEST_USER_AGENT = 512
+_SERVER_ERROR = 500
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -43,8 +44,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_request(self, request: Any) -> None:
         """Take the key from the cookie. Nothing is read yet."""
-        current.session_id.set(None)
-        session = self.SessionStore(Cookie.read(request))
+        current.begin()
+        session: Any = self.SessionStore(Cookie.read(request))
         session.principal_wanted, session.touches_on_load = True, False
         session.client.address = request.META.get("REMOTE_ADDR") or None
         session.client.user_agent = _printable(request.META.get("HTTP_USER_AGENT", ""))
@@ -53,7 +54,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop; a thread is taken only to write."""
         self.process_request(request)
-        response = await self.get_response(request)
+        response: Any = await self.get_response(request)  # type: ignore[misc]
         if _needs_store(request, response):
             return await sync_to_async(self.process_response)(request, response)
         return self.process_response(request, response)
@@ -67,7 +68,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = getattr(request, "session", None)
         if not isinstance(session, SessionStore):
             return super().process_response(request, response)
-        if session.outage is not None and response.status_code == 500:
+        if session.outage is not None and response.status_code == _SERVER_ERROR:
             # Another middleware met the outage, and Django has made an error page of it.
             return _unavailable(request, session.outage)
         try:
@@ -77,6 +78,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
         except StaleSession:
             return problems.SESSION_ROTATED.response(request)
         except SessionGone as error:
+            if current.get().ended:  # the request disabled or deleted its own user
+                Cookie.clear(response)
+                Cookie.vary(response)
+                return response
             raise SessionInterrupted(
                 "The request's session was deleted before the request completed. The user may have logged "
                 "out in a concurrent request, for example."
@@ -141,13 +146,17 @@ def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus
         # must not take the new key away.
         ended = session.flushed or session.handle.verdict in (Verdict.GONE, Verdict.MALFORMED)
         return SessionStatus.DESTROYED if ended and Cookie.read(request) is not None else SessionStatus.UNUSED
-    if (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status_code < 500:
+    if (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status_code < _SERVER_ERROR:
         return SessionStatus.MODIFIED
     return SessionStatus.CLEAN
 
 
 def _cookie_due(request: Any, response: Any, session: SessionStore) -> bool:
-    if response.status_code >= 500 or session.is_empty() or not (session.accessed or session.modified):
+    if (
+        response.status_code >= _SERVER_ERROR
+        or session.is_empty()
+        or not (session.accessed or session.modified)
+    ):
         return False
     if settings.SESSION_SAVE_EVERY_REQUEST and session.handle.stored:
         return True

@@ -6,8 +6,9 @@ Django's own function is asked: correct first, one more query.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -68,14 +69,14 @@ def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
     """Return the user, None for one who may not sign in, _MISSING for nobody, UNASKED to ask Django."""
     if auth.SESSION_KEY not in data:
         return _MISSING
-    path = data.get(auth.BACKEND_SESSION_KEY)
+    path = data.get(auth.BACKEND_SESSION_KEY, "")
     if path not in settings.AUTHENTICATION_BACKENDS:
         return _MISSING
     found = session.handle.found
     if found is None or found.principal is UNASKED or found.record.version < 0:
         return UNASKED
     backend: Any = auth.load_backend(path)
-    if not _is_stock(type(backend)):
+    if not _is_stock(cast("Hashable", type(backend))):
         return UNASKED
     user = found.principal
     if user is None:
@@ -87,7 +88,7 @@ def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _is_stock(backend: type) -> bool:
+def _is_stock(backend: Hashable) -> bool:
     """Whether a backend looks users up as Django's ModelBackend does."""
     return all(
         getattr(backend, name, None) is getattr(ModelBackend, name) for name in ("get_user", "aget_user")

@@ -1,2 +1,124 @@
-def connect():
-    pass
+"""Ends a user's sessions when the user is disabled, deleted, or gets another password.
+
+A session must stay ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2), and a new password ends the
+sessions of the old one (7.4.3). What signals cannot tell (``QuerySet.update()``, raw SQL) is found on sight,
+when such a session is next used: see :mod:`sessionkeeper.principal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, get_user_model
+from django.core.signals import request_started, setting_changed
+from django.db.models.signals import post_delete, post_save
+from django.utils.crypto import constant_time_compare
+
+from sessionkeeper import current, sessions
+from sessionkeeper.engine import SessionStore
+from sessionkeeper.errors import CorruptPayload
+from sessionkeeper.record import SessionRecord
+from sessionkeeper.stores import codec, get_store, joined
+
+_REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED_APPS", "TIME_ZONE", "USE_TZ"}
+
+
+def connect() -> None:
+    """Connect all receivers; called once, when the applications are ready."""
+    _watch_users()
+    request_started.connect(_forget_session, dispatch_uid="sessionkeeper.request_started")
+    setting_changed.connect(_rebuild, dispatch_uid="sessionkeeper.statements")
+
+
+def _watch_users() -> None:
+    """Connect to the user model, its proxies, children and parents.
+
+    Never to all senders: a listener for every model would take the fast path from every bulk delete.
+    """
+    user_model = get_user_model()
+    for model in apps.get_models():
+        if issubclass(model, user_model) or model in user_model._meta.get_parent_list():
+            post_save.connect(_user_saved, sender=model, dispatch_uid=("sessionkeeper.user_saved", model))
+            post_delete.connect(
+                _user_deleted, sender=model, dispatch_uid=("sessionkeeper.user_deleted", model)
+            )
+
+
+def _user_saved(
+    sender: type,
+    instance: Any,
+    created: bool,
+    raw: bool = False,
+    update_fields: Collection[str] | None = None,
+    **_: Any,
+) -> None:
+    if created or raw or not _is_user(sender):
+        return
+    if update_fields is not None and not {"is_active", "password"} & set(update_fields):
+        return  # a login moves last_login: it ends nothing and must not cost a query
+    if not getattr(instance, "is_active", True):
+        _revoke_all(instance)
+        return
+    if hasattr(instance, "get_session_auth_hash"):
+        _revoke_older(instance)
+
+
+def _revoke_older(user: Any) -> None:
+    """End the sessions that began under another password, but spare the one that this request is in.
+
+    The session in which a user changes the password is given the new hash right after, by Django's
+    ``update_session_auth_hash``; without that it is refused at its next request like all others.
+    """
+    valid = [user.get_session_auth_hash(), *_fallbacks(user)]
+    for record in get_store().list_for(user.pk):
+        if record.id != current.get().session_id and not _matches(record, valid):
+            sessions.revoke(record.id)
+
+
+def _fallbacks(user: Any) -> list[str]:
+    fallbacks = getattr(user, "get_session_auth_fallback_hash", None)
+    return list(fallbacks()) if fallbacks is not None else []
+
+
+def _matches(record: SessionRecord, valid: list[str]) -> bool:
+    try:
+        stored = str(codec.decode(record.data).get(HASH_SESSION_KEY, ""))
+    except CorruptPayload:
+        return False
+    return any(constant_time_compare(stored, one) for one in valid)
+
+
+def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
+    if _is_user(sender):
+        _revoke_all(instance)
+
+
+def _revoke_all(user: Any) -> None:
+    this = current.get()
+    ids = {record.id for record in get_store().list_for(user.pk)}
+    get_store().revoke_all(user.pk)
+    this.ended = this.ended or this.session_id in ids
+
+
+def _is_user(sender: type) -> bool:
+    """Whether sessions of this engine belong to instances of ``sender``."""
+    engine = import_module(settings.SESSION_ENGINE)
+    if not issubclass(engine.SessionStore, SessionStore):
+        return False
+    model = get_user_model()
+    return issubclass(sender, model) or sender in model._meta.get_parent_list()
+
+
+def _forget_session(**_: Any) -> None:
+    current.begin()
+
+
+def _rebuild(*, setting: str, **_: Any) -> None:
+    if setting in _REBUILD_AFTER:
+        joined.drop_statements()
+    if setting == "AUTH_USER_MODEL":
+        _watch_users()

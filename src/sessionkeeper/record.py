@@ -87,7 +87,7 @@ class Changes(NamedTuple):
     patch: str = "{}"
     deleted: tuple[str, ...] = ()
     replace: bool = False
-    facts: dict[str, Any] = {}  # noqa: RUF012 - never written to; a NamedTuple default is shared
+    facts: dict[str, Any] = {}
     lifetime: timedelta | datetime | None = None
     authenticated: bool = False
 

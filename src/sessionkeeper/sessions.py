@@ -1,6 +1,6 @@
 """What may be done with a session: resolve a key, work out limits and changes, list, revoke, purge.
 
-Knows stores and policy, no HTTP. The engine calls it for one request, ``flows`` and the command line for many.
+Knows stores and policy, no HTTP. The engine calls it for one request, the command line for many.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Resolved(NamedTuple):
     verdict: Verdict
     key: keys.Key | None = None
     found: Found | None = None
-    data: dict[str, Any] = {}  # noqa: RUF012 - replaced, never written to
+    data: dict[str, Any] = {}
 
 
 def resolve(text: object, *, transport: str, principal: bool = False) -> Resolved:
@@ -118,7 +118,7 @@ def changes(base: str | None, data: dict[str, Any]) -> Changes:
 
 def is_nothing(change: Changes) -> bool:
     """Whether a merge would write no key, column or limit."""
-    return change._replace(facts={}) == Changes() and not change.facts
+    return change.patch == "{}" and not (change.deleted or change.replace or change.facts or change.lifetime)
 
 
 def list_for(user: Any) -> list[SessionRecord]:

@@ -49,4 +49,4 @@ class Cookie:
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
         """Tell caches that the answer depends on the cookie."""
-        patch_vary_headers(response, ("Cookie",))  # type: ignore[arg-type]
+        patch_vary_headers(response, ("Cookie",))

@@ -86,20 +86,20 @@ def _sign(serializer: Any, value: Any) -> str:
 
 def name_of(name: Any) -> str:
     """Return the string that JSON makes of a key: ``session[1]`` is stored as ``"1"``."""
-    return name if isinstance(name, str) else next(iter(json.loads(json.dumps({name: None}))))
+    return str(name if isinstance(name, str) else next(iter(json.loads(json.dumps({name: None})))))
 
 
 def _key(name: Any) -> str:
-    name = name_of(name)
-    if not _survives(name):
-        raise ValueError(f"A session key cannot contain NUL or lone surrogates: {name!r}.")
-    return name
+    text = name_of(name)
+    if not _survives(text):
+        raise ValueError(f"A session key cannot contain NUL or lone surrogates: {text!r}.")
+    return text
 
 
 def _survives(value: Any) -> bool:
     """Whether every database gives ``value`` back exactly as it was."""
     if isinstance(value, str):
-        return value.isascii() and "\0" not in value or _is_clean_text(value)
+        return (value.isascii() and "\0" not in value) or _is_clean_text(value)
     if isinstance(value, bool | int) or value is None:
         return True
     if isinstance(value, float):

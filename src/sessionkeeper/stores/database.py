@@ -171,7 +171,7 @@ class DatabaseStore:
         field = Session._meta.get_field("user")
         sql, converters = joined.select_sql(alias, "s.user_id = %s ORDER BY s.id DESC")
         with _outages(), connection.cursor() as cursor:
-            cursor.execute(sql, [field.get_db_prep_value(user_id, connection, prepared=False)])  # type: ignore[union-attr]
+            cursor.execute(sql, [field.get_db_prep_value(user_id, connection, prepared=False)])
             return [joined.to_record(row, converters, connection) for row in cursor.fetchall()]
 
     def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
@@ -275,9 +275,9 @@ def _moment(lifetime: timedelta | datetime, now: Any) -> Any:
 def _json(text: str, alias: str) -> Any:
     """Hand JSON text to PostgreSQL as it is, without parsing it only to write it again."""
     if connections[alias].vendor == "postgresql":
-        return RawSQL("%s::jsonb", [text])  # noqa: S611 - the text is a parameter
+        return RawSQL("%s::jsonb", [text])
     return json.loads(text)
 
 
 def _concatenation(changes: Changes) -> Any:
-    return RawSQL("(data - %s::text[]) || %s::jsonb", [list(changes.deleted), changes.patch])  # noqa: S611
+    return RawSQL("(data - %s::text[]) || %s::jsonb", [list(changes.deleted), changes.patch])

@@ -20,7 +20,9 @@ from django.utils import timezone
 from sessionkeeper.models import Session
 from sessionkeeper.record import UNASKED, Found, SessionRecord
 
-_FIELDS = [Session._meta.get_field("user" if name == "user_id" else name) for name in SessionRecord._fields]
+_FIELDS: list[Any] = [
+    Session._meta.get_field("user" if name == "user_id" else name) for name in SessionRecord._fields
+]
 _WIDTH = len(_FIELDS)
 
 Converter = tuple[int, list[Callable[..., Any]], Any]
