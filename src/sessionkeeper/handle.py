@@ -36,6 +36,7 @@ class Handle:
         found: record, clock and principal as read; None for a session that this request made.
         verdict: what the presented key turned out to be; None before ``open``.
         rotated: whether this request gave the session another key.
+        revoked: whether this request ended the session.
         signing_in: whether somebody signed in and it is not written yet.
         life: time left until the absolute expiry; None when not known.
     """
@@ -52,6 +53,7 @@ class Handle:
         self.stored = False
         self.found: Found | None = None
         self.rotated = False
+        self.revoked = False
         self.signing_in = False
         self.life: timedelta | None = None
         self._base: str | None = "{}"
@@ -83,7 +85,12 @@ class Handle:
 
     def changes(self, data: dict[str, Any]) -> bool:
         """Whether a save of ``data`` would write more than the time of use."""
-        if self.signing_in or self._base is None or (self.key is not None and not self.stored):
+        if (
+            self.signing_in
+            or self.revoked
+            or self._base is None
+            or (self.key is not None and not self.stored)
+        ):
             return True
         return not sessions.is_nothing(sessions.changes(self._base, data))
 
@@ -176,11 +183,13 @@ class Handle:
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
         self.key, self.rotated = new, True
         if self.found is not None:
-            self.found = self.found._replace(record=self.found.record._replace(version=-1))
+            record = self.found.record
+            self.found = self.found._replace(record=record._replace(version=record.version + 1))
 
     def revoke(self, unproven: object = None) -> None:
         """End the session; one whose key was never read only if ``unproven`` is its key."""
         if self.stored and self.key is not None:
+            self.revoked = True
             get_store().revoke(self.key.id)
         elif self.key is None:
             key = keys.parse(unproven)

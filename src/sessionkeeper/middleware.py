@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
-from sessionkeeper import current, principal, problems
+from sessionkeeper import conf, current, principal, problems
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.policy import touch_due
@@ -90,7 +90,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def _finish(self, request: Any, response: Any, session: SessionStore) -> Any:
         match _status(request, response, session):
             case SessionStatus.MODIFIED:
-                if session.has_changes() or session.handle.verdict is None:
+                if session.has_changes():
                     session.save()
                 else:
                     session.handle.touch_if_due(force=settings.SESSION_SAVE_EVERY_REQUEST)
@@ -169,7 +169,7 @@ def _needs_store(request: Any, response: Any) -> bool:
     if not isinstance(session, SessionStore) or settings.SESSION_SAVE_EVERY_REQUEST or session.modified:
         return True
     found = session.handle.found
-    return found is not None and touch_due(found.record, found.now, None)
+    return found is not None and touch_due(found.record, found.now, conf.current().touch_interval)
 
 
 def _is_passive(request: Any) -> bool:

@@ -73,7 +73,7 @@ def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
     if path not in settings.AUTHENTICATION_BACKENDS:
         return _MISSING
     found = session.handle.found
-    if found is None or found.principal is UNASKED or found.record.version < 0:
+    if found is None or found.principal is UNASKED:
         return UNASKED
     backend: Any = auth.load_backend(path)
     if not _is_stock(cast("Hashable", type(backend))):
