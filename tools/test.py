@@ -50,13 +50,19 @@ STAGES = (
         settings="tests.settings_uuid_user",
     ),
     Stage(
-        "upstream-sqlite", "Django's own session tests on SQLite", UPSTREAM, (UPSTREAM,), with_upstream=True
+        "upstream-sqlite",
+        "Django's own session tests on SQLite",
+        UPSTREAM,
+        (UPSTREAM,),
+        settings="tests.upstream.settings",
+        with_upstream=True,
     ),
     Stage(
         "upstream-postgres",
         "Django's own session tests on PostgreSQL",
         UPSTREAM,
         (UPSTREAM,),
+        settings="tests.upstream.settings",
         on_postgres=True,
         with_upstream=True,
     ),
