@@ -154,7 +154,7 @@ def _session_columns(alias: str) -> tuple[str, list[Converter]]:
 def _user_query(alias: str, model: Any) -> tuple[str, tuple[Any, ...], Any, list[str]] | None:
     """Compile the user half, or return None when the manager does more than filter and join."""
     marker = -(2**62) - 5  # stands for the session id, and is never one
-    ids = Session.objects.using(alias).filter(id=marker).values("user_id")
+    ids = Session.objects.using(alias).filter(id=marker).values("user_id")[:1]
     query = model._default_manager.using(alias).filter(pk=models.Subquery(ids)).order_by()
     if not _is_plain(query):
         return None
