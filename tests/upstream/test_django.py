@@ -21,7 +21,7 @@ django_tests = import_module("sessions_tests.tests")
 
 
 class TestEngine(django_tests.SessionTestsMixin, TestCase):
-    """What Django asks of every backend, and the two tests of its database backend that are not about its model."""
+    """What Django asks of every backend, and of its database backend where its own model is not meant."""
 
     backend = SessionStore
 
