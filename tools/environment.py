@@ -47,14 +47,19 @@ def digest(*parts: bytes) -> str:
 
 def find_uv() -> str | None:
     """The path of a uv that really runs (a pyenv shim may be on PATH and do nothing), else None."""
-    uv = shutil.which("uv")
-    if uv is None:
-        return None
-    try:
-        works = subprocess.run([uv, "--version"], capture_output=True, check=False).returncode == 0
-    except OSError:
-        return None
-    return uv if works else None
+    for uv in (shutil.which("uv"), str(VENV / "bin" / "uv")):
+        with contextlib.suppress(OSError):
+            if uv and subprocess.run([uv, "--version"], capture_output=True, check=False).returncode == 0:
+                return uv
+    return None
+
+
+def uv_environment() -> dict[str, str]:
+    """The environment for uv, which does not read pip's variable for the index."""
+    env = dict(os.environ)
+    if "PIP_INDEX_URL" in env:
+        env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
+    return env
 
 
 def run_logged(command: Sequence[str], env: dict[str, str] | None = None) -> bool:
@@ -80,10 +85,7 @@ def pip_install(arguments: Sequence[str], python: Path = VENV_PYTHON) -> None:
     """Install into the environment of `python`: by uv when it runs, else (or when uv fails) by pip."""
     uv = find_uv()
     if uv:
-        env = dict(os.environ)
-        if "PIP_INDEX_URL" in env:
-            env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
-        if run_logged([uv, "pip", "install", "--python", str(python), *arguments], env):
+        if run_logged([uv, "pip", "install", "--python", str(python), *arguments], uv_environment()):
             return
     # pip knows its own configuration files (mirrors, certificates), which uv does not read.
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--retries", "2"]

@@ -7,28 +7,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from tools.environment import LOG, ROOT, explain_failure, find_uv, run_logged
+from tools.environment import ROOT, find_uv
 
 FOLDER = ROOT / "requirements"
 HEADER = "# Made by `make lock` from {source}; do not edit.\n"
-
-
-def obtain_uv(folder: Path) -> str:
-    """The uv of this machine, else one in a throw-away environment."""
-    uv = find_uv()
-    if uv:
-        return uv
-    LOG.unlink(missing_ok=True)
-    print("Fetching uv, which makes the lock files", flush=True)
-    if not run_logged([sys.executable, "-m", "venv", str(folder)]):
-        raise SystemExit("A virtual environment for uv could not be made: see .cache/install.log.")
-    if not run_logged([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"]):
-        raise SystemExit(explain_failure())
-    return str(folder / "bin" / "uv")
 
 
 def compile_lock(uv: str, source: str, target: str, *options: str) -> None:
@@ -54,9 +39,11 @@ def compile_lock(uv: str, source: str, target: str, *options: str) -> None:
 
 def main() -> None:
     """Renew all three."""
+    uv = find_uv()
+    if uv is None:
+        raise SystemExit("There is no uv in .venv: run `make clean` and then `make lock` again.")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        uv = obtain_uv(folder / "uv")
         (folder / "django52").write_text("Django<5.3\n")
         compile_lock(uv, "pyproject.toml", "dev.txt", "--all-extras")
         compile_lock(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tools import postgres, tally
-from tools.environment import ROOT
+from tools.environment import ROOT, uv_environment
 
 
 def main() -> int:
@@ -17,7 +16,7 @@ def main() -> int:
     postgres.stop_on_terminate()
     with tempfile.TemporaryDirectory() as name:
         counts = Path(name) / "tally"
-        env = {**os.environ, "SESSIONKEEPER_TALLY": str(counts)}
+        env = {**uv_environment(), "SESSIONKEEPER_TALLY": str(counts)}
         code = subprocess.run(
             [sys.executable, "-m", "nox", *sys.argv[1:]], cwd=ROOT, env=env, check=False
         ).returncode
