@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
@@ -20,11 +21,23 @@ from sessionkeeper.stores import codec, get_store
 
 @dataclass(slots=True)
 class Client:
-    """Facts of the client, stored when its session begins and when somebody signs in."""
+    """Facts of the client as it states them; cleaned when they are stored.
 
-    address: str | None = None
+    They are stored when the session begins and when somebody signs in.
+    """
+
+    address: str = ""
     user_agent: str = ""
     label: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the columns that are known: one line of text each, and an address only if it is one."""
+        stated = {
+            "ip_address": _address(self.address),
+            "user_agent": _line(self.user_agent, 512),
+            "label": _line(self.label, 100),
+        }
+        return {name: value for name, value in stated.items() if value}
 
 
 class Handle:
@@ -163,13 +176,7 @@ class Handle:
         return self.found.record if self.found is not None and self.found.record.version >= 0 else None
 
     def _facts(self, user_id: Any) -> dict[str, Any]:
-        facts = {
-            "user_id": user_id,
-            "ip_address": self.client.address,
-            "user_agent": self.client.user_agent,
-            "label": self.client.label,
-        }
-        return {name: value for name, value in facts.items() if value or name == "user_id"}
+        return {**self.client.facts(), "user_id": user_id}
 
     def rotate(self) -> None:
         """Give the session another secret and family, at once.
@@ -196,6 +203,15 @@ class Handle:
             if key is not None:
                 get_store().revoke(key.id, key.secret_hash)
 
+    def key_is_current(self) -> bool:
+        """Ask the store whether the key in use opens the session, after a rotation that may be undone."""
+        found = get_store().find(self.key.id) if self.key is not None else None
+        return (
+            self.key is not None
+            and found is not None
+            and keys.same_hash(found.record.secret_hash, self.key.secret_hash)
+        )
+
     def touch_if_due(self, *, force: bool = False) -> None:
         """Record the use, at most once per interval. Best effort: an outage is logged, not raised."""
         if self.key is None or self.found is None:
@@ -209,3 +225,15 @@ class Handle:
     def _set_life(self, limits: sessions.Limits) -> None:
         lifetime = limits.lifetime
         self.life = lifetime if isinstance(lifetime, timedelta) else lifetime - sessions.now()
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def _line(text: str, longest: int) -> str:
+    """Return ``text`` without control characters, so that no log or terminal is fooled by it."""
+    return "".join(char if char.isprintable() else " " for char in text)[:longest].strip()

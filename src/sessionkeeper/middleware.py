@@ -28,7 +28,6 @@ from sessionkeeper.transport import Cookie
 
 #: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
 PASSIVE_HEADER = "X-Session-Passive"
-_LONGEST_USER_AGENT = 512
 _SERVER_ERROR = 500
 
 
@@ -47,8 +46,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         current.begin()
         session: Any = self.SessionStore(Cookie.read(request))
         session.principal_wanted, session.touches_on_load = True, False
-        session.client.address = request.META.get("REMOTE_ADDR") or None
-        session.client.user_agent = _printable(request.META.get("HTTP_USER_AGENT", ""))
+        session.client.address = request.META.get("REMOTE_ADDR") or ""
+        session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         request.session = session
 
     async def __acall__(self, request: Any) -> Any:
@@ -152,12 +151,12 @@ def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus
 
 
 def _cookie_due(request: Any, response: Any, session: SessionStore) -> bool:
-    if (
-        response.status_code >= _SERVER_ERROR
-        or session.is_empty()
-        or not (session.accessed or session.modified)
-    ):
+    if session.is_empty() or not (session.accessed or session.modified):
         return False
+    if response.status_code >= _SERVER_ERROR:
+        # The view failed after the key was changed: without the new one the client would be signed out,
+        # unless the change was rolled back with the view's transaction.
+        return session.handle.rotated and session.handle.key_is_current()
     if settings.SESSION_SAVE_EVERY_REQUEST and session.handle.stored:
         return True
     return session.modified and (session.cookie_due or session.session_key != Cookie.read(request))
@@ -184,8 +183,3 @@ def _forbid_caching(response: Any) -> None:
 
 def _unavailable(request: Any, error: StoreUnavailable) -> Any:
     return problems.STORE_UNAVAILABLE.response(request, headers={"Retry-After": str(error.retry_after)})
-
-
-def _printable(text: str) -> str:
-    """Return a header as one line without control characters, cut to what the column holds."""
-    return "".join(char if char.isprintable() else " " for char in text)[:_LONGEST_USER_AGENT]

@@ -66,7 +66,7 @@ async def aget_user(request: Any) -> Any:
 
 
 def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
-    """Return the user, None for one who may not sign in, _MISSING for nobody, UNASKED to ask Django."""
+    """Return the user, None for one who is gone or disabled, _MISSING for nobody, UNASKED to ask Django."""
     if auth.SESSION_KEY not in data:
         return _MISSING
     path = data.get(auth.BACKEND_SESSION_KEY, "")
@@ -84,7 +84,10 @@ def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
         return None if found.record.user_id is not None else UNASKED
     if user._meta.pk.value_to_string(user) != data[auth.SESSION_KEY]:
         return UNASKED
-    return user if backend.user_can_authenticate(user) else None
+    if backend.user_can_authenticate(user):
+        return user
+    # Disabled ends the session; another reason of the project's own only refuses this request.
+    return _MISSING if getattr(user, "is_active", True) else None
 
 
 @lru_cache(maxsize=64)

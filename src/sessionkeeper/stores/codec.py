@@ -103,7 +103,7 @@ def _survives(value: Any) -> bool:
     if isinstance(value, bool | int) or value is None:
         return True
     if isinstance(value, float):
-        return math.isfinite(value) and "e" not in repr(value)
+        return math.isfinite(value) and "e" not in repr(value) and repr(value) != "-0.0"
     if isinstance(value, list | tuple):
         return all(map(_survives, value))
     if isinstance(value, dict):
