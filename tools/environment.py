@@ -84,9 +84,8 @@ def explain_failure() -> str:
 def pip_install(arguments: Sequence[str], python: Path = VENV_PYTHON) -> None:
     """Install into the environment of `python`: by uv when it runs, else (or when uv fails) by pip."""
     uv = find_uv()
-    if uv:
-        if run_logged([uv, "pip", "install", "--python", str(python), *arguments], uv_environment()):
-            return
+    if uv and run_logged([uv, "pip", "install", "--python", str(python), *arguments], uv_environment()):
+        return
     # pip knows its own configuration files (mirrors, certificates), which uv does not read.
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--retries", "2"]
     if not run_logged([*pip, *arguments]):

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
-from pathlib import Path
 
 from tools.environment import ROOT, find_uv
 
@@ -42,14 +40,11 @@ def main() -> None:
     uv = find_uv()
     if uv is None:
         raise SystemExit("There is no uv in .venv: run `make clean` and then `make lock` again.")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "django52").write_text("Django<5.3\n")
-        compile_lock(uv, "pyproject.toml", "dev.txt", "--all-extras")
-        compile_lock(
-            uv, "pyproject.toml", "django52.txt", "--all-extras", "--constraint", str(folder / "django52")
-        )
-        compile_lock(uv, "requirements/postgres.in", "postgres.txt")
+    compile_lock(uv, "pyproject.toml", "dev.txt", "--all-extras")
+    compile_lock(
+        uv, "pyproject.toml", "django52.txt", "--all-extras", "--constraint", "requirements/django52.in"
+    )
+    compile_lock(uv, "requirements/postgres.in", "postgres.txt")
 
 
 if __name__ == "__main__":
