@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db import connections, models
+from django.db import connections, models, router
 from django.db.models.query import ModelIterable
 from django.utils import timezone
 
@@ -38,6 +38,7 @@ class Statement(NamedTuple):
     user_fields: Sequence[str] = ()
     user_pk: int = 0
     user_converters: Sequence[Converter] = ()
+    filtered: bool = False
 
 
 def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
@@ -85,7 +86,9 @@ _statements: dict[Any, Statement] = {}
 
 
 def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
-    model = get_user_model() if principal else None
+    model: Any = get_user_model() if principal else None
+    if model is not None and router.db_for_write(model) != alias:
+        model = None  # users live elsewhere
     where = None
     if model is not None and type(model._default_manager).get_queryset is not models.Manager.get_queryset:
         # A manager of the project's own may filter by something that changes, a tenant say: its conditions
@@ -128,6 +131,7 @@ def _build(alias: str, model: Any, *, server_clock: bool) -> Statement:
             (_WIDTH + 1 + index, functions, expression)
             for index, (functions, expression) in compiler.get_converters(expressions).items()
         ],
+        filtered=bool(model._default_manager.get_queryset().query.where),
     )
 
 
@@ -181,7 +185,8 @@ def _is_plain(queryset: Any) -> bool:
 def _user(row: Sequence[Any], statement: Statement, alias: str) -> Any:
     values = list(row[_WIDTH + 1 :])
     if values[statement.user_pk] is None:
-        return None
+        # Behind a filter of the manager, a user who does not appear may exist all the same.
+        return UNASKED if statement.filtered else None
     connection = connections[alias]
     for index, functions, expression in statement.user_converters:
         value = values[index - _WIDTH - 1]
