@@ -47,7 +47,7 @@ class Settings:
         if self.timeout_preset is not None:
             idle = policy.PRESETS[self.timeout_preset].idle
             return None if idle is None else int(idle.total_seconds())
-        return int(django_settings.SESSION_COOKIE_AGE)
+        return min(int(django_settings.SESSION_COOKIE_AGE), int(_LONGEST.total_seconds()))
 
     @property
     def explicit_idle(self) -> bool:
@@ -73,6 +73,10 @@ class Settings:
 NOT_YET = ("NEAR_CACHE", "PRINCIPAL_CACHE", "ADOPT", "ROTATE_AFTER", "REAUTHENTICATE_AFTER")
 
 
+# What every database's integers and calendars hold.
+_LONGEST = timedelta(days=50 * 365)
+
+
 def _duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         duration = value
@@ -82,6 +86,8 @@ def _duration(value: Any) -> timedelta:
         raise ValueError(f"must be a timedelta or a number of seconds, not {value!r}")
     if duration <= timedelta(0):
         raise ValueError(f"must be longer than nothing, not {value!r}")
+    if duration > _LONGEST:
+        raise ValueError(f"must be shorter than {_LONGEST.days // 365} years, not {value!r}")
     return duration
 
 

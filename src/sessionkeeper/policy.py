@@ -57,7 +57,7 @@ def touch_interval(idle_seconds: int | None, configured: timedelta | None) -> ti
         return configured
     if idle_seconds is None:
         return LONGEST_TOUCH_INTERVAL
-    return min(timedelta(seconds=max(idle_seconds, 0) / 20), LONGEST_TOUCH_INTERVAL)
+    return timedelta(seconds=min(max(idle_seconds, 0) / 20, LONGEST_TOUCH_INTERVAL.total_seconds()))
 
 
 def touch_due(record: SessionRecord, now: datetime, configured: timedelta | None) -> bool:

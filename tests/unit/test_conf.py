@@ -1,0 +1,156 @@
+"""The one setting: typed, read at call time, wrong parts named."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import override_settings
+
+from sessionkeeper import conf
+
+
+def problems_of(**entries):
+    """Return what is said about these entries, as text."""
+    with override_settings(SESSIONKEEPER=entries):
+        return [f"{problem.message} {problem.hint}".strip() for problem in conf.problems()]
+
+
+def test_without_the_setting_every_default_holds():
+    settings = conf.current()
+    assert settings == conf.Settings()
+    assert settings.idle_seconds == 1209600
+    assert settings.absolute == timedelta(days=30)
+    assert settings.absolute_cap is None
+    assert not settings.explicit_idle
+    assert conf.problems() == []
+
+
+def test_override_settings_takes_effect_at_once_and_ends():
+    with override_settings(SESSIONKEEPER={"IDLE_TIMEOUT": 60}):
+        assert conf.current().idle_seconds == 60
+        with override_settings(SESSIONKEEPER={"IDLE_TIMEOUT": timedelta(hours=1)}):
+            assert conf.current().idle_seconds == 3600
+        assert conf.current().idle_seconds == 60
+    assert conf.current().idle_seconds == 1209600
+
+
+def test_the_idle_timeout_follows_session_cookie_age():
+    with override_settings(SESSION_COOKIE_AGE=77):
+        assert conf.current().idle_seconds == 77
+    with override_settings(SESSION_COOKIE_AGE=77, SESSIONKEEPER={"TIMEOUT_PRESET": "aal1"}):
+        assert conf.current().idle_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("preset", "idle", "absolute"),
+    [
+        ("aal1", None, timedelta(days=30)),
+        ("aal2", 3600, timedelta(hours=24)),
+        ("aal3", 900, timedelta(hours=12)),
+    ],
+)
+def test_a_preset_sets_both_times(preset, idle, absolute):
+    with override_settings(SESSIONKEEPER={"TIMEOUT_PRESET": preset}):
+        settings = conf.current()
+        assert (settings.idle_seconds, settings.absolute) == (idle, absolute)
+        assert settings.explicit_idle
+
+
+def test_a_cookie_age_beyond_what_databases_hold_is_cut():
+    with override_settings(SESSION_COOKIE_AGE=10**12):
+        assert conf.current().idle_seconds < 2**31
+
+
+def test_a_time_of_its_own_goes_before_the_preset():
+    with override_settings(
+        SESSIONKEEPER={"TIMEOUT_PRESET": "aal3", "IDLE_TIMEOUT": 60, "ABSOLUTE_TIMEOUT": 3600}
+    ):
+        assert conf.current().idle_seconds == 60
+        assert conf.current().absolute_cap == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("IDLE_TIMEOUTS", "IDLE_TIMEOUT"),
+        ("idle_timeout", "IDLE_TIMEOUT"),
+        ("STOER", "STORE"),
+        ("PRESET", "TIMEOUT_PRESET"),
+    ],
+)
+def test_an_unknown_key_is_told_what_was_meant(name, meant):
+    (said,) = problems_of(**{name: 5})
+    assert f"unknown key {name!r}" in said
+    assert f"Did you mean {meant!r}?" in said
+
+
+def test_a_key_like_no_other_is_told_what_there_is():
+    (said,) = problems_of(QQQQQQ=1)
+    assert "Known: STORE, TIMEOUT_PRESET, IDLE_TIMEOUT, ABSOLUTE_TIMEOUT, TOUCH_INTERVAL." in said
+
+
+@pytest.mark.parametrize(
+    "value", ["60", True, 0, -1, [], {}, object(), float("nan"), float("inf"), 1e300, 2e9, timedelta(0)]
+)
+@pytest.mark.parametrize("name", ["IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT", "TOUCH_INTERVAL"])
+def test_a_duration_of_another_type_or_sign_is_named_and_its_default_holds(name, value):
+    (said,) = problems_of(**{name: value})
+    assert f"SESSIONKEEPER[{name!r}]" in said
+    with override_settings(SESSIONKEEPER={name: value}):
+        assert conf.current() == conf.Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TIMEOUT_PRESET", "AAL2"),
+        ("TIMEOUT_PRESET", 2),
+        ("TIMEOUT_PRESET", ["aal2"]),
+        ("STORE", "redis://x"),
+        ("STORE", 5),
+    ],
+)
+def test_a_wrong_value_is_named(name, value):
+    (said,) = problems_of(**{name: value})
+    assert f"SESSIONKEEPER[{name!r}] must be" in said
+
+
+@pytest.mark.parametrize("name", conf.NOT_YET)
+def test_a_name_of_a_later_release_is_an_error(name):
+    (said,) = problems_of(**{name: 1})
+    assert "not available in this release" in said
+
+
+@pytest.mark.parametrize("value", [[], "x", 5, (("IDLE_TIMEOUT", 5),)])
+def test_a_setting_that_is_no_dict_is_named_and_defaults_hold(value):
+    with override_settings(SESSIONKEEPER=value):
+        (problem,) = conf.problems()
+        assert "must be a dict" in problem.message
+        assert conf.current() == conf.Settings()
+
+
+def test_keys_that_are_no_text_are_named():
+    with override_settings(SESSIONKEEPER={5: 6, None: 1}):
+        assert len(conf.problems()) == 2
+
+
+def test_none_means_not_set():
+    with override_settings(SESSIONKEEPER={"IDLE_TIMEOUT": None, "STORE": None}):
+        assert conf.problems() == []
+        assert conf.current() == conf.Settings()
+
+
+def test_a_wrong_part_leaves_the_right_parts_in_force():
+    with override_settings(SESSIONKEEPER={"IDLE_TIMEOUT": "x", "TOUCH_INTERVAL": 9}):
+        assert conf.current().touch_interval == timedelta(seconds=9)
+
+
+def test_the_settings_are_frozen():
+    with pytest.raises(AttributeError):
+        conf.current().store = "database:other"
+
+
+@pytest.mark.parametrize("value", ["database", "database:", "database:other"])
+def test_the_store_is_a_url_that_names_a_database(value):
+    assert problems_of(STORE=value) == []
