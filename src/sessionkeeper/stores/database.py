@@ -154,7 +154,7 @@ class DatabaseStore:
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
         """See the contract."""
         with _outages():
-            return bool(self._rows(session_id, secret_hash).delete()[0])
+            return bool(self._delete(self._rows(session_id, secret_hash)))
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
         """See the contract."""
@@ -162,7 +162,7 @@ class DatabaseStore:
         if except_ is not None:
             rows = rows.exclude(pk=except_)
         with _outages():
-            return int(rows.delete()[0])
+            return self._delete(rows)
 
     def list_for(self, user_id: Any) -> list[SessionRecord]:
         """See the contract."""
@@ -193,12 +193,20 @@ class DatabaseStore:
         expired = Q(expires_at__lte=_native(now))
         if idle is not None:
             expired |= Q(last_seen_at__lte=_native(now - timedelta(seconds=idle)))
-        return int(self._table.filter(expired, pk__in=ids).delete()[0])
+        return self._delete(self._table.filter(expired, pk__in=ids))
 
     def count(self) -> int:
         """See the contract."""
         with _outages():
             return self._table.count()
+
+    def _delete(self, rows: QuerySet[Session]) -> int:
+        """Delete in one statement.
+
+        ``QuerySet.delete`` reads first when anybody listens to ``post_delete``, and then deletes by key
+        alone: a session used or renewed in between would be lost.
+        """
+        return rows._raw_delete(self.alias)  # noqa: SLF001 - see above
 
     @property
     def _table(self) -> QuerySet[Session]:
