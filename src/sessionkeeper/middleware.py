@@ -113,6 +113,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
 class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
     """Attaches ``request.user`` and ``request.auser``, taken from what the session's one read brought."""
 
+    async def __acall__(self, request: Any) -> Any:
+        """Handle a request in the event loop: attaching what is lazy needs no thread."""
+        self.process_request(request)
+        return await self.get_response(request)  # type: ignore[misc]
+
     def process_request(self, request: Any) -> None:
         """Nothing is read before somebody asks who this is."""
         if not isinstance(getattr(request, "session", None), SessionStore):
