@@ -78,8 +78,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return problems.SESSION_ROTATED.response(request)
         except SessionGone as error:
             if current.get().ended:  # the request disabled or deleted its own user
-                Cookie.clear(response)
-                Cookie.vary(response)
+                _take_cookie(response)
                 return response
             raise SessionInterrupted(
                 "The request's session was deleted before the request completed. The user may have logged "
@@ -96,8 +95,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             case SessionStatus.CLEAN if not _is_passive(request):
                 session.handle.touch_if_due()
             case SessionStatus.DESTROYED:
-                Cookie.clear(response)
-                Cookie.vary(response)
+                _take_cookie(response)
         if _cookie_due(request, response, session):
             Cookie.write(response, str(session.session_key), session.cookie_age())
             _forbid_caching(response)
@@ -141,8 +139,11 @@ async def _aget_user(request: Any) -> Any:
 
 def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus:
     """Decide once what the response does about the session."""
-    if settings.SESSION_SAVE_EVERY_REQUEST and session.session_key is not None:
-        session.keys()  # a session that nobody asked for is kept alive too
+    if settings.SESSION_SAVE_EVERY_REQUEST and session.session_key is not None and not session.accessed:
+        try:
+            session.keys()  # a session that nobody asked for is kept alive too
+        except StoreUnavailable:
+            return SessionStatus.UNUSED  # best effort: the page did without it
     if not (session.accessed or session.modified):
         return SessionStatus.UNUSED
     if session.is_empty():
@@ -179,6 +180,12 @@ def _needs_store(request: Any, response: Any) -> bool:
 def _is_passive(request: Any) -> bool:
     view = getattr(request.resolver_match, "func", None)
     return PASSIVE_HEADER in request.headers or getattr(view, "session_passive", False)
+
+
+def _take_cookie(response: Any) -> None:
+    Cookie.clear(response)
+    Cookie.vary(response)
+    _forbid_caching(response)
 
 
 def _forbid_caching(response: Any) -> None:
