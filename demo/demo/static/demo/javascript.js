@@ -1,0 +1,78 @@
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+
+/* The token is asked for each time: it changes when somebody signs in or out. */
+async function csrfToken() {
+  const response = await fetch("/api/auth/csrf/");
+  return (await response.json()).csrf_token;
+}
+
+/* Call the API and show what it answered. Cookies go along by themselves: the page and the API share an origin. */
+async function call(method, path, body, { token = true } = {}) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method !== "GET" && token) headers["X-CSRFToken"] = await csrfToken();
+  const response = await fetch(path, { method, headers, body: JSON.stringify(body) });
+  const text = await response.text();
+  const data = text ? JSON.parse(text) : null;
+  byId("answer").textContent = `${method} ${path}\n${response.status} ${response.statusText}\n` +
+    (data === null ? "" : JSON.stringify(data, null, 2));
+  return { ok: response.ok, data };
+}
+
+/* Show the form or the notes, by what the server says about the session. */
+async function refresh() {
+  const response = await fetch("/api/auth/session/", { headers: { Accept: "application/json" } });
+  byId("login").hidden = response.ok;
+  byId("signed-in").hidden = !response.ok;
+  if (!response.ok) return;
+  byId("name").textContent = (await (await fetch("/dashboard/", { headers: { Accept: "application/json" } })).json()).user;
+  const notes = await (await fetch("/api/notes/", { headers: { Accept: "application/json" } })).json();
+  byId("notes").replaceChildren(...notes.map(line));
+}
+
+function line(note) {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  item.append(note.text, button);
+  button.className = "quiet";
+  button.textContent = "Delete";
+  button.setAttribute("aria-label", `Delete: ${note.text}`);
+  button.addEventListener("click", () => run(button, () => call("DELETE", `/api/notes/${note.id}/`)));
+  return item;
+}
+
+/* Do one thing at a time, then show how things are now. */
+async function run(button, action) {
+  button.disabled = true;
+  try {
+    await action();
+    await refresh();
+  } catch (error) {
+    byId("answer").textContent = `No answer: ${error.message}`;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function onSubmit(form, action) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    run(form.querySelector("button"), () => action(Object.fromEntries(new FormData(form))));
+  });
+}
+
+onSubmit(byId("login"), async (fields) => {
+  const { ok } = await call("POST", "/login/", fields);
+  if (ok) byId("login").reset();
+});
+onSubmit(byId("new-note"), async (fields) => {
+  const { ok } = await call("POST", "/api/notes/", fields);
+  if (ok) byId("new-note").reset();
+});
+byId("logout").addEventListener("click", () => run(byId("logout"), () => call("POST", "/logout/", {})));
+byId("without-token").addEventListener("click", () =>
+  run(byId("without-token"), () => call("POST", "/api/notes/", { text: "no token" }, { token: false })));
+
+refresh();
