@@ -1,0 +1,591 @@
+"""The store contract: what ``stores/base.py`` promises, held against every store."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from sessionkeeper import keys
+from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
+from sessionkeeper.models import Session
+from sessionkeeper.record import UNASKED, Changes, SessionRecord
+from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.stores.memory import MemoryStore
+from tests.stores import Clock, insert, is_postgresql
+
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
+STORES = {"memory": MemoryStore, "database": DatabaseStore}
+
+
+@pytest.fixture(params=STORES)
+def kind(request):
+    """A kind of store."""
+    return STORES[request.param]
+
+
+@pytest.fixture
+def clock():
+    """The time as the store sees it."""
+    return Clock()
+
+
+@pytest.fixture
+def store(kind, clock):
+    """A store whose time stands."""
+    return kind(clock=clock)
+
+
+@pytest.fixture
+def users(make_user):
+    """Primary keys of two users."""
+    return make_user().pk, make_user().pk
+
+
+def data_of(store, key):
+    """Return the stored data."""
+    return json.loads(store.find(key.id).record.data)
+
+
+def patch(store, key, seen=None, deleted=(), **values):
+    """Merge these values."""
+    store.merge(key.id, key.secret_hash, Changes(json.dumps(values), deleted), seen)
+
+
+# insert and find
+
+
+def test_a_session_comes_back_as_it_was_stored(store, clock, users):
+    key = insert(
+        store,
+        data='{"a": 1}',
+        user_id=users[0],
+        authenticated=True,
+        transport="bearer",
+        ip_address="2001:db8::1",
+        user_agent="curl/8",
+        label="laptop",
+        amr="pwd",
+    )
+    found = store.find(key.id)
+    assert found.now == clock.now
+    assert found.record == SessionRecord(
+        id=key.id,
+        secret_hash=key.secret_hash,
+        family_hash=key.family_hash,
+        previous_hash=None,
+        previous_at=None,
+        user_id=users[0],
+        transport="bearer",
+        data='{"a": 1}',
+        created_at=clock.now,
+        authenticated_at=clock.now,
+        last_seen_at=clock.now,
+        expires_at=clock.now + timedelta(days=1),
+        idle_seconds=3600,
+        ip_address="2001:db8::1",
+        user_agent="curl/8",
+        label="laptop",
+        amr="pwd",
+        version=0,
+    )
+
+
+def test_a_session_of_nobody_has_no_user_and_no_authentication_time(store):
+    record = store.find(insert(store).id).record
+    assert (record.user_id, record.authenticated_at, record.ip_address) == (None, None, None)
+
+
+def test_a_lifetime_may_be_a_moment(store, clock):
+    moment = clock.now + timedelta(days=3, microseconds=7)
+    assert store.find(insert(store, lifetime=moment).id).record.expires_at == moment
+
+
+def test_a_session_may_have_no_idle_timeout(store):
+    assert store.find(insert(store, idle_seconds=None).id).record.idle_seconds is None
+
+
+@pytest.mark.parametrize("session_id", [0, 1, 2**63 - 1])
+def test_an_absent_session_is_none(store, session_id):
+    assert store.find(session_id) is None
+    assert store.find(session_id, principal=True) is None
+
+
+@pytest.mark.parametrize("session_id", [0, 2**63 - 1])
+def test_the_least_and_the_greatest_id_are_ids_like_any(store, session_id):
+    key = insert(store, keys.Key(session_id, keys.mint().secret))
+    patch(store, key, a=1)
+    assert store.find(session_id).record.id == session_id
+    assert store.revoke(session_id)
+
+
+def test_an_expired_session_is_found_and_the_caller_decides(store, clock):
+    key = insert(store, lifetime=timedelta(seconds=1), idle_seconds=1)
+    clock.move(days=100)
+    found = store.find(key.id)
+    assert found.record.expires_at < found.now
+
+
+def test_an_id_that_exists_is_refused_and_nothing_is_written(store):
+    key = insert(store, data='{"mine": 1}')
+    before = store.find(key.id).record
+    with pytest.raises(IdTaken):
+        insert(store, keys.renew(key), data='{"theirs": 1}')
+    assert store.find(key.id).record == before
+
+
+def test_a_transaction_stays_usable_after_a_collision(store):
+    key = insert(store)
+    with transaction.atomic():
+        with pytest.raises(IdTaken):
+            insert(store, keys.renew(key))
+        other = insert(store)
+    assert store.find(other.id) is not None
+
+
+def test_the_principal_is_not_told_unless_asked_for(store, users):
+    assert store.find(insert(store, user_id=users[0]).id).principal is UNASKED
+
+
+def test_the_secret_is_nowhere_in_the_table(make_user):
+    store = DatabaseStore()
+    key = insert(store, user_id=make_user().pk, data='{"a": 1}')
+    patch(store, key, b=2)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM sessionkeeper_session")
+        dump = b"|".join(
+            bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
+            for row in cursor.fetchall()
+            for value in row
+        )
+    for length in (29, 22, 7):
+        assert key.secret[:length].encode() not in dump
+    assert key.secret[-7:].encode() not in dump
+
+
+# merge
+
+
+def test_a_merge_sets_and_deletes_the_named_keys_and_leaves_the_others(store):
+    key = insert(store, data='{"kept": [1], "old": 1, "gone": 1}')
+    patch(store, key, None, ("gone", "absent"), old=2, new={"x": None})
+    assert data_of(store, key) == {"kept": [1], "old": 2, "new": {"x": None}}
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_writers_of_different_keys_who_read_the_same_both_survive(store, remember):
+    key = insert(store, data='{"gone": 1}')
+    seen = store.find(key.id).record if remember else None
+    patch(store, key, seen, one=1)
+    patch(store, key, seen, two=2)
+    patch(store, key, seen, ("gone",))
+    assert data_of(store, key) == {"one": 1, "two": 2}
+
+
+def test_of_writers_of_one_key_the_last_wins(store):
+    key = insert(store)
+    seen = store.find(key.id).record
+    patch(store, key, seen, one=1)
+    patch(store, key, seen, one=2)
+    assert data_of(store, key) == {"one": 2}
+
+
+def test_a_replacing_merge_drops_what_others_wrote(store):
+    key = insert(store, data='{"old": 1}')
+    patch(store, key, None, other=1)
+    store.merge(key.id, key.secret_hash, Changes('{"new": 1}', replace=True), None)
+    assert data_of(store, key) == {"new": 1}
+
+
+def test_a_merge_counts_as_use_and_moves_no_other_time(store, clock):
+    key = insert(store)
+    before = store.find(key.id).record
+    clock.move(minutes=1)
+    patch(store, key, before, a=1)
+    after = store.find(key.id).record
+    assert after._replace(data=before.data, version=before.version) == before._replace(last_seen_at=clock.now)
+
+
+def test_a_merge_writes_the_facts_it_is_given(store, clock, users):
+    key = insert(store)
+    clock.move(minutes=1)
+    facts = {"user_id": users[0], "idle_seconds": None, "label": "x", "amr": "pwd", "user_agent": "y"}
+    store.merge(
+        key.id,
+        key.secret_hash,
+        Changes(facts=facts, lifetime=timedelta(days=2), authenticated=True),
+        store.find(key.id).record,
+    )
+    record = store.find(key.id).record
+    assert {name: getattr(record, name) for name in facts} == facts
+    assert record.authenticated_at == clock.now
+    assert record.expires_at == clock.now + timedelta(days=2)
+
+
+def test_a_merge_may_move_the_expiry_to_a_moment(store, clock):
+    key = insert(store)
+    moment = clock.now + timedelta(days=9)
+    store.merge(key.id, key.secret_hash, Changes(lifetime=moment), None)
+    assert store.find(key.id).record.expires_at == moment
+
+
+# What never creates
+
+
+def merge(store, key):
+    """Merge with what a caller who read the session before would bring."""
+    store.merge(key.id, key.secret_hash, Changes('{"a": 1}'), None)
+
+
+def merge_replacing(store, key):
+    """Merge all."""
+    store.merge(key.id, key.secret_hash, Changes('{"a": 1}', replace=True), None)
+
+
+def rotate(store, key):
+    """Rotate."""
+    new = keys.renew(key)
+    store.rotate(key.id, key.secret_hash, new.secret_hash, new.family_hash)
+
+
+WRITES = [merge, merge_replacing, rotate]
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_write_to_an_absent_session_is_refused_and_creates_nothing(store, write):
+    with pytest.raises(SessionGone):
+        write(store, keys.mint())
+    assert store.count() == 0
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_write_to_a_revoked_session_is_refused_and_creates_nothing(store, write):
+    key = insert(store)
+    store.revoke(key.id)
+    with pytest.raises(SessionGone):
+        write(store, key)
+    assert store.find(key.id) is None
+
+
+def test_a_merge_that_remembers_a_revoked_session_is_refused(store):
+    key = insert(store)
+    seen = store.find(key.id).record
+    store.revoke(key.id)
+    with pytest.raises(SessionGone):
+        patch(store, key, seen, a=1)
+    assert store.count() == 0
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_write_with_a_rotated_secret_is_refused_and_changes_nothing(store, write):
+    key = insert(store)
+    rotate(store, key)
+    before = store.find(key.id).record
+    with pytest.raises(StaleSession):
+        write(store, key)
+    assert store.find(key.id).record == before
+
+
+def test_a_merge_that_remembers_a_rotated_secret_is_refused(store):
+    key = insert(store)
+    seen = store.find(key.id).record
+    rotate(store, key)
+    with pytest.raises(StaleSession):
+        patch(store, key, seen, a=1)
+    assert data_of(store, key) == {}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_transaction_stays_usable_after_a_refused_write(store, write):
+    with transaction.atomic():
+        with pytest.raises(SessionGone):
+            write(store, keys.mint())
+        key = insert(store)
+    assert store.find(key.id) is not None
+
+
+# rotate
+
+
+def test_a_rotation_replaces_secret_and_family_and_nothing_else(store, clock, users):
+    key = insert(store, data='{"a": 1}', user_id=users[0], authenticated=True)
+    before = store.find(key.id).record
+    clock.move(minutes=5)
+    new = keys.renew(key)
+    store.rotate(key.id, key.secret_hash, new.secret_hash, new.family_hash)
+    after = store.find(key.id).record
+    assert (after.secret_hash, after.family_hash) == (new.secret_hash, new.family_hash)
+    assert after == before._replace(
+        secret_hash=new.secret_hash,
+        family_hash=new.family_hash,
+        last_seen_at=clock.now,
+        version=after.version,
+    )
+
+
+def test_after_a_rotation_only_the_new_secret_writes(store):
+    key = insert(store)
+    seen = store.find(key.id).record
+    new = keys.renew(key)
+    store.rotate(key.id, key.secret_hash, new.secret_hash, new.family_hash)
+    patch(store, new, seen, a=1)
+    assert not store.touch(key.id, key.secret_hash)
+    assert store.touch(key.id, new.secret_hash)
+    assert data_of(store, key) == {"a": 1}
+
+
+# touch
+
+
+def test_a_touch_records_the_time_and_nothing_else(store, clock):
+    key = insert(store, data='{"a": 1}')
+    before = store.find(key.id).record
+    clock.move(minutes=5)
+    assert store.touch(key.id, key.secret_hash) is True
+    assert store.find(key.id).record == before._replace(last_seen_at=clock.now)
+
+
+def test_a_touch_of_an_absent_revoked_or_rotated_session_is_false_and_writes_nothing(store):
+    assert store.touch(keys.mint().id, b"x" * 32) is False
+    key = insert(store)
+    before = store.find(key.id).record
+    assert store.touch(key.id, keys.renew(key).secret_hash) is False
+    assert store.find(key.id).record == before
+    store.revoke(key.id)
+    assert store.touch(key.id, key.secret_hash) is False
+    assert store.count() == 0
+
+
+# revoke
+
+
+def test_a_revoked_session_is_gone_and_revoking_again_says_so(store, users):
+    key, other = insert(store, user_id=users[0]), insert(store, user_id=users[0])
+    assert store.revoke(key.id) is True
+    assert store.revoke(key.id) is False
+    assert store.find(key.id) is None
+    assert [record.id for record in store.list_for(users[0])] == [other.id]
+
+
+def test_revoking_with_a_secret_needs_the_right_one(store):
+    key = insert(store)
+    assert store.revoke(key.id, keys.renew(key).secret_hash) is False
+    assert store.find(key.id) is not None
+    assert store.revoke(key.id, key.secret_hash) is True
+
+
+def test_an_expired_session_can_be_revoked(store, clock):
+    key = insert(store)
+    clock.move(days=100)
+    assert store.revoke(key.id) is True
+
+
+def test_revoke_all_ends_the_sessions_of_that_user_only(store, users):
+    mine = [insert(store, user_id=users[0]) for _ in range(3)]
+    theirs, nobodys = insert(store, user_id=users[1]), insert(store)
+    assert store.revoke_all(users[0]) == 3
+    assert [store.find(key.id) for key in mine] == [None] * 3
+    assert store.find(theirs.id)
+    assert store.find(nobodys.id)
+    assert store.revoke_all(users[0]) == 0
+
+
+def test_revoke_all_spares_the_one_that_it_is_told_to(store, users):
+    mine = [insert(store, user_id=users[0]) for _ in range(3)]
+    assert store.revoke_all(users[0], mine[1].id) == 2
+    assert [record.id for record in store.list_for(users[0])] == [mine[1].id]
+    assert store.revoke_all(users[0], keys.mint().id) == 1
+
+
+def test_revoke_all_finds_a_session_whose_user_came_later(store, users):
+    key = insert(store)
+    store.merge(key.id, key.secret_hash, Changes(facts={"user_id": users[0]}), None)
+    assert store.revoke_all(users[0]) == 1
+
+
+# list_for
+
+
+def test_the_list_holds_a_users_sessions_newest_first(store, users):
+    mine = [insert(store, keys.Key(number, keys.mint().secret), user_id=users[0]) for number in (5, 7, 6)]
+    insert(store, user_id=users[1])
+    insert(store)
+    assert [record.id for record in store.list_for(users[0])] == [7, 6, 5]
+    assert store.list_for(users[0])[2] == store.find(mine[0].id).record
+    assert len(store.list_for(users[1])) == 1
+
+
+def test_the_list_of_a_user_without_sessions_is_empty(store, users):
+    insert(store)
+    assert store.list_for(users[0]) == []
+
+
+def test_the_list_follows_the_user_column(store, users):
+    key = insert(store, user_id=users[0])
+    store.merge(key.id, key.secret_hash, Changes(facts={"user_id": users[1]}), None)
+    assert store.list_for(users[0]) == []
+    assert [record.id for record in store.list_for(users[1])] == [key.id]
+
+
+# purge and count
+
+
+def walk(store, limit):
+    """Purge to the end; return what each step removed."""
+    removed, after = [], 0
+    while after is not None:
+        count, after = store.purge(limit, after)
+        removed.append(count)
+        assert len(removed) < 100
+    return removed
+
+
+def test_a_purge_removes_what_ended_by_either_limit_and_nothing_else(store, clock):
+    idle = insert(store, idle_seconds=60)
+    absolute = insert(store, lifetime=timedelta(minutes=1), idle_seconds=None)
+    lives = [insert(store, idle_seconds=61), insert(store, idle_seconds=None), insert(store)]
+    clock.move(seconds=60)
+    assert sum(walk(store, 10)) == 2
+    assert store.find(idle.id) is None
+    assert store.find(absolute.id) is None
+    assert all(store.find(key.id) for key in lives)
+
+
+def test_a_purge_goes_on_where_it_was_and_ends(store, clock):
+    for number in range(1, 11):
+        insert(store, keys.Key(number, keys.mint().secret), idle_seconds=60 if number % 2 else None)
+    clock.move(minutes=2)
+    assert store.purge(4) == (2, 4)
+    assert store.purge(4, 4) == (2, 8)
+    assert store.purge(4, 8) == (1, None)
+    assert store.count() == 5
+
+
+@pytest.mark.parametrize(("sessions", "steps"), [(0, 1), (2, 1), (3, 2), (7, 3)])
+def test_a_purge_takes_batches_of_bounded_size(store, clock, sessions, steps):
+    for _ in range(sessions):
+        insert(store)
+    clock.move(days=2)
+    removed = walk(store, 3)
+    assert (sum(removed), len(removed)) == (sessions, steps)
+    assert max(removed) <= 3
+    assert store.count() == 0
+
+
+def test_a_used_session_is_not_purged(store, clock):
+    key = insert(store, idle_seconds=60)
+    clock.move(seconds=59)
+    store.touch(key.id, key.secret_hash)
+    clock.move(seconds=59)
+    assert walk(store, 10) == [0]
+
+
+def test_count_counts_expired_sessions_too(store, clock):
+    assert store.count() == 0
+    insert(store)
+    clock.move(days=100)
+    insert(store)
+    assert store.count() == 2
+
+
+# The store's own clock
+
+
+def test_times_are_those_of_the_store(kind):
+    store = kind()
+    key = insert(store, lifetime=timedelta(hours=1))
+    record, now, _ = store.find(key.id)
+    assert timedelta(0) <= now - record.created_at < timedelta(minutes=1)
+    assert record.expires_at - record.created_at == timedelta(hours=1)
+    store.merge(key.id, key.secret_hash, Changes(lifetime=timedelta(hours=2), authenticated=True), None)
+    after = store.find(key.id)
+    assert after.record.authenticated_at == after.record.last_seen_at >= record.created_at
+    assert after.record.expires_at - after.record.last_seen_at == timedelta(hours=2)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns"])
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_times_are_aware_and_right_under_every_setting(kind, settings, use_tz, zone):
+    settings.USE_TZ, settings.TIME_ZONE = use_tz, zone
+    clock = Clock()
+    store = kind(clock=clock)
+    key = insert(store, lifetime=timedelta(hours=1))
+    found = store.find(key.id)
+    assert found.record.created_at == found.now == clock.now
+    assert found.record.expires_at == clock.now + timedelta(hours=1)
+    assert [time.tzinfo is not None for time in (found.now, found.record.last_seen_at)] == [True, True]
+    clock.move(hours=1)
+    assert walk(store, 5) == [1]
+
+
+def test_own_clock_agrees_with_the_time_zone_setting(kind, settings):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Asia/Kathmandu"
+    store = kind()
+    key = insert(store, lifetime=timedelta(hours=1))
+    record, now, _ = store.find(key.id)
+    assert abs(now - record.created_at) < timedelta(minutes=1)
+    assert abs(record.expires_at - record.created_at - timedelta(hours=1)) < timedelta(minutes=1)
+    assert walk(store, 5) == [0]
+
+
+# Cost
+
+COSTS = {
+    "find": lambda store, key, user: store.find(key.id),
+    "find with principal": lambda store, key, user: store.find(key.id, principal=True),
+    "insert": lambda store, key, user: insert(store, user_id=user),
+    "rotate": lambda store, key, user: rotate(store, key),
+    "touch": lambda store, key, user: store.touch(key.id, key.secret_hash),
+    "revoke": lambda store, key, user: store.revoke(key.id),
+    "revoke of an absent": lambda store, key, user: store.revoke(1),
+    "revoke_all": lambda store, key, user: store.revoke_all(user, key.id),
+    "list_for": lambda store, key, user: store.list_for(user),
+    "count": lambda store, key, user: store.count(),
+    "merge that replaces": lambda store, key, user: merge_replacing(store, key),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+@pytest.mark.django_db(transaction=True)
+def test_one_statement_is_enough(django_assert_num_queries, make_user, name):
+    store, user = DatabaseStore(), make_user().pk
+    key = insert(store, user_id=user)
+    for _ in range(5):
+        insert(store, user_id=user)
+    store.find(key.id, principal=True)
+    with django_assert_num_queries(1):
+        COSTS[name](store, key, user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_merge_is_one_statement_where_the_record_was_read_and_on_postgresql_always(
+    django_assert_num_queries,
+):
+    store = DatabaseStore()
+    key = insert(store)
+    seen = store.find(key.id).record
+    with django_assert_num_queries(1):
+        patch(store, key, seen, a=1)
+    with django_assert_num_queries(1 if is_postgresql() else 2):
+        patch(store, key, None, b=1)
+    with django_assert_num_queries(1 if is_postgresql() else 3):  # try, read, try
+        patch(store, key, seen, c=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_of_a_purge_costs_the_same_whatever_it_finds(django_assert_num_queries, clock):
+    store = DatabaseStore(clock=clock)
+    for _ in range(20):
+        insert(store)
+    clock.move(days=5)
+    with django_assert_num_queries(2):  # look, delete
+        store.purge(20)
+
+
+def test_the_user_column_is_indexed_and_what_a_touch_moves_is_not():
+    indexed = {field.name for field in Session._meta.local_fields if field.db_index or field.unique}
+    assert indexed == {"id", "user"}
+    assert Session._meta.indexes == []
