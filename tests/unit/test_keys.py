@@ -24,9 +24,9 @@ def test_a_minted_key_is_forty_base64url_characters_and_parses_to_itself():
     assert keys.parse(key.text) == key
 
 
-def test_thousand_keys_have_thousand_ids_and_secrets():
+def test_thousand_keys_have_thousand_secrets():
+    """Ids minted within the same millisecond may meet (22 random bits): the store refuses the second one."""
     minted = [keys.mint() for _ in range(1000)]
-    assert len({key.id for key in minted}) == 1000
     assert len({key.secret for key in minted}) == 1000
 
 
