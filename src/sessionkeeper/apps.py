@@ -16,6 +16,7 @@ class SessionKeeperConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect receivers and checks."""
-        from sessionkeeper import receivers
+        from sessionkeeper import checks, receivers
 
         receivers.connect()
+        checks.register()

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
-from sessionkeeper import conf, current, principal, problems
+from sessionkeeper import conf, current, forgotten, principal, problems
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.policy import touch_due
@@ -44,6 +44,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def process_request(self, request: Any) -> None:
         """Take the key from the cookie. Nothing is read yet."""
         current.begin()
+        if settings.DEBUG:
+            forgotten.begin()
         session: Any = self.SessionStore(Cookie.read(request))
         session.principal_wanted, session.touches_on_load = True, False
         session.client.address = request.META.get("REMOTE_ADDR") or ""
@@ -67,6 +69,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = getattr(request, "session", None)
         if not isinstance(session, SessionStore):
             return super().process_response(request, response)
+        if settings.DEBUG:
+            forgotten.end(request, response)
         if session.outage is not None and response.status_code == _SERVER_ERROR:
             # Another middleware met the outage, and Django has made an error page of it.
             return _unavailable(request, session.outage)
@@ -179,7 +183,11 @@ def _needs_store(request: Any, response: Any) -> bool:
 
 def _is_passive(request: Any) -> bool:
     view = getattr(request.resolver_match, "func", None)
-    return PASSIVE_HEADER in request.headers or getattr(view, "session_passive", False)
+    return (
+        PASSIVE_HEADER in request.headers
+        or getattr(view, "session_passive", False)
+        or getattr(request, "session_passive", False)
+    )
 
 
 def _take_cookie(response: Any) -> None:

@@ -1,0 +1,167 @@
+"""What the code of a view says about the session, read and never run.
+
+A view is a web of functions: what decorators hold in their closures, what they wrap, the methods of its
+class. :func:`parts` walks that web; the rest looks at the names in the functions' code. What cannot be told
+from that is not claimed.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterator
+from functools import partial
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from django.contrib import auth
+from django.contrib.auth.mixins import AccessMixin
+from django.middleware.csrf import CsrfViewMiddleware
+
+_UNSAFE = ("post", "put", "patch", "delete")
+_SIGNS_IN_OR_OUT = (auth.login, auth.logout, auth.alogin, auth.alogout)
+_REQUEST_NAMES = {"request", "req", "_request"}
+_MOST_PARTS = 500
+#: Code of these says nothing about the project's own view.
+_FRAMEWORKS = ("django.", "rest_framework.")
+
+
+def class_of(view: Any) -> Any:
+    """Return the class of a class-based view, or None."""
+    kind = getattr(view, "cls", None) or getattr(view, "view_class", None)
+    return kind if isinstance(kind, type) else None
+
+
+def parts(view: Any) -> Iterator[FunctionType]:
+    """Yield every function that the view is made of, itself first."""
+    queue, seen = [view], set[int]()
+    while queue and len(seen) < _MOST_PARTS:
+        one = queue.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, FunctionType):
+            yield one
+            queue += [getattr(one, "__wrapped__", None), *_closure(one).values()]
+            queue += _methods(class_of(one))
+        elif isinstance(one, MethodType):
+            queue.append(one.__func__)
+        elif isinstance(one, partial):
+            queue += [one.func, *one.args, *one.keywords.values()]
+        elif isinstance(one, list | tuple):
+            queue += one
+
+
+def _closure(function: FunctionType) -> dict[str, Any]:
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # a variable that has no value yet
+            continue
+    return found
+
+
+def _methods(kind: Any) -> list[Any]:
+    """Return the methods of a view class that a request with side effects may run."""
+    found: dict[str, Any] = {}
+    for base in getattr(kind, "__mro__", ()):
+        for name, value in vars(base).items():
+            if name not in {"as_view", "get", "head", "options"}:
+                found.setdefault(name, value)
+    return [value for value in found.values() if isinstance(value, FunctionType)]
+
+
+def accepts_changes(view: Any) -> bool:
+    """Whether the view answers a method that CSRF protection is for."""
+    kind, actions = class_of(view), getattr(view, "actions", None)
+    if isinstance(actions, dict):
+        return any(str(method).lower() in _UNSAFE for method in actions)
+    if kind is not None:
+        allowed = [str(name).lower() for name in kind.http_method_names]
+        return any(method in allowed and hasattr(kind, method) for method in _UNSAFE)
+    for part in parts(view):
+        required = _closure(part).get("request_method_list")
+        if isinstance(required, list | tuple) and not {str(name).lower() for name in required} & {*_UNSAFE}:
+            return False
+    return True
+
+
+def checks_csrf(view: Any) -> bool:
+    """Whether some part of the view looks after CSRF itself, or may do so."""
+    return any(
+        any(_rejects(value) for value in _closure(part).values())
+        or (not _is_framework(part) and _says_csrf(part))
+        for part in parts(view)
+    )
+
+
+def _rejects(value: Any) -> bool:
+    kind = value if isinstance(value, type) else type(value)
+    return issubclass(kind, CsrfViewMiddleware) and kind._reject is CsrfViewMiddleware._reject  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _says_csrf(function: FunctionType) -> bool:
+    return any("csrf" in name.lower() and name != "csrf_exempt" for name in names(function))
+
+
+def evidence(view: Any, *, drf: bool = False) -> str | None:
+    """Return how the view uses the session, as the end of "because it …"; None when that cannot be told.
+
+    With ``drf`` a look at ``request.user`` proves nothing: that is what the view's authenticators found.
+    """
+    kind = class_of(view)
+    if isinstance(kind, type) and issubclass(kind, AccessMixin):
+        return "asks for a signed-in user"
+    for part in parts(view):
+        if part.__globals__.get("__name__") == "django.contrib.auth.decorators":
+            return "asks for a signed-in user"
+        if _is_framework(part):
+            continue
+        if _signs_in_or_out(part):
+            return "signs users in or out"
+        for attribute in _read_of_request(part.__code__, drf=drf):
+            return f"reads request.{attribute}"
+    return None
+
+
+def _is_framework(function: FunctionType) -> bool:
+    return str(function.__globals__.get("__name__", "")).startswith(_FRAMEWORKS)
+
+
+def names(function: FunctionType) -> set[str]:
+    """Return all global and attribute names in a function, those of inner functions too."""
+    return {name for code in _codes(function.__code__) for name in code.co_names}
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _signs_in_or_out(function: FunctionType) -> bool:
+    used = names(function)
+    verbs = {verb.__name__ for verb in _SIGNS_IN_OR_OUT} & used
+    imported_here = "django.contrib.auth" in used
+    for name in used:
+        value = function.__globals__.get(name)
+        if any(value is verb for verb in _SIGNS_IN_OR_OUT):
+            return True
+        imported_here |= isinstance(value, ModuleType) and value is auth
+    return bool(verbs) and imported_here
+
+
+def _read_of_request(code: CodeType, *, drf: bool) -> Iterator[str]:
+    """Yield ``user``, ``auser`` or ``session`` wherever the code reads that of a request."""
+    for one in _codes(code):
+        before = ""
+        for step in dis.get_instructions(one):
+            value = step.argval[-1] if isinstance(step.argval, tuple) and step.argval else step.argval
+            if step.opname in {"LOAD_ATTR", "LOAD_METHOD"} and before in _REQUEST_NAMES:
+                certain = value == "session" or (
+                    value in {"user", "auser"} and (not drf or before == "_request")
+                )
+                if certain:
+                    yield str(value)
+            before = str(value) if step.opname.startswith(("LOAD_", "STORE_FAST_LOAD")) else ""
