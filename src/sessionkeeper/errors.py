@@ -23,6 +23,10 @@ class CorruptPayload(SessionKeeperError):
     """The stored data cannot be read: foreign bytes, a bad signature, another format."""
 
 
+class InvalidCredentials(SessionKeeperError):
+    """Nobody can sign in with these credentials. Unknown, wrong and inactive are not told apart."""
+
+
 class StoreUnavailable(SessionKeeperError):
     """The store could not be asked or did not answer in time.
 

@@ -29,6 +29,7 @@ class Client:
     address: str = ""
     user_agent: str = ""
     label: str = ""
+    amr: str = ""
 
     def facts(self) -> dict[str, Any]:
         """Return the columns that are known: one line of text each, and an address only if it is one."""
@@ -176,7 +177,10 @@ class Handle:
         return self.found.record if self.found is not None and self.found.record.version >= 0 else None
 
     def _facts(self, user_id: Any) -> dict[str, Any]:
-        return {**self.client.facts(), "user_id": user_id}
+        facts = {**self.client.facts(), "user_id": user_id}
+        if self.signing_in:  # how somebody else signed in before says nothing of this time
+            facts["amr"] = self.client.amr
+        return facts
 
     def rotate(self) -> None:
         """Give the session another secret and family, at once.

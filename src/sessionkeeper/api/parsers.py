@@ -1,0 +1,77 @@
+"""Reads the bodies of the API: JSON objects and forms, in UTF-8, of bounded size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, parsers
+from rest_framework.renderers import JSONRenderer
+
+from sessionkeeper.api.problems import BODY_LIMIT, BodyTooLarge
+
+_UTF8 = {"utf-8", "utf8"}
+
+
+class JSONObjectParser(parsers.BaseParser):
+    """One JSON object in UTF-8 (RFC 8259), without NaN and Infinity."""
+
+    media_type = "application/json"
+    renderer_class = JSONRenderer
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the object.
+
+        Raises:
+            ParseError: the body is no JSON, or no object.
+        """
+        try:
+            value = json.loads(stream.read().decode("utf-8"), parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise exceptions.ParseError(_("The body is not valid JSON in UTF-8.")) from error
+        if not isinstance(value, dict):
+            raise exceptions.ParseError(_("The body must be a JSON object."))
+        return value
+
+
+class FormParser(parsers.FormParser):
+    """``application/x-www-form-urlencoded``."""
+
+
+class MultiPartParser(parsers.MultiPartParser):
+    """``multipart/form-data``, which browsers and ``curl -F`` send."""
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def read_bounded(request: HttpRequest) -> None:
+    """Read the body into memory, unless it is too large or not in UTF-8.
+
+    ``Content-Length`` is believed only when it says too much; what counts is what is read.
+
+    Raises:
+        BodyTooLarge: it is longer than BODY_LIMIT.
+        UnsupportedMediaType: the charset is another one.
+    """
+    if request.encoding and request.encoding.lower() not in _UTF8:
+        raise exceptions.UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if declared.isdecimal() and int(declared) > BODY_LIMIT:
+        raise BodyTooLarge
+    if not request._read_started:  # type: ignore[attr-defined] # noqa: SLF001
+        request._body = request.read(BODY_LIMIT + 1)  # noqa: SLF001
+    body = getattr(request, "_body", b"")
+    if len(body) > BODY_LIMIT:
+        raise BodyTooLarge
+    if not declared.isdecimal() or int(declared) != len(body):
+        request.META["CONTENT_LENGTH"] = str(len(body))  # a chunked body has none; DRF would see no body

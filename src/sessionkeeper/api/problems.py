@@ -1,0 +1,201 @@
+"""Errors of the API as RFC 9457 ``application/problem+json``.
+
+``exception_handler`` may also be a project's own ``REST_FRAMEWORK["EXCEPTION_HANDLER"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from sessionkeeper import csrf, problems
+from sessionkeeper.errors import InvalidCredentials, SessionGone, StaleSession
+from sessionkeeper.problems import Problem
+
+#: Longest request body, in bytes, that these endpoints read.
+BODY_LIMIT = 64 * 1024
+
+INVALID = Problem("invalid", 400, _("The request is not valid"), _("Look at the errors, field by field."))
+PARSE_ERROR = Problem("parse_error", 400, _("The body cannot be read"), _("Send a JSON object or a form."))
+INVALID_CREDENTIALS = Problem(
+    "invalid_credentials",
+    401,
+    _("Signing in failed"),
+    _("These credentials are not valid. Check the username and the password."),
+)
+NOT_AUTHENTICATED = Problem(
+    "not_authenticated", 401, _("Not signed in"), _("Sign in first: no session came with the request.")
+)
+AUTHENTICATION_FAILED = Problem(
+    "authentication_failed", 401, _("Signing in failed"), _("The credentials were refused.")
+)
+PERMISSION_DENIED = Problem(
+    "permission_denied", 403, _("Not allowed"), _("You are signed in, but may not do this.")
+)
+NOT_FOUND = Problem("not_found", 404, _("Not found"), _("There is nothing at this address."))
+METHOD_NOT_ALLOWED = Problem(
+    "method_not_allowed", 405, _("The method is not allowed"), _("The Allow header names those that are.")
+)
+NOT_ACCEPTABLE = Problem(
+    "not_acceptable", 406, _("No such format"), _("Send Accept: application/json, or no Accept header.")
+)
+SESSION_ENDED = Problem(
+    "session_ended",
+    409,
+    _("The session was ended meanwhile"),
+    _("Somebody ended the session while this request ran. Sign in again."),
+)
+BODY_TOO_LARGE = Problem(
+    "body_too_large", 413, _("The body is too large"), _("At most {limit} bytes are read here.")
+)
+UNSUPPORTED_MEDIA_TYPE = Problem(
+    "unsupported_media_type",
+    415,
+    _("The media type is not supported"),
+    _("Send application/json, application/x-www-form-urlencoded or multipart/form-data, in UTF-8."),
+)
+THROTTLED = Problem("throttled", 429, _("Too many requests"), _("Wait as long as Retry-After says."))
+
+#: Every problem that an endpoint of this API can answer with.
+PROBLEMS = (
+    INVALID,
+    PARSE_ERROR,
+    INVALID_CREDENTIALS,
+    NOT_AUTHENTICATED,
+    METHOD_NOT_ALLOWED,
+    SESSION_ENDED,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    problems.SESSION_ROTATED,
+    problems.STORE_UNAVAILABLE,
+    *csrf.PROBLEMS,
+)
+_OURS = {"type", "title", "status", "detail", "code"}
+_KNOWN = {
+    problem.code: problem
+    for problem in (
+        *PROBLEMS,
+        AUTHENTICATION_FAILED,
+        PERMISSION_DENIED,
+        NOT_FOUND,
+        NOT_ACCEPTABLE,
+        THROTTLED,
+    )
+}
+
+
+class BodyTooLarge(exceptions.APIException):
+    """The body is longer than :data:`BODY_LIMIT`."""
+
+    status_code = BODY_TOO_LARGE.status
+    default_code = BODY_TOO_LARGE.code
+    default_detail = str(BODY_TOO_LARGE.detail).format(limit=BODY_LIMIT)
+
+
+class WrongCredentials(exceptions.AuthenticationFailed):
+    """The 401 of a failed login."""
+
+    default_code = INVALID_CREDENTIALS.code
+    default_detail = INVALID_CREDENTIALS.detail
+
+
+class Conflict(exceptions.APIException):
+    """The session changed under the request."""
+
+    status_code = 409
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail, problem.code)
+
+
+class ProblemResponse(Response):
+    """A problem: as ``application/problem+json`` where JSON is rendered, as a page in the browsable API."""
+
+    @property
+    def rendered_content(self) -> Any:
+        """Render, under the media type of problems."""
+        if isinstance(self.accepted_renderer, JSONRenderer):
+            self.content_type = problems.MEDIA_TYPE
+        return super().rendered_content
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Return the answer to an exception that a view raised; None for what is no answer of the API's.
+
+    An outage of the store is among the latter: the middleware answers it, and keeps the cookie.
+    """
+    error = _translated(exc)
+    if not isinstance(error, exceptions.APIException):
+        return None
+    headers = {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = str(error.auth_header)  # type: ignore[attr-defined]
+    if getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
+    set_rollback()
+    return ProblemResponse(_members(error), status=error.status_code, headers=headers)
+
+
+def _translated(exc: Exception) -> Exception:
+    match exc:
+        case Http404():
+            return exceptions.NotFound()
+        case PermissionDenied():
+            return exceptions.PermissionDenied(*exc.args)
+        case InvalidCredentials():
+            return WrongCredentials()
+        case StaleSession():
+            return Conflict(problems.SESSION_ROTATED)
+        case SessionGone():
+            return Conflict(SESSION_ENDED)
+        case RequestDataTooBig():
+            return BodyTooLarge()
+        case SuspiciousOperation() | BadRequest() | MultiPartParserError():
+            return exceptions.ParseError(PARSE_ERROR.detail)
+    return exc
+
+
+def _members(error: exceptions.APIException) -> dict[str, Any]:
+    status = error.status_code
+    detail: Any = error.detail
+    if isinstance(error, exceptions.ValidationError):
+        errors = detail if isinstance(detail, dict) else {"non_field_errors": detail}
+        return INVALID.as_dict(_summary(errors), errors=errors)
+    extra: dict[str, Any] = {}
+    if isinstance(detail, dict):
+        extra = {name: value for name, value in detail.items() if name not in _OURS}
+        detail = detail.get("detail", "")
+    elif isinstance(detail, list):
+        detail = " ".join(map(str, detail))
+    code = str(getattr(detail, "code", None) or error.default_code)
+    known = _KNOWN.get(code)
+    if known is not None and known.status == status:
+        return known.as_dict(str(detail), **extra)
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+    return {
+        "type": "about:blank",
+        "title": phrase,
+        "status": status,
+        "detail": str(detail),
+        "code": code,
+        **extra,
+    }
+
+
+def _summary(errors: dict[str, Any]) -> str:
+    """Return the first message of each field as one text, for clients that read only ``detail``."""
+    lines = []
+    for name, messages in errors.items():
+        first = messages[0] if isinstance(messages, list) and messages else messages
+        lines.append(str(first) if name == "non_field_errors" else f"{name}: {first}")
+    return " ".join(lines)

@@ -1,0 +1,141 @@
+"""The endpoints. They hold no logic: the verbs are in :mod:`sessionkeeper.flows`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.http import Http404, HttpRequest
+from django.middleware.csrf import get_token
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import ensure_csrf_cookie
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView
+
+from sessionkeeper import flows
+from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
+from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
+from sessionkeeper.api.problems import exception_handler
+from sessionkeeper.api.serializers import LoginSerializer, session_json, user_json
+from sessionkeeper.engine import SessionStore
+from sessionkeeper.errors import SessionGone
+from sessionkeeper.stores import get_store
+
+
+class Negotiation(DefaultContentNegotiation):
+    """Answers in JSON where a client asks for nothing that there is, errors above all."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the renderer that fits ``Accept``, JSON when none does."""
+        renderers = list(renderers)
+        try:
+            chosen: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
+        except (NotAcceptable, Http404):
+            return renderers[0], renderers[0].media_type
+        return chosen
+
+
+class Endpoint(APIView):
+    """What all endpoints share. A project's defaults for its own views do not reach them."""
+
+    authentication_classes = [CheckedSessionAuthentication]
+    permission_classes = [AllowAny]
+    parser_classes = [JSONObjectParser, FormParser, MultiPartParser]
+    throttle_classes = []
+    versioning_class = None
+    content_negotiation_class = Negotiation
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """JSON; the browsable API too where the project has it."""
+        defaults: Any = api_settings.DEFAULT_RENDERER_CLASSES
+        browsable = [
+            renderer()
+            for renderer in defaults
+            if issubclass(renderer, BrowsableAPIRenderer) and apps.is_installed("rest_framework")
+        ]
+        return [JSONRenderer(), *browsable]
+
+    def get_exception_handler(self) -> Callable[..., Any]:
+        """Return ours, whatever the project has for its own views."""
+        return exception_handler
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Look at the size before anything is read, at the token before anything is believed."""
+        if not isinstance(getattr(django_request(request), "session", None), SessionStore):
+            raise ImproperlyConfigured("sessionkeeper.api needs sessionkeeper.engine and its middleware.")
+        read_bounded(django_request(request))
+        super().initial(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Keep every answer out of caches."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+@method_decorator(ensure_csrf_cookie, name="dispatch")
+class CsrfView(Endpoint):
+    """The CSRF token, in the answer and in the cookie."""
+
+    def get(self, request: Request) -> Response:
+        """Return the token."""
+        return Response({"csrf_token": get_token(django_request(request))})
+
+
+class LoginView(Endpoint):
+    """Sign in with a username and a password."""
+
+    serializer_class = LoginSerializer
+
+    def post(self, request: Request) -> Response:
+        """Sign in."""
+        form = LoginSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        user = flows.log_in(
+            django_request(request),
+            credentials={"username": given["username"], "password": given["password"]},
+            remember=given["remember"],
+            label=given["label"],
+        )
+        return Response(_whoami(django_request(request), user))
+
+
+class LogoutView(Endpoint):
+    """Sign out."""
+
+    def post(self, request: Request) -> Response:
+        """End the session, if there is one."""
+        flows.log_out(django_request(request))
+        return Response(status=204)
+
+
+class SessionView(Endpoint):
+    """Who is signed in here, and in which session."""
+
+    permission_classes = [IsAuthenticated]
+
+    def get(self, request: Request) -> Response:
+        """Return user and session."""
+        return Response(_whoami(django_request(request), request.user))
+
+
+def _whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
+    """Return user and session of a request in which somebody is signed in."""
+    session: Any = request.session
+    key, found = session.handle.key, session.handle.found
+    if found is None or found.record.version < 0:  # written by this request: ask for what is there now
+        found = get_store().find(key.id) if key is not None else None
+    if found is None:
+        raise SessionGone
+    return {"user": user_json(user), "session": session_json(found.record, current_id=found.record.id)}
