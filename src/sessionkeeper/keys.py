@@ -29,7 +29,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
 # until 2089, then 22 random bits.
 _EPOCH_MS = 1_577_836_800_000
 _RANDOM_BITS = 22
-_MAX_ID = (1 << 63) - 1
+MAX_ID = (1 << 63) - 1
 
 
 class Key(NamedTuple):
@@ -95,7 +95,7 @@ def parse_id(text: object) -> int | None:
     if not isinstance(text, str) or _ID.fullmatch(text) is None:
         return None
     session_id = int.from_bytes(urlsafe_b64decode(text + "="), "big")
-    if session_id > _MAX_ID or encode_id(session_id) != text:
+    if session_id > MAX_ID or encode_id(session_id) != text:
         return None
     return session_id
 
@@ -107,7 +107,7 @@ def same_hash(left: bytes, right: bytes) -> bool:
 
 def _new_id() -> int:
     elapsed = time.time_ns() // 1_000_000 - _EPOCH_MS
-    return ((elapsed << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)) & _MAX_ID
+    return ((elapsed << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)) & MAX_ID
 
 
 def _new_secret() -> str:

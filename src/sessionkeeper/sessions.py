@@ -6,8 +6,9 @@ Knows stores and policy, no HTTP. The engine calls it for one request, the comma
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY, get_user_model
@@ -22,8 +23,8 @@ from sessionkeeper.stores import codec, get_store
 
 #: Key in the session data under which Django keeps what ``set_expiry`` was given.
 EXPIRY_KEY = "_session_expiry"
-#: Sessions that one step of a purge looks at.
-PURGE_BATCH = 500
+#: Sessions that one step of a walk over all of them looks at.
+BATCH = 500
 _LONGEST_IDLE = 2**31 - 1
 
 log = logging.getLogger("sessionkeeper.security")
@@ -128,9 +129,36 @@ def list_for(user: Any) -> list[SessionRecord]:
     return [record for record in records if is_live(record, moment)]
 
 
+def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
+    """Yield everybody's sessions, expired ones included, newest first, read in batches."""
+    while records := get_store().scan(BATCH, newest):
+        yield from records
+        newest = records[-1].id - 1
+
+
 def revoke(session_id: int) -> bool:
     """End one session; return whether there was one."""
     return get_store().revoke(session_id)
+
+
+def revoke_many(session_ids: Iterable[int]) -> int:
+    """End these sessions, batch by batch; return how many there were."""
+    ids = iter(session_ids)
+    ended = 0
+    while batch := list(islice(ids, BATCH)):
+        ended += get_store().revoke_many(batch)
+    return ended
+
+
+def revoke_everyone() -> Iterator[int]:
+    """End all sessions of all users and visitors, batch by batch; yield how many each batch ended.
+
+    Sessions that begin meanwhile may be spared: ids grow with time, and the walk goes down.
+    """
+    newest = keys.MAX_ID
+    while records := get_store().scan(BATCH, newest):
+        yield get_store().revoke_many([record.id for record in records])
+        newest = records[-1].id - 1
 
 
 def revoke_all(user: Any, except_: int | None = None) -> int:
@@ -138,7 +166,7 @@ def revoke_all(user: Any, except_: int | None = None) -> int:
     return get_store().revoke_all(_pk(user), except_)
 
 
-def purge(batch: int = PURGE_BATCH) -> Iterator[int]:
+def purge(batch: int = BATCH) -> Iterator[int]:
     """Remove expired sessions step by step; yield how many each step removed."""
     after: int | None = 0
     while after is not None:

@@ -7,8 +7,10 @@ neither HTTP nor policy: they return expired sessions too, and the caller decide
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Protocol
 
+from sessionkeeper.keys import MAX_ID
 from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
 
 
@@ -53,8 +55,14 @@ class Store(Protocol):
     def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
         """End all sessions of a user, but the one with id ``except_``. Return how many."""
 
+    def revoke_many(self, session_ids: Collection[int]) -> int:
+        """End these sessions, at most a few hundred at a time. Return how many there were."""
+
     def list_for(self, user_id: Any) -> list[SessionRecord]:
         """Return a user's sessions, newest first. No live session is ever missing."""
+
+    def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
+        """Return up to ``limit`` sessions of anybody, newest first, from the id ``newest`` down."""
 
     def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
         """Look at the next ``limit`` sessions with an id above ``after`` and remove the expired.

@@ -8,7 +8,7 @@ machine for SQLite; keep the web servers' clocks in step for MySQL and Oracle.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.keys import MAX_ID
 from sessionkeeper.models import Session
 from sessionkeeper.policy import has_ended
 from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
@@ -164,15 +165,21 @@ class DatabaseStore:
         with _outages():
             return self._delete(rows)
 
+    def revoke_many(self, session_ids: Collection[int]) -> int:
+        """See the contract."""
+        with _outages():
+            return self._delete(self._table.filter(pk__in=session_ids))
+
     def list_for(self, user_id: Any) -> list[SessionRecord]:
         """See the contract."""
-        alias = self.alias
-        connection = connections[alias]
         field = Session._meta.get_field("user")
-        sql, converters = joined.select_sql(alias, "s.user_id = %s ORDER BY s.id DESC")
-        with _outages(), connection.cursor() as cursor:
-            cursor.execute(sql, [field.get_db_prep_value(user_id, connection, prepared=False)])
-            return [joined.to_record(row, converters, connection) for row in cursor.fetchall()]
+        value = field.get_db_prep_value(user_id, connections[self.alias], prepared=False)
+        return self._select("s.user_id = %s ORDER BY s.id DESC", value)
+
+    def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
+        """See the contract."""
+        page = connections[self.alias].ops.limit_offset_sql(0, limit)
+        return self._select(f"s.id <= %s ORDER BY s.id DESC {page}", newest)
 
     def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
         """See the contract. A walk along the primary key; deletes are by key and check again."""
@@ -206,7 +213,7 @@ class DatabaseStore:
         ``QuerySet.delete`` reads first when anybody listens to ``post_delete``, and then deletes by key
         alone: a session used or renewed in between would be lost.
         """
-        return rows._raw_delete(self.alias)  # noqa: SLF001 - see above
+        return rows._raw_delete(self.alias) or 0  # noqa: SLF001 - see above
 
     @property
     def _table(self) -> QuerySet[Session]:
@@ -217,18 +224,19 @@ class DatabaseStore:
             return self._table.filter(pk=session_id)
         return self._table.filter(pk=session_id, secret_hash=secret_hash)
 
+    def _select(self, where: str, param: Any) -> list[SessionRecord]:
+        connection = connections[self.alias]
+        sql, converters = joined.select_sql(self.alias, where)
+        with _outages(), connection.cursor() as cursor:
+            cursor.execute(sql, [param])
+            return [joined.to_record(row, converters, connection) for row in cursor.fetchall()]
+
     def _latest(self, session_id: int) -> SessionRecord | None:
         """Read past the snapshot of a transaction that is under way, where the database has row locks."""
-        alias = self.alias
-        connection = connections[alias]
-        suffix = ""
-        if connection.in_atomic_block and connection.features.has_select_for_update:
-            suffix = " FOR UPDATE"
-        sql, converters = joined.select_sql(alias, "s.id = %s" + suffix)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [session_id])
-            row = cursor.fetchone()
-        return None if row is None else joined.to_record(row, converters, connection)
+        connection = connections[self.alias]
+        locks = connection.in_atomic_block and connection.features.has_select_for_update
+        rows = self._select("s.id = %s" + (" FOR UPDATE" if locks else ""), session_id)
+        return rows[0] if rows else None
 
     def _reason(self, session_id: int) -> SessionGone | StaleSession:
         return SessionGone() if self.find(session_id) is None else StaleSession()

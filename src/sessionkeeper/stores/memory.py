@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
+from sessionkeeper.keys import MAX_ID
 from sessionkeeper.policy import is_live
 from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
 
@@ -110,11 +111,21 @@ class MemoryStore:
                 del self._records[session_id]
             return len(ids)
 
+    def revoke_many(self, session_ids: Collection[int]) -> int:
+        """See the contract."""
+        return sum(self.revoke(session_id) for session_id in session_ids)
+
     def list_for(self, user_id: Any) -> list[SessionRecord]:
         """See the contract."""
         with self._lock:
             mine = [record for record in self._records.values() if record.user_id == user_id]
         return sorted(mine, key=lambda record: record.id, reverse=True)
+
+    def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
+        """See the contract."""
+        with self._lock:
+            records = [record for record in self._records.values() if record.id <= newest]
+        return sorted(records, key=lambda record: record.id, reverse=True)[:limit]
 
     def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
         """See the contract."""

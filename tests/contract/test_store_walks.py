@@ -1,0 +1,70 @@
+"""The store contract, continued: walks over everybody's sessions, and ending many at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessionkeeper import keys, sessions
+from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.stores.memory import MemoryStore
+from tests.stores import Clock, insert
+
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
+
+
+@pytest.fixture(params=[MemoryStore, DatabaseStore])
+def store(request):
+    """A store whose time stands."""
+    return request.param(clock=Clock())
+
+
+def ids(records):
+    """Return the ids of these records."""
+    return [record.id for record in records]
+
+
+def test_a_scan_goes_from_the_newest_session_down_in_pages(store):
+    for number in (3, 1, keys.MAX_ID, 7, 0):
+        insert(store, keys.Key(number, keys.mint().secret))
+    assert ids(store.scan(2)) == [keys.MAX_ID, 7]
+    assert ids(store.scan(2, 6)) == [3, 1]
+    assert ids(store.scan(2, 0)) == [0]
+    assert ids(store.scan(10)) == [keys.MAX_ID, 7, 3, 1, 0]
+
+
+def test_a_scan_holds_expired_sessions_and_those_of_nobody(store, make_user):
+    clock = store._clock
+    old = insert(store, idle_seconds=1)
+    clock.move(days=2)
+    mine = insert(store, keys.Key(old.id + 1, keys.mint().secret), user_id=make_user().pk)
+    assert ids(store.scan(10)) == [mine.id, old.id]
+    assert store.scan(10)[0] == store.find(mine.id).record
+
+
+def test_ending_many_says_how_many_there_were_and_leaves_the_others(store):
+    made = [insert(store, keys.Key(number, keys.mint().secret)).id for number in range(5)]
+    assert store.revoke_many([made[0], made[2], keys.mint().id]) == 2
+    assert ids(store.scan(10)) == [4, 3, 1]
+    assert store.revoke_many([]) == 0
+
+
+@pytest.fixture
+def small_batches(monkeypatch, store):
+    """Walks over this store in batches of two."""
+    monkeypatch.setattr(sessions, "BATCH", 2)
+    monkeypatch.setattr(sessions, "get_store", lambda: store)
+    return store
+
+
+def test_a_walk_over_everybody_takes_all_batches(small_batches):
+    made = [insert(small_batches, keys.Key(number, keys.mint().secret)).id for number in range(5)]
+    assert ids(sessions.scan()) == made[::-1]
+    assert sessions.revoke_many(iter(made[:3])) == 3
+    assert ids(sessions.scan()) == [4, 3]
+
+
+def test_ending_everyone_goes_batch_by_batch_to_the_end(small_batches):
+    for number in range(5):
+        insert(small_batches, keys.Key(number, keys.mint().secret))
+    assert list(sessions.revoke_everyone()) == [2, 2, 1]
+    assert small_batches.count() == 0
