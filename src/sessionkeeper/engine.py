@@ -11,14 +11,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.core.exceptions import ImproperlyConfigured
 
 from sessionkeeper import keys, sessions
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.handle import Client, Handle
 from sessionkeeper.record import COOKIE
 from sessionkeeper.stores import get_store
+
+if apps.apps_ready and not apps.is_installed("sessionkeeper"):
+    # An application that is not installed cannot register a system check, so its absence is told here.
+    raise ImproperlyConfigured(
+        "SESSION_ENGINE = 'sessionkeeper.engine' needs 'sessionkeeper' in INSTALLED_APPS, and `manage.py "
+        "migrate` once after that. (sessionkeeper.E002)"
+    )
 
 
 class SessionGoneError(SessionGone, UpdateError):
