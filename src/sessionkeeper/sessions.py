@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from sessionkeeper import conf, keys
+from sessionkeeper import conf, current, keys
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, is_live
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
@@ -96,10 +96,15 @@ def user_of(data: dict[str, Any]) -> Any:
     value = data.get(SESSION_KEY)
     if value is None:
         return None
+    field: Any = get_user_model()._meta.pk
+    while field.is_relation:  # the pointer of an inherited model
+        field = field.target_field
     try:
-        return get_user_model()._meta.pk.to_python(value)
+        value = field.to_python(value)
+        field.run_validators(value)  # a number that no column holds is nobody
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None
+    return value
 
 
 def changes(base: str | None, data: dict[str, Any]) -> Changes:
@@ -138,6 +143,7 @@ def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
 
 def revoke(session_id: int) -> bool:
     """End one session; return whether there was one."""
+    _note(session_id)
     return get_store().revoke(session_id)
 
 
@@ -146,6 +152,7 @@ def revoke_many(session_ids: Iterable[int]) -> int:
     ids = iter(session_ids)
     ended = 0
     while batch := list(islice(ids, BATCH)):
+        _note(*batch)
         ended += get_store().revoke_many(batch)
     return ended
 
@@ -172,6 +179,12 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     while after is not None:
         removed, after = get_store().purge(batch, after)
         yield removed
+
+
+def _note(*session_ids: int) -> None:
+    """Remember that the request under way ended the session that it is in."""
+    this = current.get()
+    this.ended = this.ended or this.session_id in session_ids
 
 
 def _pk(user: Any) -> Any:
