@@ -115,7 +115,7 @@ def _takes_session_unchecked(kind: Any) -> bool:
         return False
     used = views.names(own)
     passes_on = "authenticate" in used or any("csrf" in name.lower() for name in used)
-    return not passes_on and "_request" in used and bool(used & {"user", "session"})
+    return not passes_on and "_request" in used and bool((used | views.texts(own)) & {"user", "session"})
 
 
 def _overrides(kind: Any, method: str) -> FunctionType | None:

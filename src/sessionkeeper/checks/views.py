@@ -133,6 +133,11 @@ def names(function: FunctionType) -> set[str]:
     return {name for code in _codes(function.__code__) for name in code.co_names}
 
 
+def texts(function: FunctionType) -> set[str]:
+    """Return all strings in a function: what ``getattr`` is asked for is one of them."""
+    return {value for code in _codes(function.__code__) for value in code.co_consts if isinstance(value, str)}
+
+
 def _codes(code: CodeType) -> Iterator[CodeType]:
     yield code
     for constant in code.co_consts:
