@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from sessionkeeper import conf
@@ -55,7 +56,7 @@ def log_in(
         session.save()
     except SessionGone:
         session.flush()
-        request.user = auth.models.AnonymousUser()
+        request.user = AnonymousUser()
         raise
     return user
 

@@ -65,13 +65,29 @@ def read_bounded(request: HttpRequest) -> None:
     """
     if request.encoding and request.encoding.lower() not in _UTF8:
         raise exceptions.UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))
-    declared = request.META.get("CONTENT_LENGTH") or "0"
-    if declared.isdecimal() and int(declared) > BODY_LIMIT:
+    declared = _declared_length(request)
+    if declared > BODY_LIMIT:
         raise BodyTooLarge
     if not request._read_started:  # type: ignore[attr-defined] # noqa: SLF001
-        request._body = request.read(BODY_LIMIT + 1)  # noqa: SLF001
+        request._body = _read(request)  # noqa: SLF001
     body = getattr(request, "_body", b"")
-    if len(body) > BODY_LIMIT:
+    if len(body) > BODY_LIMIT:  # other code read it all before
         raise BodyTooLarge
-    if not declared.isdecimal() or int(declared) != len(body):
+    if declared != len(body):
         request.META["CONTENT_LENGTH"] = str(len(body))  # a chunked body has none; DRF would see no body
+
+
+def _read(request: HttpRequest) -> bytes:
+    body = b""
+    while chunk := request.read(BODY_LIMIT + 1 - len(body)):
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise BodyTooLarge
+    return body
+
+
+def _declared_length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0

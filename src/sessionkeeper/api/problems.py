@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from sessionkeeper import csrf, problems
-from sessionkeeper.errors import InvalidCredentials, SessionGone, StaleSession
+from sessionkeeper.errors import SessionGone, StaleSession
 from sessionkeeper.problems import Problem
 
 #: Longest request body, in bytes, that these endpoints read.
@@ -152,8 +152,6 @@ def _translated(exc: Exception) -> Exception:
             return exceptions.NotFound()
         case PermissionDenied():
             return exceptions.PermissionDenied(*exc.args)
-        case InvalidCredentials():
-            return WrongCredentials()
         case StaleSession():
             return Conflict(problems.SESSION_ROTATED)
         case SessionGone():

@@ -42,7 +42,9 @@ class LoginSerializer(serializers.Serializer[Any]):
     username = Text(max_length=254)
     password = Text(max_length=4096, trim_whitespace=False, style={"input_type": "password"})
     remember = Choice(required=False, allow_null=True, default=None)
-    label = Text(required=False, allow_blank=True, max_length=100, default="")
+    label = Text(  # type: ignore[assignment] # DRF collects fields; an instance's own label stays
+        required=False, allow_blank=True, max_length=100, default=""
+    )
 
     def validate_username(self, value: str) -> str:
         """Return the name in the form in which Django stores names."""

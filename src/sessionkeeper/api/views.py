@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest
 from django.middleware.csrf import get_token
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
 from rest_framework.exceptions import NotAcceptable
+from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
@@ -23,10 +25,10 @@ from rest_framework.views import APIView
 from sessionkeeper import flows
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
 from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
-from sessionkeeper.api.problems import exception_handler
+from sessionkeeper.api.problems import WrongCredentials, exception_handler
 from sessionkeeper.api.serializers import LoginSerializer, session_json, user_json
 from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import SessionGone
+from sessionkeeper.errors import InvalidCredentials, SessionGone
 from sessionkeeper.stores import get_store
 
 
@@ -53,6 +55,7 @@ class Endpoint(APIView):
     parser_classes = [JSONObjectParser, FormParser, MultiPartParser]
     throttle_classes = []
     versioning_class = None
+    metadata_class = SimpleMetadata
     content_negotiation_class = Negotiation
 
     def get_renderers(self) -> list[BaseRenderer]:
@@ -69,12 +72,14 @@ class Endpoint(APIView):
         """Return ours, whatever the project has for its own views."""
         return exception_handler
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Look at the size before anything is read, at the token before anything is believed."""
+    def perform_authentication(self, request: Request) -> None:
+        """Look at method and size before anything is read, at the token before anything is believed."""
         if not isinstance(getattr(django_request(request), "session", None), SessionStore):
             raise ImproperlyConfigured("sessionkeeper.api needs sessionkeeper.engine and its middleware.")
+        if request.method not in self.allowed_methods:
+            self.http_method_not_allowed(request)
         read_bounded(django_request(request))
-        super().initial(request, *args, **kwargs)
+        super().perform_authentication(request)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Keep every answer out of caches."""
@@ -102,12 +107,16 @@ class LoginView(Endpoint):
         form = LoginSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         given = form.validated_data
-        user = flows.log_in(
-            django_request(request),
-            credentials={"username": given["username"], "password": given["password"]},
-            remember=given["remember"],
-            label=given["label"],
-        )
+        try:
+            user = flows.log_in(
+                django_request(request),
+                credentials={"username": given["username"], "password": given["password"]},
+                remember=given["remember"],
+                label=given["label"],
+            )
+        except InvalidCredentials as error:
+            raise WrongCredentials from error
+        request.user = user  # so that the browsable API shows who it is now
         return Response(_whoami(django_request(request), user))
 
 
@@ -117,6 +126,7 @@ class LogoutView(Endpoint):
     def post(self, request: Request) -> Response:
         """End the session, if there is one."""
         flows.log_out(django_request(request))
+        request.user = AnonymousUser()
         return Response(status=204)
 
 
