@@ -6,8 +6,10 @@ the request itself ended its session.
 
 from __future__ import annotations
 
+import weakref
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -16,6 +18,17 @@ class Current:
 
     session_id: int | None = None
     ended: bool = False
+    _holder: weakref.ref[Any] | None = None
+
+    def claim(self, session_id: int, holder: object) -> None:
+        """Make ``session_id`` the request's session, unless somebody else than ``holder`` has claimed one.
+
+        The first claim counts: code may open sessions that are not the request's own, as a list of all the
+        user's devices does when it looks into each.
+        """
+        claimed_by = None if self._holder is None else self._holder()
+        if claimed_by is None or claimed_by is holder:
+            self.session_id, self._holder = session_id, weakref.ref(holder)
 
 
 # The object is shared by all threads that one request runs in; only the reference is copied along.

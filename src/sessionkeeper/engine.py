@@ -45,7 +45,8 @@ class SessionStore(SessionBase):
         handle: the hold on the stored session; ``handle.verdict`` says what the presented key was.
         client: facts of the client that are stored with the session.
         principal_wanted: whether a load brings the user along; set by our middleware.
-        touches_on_load: whether a load records the use; our middleware does it after the response instead.
+        touches_on_load: whether a load of the request's session records the use; our middleware does it after
+            the response instead.
         cookie_due: whether the client must be given the key (again).
         flushed: whether this request ended the session.
         outage: the StoreUnavailable that this request met, or None.
@@ -76,7 +77,7 @@ class SessionStore(SessionBase):
         if data is None:
             self._session_key = None
             return {}
-        if self.touches_on_load:
+        if self.touches_on_load and self.handle.is_of_this_request():
             self.handle.touch_if_due()
         return data
 

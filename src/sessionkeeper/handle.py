@@ -84,7 +84,7 @@ class Handle:
         self.key, self.stored, self.found = resolved.key, True, resolved.found
         self.life = record.expires_at - resolved.found.now
         self._base, self._user_id = record.data, record.user_id
-        current.get().session_id = record.id
+        current.get().claim(record.id, self)
         return resolved.data
 
     def forget_base(self) -> None:
@@ -95,7 +95,7 @@ class Handle:
         """Take a new key, in memory only."""
         self.drop()
         self.key = keys.mint()
-        current.get().session_id = self.key.id
+        current.get().claim(self.key.id, self)
 
     def changes(self, data: dict[str, Any]) -> bool:
         """Whether a save of ``data`` would write more than the time of use."""
@@ -134,7 +134,7 @@ class Handle:
         self.drop()
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
         self._set_life(limits)
-        current.get().session_id = key.id
+        current.get().claim(key.id, self)
 
     def merge(self, data: dict[str, Any], *, key: keys.Key | None = None) -> bool:
         """Write what changed. Return whether the key or the life of the session changed.
@@ -225,6 +225,10 @@ class Handle:
                 get_store().touch(self.key.id, self.key.secret_hash)
             except StoreUnavailable:
                 sessions.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
+
+    def is_of_this_request(self) -> bool:
+        """Whether this is the session that the code running now belongs to, not one that it looks into."""
+        return self.key is not None and current.get().session_id == self.key.id
 
     def _set_life(self, limits: sessions.Limits) -> None:
         lifetime = limits.lifetime
