@@ -1,6 +1,7 @@
 "use strict";
 
 const byId = (id) => document.getElementById(id);
+const JSON_PLEASE = { headers: { Accept: "application/json" } };
 
 /* The token is asked for each time: it changes when somebody signs in or out. */
 async function csrfToken() {
@@ -10,7 +11,7 @@ async function csrfToken() {
 
 /* Call the API and show what it answered. Cookies go along by themselves: the page and the API share an origin. */
 async function call(method, path, body, { token = true } = {}) {
-  const headers = { Accept: "application/json" };
+  const headers = { ...JSON_PLEASE.headers };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET" && token) headers["X-CSRFToken"] = await csrfToken();
   const response = await fetch(path, { method, headers, body: JSON.stringify(body) });
@@ -23,19 +24,23 @@ async function call(method, path, body, { token = true } = {}) {
 
 /* Show the form or the notes, by what the server says about the session. */
 async function refresh() {
-  const response = await fetch("/api/auth/session/", { headers: { Accept: "application/json" } });
-  byId("login").hidden = response.ok;
-  byId("signed-in").hidden = !response.ok;
-  if (!response.ok) return;
-  byId("name").textContent = (await (await fetch("/dashboard/", { headers: { Accept: "application/json" } })).json()).user;
-  const notes = await (await fetch("/api/notes/", { headers: { Accept: "application/json" } })).json();
-  byId("notes").replaceChildren(...notes.map(line));
+  const response = await fetch("/api/auth/session/", JSON_PLEASE);
+  const notes = response.ok ? await fetch("/api/notes/", JSON_PLEASE) : response;
+  const signedIn = notes.ok;
+  if (signedIn) {
+    byId("name").textContent = (await response.json()).user.username;
+    byId("notes").replaceChildren(...(await notes.json()).map(line));
+  }
+  byId("login").hidden = signedIn;
+  byId("signed-in").hidden = !signedIn;
 }
 
 function line(note) {
   const item = document.createElement("li");
   const button = document.createElement("button");
-  item.append(note.text, button);
+  const text = document.createElement("span");
+  text.textContent = note.text;
+  item.append(text, button);
   button.className = "quiet";
   button.textContent = "Delete";
   button.setAttribute("aria-label", `Delete: ${note.text}`);
@@ -43,17 +48,18 @@ function line(note) {
   return item;
 }
 
-/* Do one thing at a time, then show how things are now. */
-async function run(button, action) {
+/* Do one thing after the other, and show how things are then. */
+let queue = Promise.resolve();
+
+function run(button, action) {
   button.disabled = true;
-  try {
-    await action();
-    await refresh();
-  } catch (error) {
-    byId("answer").textContent = `No answer: ${error.message}`;
-  } finally {
+  queue = queue.then(action).then(refresh).catch(noAnswer).finally(() => {
     button.disabled = false;
-  }
+  });
+}
+
+function noAnswer(error) {
+  byId("answer").textContent = `No answer: ${error.message}`;
 }
 
 function onSubmit(form, action) {
@@ -75,4 +81,4 @@ byId("logout").addEventListener("click", () => run(byId("logout"), () => call("P
 byId("without-token").addEventListener("click", () =>
   run(byId("without-token"), () => call("POST", "/api/notes/", { text: "no token" }, { token: false })));
 
-refresh();
+queue = refresh().catch(noAnswer);
