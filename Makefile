@@ -22,7 +22,7 @@ check: env ## format, lint, types, layers, migrations, docs, sizes, metadata
 	@$(RUN) tools.check
 
 bench: env ## measure the cost of a request, write benchmarks/out/*.json
-	@$(RUN) tools.postgres .venv/bin/python -m benchmarks $(ARGS)
+	@$(RUN) benchmarks $(ARGS)
 
 matrix: env ## run the tests on every Python and Django that is supported and installed
 	@$(RUN) tools.matrix

@@ -1,0 +1,1 @@
+"""Cost of an authenticated request, measured side by side: ``python -m benchmarks``."""

@@ -1,0 +1,114 @@
+"""``python -m benchmarks``: measure, print tables, write JSON. See docs/benchmarks.md for the method."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import databases, driver, machine, report
+from benchmarks.configurations import CONFIGURATIONS, FLOOR, OURS, OURS_ENGINE_ONLY, STOCK, Configuration
+from tools import postgres
+
+OUT = Path(__file__).parent / "out"
+SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
+    "sqlite": databases.sqlite,
+    "postgresql": databases.postgresql,
+}
+WRITERS = (STOCK, "stock-cached-db", OURS_ENGINE_ONLY, OURS)
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--databases", nargs="+", choices=list(SERVERS), default=list(SERVERS))
+    parser.add_argument("--only", nargs="+", choices=[one.name for one in CONFIGURATIONS], default=[])
+    parser.add_argument(
+        "--rounds", type=int, default=25, help="rounds in which every configuration has a turn"
+    )
+    parser.add_argument("--requests", type=int, default=200, help="requests of one turn")
+    parser.add_argument(
+        "--writes", type=int, default=50, help="requests of each of 8 writing threads; 0: none"
+    )
+    parser.add_argument("--logins", type=int, default=100, help="logins; 0: none")
+    parser.add_argument("--large", action="store_true", help="also clear expired ones out of --rows sessions")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--cpu", type=int, help="pin the workers to this CPU (default: the last one)")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the JSON file")
+    return parser.parse_args(given)
+
+
+def measure(database: str, url: str, options: argparse.Namespace, cache: str) -> dict[str, Any]:
+    """Measure everything on one database and print its tables."""
+    chosen: list[Configuration] = [
+        one
+        for one in CONFIGURATIONS
+        if one.needs in ("", database)
+        and (not options.only or one.name in options.only or one.name in (FLOOR, STOCK))
+    ]
+    driver.prepare(url)
+    found: dict[str, Any] = {}
+    with driver.workers(chosen, url, _cpu(options.cpu)) as crew:
+        raw = driver.measure(crew, options.rounds, options.requests)
+        found = {"requests": driver.over_floor(raw, FLOOR, STOCK), "rounds": raw}
+        show(report.requests(database, found["requests"], cache))
+    writers = [one for one in chosen if one.name in WRITERS]
+    with driver.workers(writers, url, None) as crew:
+        for name, amount, argument, lines in (
+            ("writes", options.writes, [8, options.writes], report.writes),
+            ("login", options.logins, options.logins, report.logins),
+            ("purge", options.large, options.rows, report.purges),
+        ):
+            asked = [one for one in crew if name != "purge" or one.configuration.name in (STOCK, OURS)]
+            if amount:
+                found[name] = {one.configuration.name: one.ask(name, argument) for one in asked}
+                show(lines(database, found[name], cache))
+    return found
+
+
+def show(lines: Any) -> None:
+    print("\n".join(lines), flush=True)
+
+
+def _cpu(given: int | None) -> int | None:
+    if given is not None or not hasattr(os, "sched_getaffinity"):
+        return given
+    return max(os.sched_getaffinity(0))
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    options = arguments(given)
+    postgres.stop_on_terminate()
+    results: dict[str, Any] = {}
+    with databases.redis() as redis:
+        cache = "Redis" if redis else "memory of the process: no Redis here"
+        for database in options.databases:
+            try:
+                with SERVERS[database]() as url:
+                    results[database] = measure(database, url, options, cache)
+            except postgres.Unavailable as error:
+                print(f"\n{database}: NOT MEASURED. {error}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    path = options.out / f"{now:%Y%m%d-%H%M%S}.json"
+    method = {
+        "rounds": options.rounds,
+        "requests": options.requests,
+        "cache": cache,
+        "cpu": _cpu(options.cpu),
+    }
+    path.write_text(
+        json.dumps({"machine": machine.describe(), "method": method, "results": results}, indent=1)
+    )
+    print(f"\n{path}")
+    return 0 if results else 1
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        raise SystemExit(main())
+    raise SystemExit(130)

@@ -1,0 +1,102 @@
+"""What is compared: each way to authenticate a request, as settings and a credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SESSION = "rest_framework.authentication.SessionAuthentication"
+TOKEN = "rest_framework.authentication.TokenAuthentication"  # a class path
+COMMON = ("django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware")
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+STOCK_MIDDLEWARE = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    CSRF,
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
+OUR_MIDDLEWARE = (
+    "sessionkeeper.middleware.SessionMiddleware",
+    CSRF,
+    "sessionkeeper.middleware.AuthenticationMiddleware",
+)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One way to authenticate.
+
+    Attributes:
+        name: as in the JSON file.
+        says: as in the table.
+        authentication: the DRF authentication class; "" for the floor.
+        credential: how the client proves itself: a name in ``benchmarks.credentials``.
+        middleware: what it needs beyond what all have.
+        settings: further settings.
+        options: added to the ``OPTIONS`` of the PostgreSQL database.
+        needs: "" or the database vendor that it is measured on.
+    """
+
+    name: str
+    says: str
+    authentication: str = SESSION
+    credential: str = "session"
+    middleware: tuple[str, ...] = STOCK_MIDDLEWARE
+    settings: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    needs: str = ""
+
+
+def _engine(name: str) -> dict[str, Any]:
+    return {"SESSION_ENGINE": f"django.contrib.sessions.backends.{name}"}
+
+
+FLOOR = "floor"
+STOCK = "stock-db"
+OURS = "ours"
+OURS_ENGINE_ONLY = "ours-engine"
+
+CONFIGURATIONS = (
+    Configuration(FLOOR, "no authentication (the floor)", "", "none", ()),
+    Configuration(STOCK, "Django db", settings=_engine("db")),
+    Configuration("stock-cached-db", "Django cached_db ({cache})", settings=_engine("cached_db")),
+    Configuration("stock-signed-cookies", "Django signed_cookies", settings=_engine("signed_cookies")),
+    Configuration("drf-token", "DRF token", TOKEN, "drf_token", ()),
+    Configuration("knox", "knox", "knox.auth.TokenAuthentication", "knox", ()),
+    Configuration(
+        "simplejwt",
+        "simplejwt, user looked up",
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "jwt",
+        (),
+    ),
+    Configuration(
+        "simplejwt-stateless",
+        "simplejwt, stateless (cannot be revoked)",
+        "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication",
+        "jwt",
+        (),
+    ),
+    Configuration(
+        OURS_ENGINE_ONLY,
+        "sessionkeeper, engine alone",
+        settings={"SESSION_ENGINE": "sessionkeeper.engine"},
+    ),
+    Configuration(
+        OURS,
+        "sessionkeeper",
+        "sessionkeeper.api.SessionAuthentication",
+        middleware=OUR_MIDDLEWARE,
+        settings={"SESSION_ENGINE": "sessionkeeper.engine"},
+    ),
+    Configuration(
+        "ours-prepared",
+        "sessionkeeper, prepare_threshold set",
+        "sessionkeeper.api.SessionAuthentication",
+        middleware=OUR_MIDDLEWARE,
+        settings={"SESSION_ENGINE": "sessionkeeper.engine"},
+        options={"prepare_threshold": 5},
+        needs="postgresql",
+    ),
+)
+
+BY_NAME = {one.name: one for one in CONFIGURATIONS}

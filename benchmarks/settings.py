@@ -1,0 +1,58 @@
+"""Django settings of one worker: ``BENCH_CONFIGURATION`` names what it measures, ``DATABASE_URL`` where."""
+
+from __future__ import annotations
+
+import os
+
+import dj_database_url
+
+from benchmarks.configurations import BY_NAME, COMMON
+
+_configuration = BY_NAME[os.environ["BENCH_CONFIGURATION"]]
+_database = dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=None)
+_options = _database.setdefault("OPTIONS", {})
+if _database["ENGINE"].endswith("sqlite3"):
+    _options |= {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+    }
+else:
+    _options |= _configuration.options
+
+SECRET_KEY = "benchmark-only-and-longer-than-the-thirty-two-bytes-that-jwt-asks-for"
+DEBUG = False
+USE_TZ = True
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "benchmarks.urls"
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# One schema for all, so that every configuration runs on the same database.
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "knox",
+    "sessionkeeper",
+]
+MIDDLEWARE = [*COMMON, *_configuration.middleware]
+_redis = os.environ.get("BENCH_REDIS")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis}
+    if _redis
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+# The cheapest hasher: a login is measured without the time that a password hash is meant to take.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [_configuration.authentication]
+    if _configuration.authentication
+    else [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+LOGGING_CONFIG = None
+
+globals().update(_configuration.settings)

@@ -1,0 +1,214 @@
+"""One process that measures one configuration, for as long as the driver asks.
+
+It reads one JSON list per line, ``[command, argument]``, and answers each with one line of JSON. The WSGI
+handler is called in process, as a server would: all middleware, signals and the closing of the response are
+in; sockets, an HTTP parser and a test client are not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import json
+import os
+import statistics
+import sys
+import threading
+import time
+from typing import Any
+
+import django
+
+
+class Site:
+    """The site under measurement, and a client who has signed in."""
+
+    def __init__(self, configuration: str) -> None:
+        from django.core.handlers.wsgi import WSGIHandler
+
+        from benchmarks import credentials
+        from benchmarks.configurations import BY_NAME
+
+        self.configuration = BY_NAME[configuration]
+        self.handler = WSGIHandler()
+        self.credential = credentials.BY_NAME[self.configuration.credential]()
+        self.environ = environ("/whoami/", self.credential)
+
+    def get(self, template: dict[str, Any]) -> tuple[str, bytes]:
+        """Make one request; return status and body."""
+        answer: list[str] = []
+        response = self.handler(
+            {**template, "wsgi.input": io.BytesIO()}, lambda status, headers: answer.append(status)
+        )
+        body = b"".join(response)
+        response.close()
+        return answer[0], body
+
+    def check(self, _: object) -> dict[str, Any]:
+        """Answer right, once: a wrong credential must not be measured as a fast one."""
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        self.get(self.environ)
+        with CaptureQueriesContext(connection) as queries:
+            status, body = self.get(self.environ)
+        wanted = "alice" if self.configuration.authentication else ""
+        if not status.startswith("200") or json.loads(body) != {"user": wanted}:
+            raise SystemExit(f"{self.configuration.name}: {status} {body!r}")
+        return {"queries": len(queries), "vendor": connection.vendor}
+
+    def round(self, requests: int) -> dict[str, float]:
+        """Return wall and CPU time a request, in µs."""
+        get, template = self.get, self.environ
+        gc.collect()
+        gc.disable()
+        cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+        for _ in range(requests):
+            get(template)
+        wall, cpu = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
+        gc.enable()
+        return {"wall": wall / requests / 1000, "cpu": cpu / requests / 1000}
+
+    def login(self, times: int) -> dict[str, float]:
+        """Return the median time of a login without the password hash, in µs, and its queries."""
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        template = environ("/sign-in/", {})
+        self.get(template)
+        with CaptureQueriesContext(connection) as captured:
+            status, _ = self.get(template)
+        queries = len(captured)  # now: the next request empties the log
+        if not status.startswith("200"):
+            raise SystemExit(f"{self.configuration.name}: a login answered {status}.")
+        walls = []
+        for _ in range(times):
+            start = time.perf_counter_ns()
+            self.get(template)
+            walls.append((time.perf_counter_ns() - start) / 1000)
+        return {"wall": statistics.median(walls), "queries": queries}
+
+    def writes(self, argument: list[int]) -> dict[str, float]:
+        """Let threads set keys of one session, each its own; return what survived and ms a write."""
+        from django.db import connections
+
+        from benchmarks import credentials
+
+        threads, requests = argument
+        key = credentials.new_session().session_key
+        cookie = {"HTTP_COOKIE": f"sessionid={key}"}
+        barrier = threading.Barrier(threads + 1)
+        failures: list[str] = []
+
+        def work(thread: int) -> None:
+            barrier.wait()
+            for number in range(requests):
+                status, _ = self.get(environ(f"/write/k{thread}x{number}/", cookie))
+                if not status.startswith("200"):
+                    failures.append(status)
+            connections.close_all()
+
+        workers = [threading.Thread(target=work, args=[number]) for number in range(threads)]
+        for one in workers:
+            one.start()
+        barrier.wait()
+        start, cpu = time.perf_counter(), time.process_time()
+        for one in workers:
+            one.join()
+        count = threads * requests
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+        survivors = _survivors(key)
+        return {
+            "written": count,
+            "survive": survivors,
+            "refused": len(failures),
+            "ms": wall * 1000 / count,
+            "cpu_ms": cpu * 1000 / count,
+        }
+
+    def purge(self, rows: int) -> dict[str, float]:
+        """Fill the table with expired and live sessions, half and half; time ``clearsessions``."""
+        from django.core.management import call_command
+
+        from benchmarks import large
+
+        large.fill(self.configuration.settings["SESSION_ENGINE"], rows)
+        start, cpu = time.perf_counter(), time.process_time()
+        with contextlib.redirect_stdout(io.StringIO()):
+            call_command("clearsessions")
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+        left = large.count(self.configuration.settings["SESSION_ENGINE"])
+        large.empty(self.configuration.settings["SESSION_ENGINE"])
+        return {"rows": rows, "left": left, "seconds": wall, "cpu_seconds": cpu}
+
+
+def environ(path: str, more: dict[str, str]) -> dict[str, Any]:
+    """Return what a WSGI server hands over for a GET of ``path``."""
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "127.0.0.1:8000",
+        "HTTP_ACCEPT": "application/json",
+        "HTTP_USER_AGENT": "benchmark/1.0",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        **more,
+    }
+
+
+def _survivors(key: str) -> int:
+    from importlib import import_module
+
+    from django.conf import settings
+
+    stored = import_module(settings.SESSION_ENGINE).SessionStore(key).load()
+    return sum(name.startswith("k") for name in stored)
+
+
+def prepare(_: object = None) -> None:
+    """Make the schema, the user, and enough other rows that indexes matter."""
+    from django.contrib.auth import get_user_model
+    from django.contrib.sessions.backends.db import SessionStore as StockStore
+    from django.core.management import call_command
+
+    from sessionkeeper.engine import SessionStore as OurStore
+
+    call_command("migrate", verbosity=0, interactive=False)
+    model = get_user_model()
+    model.objects.create_user("alice", "alice@example.com", "wonderland", first_name="Alice")
+    model.objects.bulk_create([model(username=f"user{number}", password="!") for number in range(1000)])
+    for store in (StockStore, OurStore):
+        for number in range(500):
+            one = store()
+            one["number"] = number
+            one.save()
+
+
+def main() -> None:
+    """Answer the driver until it closes the pipe."""
+    cpu = os.environ.get("BENCH_CPU")
+    if cpu and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(cpu)})
+    django.setup()
+    if sys.argv[1:] == ["prepare"]:
+        prepare()
+        return
+    site = Site(os.environ["BENCH_CONFIGURATION"])
+    for line in sys.stdin:
+        command, argument = json.loads(line)
+        print(json.dumps(getattr(site, command)(argument)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The benchmark runs; nothing is said about speed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import report
+from benchmarks.__main__ import main
+from benchmarks.driver import over_floor
+
+
+def test_one_round_measures_stock_and_ours_and_writes_json(tmp_path, capsys):
+    sizes = ["--rounds", "1", "--requests", "1", "--writes", "1", "--logins", "1"]
+    wanted = ["--databases", "sqlite", "--only", "ours", "simplejwt-stateless"]
+    assert main([*sizes, *wanted, "--large", "--rows", "20", "--out", str(tmp_path)]) == 0
+    (path,) = tmp_path.glob("*.json")
+    found = json.loads(path.read_text())["results"]["sqlite"]
+    queries = {name: row["queries"] for name, row in found["requests"].items()}
+    assert queries == {"floor": 0, "stock-db": 2, "simplejwt-stateless": 0, "ours": 1}
+    assert found["writes"]["ours"]["survive"] == found["writes"]["ours"]["written"] == 8
+    assert found["purge"]["ours"]["left"] <= found["purge"]["ours"]["rows"]
+    assert "sessionkeeper" in capsys.readouterr().out
+
+
+def test_costs_are_differences_within_a_round_and_shares_are_of_stock():
+    def rounds(*walls):
+        return {"queries": 1, "wall": list(walls), "cpu": list(walls)}
+
+    slow = 1000
+    found = over_floor(
+        {"f": rounds(10, 10, slow), "s": rounds(110, 110, slow + 100), "o": rounds(30, 30, slow + 20)},
+        "f",
+        "s",
+    )
+    assert found["o"]["wall_us"] == 20
+    assert found["o"]["wall_share"] == pytest.approx(0.2)
+
+
+def test_a_table_has_columns_of_one_width():
+    lines = list(report.table(("name", "µs"), [("one", "1"), ("another", "1000")]))
+    assert len({len(line) for line in lines}) == 1
