@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import AsyncClient
 from django.utils import timezone
 
@@ -57,15 +58,16 @@ def test_marking_a_view_does_not_mark_the_function_itself(signed_in, old_session
     assert last_seen(old_session) > before
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_a_passive_view_is_passive_in_the_event_loop(alice):
-    from asgiref.sync import sync_to_async
+def test_a_passive_view_is_passive_in_the_event_loop(alice, old_session, signed_in):
+    before = last_seen(old_session)
 
-    client = AsyncClient()
-    await client.aforce_login(alice)
-    session_id = (await sync_to_async(sessions.list_for)(alice))[0].id
-    moment = timezone.now() - timedelta(minutes=10)
-    await Session.objects.filter(pk=session_id).aupdate(last_seen_at=moment)
-    response = await client.get("/passive/async/")
-    assert response.json()["user"]
-    assert (await Session.objects.aget(pk=session_id)).last_seen_at == moment
+    @async_to_sync
+    async def ask(path):
+        client = AsyncClient()
+        client.cookies.update(signed_in.cookies)
+        return (await client.get(path)).json()["user"]
+
+    assert ask("/passive/async/")
+    assert last_seen(old_session) == before
+    assert ask("/who/")
+    assert last_seen(old_session) > before

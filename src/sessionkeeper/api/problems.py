@@ -142,7 +142,8 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
         headers["WWW-Authenticate"] = str(error.auth_header)  # type: ignore[attr-defined]
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
-    set_rollback()
+    if not isinstance(error, WrongCredentials):  # what counts or logs failed logins has to stay written
+        set_rollback()
     return ProblemResponse(_members(error), status=error.status_code, headers=headers)
 
 

@@ -1,0 +1,88 @@
+"""docs/reference/api.md says what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from sessionkeeper import csrf, problems
+from sessionkeeper.api import parsers, serializers, urls
+from sessionkeeper.api.problems import BODY_LIMIT, INVALID, PROBLEMS
+from sessionkeeper.middleware import PASSIVE_HEADER
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+
+TEXT = (Path(__file__).parents[2] / "docs/reference/api.md").read_text("utf-8")
+EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
+
+
+def test_every_problem_is_in_the_tables_with_its_status_and_no_other():
+    problems_part = TEXT.partition("\n## Problems\n")[2]
+    rows = dict(re.findall(r"^\| `(\w+)` \|(?: (\d{3}) \|)? .+ \|$", problems_part, re.MULTILINE))
+    csrf_codes = {problem.code for problem in csrf.PROBLEMS}
+    expected = {
+        problem.code: "" if problem.code in csrf_codes else str(problem.status) for problem in PROBLEMS
+    }
+    assert rows == expected
+
+
+def test_every_endpoint_is_described_with_its_path():
+    described = re.findall(r"^### `(GET|POST) (\S+)`$", TEXT, re.MULTILINE)
+    assert [path for _, path in described] == [
+        reverse(f"{urls.app_name}:{route.name}") for route in urls.urlpatterns
+    ]
+    for method, path in described:
+        view = next(route.callback.cls for route in urls.urlpatterns if path.endswith(f"/{route.pattern}"))
+        assert hasattr(view, method.lower())
+
+
+def test_the_members_of_a_login_are_described_with_their_lengths():
+    rows = dict(re.findall(r"^\| `(username|password|remember|label)` \| (.+?) \| .+", TEXT, re.MULTILINE))
+    fields = serializers.LoginSerializer().fields
+    assert set(rows) == set(fields)
+    for name, field in fields.items():
+        assert ("optional" in rows[name]) is not field.required
+        length = getattr(field, "max_length", None)
+        assert length is None or f"at most {length} characters" in rows[name]
+
+
+def test_the_example_of_a_session_has_the_members_of_one(signed_in):
+    real = signed_in.whoami().json()
+    example = next(example for example in EXAMPLES if "session" in example)
+    assert set(example["user"]) == set(real["user"])
+    assert list(example["session"]) == list(real["session"])
+    assert example["session"]["device"] == serializers.device(example["session"]["user_agent"])
+    table = TEXT.partition("| member of `session` |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE)))) == set(
+        real["session"]
+    )
+
+
+def test_the_example_of_a_problem_is_one(api):
+    example = next(example for example in EXAMPLES if "errors" in example)
+    response = api.send(reverse("sessionkeeper-api:login"), {"password": "x"})
+    assert response.json() == example
+    assert example["type"] == problems.TYPE_PREFIX + INVALID.code
+
+
+def test_limit_media_types_and_headers_are_those_of_the_code():
+    assert f"at most {BODY_LIMIT} bytes" in TEXT
+    for parser in (parsers.JSONObjectParser, parsers.FormParser, parsers.MultiPartParser):
+        assert f"`{parser.media_type}`" in TEXT
+    assert f"`{csrf.header_name()}`" in TEXT
+    assert f"`{PASSIVE_HEADER}: 1`" in TEXT
+    assert f"`{csrf.TOKEN_ROUTE}`" in TEXT
+
+
+def test_every_name_that_the_page_imports_is_there():
+    from django.utils.module_loading import import_string
+
+    for name in set(re.findall(r"sessionkeeper(?:\.\w+)+", TEXT)) - {"sessionkeeper.api.urls"}:
+        try:
+            import_string(name)
+        except ImportError:
+            __import__(name)
