@@ -54,7 +54,8 @@ def _plain(route: str, view: Any, name: str, *, drf_view: bool) -> Iterator[Chec
         else "Remove csrf_exempt"
     )
     yield Warning(
-        f"No CSRF check protects {route!r}, though the view {why}: any site can make a browser post.",
+        f"No CSRF check protects {route!r}, though the view {why}: any other site can "
+        "make a browser post to it.",
         hint=f"{how} and let clients send the X-CSRFToken header, or csrfmiddlewaretoken in a form.",
         obj=name,
         id="sessionkeeper.W040",
