@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 
 from sessionkeeper import keys
@@ -63,8 +65,8 @@ def sqlite_file(alias, path, timeout=5):
         OPTIONS={"timeout": timeout, "transaction_mode": "IMMEDIATE"},
     ):
         with connections[alias].schema_editor() as editor:
-            editor.create_model(get_user_model())
-            editor.create_model(Session)
+            for model in (ContentType, Permission, Group, get_user_model(), Session):
+                editor.create_model(model)
         with connections[alias].cursor() as cursor:
             cursor.execute("PRAGMA journal_mode=wal")
         yield alias

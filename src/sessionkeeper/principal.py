@@ -18,6 +18,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from sessionkeeper import sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.record import UNASKED
 
@@ -37,7 +38,7 @@ def get_user(request: Any) -> Any:
     session.accessed = True
     user = _joined_user(session, session._session)
     if user is UNASKED:
-        return auth.get_user(request)
+        return AnonymousUser() if _names_nobody(session) else auth.get_user(request)
     if user is _MISSING:
         return AnonymousUser()
     if user is None:
@@ -57,7 +58,7 @@ async def aget_user(request: Any) -> Any:
     session = request.session
     user = _joined_user(session, await session._aget_session())
     if user is UNASKED:
-        return await auth.aget_user(request)
+        return AnonymousUser() if _names_nobody(session) else await auth.aget_user(request)
     if user is _MISSING:
         return AnonymousUser()
     if user is None or not _hash_is_current(session, user):
@@ -90,6 +91,11 @@ def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
     return _MISSING if getattr(user, "is_active", True) else None
 
 
+def _names_nobody(session: SessionStore) -> bool:
+    """Whether the data names what no user has as a key, which Django's function would raise on."""
+    return sessions.user_of(session._session) is None
+
+
 @lru_cache(maxsize=64)
 def _is_stock(backend: Hashable) -> bool:
     """Whether a backend looks users up as Django's ModelBackend does."""
@@ -101,16 +107,17 @@ def _is_stock(backend: Hashable) -> bool:
 def _hash_is_current(session: SessionStore, user: Any) -> bool:
     if not hasattr(user, "get_session_auth_hash"):
         return True
-    stored = session._session.get(auth.HASH_SESSION_KEY)
-    return bool(stored) and constant_time_compare(stored, _auth_hash(user))
+    return _is_hash(session._session.get(auth.HASH_SESSION_KEY), _auth_hash(user))
 
 
 def _hash_is_fallback(session: SessionStore, user: Any) -> bool:
     """Whether the session is from before a change of ``SECRET_KEY``, in ``SECRET_KEY_FALLBACKS`` since."""
     stored = session._session.get(auth.HASH_SESSION_KEY)
-    return bool(stored) and any(
-        constant_time_compare(stored, fallback) for fallback in user.get_session_auth_fallback_hash()
-    )
+    return any(_is_hash(stored, fallback) for fallback in user.get_session_auth_fallback_hash())
+
+
+def _is_hash(stored: Any, expected: str) -> bool:
+    return isinstance(stored, str) and stored.isascii() and constant_time_compare(stored, expected)
 
 
 def _auth_hash(user: Any) -> str:

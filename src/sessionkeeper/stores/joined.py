@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, router
 from django.db.models.query import ModelIterable
 from django.utils import timezone
@@ -89,12 +90,16 @@ def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
     model: Any = get_user_model() if principal else None
     if model is not None and router.db_for_write(model) != alias:
         model = None  # users live elsewhere
-    where = None
+    shape = None
     if model is not None and type(model._default_manager).get_queryset is not models.Manager.get_queryset:
-        # A manager of the project's own may filter by something that changes, a tenant say: its conditions
-        # belong to the key, so that a statement is never used under other ones.
-        where = model._default_manager.get_queryset().query.where
-    cache_key = (alias, server_clock, model, where)
+        # A manager of the project's own may filter by something that changes, a tenant say: what it asks for
+        # belongs to the key, so that a statement is never used under other conditions.
+        queryset = model._default_manager.get_queryset()
+        if _is_plain(queryset):
+            shape = _shape(queryset.query)
+        else:
+            model = None
+    cache_key = (alias, server_clock, model, shape)
     try:
         return _statements[cache_key]
     except (KeyError, TypeError):
@@ -104,6 +109,12 @@ def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
     with suppress(TypeError):  # conditions that cannot be hashed: built again each time, and right
         _statements[cache_key] = statement
     return statement
+
+
+def _shape(query: Any) -> tuple[Any, ...]:
+    """Return all that tells two plain queries of one model apart: conditions, joins, columns."""
+    names, is_deferred = query.deferred_loading
+    return query.where, tuple(query.alias_map.values()), frozenset(names), is_deferred
 
 
 def _build(alias: str, model: Any, *, server_clock: bool) -> Statement:
@@ -163,7 +174,10 @@ def _user_query(alias: str, model: Any) -> tuple[str, tuple[Any, ...], Any, list
     if not _is_plain(query):
         return None
     compiler = query.query.get_compiler(using=alias)
-    sql, params = compiler.as_sql(with_col_aliases=True)
+    try:
+        sql, params = compiler.as_sql(with_col_aliases=True)
+    except EmptyResultSet:  # a manager that shows nobody
+        return None
     names = [column[0].target.attname for column in compiler.select]
     return sql, tuple(_ID if param == marker else param for param in params), compiler, names
 
