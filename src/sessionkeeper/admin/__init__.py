@@ -1,0 +1,219 @@
+"""Sessions in Django's admin: look, search, end. Nothing can be added or changed, and no secret is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist
+from django.db import router
+from django.db.models import Model, Prefetch, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from sessionkeeper import keys, policy, sessions
+from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilter, TransportFilter
+from sessionkeeper.models import Session
+from sessionkeeper.stores import get_store
+
+#: Users that a search looks at where they live in another database than the sessions.
+_MOST_USERS = 1000
+_AGENT_LENGTH = 60
+_HIDDEN = ("secret_hash", "family_hash", "previous_hash")
+
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Session]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Session)
+class SessionAdmin(_ModelAdmin):
+    """A list of sessions in which to find the ones to end. To delete a session here is to end it."""
+
+    list_display = (
+        "session_id",
+        "user_name",
+        "transport",
+        "created_at",
+        "last_seen_at",
+        "ends_at",
+        "live",
+        "ip_address",
+        "short_user_agent",
+    )
+    list_filter = (SignedInFilter, LiveFilter, LastSeenFilter, TransportFilter)
+    search_fields = ("id",)  # what is searched is in get_search_results
+    search_help_text = _("User name, e-mail address, or the 11 characters of a session id")
+    ordering = ("-id",)
+    show_full_result_count = False
+    actions = ("end_sessions", "end_sessions_of_users")
+    fields = readonly_fields = (
+        "session_id",
+        "user_name",
+        "transport",
+        "created_at",
+        "authenticated_at",
+        "last_seen_at",
+        "idle_timeout",
+        "expires_at",
+        "ends_at",
+        "live",
+        "ip_address",
+        "user_agent",
+        "label",
+        "amr",
+        "data_keys",
+    )
+
+    # Rows
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        """Read where the store writes, and all users of a page in one more query."""
+        rows = Session._base_manager.using(getattr(get_store(), "alias", None))
+        users = Prefetch("user", queryset=_users())
+        return rows.defer(*_HIDDEN, "data").prefetch_related(users).order_by(*self.ordering)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
+    ) -> tuple[QuerySet[Session], bool]:
+        """Find by the user's name or e-mail address, whatever the user model calls them, or by session id."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        users = _users_named(term)
+        if users.db != queryset.db:
+            users = users.values_list("pk", flat=True)[:_MOST_USERS]
+            return queryset.filter(Q(user_id__in=list(users)) | Q(pk=keys.parse_id(term))), False
+        return queryset.filter(Q(user_id__in=users) | Q(pk=keys.parse_id(term))), False
+
+    # Columns
+
+    @admin.display(description=_("session id"), ordering="id")
+    def session_id(self, session: Session) -> str:
+        """Return the 11 characters."""
+        return str(session)
+
+    @admin.display(description=_("user"))
+    def user_name(self, session: Session) -> Any:
+        """Return the user's name; the user of a session may have been deleted."""
+        if session.user_id is None:
+            return _("(anonymous)")
+        user = session.user
+        if user is None:
+            return _("(deleted user %(id)s)") % {"id": session.user_id}
+        return user.get_username()
+
+    @admin.display(description=_("ends at"))
+    def ends_at(self, session: Session) -> datetime:
+        """Return when the session ends if nobody uses it again."""
+        idle_end = policy.idle_end(session.last_seen_at, session.idle_seconds)
+        return session.expires_at if idle_end is None else min(session.expires_at, idle_end)
+
+    @admin.display(description=_("live"), boolean=True)
+    def live(self, session: Session) -> bool:
+        """Return whether both limits hold."""
+        return self.ends_at(session) > timezone.now()
+
+    @admin.display(description=_("user agent"), ordering="user_agent")
+    def short_user_agent(self, session: Session) -> str:
+        """Return what fits into a column."""
+        text = session.user_agent
+        return text if len(text) <= _AGENT_LENGTH else text[: _AGENT_LENGTH - 1] + "…"
+
+    @admin.display(description=_("idle timeout"))
+    def idle_timeout(self, session: Session) -> Any:
+        """Return the longest time without a request."""
+        return _("(none)") if session.idle_seconds is None else timedelta(seconds=session.idle_seconds)
+
+    @admin.display(description=_("names in the data"))
+    def data_keys(self, session: Session) -> str:
+        """Return the names under which the session holds something, never what it holds."""
+        return ", ".join(sorted(session.data)) if isinstance(session.data, dict) else ""
+
+    # Permissions: view and delete are Django's own
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Sessions begin by signing in."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing of a session is for editing."""
+        return False
+
+    # Ending
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Leave out Django's action of deletion: ours says what it does."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_model(self, request: HttpRequest, obj: Session) -> None:
+        """End the session."""
+        sessions.revoke(obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End the sessions."""
+        self._end(request, _ids(queryset))
+
+    @admin.action(permissions=["delete"], description=_("End selected sessions"))
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End what is selected, also over many pages."""
+        self._report(request, self._end(request, _ids(queryset)))
+
+    @admin.action(permissions=["delete"], description=_("End all sessions of the selected users"))
+    def end_sessions_of_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End also the sessions that these users have beside the selected ones."""
+        users = set(
+            queryset.order_by().filter(user__isnull=False).values_list("user_id", flat=True).distinct()
+        )
+        if not users:
+            self.message_user(request, _("Nobody is signed in in these sessions."), messages.WARNING)
+            return
+        # One by one, so that each is in the admin's log; then by user, for those that began meanwhile.
+        ended = sum(self._end(request, (record.id for record in sessions.list_for(user))) for user in users)
+        self._report(request, ended + sum(sessions.revoke_all(user) for user in users))
+
+    def _end(self, request: HttpRequest, session_ids: Iterable[int]) -> int:
+        """End sessions in batches and write them into the admin's log."""
+        ids, ended = iter(session_ids), 0
+        while batch := list(islice(ids, sessions.BATCH)):
+            rows: Any = [Session(pk=session_id) for session_id in batch]  # no query only to name them
+            self.log_deletions(request, rows)
+            ended += sessions.revoke_many(batch)
+        return ended
+
+    def _report(self, request: HttpRequest, ended: int) -> None:
+        text = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended)
+        self.message_user(request, text % {"count": ended}, messages.SUCCESS)
+
+
+def _ids(queryset: QuerySet[Session]) -> Iterable[int]:
+    return queryset.prefetch_related(None).values_list("pk", flat=True).iterator(sessions.BATCH)
+
+
+def _users() -> QuerySet[Any]:
+    """All users, also those whom a manager hides, from where users live."""
+    model: type[Model] = get_user_model()
+    return model._base_manager.using(router.db_for_read(model))
+
+
+def _users_named(term: str) -> QuerySet[Any]:
+    model: Any = get_user_model()
+    wanted = Q(pk__in=())
+    for name in {model.USERNAME_FIELD, getattr(model, "EMAIL_FIELD", "")}:
+        try:
+            field = model._meta.get_field(name)
+        except FieldDoesNotExist:
+            continue
+        if not field.is_relation:
+            wanted |= Q(**{f"{name}__icontains": term})
+    return _users().filter(wanted).values("pk")
