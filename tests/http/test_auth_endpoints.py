@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import override_settings
 from django.urls import reverse
 
@@ -113,6 +114,23 @@ def test_unknown_wrong_and_inactive_look_alike(api, alice, make_user):
         assert problem(other, 401, "invalid_credentials") == members
         assert dict(other.headers) == dict(wrong.headers)
     assert api.key is None
+
+
+@pytest.mark.rule("R34")
+def test_unknown_wrong_and_inactive_cost_one_hash_each(api, alice, make_user, monkeypatch):
+    inactive, costs = make_user(is_active=False).get_username(), []
+    plain = MD5PasswordHasher.encode
+
+    def counted(self, password, salt):
+        hashed.append(password)
+        return plain(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", counted)
+    for name, password in ((alice.get_username(), "wrong"), (inactive, PASSWORD), ("nobody", PASSWORD)):
+        hashed = []
+        assert api.send(AUTH + "login/", {"username": name, "password": password}).status_code == 401
+        costs.append(len(hashed))
+    assert costs == [1, 1, 1]
 
 
 def test_failing_to_sign_in_leaves_who_is_signed_in(signed_in, alice):
