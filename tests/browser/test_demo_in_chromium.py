@@ -1,0 +1,166 @@
+"""The demo as a person meets it, in Chromium."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.demo_server import ADMIN, ALICE
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "/",
+    "/login/",
+    "/javascript/",
+    "/dashboard/",
+    "/api/notes/",
+    "/api-auth/login/",
+    "/api/auth/session/",
+)
+
+
+def fill_and_submit(page, credentials):
+    """Fill in whatever login form is shown."""
+    page.get_by_label("Username").fill(credentials["username"])
+    page.get_by_label("Password").fill(credentials["password"])
+    page.get_by_role("button", name="Log in", exact=True).click()
+
+
+def log_in(page, credentials=ALICE):
+    page.goto("/login/")
+    fill_and_submit(page, credentials)
+    page.wait_for_url("**/")
+
+
+def session_cookie(context):
+    return next((cookie for cookie in context.cookies() if cookie["name"] == "sessionid"), None)
+
+
+def test_signing_in_reading_writing_and_signing_out(page, context):
+    page.goto("/")
+    page.get_by_role("banner").get_by_role("link", name="Log in").click()
+    fill_and_submit(page, ALICE)
+    expect(page.get_by_role("banner")).to_contain_text("Signed in as alice")
+
+    page.get_by_role("link", name="/dashboard/").click()
+    expect(page.locator(".response-info")).to_contain_text('"user": "alice"')
+    page.goto("/api/profile/")
+    expect(page.locator(".response-info")).to_contain_text('"email": "alice@example.com"')
+
+    page.goto("/javascript/")
+    page.get_by_label("New note").fill("Follow the rabbit <b>")
+    page.get_by_role("button", name="Write it").click()
+    expect(page.get_by_role("status")).to_contain_text("201 Created")
+    expect(page.get_by_role("listitem").last).to_contain_text("Follow the rabbit <b>")
+    page.get_by_role("button", name="Delete: Follow the rabbit").click()
+    expect(page.get_by_role("status")).to_contain_text("204")
+
+    page.goto("/")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("banner")).to_contain_text("Not signed in")
+    assert session_cookie(context) is None
+    assert page.goto("/dashboard/").status == 401
+
+
+def test_signing_in_and_out_with_fetch(page, context):
+    page.goto("/javascript/")
+    fill_and_submit(page, {**ALICE, "password": "guess"})
+    expect(page.get_by_role("status")).to_contain_text("Invalid credentials")
+    fill_and_submit(page, ALICE)
+    expect(page.get_by_role("status")).to_contain_text("Logged in successfully")
+    expect(page.get_by_text("Signed in as alice")).to_be_visible()
+    page.get_by_role("button", name="Log out with fetch").click()
+    expect(page.get_by_label("Username")).to_be_visible()
+    assert session_cookie(context) is None
+
+
+def test_the_browsable_api_has_its_own_login_and_logout(page):
+    page.goto("/api/notes/")
+    page.get_by_role("link", name="Log in").click()
+    fill_and_submit(page, ALICE)
+    page.wait_for_url("**/api/notes/")
+    expect(page.locator(".response-info")).to_contain_text("200 OK")
+
+    page.locator("input[name=text]").fill("Off with it")
+    page.get_by_role("button", name="POST").click()
+    expect(page.locator(".response-info")).to_contain_text("201 Created")
+
+    page.get_by_role("link", name="alice").click()
+    page.get_by_text("Log out").click()
+    page.wait_for_url("**/")
+    assert page.goto("/api/notes/").status == 401
+
+
+def test_signing_in_through_the_admin_opens_the_dashboard(page):
+    page.goto("/admin/")
+    page.get_by_label("Username").fill(ADMIN["username"])
+    page.get_by_label("Password").fill(ADMIN["password"])
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Site administration")).to_be_visible()
+    page.goto("/dashboard/")
+    expect(page.locator(".response-info")).to_contain_text('"user": "admin"')
+
+
+def test_scripts_cannot_read_the_session_cookie(page, context):
+    log_in(page)
+    cookie = session_cookie(context)
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Lax"
+    assert "sessionid" not in page.evaluate("document.cookie")
+    assert {each["sameSite"] for each in context.cookies()} == {"Lax"}
+
+
+def test_a_post_without_token_is_refused(page):
+    log_in(page)
+    page.goto("/javascript/")
+    notes = page.get_by_role("listitem")
+    expect(notes.first).to_be_visible()
+    count = notes.count()
+    page.get_by_role("button", name="Try to write one without the token").click()
+    expect(page.get_by_role("status")).to_contain_text("403 Forbidden")
+    expect(page.get_by_role("status")).to_contain_text("/api/auth/csrf/")
+    expect(notes).to_have_count(count)
+
+
+def test_a_form_without_its_token_is_refused_with_a_page_that_can_be_read(page, context):
+    page.goto("/login/")
+    page.evaluate(
+        "document.querySelectorAll('[name=csrfmiddlewaretoken]').forEach((field) => field.remove())"
+    )
+    fill_and_submit(page, ALICE)
+    expect(page.get_by_role("heading")).to_contain_text("CSRF")
+    assert session_cookie(context) is None
+
+
+def test_another_site_can_neither_write_nor_sign_the_visitor_in(page, context, site):
+    """Its form reaches the site; no cookie rides along, and the login is checked too."""
+
+    def attack(path, fields):
+        inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
+        form = f'<form method="post" action="{site.url}{path}">{inputs}<button>Win a prize</button></form>'
+        page.route("http://evil.example/", lambda route: route.fulfill(body=form, content_type="text/html"))
+        page.goto("http://evil.example/")
+        with page.expect_response(re.compile(re.escape(site.url + path))) as answered:
+            page.get_by_role("button").click()
+        page.unroute("http://evil.example/")
+        return answered.value.status
+
+    assert attack("/login/", ADMIN) == 403
+    assert session_cookie(context) is None
+    log_in(page)
+    assert attack("/api/notes/", {"text": "Forged"}) in (401, 403)
+    page.goto("/api/notes/")
+    expect(page.locator(".response-info")).not_to_contain_text("Forged")
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("signed_in", [False, True], ids=["anonymous", "signed in"])
+def test_pages_fit_a_small_phone(page, path, signed_in):
+    page.set_viewport_size({"width": 360, "height": 640})
+    if signed_in:
+        log_in(page)
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
