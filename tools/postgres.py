@@ -126,8 +126,15 @@ def reachable(programs: Path, folder: Path, identity: dict[str, Any]) -> Path:
     )
     if probe.returncode == 0:
         return programs
-    shutil.copytree(programs.parent, folder / "programs", symlinks=True)
-    return folder / "programs" / programs.name
+    # A wheel keeps its shared libraries beside the package, found relative to the programs.
+    package = programs.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    if not libraries.is_dir():
+        shutil.copytree(programs.parent, folder / "programs", symlinks=True)
+        return folder / "programs" / programs.name
+    shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+    shutil.copytree(programs.parent, folder / package.name / programs.parent.name, symlinks=True)
+    return folder / package.name / programs.parent.name / programs.name
 
 
 def run(command: list[str], folder: Path, identity: dict[str, Any]) -> None:
