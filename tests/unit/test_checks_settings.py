@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 
 from sessionkeeper import checks, conf, policy
 from sessionkeeper.checks import deploy, engine
@@ -163,7 +164,7 @@ def test_the_csrf_cookie_has_to_keep_the_promise_of_its_prefix_too(settings):
 def test_a_database_server_connected_to_for_each_request_is_a_warning(
     monkeypatch, settings, database, expected
 ):
-    monkeypatch.setattr(settings._wrapped, "DATABASES", {"default": database}, raising=False)
+    monkeypatch.setattr(django_settings, "DATABASES", {"default": database})
     assert set(found(own.check_connections)) == expected
     settings.DEBUG = True  # the development server has no use for kept connections
     assert not found(own.check_connections)
