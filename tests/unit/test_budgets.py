@@ -21,7 +21,7 @@ from sessionkeeper.api import SessionAuthentication
 from sessionkeeper.models import Session
 from tests.conftest import PASSWORD
 
-pytestmark = [pytest.mark.any_user, pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 
 def public(request):

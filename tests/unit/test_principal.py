@@ -22,7 +22,7 @@ from sessionkeeper.stores import joined
 from tests.conftest import new_user
 from tests.stores import is_postgresql, sqlite_file
 
-pytestmark = [pytest.mark.any_user, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
 
 @pytest.fixture(params=["sync", "async"])
