@@ -14,8 +14,12 @@ from typing import Any
 
 @dataclass(slots=True)
 class Current:
-    """The session of one request: its id, and whether this request ended it through its user."""
+    """The session of one request: its id, and whether this request ended it through its user.
 
+    Outside of requests it is the session used last.
+    """
+
+    in_request: bool = False
     session_id: int | None = None
     ended: bool = False
     _holder: weakref.ref[Any] | None = None
@@ -27,7 +31,7 @@ class Current:
         user's devices does when it looks into each.
         """
         claimed_by = None if self._holder is None else self._holder()
-        if claimed_by is None or claimed_by is holder:
+        if not self.in_request or claimed_by is None or claimed_by is holder:
             self.session_id, self._holder = session_id, weakref.ref(holder)
 
 
@@ -37,7 +41,12 @@ _current: ContextVar[Current | None] = ContextVar("sessionkeeper_current", defau
 
 def begin() -> None:
     """Start a request: no session yet."""
-    _current.set(Current())
+    _current.set(Current(in_request=True))
+
+
+def end() -> None:
+    """End a request: what runs now belongs to none."""
+    _current.set(None)
 
 
 def get() -> Current:

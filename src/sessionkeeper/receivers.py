@@ -14,7 +14,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
-from django.core.signals import request_started, setting_changed
+from django.core.signals import request_finished, request_started, setting_changed
 from django.db.models.signals import post_delete, post_save
 from django.utils.crypto import constant_time_compare
 
@@ -30,7 +30,8 @@ _REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED
 def connect() -> None:
     """Connect all receivers; called once, when the applications are ready."""
     _watch_users()
-    request_started.connect(_forget_session, dispatch_uid="sessionkeeper.request_started")
+    request_started.connect(_begin_request, dispatch_uid="sessionkeeper.request_started")
+    request_finished.connect(_end_request, dispatch_uid="sessionkeeper.request_finished")
     setting_changed.connect(_rebuild, dispatch_uid="sessionkeeper.statements")
 
 
@@ -113,8 +114,12 @@ def _is_user(sender: type) -> bool:
     return issubclass(sender, model) or sender in model._meta.get_parent_list()
 
 
-def _forget_session(**_: Any) -> None:
+def _begin_request(**_: Any) -> None:
     current.begin()
+
+
+def _end_request(**_: Any) -> None:
+    current.end()
 
 
 def _rebuild(*, setting: str, **_: Any) -> None:
