@@ -35,6 +35,7 @@ UPSTREAM = "tests/upstream"
 STAGES = (
     Stage("sqlite", "the suite on SQLite", "tests", ("tests",)),
     Stage("postgres", "the suite on PostgreSQL", "tests", ("tests",), on_postgres=True),
+    Stage("browser", "the demo in a real Chromium", "tests/browser", ("tests/browser",)),
     Stage(
         "thirdparty",
         "other people's packages on the engine",
