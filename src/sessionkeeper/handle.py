@@ -146,11 +146,14 @@ class Handle:
             raise SessionGone
         change, user_id, rotated = sessions.changes(self._base, data), sessions.user_of(data), False
         moved = self.stored and user_id != self._user_id
-        if moved and not self.rotated:  # somebody signed in or out, however the data came there
-            self.rotate()
-            key, rotated = self.key or key, True
+        if moved:  # somebody signed in or out, however the data came there
+            if not self.rotated:
+                self.rotate()
+                key, rotated = self.key or key, True
             self.signing_in = user_id is not None
-        facts = self._facts(user_id) if moved or self.signing_in or not self.stored else {}
+        # Data that was never read says nothing about the user, unless it replaces all or names one.
+        whole = not self.stored and (self._base is None or SESSION_KEY in data)
+        facts = self._facts(user_id) if moved or self.signing_in or whole else {}
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         get_store().merge(key.id, key.secret_hash, change, self._seen())
         self.key, self.stored, self.signing_in = key, True, False
