@@ -1,0 +1,246 @@
+"""``manage.py sessions list | show | revoke | purge``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Collection, Iterable
+from itertools import chain, islice
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from sessionkeeper import keys, sessions
+from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.management import describe, people
+from sessionkeeper.record import SessionRecord
+from sessionkeeper.stores import get_store
+
+_LIMIT = 50
+_MOST = 1_000_000_000
+_MOST_BATCH = 10_000
+_LOUD = 2
+
+
+class Command(BaseCommand):
+    """List, show and end sessions, and remove expired ones."""
+
+    help = "List, show and end sessions, and remove expired ones. Each verb has its own --help."
+
+    def add_arguments(self, parser: Any) -> None:
+        """Declare the verbs."""
+        verbs = parser.add_subparsers(
+            dest="verb", required=True, metavar="{list,show,revoke,purge}", title="verbs"
+        )
+        self._add_list(verbs)
+        self._add_show(verbs)
+        self._add_revoke(verbs)
+        purge = _verb(
+            verbs,
+            "purge",
+            "Remove expired sessions from the store, in batches with short locks. Expired sessions are "
+            "refused with or without it; a purge gives their space back. Run it once a day.",
+        )
+        purge.add_argument(
+            "--batch",
+            metavar="N",
+            type=_number(_MOST_BATCH),
+            default=sessions.BATCH,
+            help="sessions that one step looks at (default: %(default)s); with -v 2 each step reports",
+        )
+
+    def _add_list(self, verbs: Any) -> None:
+        parser = _verb(
+            verbs, "list", "List sessions, newest first: everybody's or one user's. Expired ones are marked."
+        )
+        _add_user(parser, "only the sessions of this user")
+        parser.add_argument(
+            "--limit",
+            metavar="N",
+            type=_number(_MOST),
+            default=_LIMIT,
+            help="how many at most (default: %(default)s)",
+        )
+        parser.add_argument("--json", action="store_true", help="a JSON array instead of a table")
+
+    def _add_show(self, verbs: Any) -> None:
+        parser = _verb(
+            verbs, "show", "Show one session. Of its data only the names are shown, of its key only the id."
+        )
+        parser.add_argument("id", metavar="ID", help="the 11 characters that `list` shows")
+        parser.add_argument("--json", action="store_true", help="a JSON object instead of lines")
+
+    def _add_revoke(self, verbs: Any) -> None:
+        parser = _verb(verbs, "revoke", "End sessions: they are refused from their next request on.")
+        parser.add_argument("ids", metavar="ID", nargs="*", help="the 11 characters that `list` shows")
+        _add_user(parser, "end all sessions of this user")
+        parser.add_argument(
+            "--everyone", action="store_true", help="end all sessions of all users and visitors"
+        )
+        parser.add_argument(
+            "--no-input", "--noinput", action="store_true", help="--everyone does not ask for confirmation"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the verb; whatever the store says comes out as one sentence."""
+        verb = getattr(self, f"_{options['verb']}")
+        try:
+            verb(options)
+            self.stdout.flush()
+        except StoreUnavailable as error:
+            raise CommandError(f"The session store did not answer: {error.__cause__ or error}") from error
+        except DatabaseError as error:
+            raise CommandError(f"The database refused: {error} (Has `migrate` been run?)") from error
+        except BrokenPipeError:  # whoever read the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _list(self, options: dict[str, Any]) -> None:
+        user, limit = _user(options), options["limit"]
+        records: Iterable[SessionRecord] = sessions.scan() if user is None else get_store().list_for(user)
+        rows = people.with_names(islice(records, limit + 1))
+        now = sessions.now()
+        if options["json"]:
+            texts = (json.dumps(describe.facts(*row, now)) for row in islice(rows, limit))
+            first = next(texts, None)
+            self.stdout.write("[" if first is None else f"[\n  {first}", ending="")
+            for text in texts:
+                self.stdout.write(f",\n  {text}", ending="")
+            self.stdout.write("]" if first is None else "\n]")
+        else:
+            lines = (describe.line(*row, now) for row in islice(rows, limit))
+            first = next(lines, None)
+            for text in () if first is None else chain((describe.heading(), first), lines):
+                self.stdout.write(_encodable(text, self.stdout))
+            if first is None:
+                self.stdout.write("No sessions.")
+        if next(rows, None) is not None:
+            self.stderr.write(f"There are more than {limit}: raise --limit.", self.style.WARNING)
+
+    def _show(self, options: dict[str, Any]) -> None:
+        session_id = _session_id(options["id"])
+        found = get_store().find(session_id)
+        if found is None:
+            raise CommandError(f"There is no session {keys.encode_id(session_id)}.")
+        _, name = next(people.with_names([found.record]))
+        if options["json"]:
+            self.stdout.write(json.dumps(describe.facts(found.record, name, found.now), indent=2))
+            return
+        for text in describe.page(found.record, name, found.now):
+            self.stdout.write(_encodable(text, self.stdout))
+
+    def _revoke(self, options: dict[str, Any]) -> None:
+        ids, user, everyone = options["ids"], _user(options), options["everyone"]
+        if sum((bool(ids), user is not None, everyone)) != 1:
+            raise CommandError("Say whose sessions to end: IDs, or --user, or --user-pk, or --everyone.")
+        if everyone:
+            self._revoke_everyone(options)
+        elif user is not None:
+            self._report(sessions.revoke_all(user))
+        else:
+            self._revoke_ids({_session_id(text): None for text in ids})
+
+    def _revoke_ids(self, session_ids: Collection[int]) -> None:
+        missing = [session_id for session_id in session_ids if not sessions.revoke(session_id)]
+        self._report(len(session_ids) - len(missing))
+        if missing:
+            raise CommandError(f"There was no session {', '.join(map(keys.encode_id, missing))}.")
+
+    def _revoke_everyone(self, options: dict[str, Any]) -> None:
+        if not options["no_input"]:
+            self._confirm()
+        ended = 0
+        for number in sessions.revoke_everyone():
+            ended += number
+            self._progress(options, f"{ended} ended so far")
+        self._report(ended)
+
+    def _confirm(self) -> None:
+        self.stdout.write(f"This signs everybody out: {get_store().count()} sessions, yours included.")
+        try:
+            answer = input("Type 'yes' to go on: ")
+        except (EOFError, KeyboardInterrupt):
+            answer = ""
+        if answer.strip().lower() != "yes":
+            raise CommandError("Nothing was ended. (--no-input does not ask.)")
+
+    def _purge(self, options: dict[str, Any]) -> None:
+        removed = 0
+        for number in sessions.purge(options["batch"]):
+            removed += number
+            self._progress(options, f"{removed} removed so far")
+        self.stdout.write(f"{removed} expired {_noun(removed)} removed.")
+
+    def _progress(self, options: dict[str, Any], text: str) -> None:
+        if options["verbosity"] >= _LOUD:
+            self.stdout.write(text)
+            self.stdout.flush()
+
+    def _report(self, ended: int) -> None:
+        self.stdout.write(f"{ended} {_noun(ended)} ended.")
+
+
+def _verb(verbs: Any, name: str, text: str) -> Any:
+    # Without abbreviations: `--every` must not end everybody's sessions.
+    title = text.partition(". ")[0].rstrip(".")
+    parser = verbs.add_parser(name, help=title, description=text, allow_abbrev=False)
+    # Django's own options stand before the verb; people write them after it.
+    unset = argparse.SUPPRESS
+    parser.add_argument("-v", "--verbosity", type=int, choices=range(4), default=unset, help=unset)
+    for option in ("--settings", "--pythonpath"):
+        parser.add_argument(option, default=unset, help=unset)
+    for option in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+        parser.add_argument(option, action="store_true", default=unset, help=unset)
+    return parser
+
+
+def _add_user(parser: Any, text: str) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--user", metavar="NAME_OR_PK", help=f"{text}, by name or primary key")
+    group.add_argument("--user-pk", metavar="PK", help=f"{text}, who need not exist any more")
+
+
+def _user(options: dict[str, Any]) -> Any:
+    """Return the primary key of the user whom the options name, or None without such an option."""
+    if options["user"] is not None:
+        return people.find_pk(options["user"])
+    return None if options["user_pk"] is None else people.read_pk(options["user_pk"])
+
+
+def _session_id(text: str) -> int:
+    session_id = keys.parse_id(text)
+    if session_id is None and keys.parse(text) is not None:
+        raise CommandError(
+            "This is a whole session key, which signs in whoever has it. "
+            f"Give its first {keys.ID_LENGTH} characters."
+        )
+    if session_id is None:
+        raise CommandError(
+            f"{text!r} is not a session id: {keys.ID_LENGTH} characters, as `sessions list` shows."
+        )
+    return session_id
+
+
+def _number(most: int) -> Any:
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = 0
+        if not 1 <= number <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
+        return number
+
+    return read
+
+
+def _encodable(text: str, stream: Any) -> str:
+    """Return ``text`` in characters that the terminal's encoding has."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _noun(count: int) -> str:
+    return "session" if count == 1 else "sessions"

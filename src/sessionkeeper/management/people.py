@@ -1,0 +1,94 @@
+"""Users as the command line names them: found by name or primary key, and named in lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+from django.db import router
+from django.db.models import QuerySet
+
+from sessionkeeper.record import SessionRecord
+
+_BATCH = 200
+_LONGEST = 1000
+_REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
+
+
+def find_pk(text: str) -> Any:
+    """Return the primary key of the one user whom ``text`` means, by user name or by primary key.
+
+    Raises:
+        CommandError: nobody, or one user has it as a name and another one as a key.
+    """
+    by_name: Any = _first(get_user_model().USERNAME_FIELD, _normalized(text))
+    by_key: Any = None
+    with suppress(CommandError):  # not every name is spelled like a key
+        by_key = _first("pk", read_pk(text))
+    if by_name is None and by_key is None:
+        raise CommandError(f"There is no user {text!r}. Of one who is deleted, give --user-pk.")
+    if by_name is not None and by_key is not None and by_name.pk != by_key.pk:
+        raise CommandError(
+            f"{text!r} is the name of the user with the key {by_name.pk} and the key of the user "
+            f"{by_key.get_username()!r}. Say which one with --user-pk."
+        )
+    return by_key.pk if by_name is None else by_name.pk
+
+
+def read_pk(text: str) -> Any:
+    """Return the primary key that ``text`` spells, whether there is such a user or not.
+
+    Raises:
+        CommandError: the user model has no such keys.
+    """
+    field: Any = get_user_model()._meta.pk
+    while field.remote_field is not None:  # the user model inherits from another model
+        field = field.target_field
+    try:
+        if not _is_plain(text):
+            raise ValueError(text)
+        return field.clean(text, None)
+    except _REFUSED as error:
+        raise CommandError(f"{text!r} is not a primary key of a user.") from error
+
+
+def with_names(records: Iterable[SessionRecord]) -> Iterator[tuple[SessionRecord, str | None]]:
+    """Yield each record with its user's name, None where there is no (or no longer a) user."""
+    rest = iter(records)
+    while batch := list(islice(rest, _BATCH)):
+        wanted = {record.user_id for record in batch if record.user_id is not None}
+        users = _users().in_bulk(wanted)
+        for record in batch:
+            user = users.get(record.user_id)
+            yield record, None if user is None else user.get_username()
+
+
+def _first(field: str, value: Any) -> Any:
+    try:
+        return _users().filter(**{field: value}).first() if _is_plain(str(value)) else None
+    except _REFUSED:
+        return None
+
+
+def _normalized(text: str) -> str:
+    normalize = getattr(get_user_model(), "normalize_username", str)
+    return str(normalize(text))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a database takes this text: no NUL, no lone surrogates (bytes that are not UTF-8)."""
+    return (
+        len(text) <= _LONGEST and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    )
+
+
+def _users() -> QuerySet[Any]:
+    """All users, also those whom a manager hides, from where users live."""
+    model: Any = get_user_model()
+    users: QuerySet[Any] = model._base_manager.using(router.db_for_read(model))
+    return users
