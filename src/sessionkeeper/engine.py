@@ -49,6 +49,7 @@ class SessionStore(SessionBase):
             the response instead.
         cookie_due: whether the client must be given the key (again).
         flushed: whether this request ended the session.
+        ended_id: id of the stored session that it ended.
         outage: the StoreUnavailable that this request met, or None.
     """
 
@@ -63,6 +64,7 @@ class SessionStore(SessionBase):
         self.outage: StoreUnavailable | None = None
         self.cookie_due = False
         self.flushed = False
+        self.ended_id: int | None = None
 
     # Reading
 
@@ -218,6 +220,8 @@ class SessionStore(SessionBase):
     def flush(self) -> None:
         """Revoke this session and start an empty one."""
         self.clear()
+        if self.handle.stored and self.handle.key is not None:
+            self.ended_id = self.handle.key.id
         self.delete()
         self.handle.drop()
         self._session_key, self.flushed = None, True

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
-from sessionkeeper import conf, current, forgotten, principal, problems
+from sessionkeeper import conf, current, forgotten, principal, problems, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.policy import touch_due
@@ -28,6 +28,7 @@ from sessionkeeper.transport import Cookie
 
 #: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
 PASSIVE_HEADER = "X-Session-Passive"
+_CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 
 
@@ -90,11 +91,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
             ) from error
 
     def _finish(self, request: Any, response: Any, session: SessionStore) -> Any:
+        if session.ended_id is not None and response.status_code >= _CLIENT_ERROR:
+            # A refusal may have rolled back the view's transaction, and the end of the session with it.
+            sessions.revoke(session.ended_id)
         match _status(request, response, session):
             case SessionStatus.MODIFIED:
                 if session.has_changes():
                     session.save()
-                else:
+                elif not _is_passive(request):
                     session.handle.touch_if_due(force=settings.SESSION_SAVE_EVERY_REQUEST)
             case SessionStatus.CLEAN if not _is_passive(request):
                 session.handle.touch_if_due()
