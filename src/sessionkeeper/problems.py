@@ -80,7 +80,8 @@ def prefers_html(request: HttpRequest) -> bool:
 def _page(title: str, detail: str) -> str:
     return format_html(
         '<!doctype html><html lang="{}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><title>{}</title></head>'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+        "<title>{}</title></head>"
         "<body><main><h1>{}</h1><p>{}</p></main></body></html>",
         get_language() or "en",
         title,
