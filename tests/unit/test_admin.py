@@ -201,7 +201,7 @@ def test_filters_tell_signed_in_and_anonymous_transports_and_times_apart(boss, p
 def test_ended_sessions_are_refused_at_their_next_request(boss, person):
     ended, kept = signed_in(person), signed_in(person)
     assert ended.get("/whoami/").content.decode() == person.get_username()
-    assert "1 session was ended." in text(act(boss, "end_sessions", id_of(ended)))
+    assert "1 session was ended." in text(act(boss, "delete_selected", id_of(ended)))
     assert ended.get("/whoami/").content == b"nobody"
     assert kept.get("/whoami/").content.decode() == person.get_username()
 
@@ -227,7 +227,7 @@ def test_an_action_over_all_pages_ends_what_the_filter_selects(boss, monkeypatch
     ids = [insert(DatabaseStore()).id for _ in range(120)]
     response = boss.post(
         f"{LIST}?signed_in=no",
-        {"action": "end_sessions", "_selected_action": ids[0], "select_across": "1"},
+        {"action": "delete_selected", "_selected_action": ids[0], "select_across": "1"},
         follow=True,
     )
     assert "120 sessions were ended." in text(response)
@@ -237,7 +237,7 @@ def test_an_action_over_all_pages_ends_what_the_filter_selects(boss, monkeypatch
 def test_who_ended_which_session_is_in_the_log_of_the_admin(boss, person):
     client = signed_in(person)
     name = name_of(client)
-    act(boss, "end_sessions", id_of(client))
+    act(boss, "delete_selected", id_of(client))
     entry = LogEntry.objects.get()
     assert (entry.object_repr, entry.is_deletion()) == (name, True)
 
@@ -249,17 +249,15 @@ def test_deleting_one_session_is_ending_it(boss, person):
     assert client.get("/whoami/").content == b"nobody"
 
 
-@pytest.mark.parametrize("action", ["end_sessions", "end_sessions_of_users"])
+@pytest.mark.parametrize("action", ["delete_selected", "end_sessions_of_users"])
 def test_who_ends_the_own_session_is_asked_to_sign_in(boss, action):
     response = act(boss, action, id_of(boss))
     assert response.redirect_chain[-1][0].startswith("/admin/login/")
     assert response.status_code == 200
 
 
-def test_djangos_own_bulk_deletion_is_not_offered_but_would_go_through_the_store(boss, rf, person):
-    assert 'value="delete_selected"' not in text(boss.get(LIST))
-    client = signed_in(person)
-    request = rf.get("/")
+def test_the_bulk_deletion_that_admin_classes_share_goes_through_the_store(boss, rf, person):
+    client, request = signed_in(person), rf.get("/")
     request.user = person
     model_admin = admin.site._registry[Session]
     model_admin.delete_queryset(request, model_admin.get_queryset(request).filter(pk=id_of(client)))
@@ -284,15 +282,16 @@ def test_who_may_only_view_sees_and_ends_nothing(clerk, person):
     viewer, client = clerk("view"), signed_in(person)
     page = text(viewer.get(LIST))
     assert name_of(client) in page
-    assert "end_sessions" not in page
-    act(viewer, "end_sessions", id_of(client))
+    assert "delete_selected" not in page
+    assert "end_sessions_of_users" not in page
+    act(viewer, "delete_selected", id_of(client))
     assert viewer.post(f"{LIST}{id_of(client)}/delete/", {"post": "yes"}).status_code == 403
     assert client.get("/whoami/").content.decode() == person.get_username()
 
 
 def test_who_may_view_and_delete_ends_sessions(clerk, person):
     client = signed_in(person)
-    assert "1 session was ended." in text(act(clerk("view", "delete"), "end_sessions", id_of(client)))
+    assert "1 session was ended." in text(act(clerk("view", "delete"), "delete_selected", id_of(client)))
 
 
 @pytest.mark.parametrize("names", [(), ("add",), ("delete",)])

@@ -54,7 +54,7 @@ class SessionAdmin(_ModelAdmin):
     search_help_text = _("User name, e-mail address, or the 11 characters of a session id")
     ordering = ("-id",)
     show_full_result_count = False
-    actions = ("end_sessions", "end_sessions_of_users")
+    actions = ("delete_selected", "end_sessions_of_users")
     fields = readonly_fields = (
         "session_id",
         "user_name",
@@ -150,12 +150,6 @@ class SessionAdmin(_ModelAdmin):
 
     # Ending
 
-    def get_actions(self, request: HttpRequest) -> Any:
-        """Leave out Django's action of deletion: ours says what it does."""
-        actions = super().get_actions(request)
-        actions.pop("delete_selected", None)
-        return actions
-
     def delete_model(self, request: HttpRequest, obj: Session) -> None:
         """End the session."""
         sessions.revoke(obj.pk)
@@ -165,8 +159,8 @@ class SessionAdmin(_ModelAdmin):
         self._end(request, _ids(queryset))
 
     @admin.action(permissions=["delete"], description=_("End selected sessions"))
-    def end_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        """End what is selected, also over many pages."""
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End what is selected, also over many pages. Takes the place of Django's action of this name."""
         self._report(request, self._end(request, _ids(queryset)))
 
     @admin.action(permissions=["delete"], description=_("End all sessions of the selected users"))
