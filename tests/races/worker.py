@@ -1,0 +1,104 @@
+"""One process of a race. Says what happened on standard output, one JSON line for each thing.
+
+``write KEY NAME COUNT`` writes that many values; ``load|save|rotate|touch KEY…`` uses each session until it
+is gone, and says when the last use that went well began.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import django
+
+
+def say(*what):
+    """Tell the test."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def write(key, name, count):
+    """Write values of one's own into a session that others write to as well."""
+    from sessionkeeper.engine import SessionStore
+
+    say("ready")
+    sys.stdin.readline()
+    for number in range(int(count)):
+        session = SessionStore(key)
+        session[f"{name}-{number}"] = number
+        session.save()
+    say("done")
+
+
+def use(kind, keys):
+    """Use each session until it has been gone for three times in a row."""
+    for number, first in enumerate(keys):
+        key, last, refused, told = first, None, 0, False
+        while refused < 3:
+            began = time.monotonic()
+            new = USES[kind](key)
+            if new is None:
+                refused += 1
+                continue
+            key, last, refused = new, began, 0
+            if not told:
+                say("alive", number)
+                told = True
+        say("gone", number, last)
+
+
+def load(key):
+    """Read; return the key that opens the session, or None."""
+    from sessionkeeper.engine import SessionStore
+
+    return key if SessionStore(key).get("a") == 1 else None
+
+
+def save(key):
+    """Write."""
+    from sessionkeeper.engine import SessionStore
+    from sessionkeeper.errors import SessionGone
+
+    session = SessionStore(key)
+    if session.get("a") != 1:
+        return None
+    session["n"] = session.get("n", 0) + 1
+    try:
+        session.save()
+    except SessionGone:
+        return None
+    return key
+
+
+def rotate(key):
+    """Change the key."""
+    from sessionkeeper.engine import SessionStore
+
+    session = SessionStore(key)
+    if session.get("a") != 1:
+        return None
+    session.cycle_key()
+    return session.session_key if load(session.session_key) else None
+
+
+def touch(key):
+    """Record use."""
+    from sessionkeeper import keys
+    from sessionkeeper.stores import get_store
+
+    parsed = keys.parse(key)
+    return key if get_store().touch(parsed.id, parsed.secret_hash) else None
+
+
+USES = {"load": load, "save": save, "rotate": rotate, "touch": touch}
+
+
+if __name__ == "__main__":
+    django.setup()
+    command, *arguments = sys.argv[1:]
+    if command == "write":
+        write(*arguments)
+    else:
+        use(command, arguments)
