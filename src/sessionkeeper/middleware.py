@@ -53,10 +53,20 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         request.session = session
 
+    def __call__(self, request: Any) -> Any:
+        """Handle a request. An outage that even Django's error page stumbled over is answered here."""
+        try:
+            return super().__call__(request)
+        except StoreUnavailable as error:
+            return _unavailable(request, error)
+
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop; a thread is taken only to write."""
         self.process_request(request)
-        response: Any = await self.get_response(request)  # type: ignore[misc]
+        try:
+            response: Any = await self.get_response(request)  # type: ignore[misc]
+        except StoreUnavailable as error:
+            return _unavailable(request, error)
         if _needs_store(request, response):
             return await sync_to_async(self.process_response)(request, response)
         return self.process_response(request, response)
