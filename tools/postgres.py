@@ -198,8 +198,9 @@ def server() -> Iterator[str]:
 
 
 def stop_on_terminate() -> None:
-    """Make a polite kill unwind the stack like Ctrl-C, so that servers are stopped."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """Make a polite kill or a closed terminal unwind the stack like Ctrl-C, so that servers are stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
 
 
 def main() -> int:
