@@ -5,13 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
-from django.contrib.contenttypes.models import ContentType
+from django.apps import apps
 from django.db import connections
 
 from sessionkeeper import keys
-from sessionkeeper.models import Session
 from sessionkeeper.record import NewSession
 
 
@@ -57,7 +54,7 @@ def database(alias, **settings):
 
 @contextmanager
 def sqlite_file(alias, path, timeout=5):
-    """Make a SQLite file known under ``alias``, with the tables of sessions and users in it."""
+    """Make a SQLite file known under ``alias``, with all tables in it."""
     with database(
         alias,
         ENGINE="django.db.backends.sqlite3",
@@ -65,8 +62,9 @@ def sqlite_file(alias, path, timeout=5):
         OPTIONS={"timeout": timeout, "transaction_mode": "IMMEDIATE"},
     ):
         with connections[alias].schema_editor() as editor:
-            for model in (ContentType, Permission, Group, get_user_model(), Session):
-                editor.create_model(model)
+            for model in apps.get_models():
+                if model._meta.managed and not model._meta.proxy:
+                    editor.create_model(model)
         with connections[alias].cursor() as cursor:
             cursor.execute("PRAGMA journal_mode=wal")
         yield alias
