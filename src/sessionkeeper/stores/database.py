@@ -8,8 +8,8 @@ machine for SQLite; keep the web servers' clocks in step for MySQL and Oracle.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,6 @@ from django.db import IntegrityError, connections, router, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
-from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
@@ -27,6 +26,7 @@ from sessionkeeper.models import Session
 from sessionkeeper.policy import has_ended
 from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
 from sessionkeeper.stores import joined
+from sessionkeeper.stores.outage import outages
 
 #: Tries of a compare-and-swap. A lost try means that another writer got through.
 MERGE_TRIES = 200
@@ -52,7 +52,7 @@ class DatabaseStore:
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
         """See the contract."""
         alias = self.alias
-        with _outages():
+        with outages():
             found = joined.read(
                 alias, session_id, principal=principal, server_clock=self._server_clock(alias)
             )
@@ -79,7 +79,7 @@ class DatabaseStore:
             amr=new.amr,
         )
         try:
-            with _outages(), self._savepoint(alias):
+            with outages(), self._savepoint(alias):
                 row.save(using=alias, force_insert=True)
         except IntegrityError as error:
             if self.find(new.id) is None:
@@ -97,7 +97,7 @@ class DatabaseStore:
         if changes.authenticated:
             columns["authenticated_at"] = now
         rows = self._rows(session_id, secret_hash)
-        with _outages():
+        with outages():
             if changes.replace:
                 written = rows.update(**columns, data=_json(changes.patch, alias))
             elif connections[alias].vendor == "postgresql":
@@ -135,7 +135,7 @@ class DatabaseStore:
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
         """See the contract."""
-        with _outages():
+        with outages():
             written = self._rows(session_id, secret_hash).update(
                 secret_hash=new_secret,
                 family_hash=new_family,
@@ -149,12 +149,12 @@ class DatabaseStore:
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
         """See the contract. Moves no indexed column, so that PostgreSQL updates in place (HOT)."""
-        with _outages():
+        with outages():
             return bool(self._rows(session_id, secret_hash).update(last_seen_at=self._now()))
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
         """See the contract."""
-        with _outages():
+        with outages():
             return bool(self._delete(self._rows(session_id, secret_hash)))
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
@@ -162,12 +162,12 @@ class DatabaseStore:
         rows = self._table.filter(user_id=user_id)
         if except_ is not None:
             rows = rows.exclude(pk=except_)
-        with _outages():
+        with outages():
             return self._delete(rows)
 
     def revoke_many(self, session_ids: Collection[int]) -> int:
         """See the contract."""
-        with _outages():
+        with outages():
             return self._delete(self._table.filter(pk__in=session_ids))
 
     def list_for(self, user_id: Any) -> list[SessionRecord]:
@@ -183,7 +183,7 @@ class DatabaseStore:
 
     def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
         """See the contract. A walk along the primary key; deletes are by key and check again."""
-        with _outages():
+        with outages():
             window = self._table.filter(pk__gt=after).order_by("pk")
             rows = list(window.values_list("pk", "last_seen_at", "expires_at", "idle_seconds")[:limit])
             if not rows:
@@ -204,7 +204,7 @@ class DatabaseStore:
 
     def count(self) -> int:
         """See the contract."""
-        with _outages():
+        with outages():
             return self._table.count()
 
     def _delete(self, rows: QuerySet[Session]) -> int:
@@ -227,7 +227,7 @@ class DatabaseStore:
     def _select(self, where: str, param: Any) -> list[SessionRecord]:
         connection = connections[self.alias]
         sql, converters = joined.select_sql(self.alias, where)
-        with _outages(), connection.cursor() as cursor:
+        with outages(), connection.cursor() as cursor:
             cursor.execute(sql, [param])
             return [joined.to_record(row, converters, connection) for row in cursor.fetchall()]
 
@@ -260,18 +260,6 @@ class DatabaseStore:
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT statement_timestamp()")
             return joined.aware(cursor.fetchone()[0])
-
-
-@contextmanager
-def _outages() -> Iterator[None]:
-    """Tell an outage from a refusal: connection, lock and timeout errors become StoreUnavailable."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        # SQLite has one error class for everything; a missing table is not an outage.
-        if str(error).startswith(("no such ", "near ", "table ", "unrecognized token")):
-            raise
-        raise StoreUnavailable("The session store did not answer.") from error
 
 
 def _native(moment: datetime) -> datetime:

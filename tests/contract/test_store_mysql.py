@@ -1,0 +1,41 @@
+"""What MySQL and its drivers file under one class is told apart by its code. Needs no server."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.utils import InterfaceError, OperationalError
+
+from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.stores.outage import outages
+
+OUTAGES = {
+    "no connection": OperationalError(2002, "Can't connect to server"),
+    "server gone": OperationalError(2006, "Server has gone away"),
+    "connection lost": OperationalError(2013, "Lost connection to server during query"),
+    "too many connections": OperationalError(1040, "Too many connections"),
+    "lock": OperationalError(1205, "Lock wait timeout exceeded"),
+    "deadlock": OperationalError(1213, "Deadlock found"),
+    "statement time of MariaDB": OperationalError(1969, "max_statement_time exceeded"),
+    "statement time of MySQL": OperationalError(3024, "maximum statement execution time exceeded"),
+    "read-only": OperationalError(1290, "--read-only"),
+    "PyMySQL's closed connection": InterfaceError(0, ""),
+}
+REFUSALS = {
+    "missing column": OperationalError(1054, "Unknown column 'x'"),
+    "too long": OperationalError(1153, "Got a packet bigger than 'max_allowed_packet' bytes"),
+    "no date": OperationalError(1292, "Incorrect datetime value"),
+    "character set": OperationalError(1366, "Incorrect string value: '\\xF0\\x9F\\x98\\x80'"),
+    "JSON": OperationalError(3140, "Invalid JSON text"),
+}
+
+
+@pytest.mark.parametrize("error", OUTAGES.values(), ids=OUTAGES)
+def test_a_server_that_cannot_answer_is_an_outage(error):
+    with pytest.raises(StoreUnavailable), outages():
+        raise error
+
+
+@pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
+def test_a_value_or_statement_that_the_server_refuses_is_no_outage(error):
+    with pytest.raises(OperationalError), outages():
+        raise error
