@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.db import connections
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.http import HttpRequest
 from django.utils import timezone
@@ -63,7 +64,9 @@ class LiveFilter(admin.SimpleListFilter):
         if self.value() not in ("live", "expired"):
             return queryset
         now = timezone.now()
-        second = Value(timedelta(seconds=1), DurationField())
+        is_native = connections[queryset.db].features.has_native_duration_field
+        # Elsewhere durations are microseconds, and MySQL takes no other product for one.
+        second = Value(timedelta(seconds=1), DurationField()) if is_native else Value(1_000_000)
         idle_time = ExpressionWrapper(F("idle_seconds") * second, DurationField())
         idle_end = ExpressionWrapper(F("last_seen_at") + idle_time, DateTimeField())
         rows = queryset.alias(idle_end=idle_end)
