@@ -7,6 +7,8 @@ from itertools import count
 import pytest
 from django.contrib.auth import get_user_model
 
+from sessionkeeper import current
+
 PASSWORD = "correct horse battery staple"
 
 
@@ -14,6 +16,14 @@ PASSWORD = "correct horse battery staple"
 def make_user(db):
     """A function that makes a user of whatever model is in force; all have the same password."""
     return new_user
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_requests():
+    """Forget the request that a test ran through the middleware alone, without Django's signals."""
+    current.end()
+    yield
+    current.end()
 
 
 @pytest.fixture
