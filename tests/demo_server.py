@@ -22,7 +22,7 @@ from urllib.parse import urlencode, urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 ALICE = {"username": "alice", "password": "wonderland-tea-party"}
 ADMIN = {"username": "admin", "password": "looking-glass-house"}
-READY = "Starting development server"
+READY = "Quit the server with"
 
 
 @dataclass
@@ -99,7 +99,7 @@ def running_demo(folder: Path, settings: str = "demo.settings") -> Iterator[Site
         reader = threading.Thread(target=follow, args=(process, site.log, ready))
         reader.start()
         try:
-            assert ready.wait(timeout=120), "the demo did not start in two minutes"
+            assert ready.wait(timeout=120), f"the demo did not start in two minutes: {''.join(site.log)}"
             assert process.poll() is None, "".join(site.log)
             yield site
         finally:
