@@ -100,6 +100,30 @@ def test_a_second_factor_is_asked_for_and_signs_in(browser, alice):
     assert browser.user == "alice"
 
 
+def test_a_provider_signs_a_visitor_up_and_in(browser, middleware):
+    browser.get("/remember/", headers={"User-Agent": "First/1.0"})
+    visitor = browser.key
+    to_provider = browser.submit("/accounts/dummy/login/").url
+    answer = {"id": 7, "email": "carol@example.org", "email_verified": "on", "username": "carol"}
+    browser.submit(to_provider, answer)
+    assert browser.user == "carol"
+    assert b"apple" in browser.get("/show/").content
+    assert rows() == {browser.key}
+    assert browser.key != visitor
+    assert Session.objects.count() == 1
+    if middleware == "our middleware":
+        assert Session.objects.get().user_agent == "First/1.0"
+
+
+def test_the_answer_of_a_provider_is_taken_once(browser):
+    to_provider = browser.submit("/accounts/dummy/login/").url
+    answer = {"id": 7, "email": "carol@example.org", "email_verified": "on", "username": "carol"}
+    browser.submit(to_provider, answer)
+    browser.submit(LOGOUT)
+    browser.submit(to_provider, answer, status=403)
+    assert browser.user == ""
+
+
 # allauth.usersessions
 
 
