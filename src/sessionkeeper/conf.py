@@ -31,6 +31,8 @@ class Settings:
         absolute_timeout: longest life whatever happens; None means that none was configured (30 days).
         touch_interval: shortest time between two touches; None means a twentieth of the idle timeout,
             at most five minutes.
+        reauthenticate_after: how long a proof of a credential counts for sensitive actions: ending other
+            sessions, changing the password.
     """
 
     store: str = "database:"
@@ -38,6 +40,7 @@ class Settings:
     idle_timeout: timedelta | None = None
     absolute_timeout: timedelta | None = None
     touch_interval: timedelta | None = None
+    reauthenticate_after: timedelta = policy.REAUTHENTICATE_AFTER
 
     @property
     def idle_seconds(self) -> int | None:
@@ -70,7 +73,7 @@ class Settings:
 
 
 #: Names that are reserved for later releases: setting one is an error, not a silent nothing.
-NOT_YET = ("NEAR_CACHE", "PRINCIPAL_CACHE", "ADOPT", "ROTATE_AFTER", "REAUTHENTICATE_AFTER")
+NOT_YET = ("NEAR_CACHE", "PRINCIPAL_CACHE", "ADOPT", "ROTATE_AFTER")
 
 
 # What every database's integers and calendars hold.
@@ -109,6 +112,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "IDLE_TIMEOUT": _duration,
     "ABSOLUTE_TIMEOUT": _duration,
     "TOUCH_INTERVAL": _duration,
+    "REAUTHENTICATE_AFTER": _duration,
 }
 
 

@@ -27,6 +27,30 @@ class InvalidCredentials(SessionKeeperError):
     """Nobody can sign in with these credentials. Unknown, wrong and inactive are not told apart."""
 
 
+class NoSuchSession(SessionKeeperError):
+    """The user has no session with this id. Another user's is not told apart from one that never was."""
+
+
+class ReauthenticationRequired(SessionKeeperError):
+    """The last proof of a credential is too old for what was asked; the user proves one again first."""
+
+
+class RefusedPassword(SessionKeeperError):
+    """A new password was refused.
+
+    Attributes:
+        messages: why, a sentence each.
+    """
+
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__(*messages)
+        self.messages = messages
+
+
+class InvalidToken(SessionKeeperError):
+    """The token of a password reset is spent, expired, or none of ours."""
+
+
 class StoreUnavailable(SessionKeeperError):
     """The store could not be asked or did not answer in time.
 

@@ -14,11 +14,11 @@ from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from sessionkeeper import conf
-from sessionkeeper.errors import InvalidCredentials, SessionGone
+from sessionkeeper import conf, sessions
+from sessionkeeper.errors import InvalidCredentials, NoSuchSession, SessionGone
+from sessionkeeper.stepup import PASSWORD, require_recent
+from sessionkeeper.stores import get_store
 
-#: What ``amr`` says of a session that began with a password (RFC 8176).
-PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
 #: Django's ``set_expiry(0)``: the cookie goes when the browser closes.
 _BROWSER_CLOSE = 0
 
@@ -68,6 +68,49 @@ def log_out(request: HttpRequest) -> None:
         StoreUnavailable: the store did not answer; the session may still live.
     """
     auth.logout(request)
+
+
+def revoke(request: HttpRequest, session_id: int) -> None:
+    """End one of the signed-in user's own sessions; this one too.
+
+    Raises:
+        NoSuchSession: the user has no such session. Another user's looks the same.
+        ReauthenticationRequired: it is another session, and the last proof of a credential is old.
+        StoreUnavailable: the store did not answer; the session may still live.
+    """
+    session: Any = request.session
+    found = get_store().find(session_id)
+    if found is None or found.record.user_id is None or found.record.user_id != request.user.pk:
+        raise NoSuchSession
+    if session.handle.key is not None and session.handle.key.id == session_id:
+        log_out(request)
+        return
+    require_recent(request)
+    sessions.revoke(session_id)
+
+
+def revoke_others(request: HttpRequest) -> int:
+    """End all sessions of the signed-in user but this one; return how many.
+
+    Raises:
+        ReauthenticationRequired: the last proof of a credential is old.
+        StoreUnavailable: the store did not answer; they may still live.
+    """
+    require_recent(request)
+    session: Any = request.session
+    return sessions.revoke_all(request.user, session.handle.key.id)
+
+
+def revoke_all(request: HttpRequest) -> int:
+    """End all sessions of the signed-in user, this one last; return how many.
+
+    Raises:
+        ReauthenticationRequired: the last proof of a credential is old.
+        StoreUnavailable: the store did not answer; some may still live.
+    """
+    ended = revoke_others(request)
+    log_out(request)
+    return ended + 1
 
 
 def _persistent() -> Any:

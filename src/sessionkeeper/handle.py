@@ -52,6 +52,7 @@ class Handle:
         rotated: whether this request gave the session another key.
         revoked: whether this request ended the session.
         signing_in: whether somebody signed in and it is not written yet.
+        proved: whether this request took a proof of a credential.
         life: time left until the absolute expiry; None when not known.
     """
 
@@ -69,6 +70,7 @@ class Handle:
         self.rotated = False
         self.revoked = False
         self.signing_in = False
+        self.proved = False
         self.life: timedelta | None = None
         self._base: str | None = "{}"
         self._user_id: Any = None
@@ -132,6 +134,7 @@ class Handle:
             else:
                 break
         self.drop()
+        self.proved = SESSION_KEY in data
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
         self._set_life(limits)
         current.get().claim(key.id, self)
@@ -156,6 +159,7 @@ class Handle:
         facts = self._facts(user_id) if moved or self.signing_in or whole else {}
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         get_store().merge(key.id, key.secret_hash, change, self._seen())
+        self.proved = self.proved or self.signing_in
         self.key, self.stored, self.signing_in = key, True, False
         self._base, self._user_id = codec.encode(data), user_id
         if self.found is not None:  # what was read is not what the store has now

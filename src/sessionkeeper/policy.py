@@ -11,6 +11,7 @@ DEFAULT_ABSOLUTE: Final = timedelta(days=30)
 #: Longest life of a session in which nobody signed in.
 ANONYMOUS_ABSOLUTE: Final = timedelta(days=14)
 LONGEST_TOUCH_INTERVAL: Final = timedelta(minutes=5)
+REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
 
 
 class Preset(NamedTuple):
@@ -63,3 +64,8 @@ def touch_interval(idle_seconds: int | None, configured: timedelta | None) -> ti
 def touch_due(record: SessionRecord, now: datetime, configured: timedelta | None) -> bool:
     """Whether the last recorded use is a touch interval old."""
     return now - record.last_seen_at >= touch_interval(record.idle_seconds, configured)
+
+
+def is_recent(authenticated_at: datetime | None, now: datetime, within: timedelta) -> bool:
+    """Whether a credential was proven within this time."""
+    return authenticated_at is not None and now - authenticated_at <= within

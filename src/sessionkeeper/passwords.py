@@ -1,0 +1,153 @@
+"""Password change and reset: Django's validators and tokens, and an end to the old sessions."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from django.contrib.auth import get_user_model, update_session_auth_hash
+from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.http import urlsafe_base64_decode
+
+from sessionkeeper import sessions
+from sessionkeeper.errors import InvalidCredentials, InvalidToken, RefusedPassword
+from sessionkeeper.stepup import require_recent
+
+#: Route of the page that takes a new password, when ``sessionkeeper.pages.urls`` is included.
+CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
+#: Longest password that is hashed at all (as Django's own form; CVE-2013-1443).
+LONGEST_PASSWORD = 4096
+
+log = logging.getLogger("sessionkeeper.security")
+# Mail is sent aside, so that an answer takes as long for an address that nobody has.
+_mailer = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessionkeeper-mail")
+
+
+def change_password(request: HttpRequest, *, current: str, new: str) -> None:
+    """Give the signed-in user a new password; all other sessions end, this one's key changes.
+
+    Raises:
+        ReauthenticationRequired: the last proof of a credential is old.
+        InvalidCredentials: ``current`` is not the password.
+        RefusedPassword: a validator refused ``new``.
+        StoreUnavailable: the store did not answer; look whether the password changed before trying again.
+    """
+    require_recent(request)
+    user: Any = request.user
+    if not user.check_password(current):
+        raise InvalidCredentials
+    _check(new, user)
+    session: Any = request.session
+    user.set_password(new)
+    user.save(update_fields=["password"])
+    sessions.revoke_all(user, session.handle.key.id)
+    update_session_auth_hash(request, user)
+    session.save()
+
+
+def request_reset(request: HttpRequest, email: str) -> None:
+    """Mail a link to whoever has this address; nothing tells whether somebody does, also not the time."""
+    form = _ResetForm({"email": email})
+    if form.is_valid():
+        form.save(
+            request=request,
+            use_https=request.is_secure(),
+            domain_override=request.get_host(),
+            subject_template_name="sessionkeeper/password_reset_subject.txt",
+            email_template_name="sessionkeeper/password_reset_email.txt",
+            token_generator=default_token_generator,
+        )
+
+
+def confirm_reset(uid: str, token: str, new: str) -> None:
+    """Set a new password with the token of a reset mail. All sessions of the user end.
+
+    Raises:
+        InvalidToken: the token is spent, expired, or none of ours.
+        RefusedPassword: a validator refused ``new``; the token stays good.
+    """
+    user = user_of_reset(uid, token)
+    if user is None:
+        raise InvalidToken
+    _check(new, user)
+    user.set_password(new)
+    user.save(update_fields=["password"])
+    sessions.revoke_all(user)
+
+
+def user_of_reset(uid: str, token: str) -> Any:
+    """Return the user whom a reset token is for, or None. Takes any text."""
+    try:
+        pk = urlsafe_base64_decode(uid).decode("utf-8")
+        user = get_user_model()._default_manager.get(pk=pk)
+    except (ValueError, OverflowError, TypeError, ValidationError, get_user_model().DoesNotExist):
+        return None
+    return user if default_token_generator.check_token(user, token) else None
+
+
+def wait_for_mail() -> None:
+    """Wait until all mail that was asked for is handed over. For tests and orderly ends."""
+    while _pending:
+        _pending.pop().result()
+
+
+_pending: list[Future[None]] = []
+
+
+class _ResetForm(PasswordResetForm):
+    """Django's form: its rules on who may reset, its token, and our templates."""
+
+    def send_mail(  # noqa: PLR0917 - Django's signature
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
+    ) -> None:
+        """Render and send in another thread."""
+        context = {**context, "confirm_path": _confirm_path(context)}
+        send = super().send_mail
+        _pending[:] = [one for one in _pending if not one.done()]
+        _pending.append(
+            _mailer.submit(
+                _quietly,
+                send,
+                subject_template_name,
+                email_template_name,
+                context,
+                from_email,
+                to_email,
+                html_email_template_name,
+            )
+        )
+
+
+def _quietly(send: Any, *args: Any) -> None:
+    try:
+        send(*args)
+    except Exception:
+        log.exception("The mail of a password reset could not be sent.")
+
+
+def _confirm_path(context: dict[str, Any]) -> str | None:
+    try:
+        return reverse(CONFIRM_ROUTE, kwargs={"uid": context["uid"], "token": context["token"]})
+    except NoReverseMatch:
+        return None
+
+
+def _check(password: str, user: Any) -> None:
+    if len(password) > LONGEST_PASSWORD:
+        raise RefusedPassword([f"A password has at most {LONGEST_PASSWORD} characters."])
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise RefusedPassword(list(error.messages)) from error

@@ -1,0 +1,61 @@
+"""Step-up: a fresh proof before a sensitive action (NIST SP 800-63B-4, 5.2; OWASP ASVS 5.0, 7.5)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import auth
+from django.http import HttpRequest
+
+from sessionkeeper import conf, policy
+from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
+
+#: What ``amr`` says of a session that began with a password (RFC 8176).
+PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
+
+
+def is_recent(request: Any, within: timedelta | None = None) -> bool:
+    """Whether the signed-in user proved a credential within this time (``REAUTHENTICATE_AFTER``).
+
+    The time is the server's record of the session, never what the client says.
+    """
+    session = request.session
+    if auth.SESSION_KEY not in session:
+        return False
+    handle = session.handle
+    if handle.proved or handle.signing_in:
+        return True
+    if handle.found is None:
+        return False
+    limit = conf.current().reauthenticate_after if within is None else within
+    return policy.is_recent(handle.found.record.authenticated_at, handle.found.now, limit)
+
+
+def require_recent(request: HttpRequest, within: timedelta | None = None) -> None:
+    """Refuse to go on without a recent proof.
+
+    Raises:
+        ReauthenticationRequired: the last proof is older.
+    """
+    if not is_recent(request, within):
+        raise ReauthenticationRequired
+
+
+def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
+    """Take a fresh proof of the signed-in user: the authentication time moves, a cookie's key changes.
+
+    ``credentials`` are given to ``authenticate()`` together with the user's own name. Written at once.
+
+    Raises:
+        InvalidCredentials: they do not prove this user.
+        SessionGone, StaleSession, StoreUnavailable: nothing was written.
+    """
+    user = request.user
+    proven = auth.authenticate(request, **{user.USERNAME_FIELD: user.get_username()}, **credentials)
+    if proven is None or proven.pk != user.pk:
+        raise InvalidCredentials
+    session = request.session
+    session.client.amr = PASSWORD if "password" in credentials else ""
+    session[auth.SESSION_KEY] = session[auth.SESSION_KEY]  # the engine renews the key when this is set
+    session.save()
