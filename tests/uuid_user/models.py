@@ -35,3 +35,12 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self):
         return self.email
+
+
+class Employee(Person):
+    """A user whose columns are in two tables."""
+
+    desk = models.CharField(max_length=10, default="")
+
+    def __str__(self):
+        return f"{self.email} at {self.desk}"
