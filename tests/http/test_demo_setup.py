@@ -51,6 +51,13 @@ def test_a_database_that_does_not_answer_is_a_sentence(env):
     assert "Traceback" not in done.stderr
 
 
+def test_a_store_that_does_not_exist_is_named_before_anything_is_made(env):
+    done = run_manage({**env, "SESSIONKEEPER_STORE": "nonsense:"}, "demo_setup")
+    assert done.returncode == 1
+    assert "sessionkeeper.E001" in done.stderr
+    assert done.stdout == ""
+
+
 @pytest.fixture
 def production(env):
     """The environment of the demo with its settings for the internet."""

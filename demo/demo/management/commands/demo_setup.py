@@ -19,7 +19,7 @@ NOTES = ("Ask the cat for the way", "Buy a watch that tells the day of the month
 
 class Command(BaseCommand):
     help = "Migrates the database, makes the demo users alice and admin, and says where the site is."
-    requires_system_checks = []  # they open the database; runserver runs them right after
+    requires_system_checks = ["sessionkeeper"]  # runserver runs the others
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
