@@ -107,7 +107,14 @@ def test_the_checks_have_nothing_to_say(project):
 
 
 def test_the_deployment_checks_name_what_is_left_to_do(project):
-    text = manage(project, "check", "--deploy")
+    folder, env = project
+    command = [
+        sys.executable,
+        "manage.py",
+        "check",
+        "--deploy",
+    ]  # may fail: Django has errors of its own there
+    text = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False).stderr
     named = set(re.findall(r"sessionkeeper\.\w+", text))
     assert {"sessionkeeper.W030", "sessionkeeper.W034"} <= named
     assert not any(name.startswith("sessionkeeper.E") for name in named)
