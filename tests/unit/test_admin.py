@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
@@ -138,6 +138,14 @@ def test_a_session_of_nobody_and_one_of_a_deleted_user_are_named_so(boss, person
 def test_the_page_of_a_session_without_idle_timeout_says_so(boss):
     key = insert(DatabaseStore(), idle_seconds=None)
     assert "(none)" in text(boss.get(f"{LIST}{key.id}/change/"))
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_both_pages_write_the_end_of_a_session_as_they_write_other_times(boss, settings, use_tz):
+    settings.TIME_ZONE, settings.USE_TZ = "UTC", use_tz
+    key = insert(DatabaseStore(), idle_seconds=None, lifetime=datetime(2199, 2, 3, 16, 5, tzinfo=UTC))
+    for url in (LIST, f"{LIST}{key.id}/change/"):
+        assert "Feb. 3, 2199, 4:05 p.m." in text(boss.get(url))
 
 
 def test_the_list_costs_the_same_number_of_queries_however_many_it_shows(boss, make_user):

@@ -13,7 +13,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import router
 from django.db.models import Model, Prefetch, Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -112,15 +112,15 @@ class SessionAdmin(_ModelAdmin):
         return user.get_username()
 
     @admin.display(description=_("ends at"))
-    def ends_at(self, session: Session) -> datetime:
-        """Return when the session ends if nobody uses it again."""
-        idle_end = policy.idle_end(session.last_seen_at, session.idle_seconds)
-        return session.expires_at if idle_end is None else min(session.expires_at, idle_end)
+    def ends_at(self, session: Session) -> str:
+        """Return when the session ends if nobody uses it again, as the admin writes times."""
+        end = _end_of(session)
+        return str(formats.localize(timezone.localtime(end) if timezone.is_aware(end) else end))
 
     @admin.display(description=_("live"), boolean=True)
     def live(self, session: Session) -> bool:
         """Return whether both limits hold."""
-        return self.ends_at(session) > timezone.now()
+        return _end_of(session) > timezone.now()
 
     @admin.display(description=_("user agent"), ordering="user_agent")
     def short_user_agent(self, session: Session) -> str:
@@ -188,6 +188,11 @@ class SessionAdmin(_ModelAdmin):
     def _report(self, request: HttpRequest, ended: int) -> None:
         text = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended)
         self.message_user(request, text % {"count": ended}, messages.SUCCESS)
+
+
+def _end_of(session: Session) -> datetime:
+    idle_end = policy.idle_end(session.last_seen_at, session.idle_seconds)
+    return session.expires_at if idle_end is None else min(session.expires_at, idle_end)
 
 
 def _ids(queryset: QuerySet[Session]) -> Iterable[int]:
