@@ -98,7 +98,11 @@ class SessionStore(SessionBase):
             return False
         with self._answering():
             found = get_store().find(key.id)
-        return found is not None and keys.same_hash(found.record.secret_hash, key.secret_hash)
+        return (
+            found is not None
+            and found.record.transport == self.transport
+            and keys.same_hash(found.record.secret_hash, key.secret_hash)
+        )
 
     # Writing
 
@@ -164,6 +168,8 @@ class SessionStore(SessionBase):
 
     def _merge(self, data: dict[str, Any]) -> None:
         unproven = keys.parse(self.session_key) if self.handle.key is None else None
+        if unproven is not None and self._is_of_another_transport(unproven):
+            unproven = None
         if self.handle.key is None and unproven is None:
             self.create()
             return
@@ -171,6 +177,11 @@ class SessionStore(SessionBase):
             self.cookie_due |= self.handle.merge(data, key=unproven)
         if self.handle.key is not None:
             self._session_key = self.handle.key.text
+
+    def _is_of_another_transport(self, key: keys.Key) -> bool:
+        with self._answering():
+            found = get_store().find(key.id)
+        return found is not None and found.record.transport != self.transport
 
     def cycle_key(self) -> None:
         """Rotate: the same session under another key. The old key is dead when this returns.
@@ -235,6 +246,14 @@ class SessionStore(SessionBase):
         """Remove expired sessions in batches with short locks."""
         for _ in sessions.purge():
             pass
+
+    def new_bearer(self) -> SessionStore:
+        """Return an empty bearer session, not stored yet, of the same client. This session stays as it is."""
+        from sessionkeeper.bearer import NewBearerSession  # which imports this module
+
+        session = NewBearerSession()
+        session.client.address, session.client.user_agent = self.client.address, self.client.user_agent
+        return session
 
     # Answering
 

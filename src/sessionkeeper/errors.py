@@ -19,6 +19,10 @@ class IdTaken(SessionKeeperError):
     """A session with this id exists already; the caller mints another one."""
 
 
+class NoTransport(SessionKeeperError):
+    """A session cannot begin in a request with a bearer token: its key would reach nobody."""
+
+
 class CorruptPayload(SessionKeeperError):
     """The stored data cannot be read: foreign bytes, a bad signature, another format."""
 

@@ -150,7 +150,7 @@ class Handle:
         change, user_id, rotated = sessions.changes(self._base, data), sessions.user_of(data), False
         moved = self.stored and user_id != self._user_id
         if moved:  # somebody signed in or out, however the data came there
-            if not self.rotated:
+            if not self.rotated and self.transport == COOKIE:
                 self.rotate()
                 key, rotated = self.key or key, True
             self.signing_in = user_id is not None

@@ -4,6 +4,9 @@ A key is exactly 40 base64url characters: 11 for the session id and 29 for the s
 22 that rotate (132 bits) and 7 of family (42 bits). Forty, because tables of others that keep a
 ``session_key`` (Django's own, allauth's) hold that many. The store sees only SHA-256 digests.
 
+Outside of cookies a key travels as a token: ``sess_``, the 40 characters, and six of checksum. The prefix and
+the checksum let a scanner for leaked secrets tell a token from anything else without asking anybody.
+
 The entropy exceeds what OWASP ASVS 5.0 7.2.3 (128 bits) and NIST SP 800-63B-4 5.1 (64 bits) ask for.
 """
 
@@ -16,15 +19,20 @@ import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import NamedTuple
+from zlib import crc32
 
 KEY_LENGTH = 40
 ID_LENGTH = 11
 ROTATING_LENGTH = 22
 FAMILY_LENGTH = 7
+BEARER_PREFIX = "sess_"
+CHECKSUM_LENGTH = 6
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _KEY = re.compile(r"[A-Za-z0-9_-]{40}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
+_BEARER = re.compile(r"sess_([A-Za-z0-9_-]{40})([0-9A-Za-z]{6})", re.ASCII)
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Ids are 63 bits, so that they fit a signed 64-bit column: 41 bits of milliseconds since 2020, enough
 # until 2089, then 22 random bits.
 _EPOCH_MS = 1_577_836_800_000
@@ -85,6 +93,22 @@ def parse(text: object) -> Key | None:
     return None if session_id is None else Key(session_id, text[ID_LENGTH:])
 
 
+def to_bearer(key: Key) -> str:
+    """Return the 51 characters of a token: prefix, key, and the CRC-32 of the key in base 62."""
+    return BEARER_PREFIX + key.text + _checksum(key.text)
+
+
+def parse_bearer(text: object) -> Key | None:
+    """Return the key that a token spells, or None for anything of another shape. Never raises.
+
+    The checksum tells a mistyped or cut-off token without asking the store. It is no proof of anything.
+    """
+    match = _BEARER.fullmatch(text) if isinstance(text, str) else None
+    if match is None or _checksum(match[1]) != match[2]:
+        return None
+    return parse(match[1])
+
+
 def encode_id(session_id: int) -> str:
     """Return the 11 base64url characters that name a session in public."""
     return urlsafe_b64encode(session_id.to_bytes(8, "big"))[:ID_LENGTH].decode("ascii")
@@ -103,6 +127,14 @@ def parse_id(text: object) -> int | None:
 def same_hash(left: bytes, right: bytes) -> bool:
     """Compare two digests in constant time."""
     return hmac.compare_digest(left, right)
+
+
+def _checksum(text: str) -> str:
+    value, digits = crc32(text.encode("ascii")), ""
+    for _ in range(CHECKSUM_LENGTH):
+        value, digit = divmod(value, len(_BASE62))
+        digits = _BASE62[digit] + digits
+    return digits
 
 
 def _new_id() -> int:

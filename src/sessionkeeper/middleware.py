@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
@@ -20,14 +21,17 @@ from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
 from sessionkeeper import conf, current, forgotten, principal, problems, sessions
+from sessionkeeper.bearer import BearerSession
 from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.errors import NoTransport, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.policy import touch_due
-from sessionkeeper.record import SessionStatus, Verdict
-from sessionkeeper.transport import Cookie
+from sessionkeeper.record import BEARER, SessionStatus, Verdict
+from sessionkeeper.transport import Bearer, Cookie
 
 #: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
 PASSIVE_HEADER = "X-Session-Passive"
+#: What a 401 says where a token was refused (RFC 6750, section 3).
+BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 
@@ -42,16 +46,25 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 "sessionkeeper.middleware.SessionMiddleware needs SESSION_ENGINE = 'sessionkeeper.engine'."
             )
 
-    def process_request(self, request: Any) -> None:
-        """Take the key from the cookie. Nothing is read yet."""
+    def process_request(self, request: Any) -> Any:
+        """Take the key from the cookie or the bearer token. Nothing is read yet."""
         current.begin()
         if settings.DEBUG:
             forgotten.begin()
-        session: Any = self.SessionStore(Cookie.read(request))
+        cookie, token = Cookie.read(request), Bearer.read(request)
+        session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
         session.client.address = request.META.get("REMOTE_ADDR") or ""
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         request.session = session
+        if token is None:
+            return None
+        if cookie is not None:
+            request.session = self.SessionStore()
+            return _refuse_both(request)
+        # No cookie is read for this request, so nobody can send it through a browser that is signed in.
+        request.csrf_processing_done = True
+        return None
 
     def __call__(self, request: Any) -> Any:
         """Handle a request. An outage that even Django's error page stumbled over is answered here."""
@@ -62,7 +75,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop; a thread is taken only to write."""
-        self.process_request(request)
+        refusal = self.process_request(request)
+        if refusal is not None:
+            return refusal
         try:
             response: Any = await self.get_response(request)  # type: ignore[misc]
         except StoreUnavailable as error:
@@ -73,6 +88,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_exception(self, request: Any, exception: Exception) -> Any:
         """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""
+        if isinstance(exception, NoTransport):
+            return _no_session(request)
         return _unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
 
     def process_response(self, request: Any, response: Any) -> Any:
@@ -91,7 +108,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return _unavailable(request, error)
         except StaleSession:
             return problems.SESSION_ROTATED.response(request)
+        except NoTransport:
+            return _no_session(request)
         except SessionGone as error:
+            if session.transport == BEARER:
+                return response if current.get().ended else _token_invalid(request)
             if current.get().ended:  # the request disabled or deleted its own user
                 _take_cookie(response)
                 return response
@@ -118,7 +139,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             Cookie.write(response, str(session.session_key), session.cookie_age())
             _forbid_caching(response)
         if session.accessed:
-            Cookie.vary(response)
+            (Bearer if session.transport == BEARER else Cookie).vary(response)
             if SESSION_KEY in getattr(session, "_session_cache", {}) and not response.has_header(
                 "Cache-Control"
             ):
@@ -145,14 +166,22 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
 
 def _get_user(request: Any) -> Any:
     if not hasattr(request, "_cached_user"):
-        request._cached_user = principal.get_user(request)
+        request._cached_user = _unless_restricted(request, principal.get_user(request))
     return request._cached_user
 
 
 async def _aget_user(request: Any) -> Any:
     if not hasattr(request, "_acached_user"):
-        request._acached_user = await principal.aget_user(request)
+        request._acached_user = _unless_restricted(request, await principal.aget_user(request))
     return request._acached_user
+
+
+def _unless_restricted(request: Any, user: Any) -> Any:
+    """Return nobody for a bearer session with scopes: views that know no scopes are closed to it."""
+    session = request.session
+    if session.transport == BEARER and session.scopes is not None:
+        return AnonymousUser()
+    return user
 
 
 def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus:
@@ -165,6 +194,8 @@ def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus
     if not (session.accessed or session.modified):
         return SessionStatus.UNUSED
     if session.is_empty():
+        if session.transport == BEARER:
+            return SessionStatus.UNUSED
         # A live session whose secret is another one now keeps its cookie: this may be a late response, and
         # must not take the new key away.
         ended = session.flushed or session.handle.verdict in (Verdict.GONE, Verdict.MALFORMED)
@@ -175,7 +206,7 @@ def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus
 
 
 def _cookie_due(request: Any, response: Any, session: SessionStore) -> bool:
-    if session.is_empty() or not (session.accessed or session.modified):
+    if session.transport == BEARER or session.is_empty() or not (session.accessed or session.modified):
         return False
     if response.status_code >= _SERVER_ERROR:
         # The view failed after the key was changed: without the new one the client would be signed out,
@@ -217,3 +248,27 @@ def _forbid_caching(response: Any) -> None:
 
 def _unavailable(request: Any, error: StoreUnavailable) -> Any:
     return problems.STORE_UNAVAILABLE.response(request, headers={"Retry-After": str(error.retry_after)})
+
+
+def _refuse_both(request: Any) -> Any:
+    """Answer a request with a cookie and a token: which of the two it means is not for us to guess."""
+    response = problems.TWO_TRANSPORTS.response(request)
+    Cookie.vary(response)
+    Bearer.vary(response)
+    return response
+
+
+def _no_session(request: Any) -> Any:
+    """Answer a request that would begin a session, in vain, because its client could not be given the key."""
+    if request.session.handle.verdict is not Verdict.LIVE:
+        return _token_invalid(request)
+    response = problems.NO_TRANSPORT.response(request)
+    Bearer.vary(response)
+    return response
+
+
+def _token_invalid(request: Any) -> Any:
+    challenge = {"WWW-Authenticate": BEARER_CHALLENGE}
+    response = problems.TOKEN_INVALID.response(request, headers=challenge)
+    Bearer.vary(response)
+    return response

@@ -67,6 +67,33 @@ SESSION_ROTATED = Problem(
         "Another request signed in while this one ran, so its changes were not kept. Send it again."
     ),
 )
+TWO_TRANSPORTS = Problem(
+    "two_transports",
+    400,
+    gettext_lazy("Two sessions in one request"),
+    gettext_lazy("Send either the session cookie or the bearer token, not both."),
+)
+NO_TRANSPORT = Problem(
+    "no_transport",
+    400,
+    gettext_lazy("A bearer token cannot begin a session"),
+    gettext_lazy(
+        "Signing in gives a cookie, and this request came with a bearer token. Send it without the "
+        "Authorization header; a token for a program is made at tokens/."
+    ),
+)
+TOKEN_INVALID = Problem(
+    "token_invalid",
+    401,
+    gettext_lazy("The token is not valid"),
+    gettext_lazy("No session goes with this bearer token: it expired, was ended, or is mistyped."),
+)
+INSUFFICIENT_SCOPE = Problem(
+    "insufficient_scope",
+    403,
+    gettext_lazy("The token's scopes do not allow this"),
+    gettext_lazy("The token is restricted to scopes, and this is not among what they open."),
+)
 
 
 def prefers_html(request: HttpRequest) -> bool:

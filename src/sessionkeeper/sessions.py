@@ -23,6 +23,8 @@ from sessionkeeper.stores import codec, get_store
 
 #: Key in the session data under which Django keeps what ``set_expiry`` was given.
 EXPIRY_KEY = "_session_expiry"
+#: Key in the session data that holds the scopes of a bearer session, a list of texts.
+SCOPES_KEY = "_sessionkeeper_scopes"
 #: Sessions that one step of a walk over all of them looks at.
 BATCH = 500
 _LONGEST_IDLE = 2**31 - 1
@@ -105,6 +107,14 @@ def user_of(data: dict[str, Any]) -> Any:
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None
     return value
+
+
+def scopes_of(data: dict[str, Any]) -> list[str] | None:
+    """Return the scopes that a session is restricted to; None: it is not restricted."""
+    if SCOPES_KEY not in data:
+        return None
+    scopes = data[SCOPES_KEY]
+    return [scope for scope in scopes if isinstance(scope, str)] if isinstance(scopes, list) else []
 
 
 def changes(base: str | None, data: dict[str, Any]) -> Changes:

@@ -1,4 +1,7 @@
-"""How a session key travels. Here: in the cookie that ``SESSION_COOKIE_NAME`` names."""
+"""How a session key travels: in the cookie that ``SESSION_COOKIE_NAME`` names, or as a bearer token.
+
+A session has one transport. Neither opens sessions of the other.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils.cache import patch_vary_headers
+
+from sessionkeeper.keys import BEARER_PREFIX
+from sessionkeeper.record import BEARER, COOKIE
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
 class Cookie:
     """Browsers. Name, path, domain and flags are Django's ``SESSION_COOKIE_*`` settings."""
 
-    name = "cookie"
+    name = COOKIE
 
     @staticmethod
     def read(request: HttpRequest) -> str | None:
@@ -50,3 +56,25 @@ class Cookie:
     def vary(response: HttpResponseBase) -> None:
         """Tell caches that the answer depends on the cookie."""
         patch_vary_headers(response, ("Cookie",))
+
+
+class Bearer:
+    """What is not a browser: ``Authorization: Bearer sess_…`` (RFC 6750), and nowhere else.
+
+    Never the query string, which ends up in logs and histories, nor the body. Other tokens of the scheme
+    (JWTs and the like) belong to others and are left alone.
+    """
+
+    name = BEARER
+
+    @staticmethod
+    def read(request: HttpRequest) -> str | None:
+        """Return the token that the client presented, well-formed or not; None without one of ours."""
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        token = token.strip(" ")
+        return token if scheme.lower() == "bearer" and token.startswith(BEARER_PREFIX) else None
+
+    @staticmethod
+    def vary(response: HttpResponseBase) -> None:
+        """Tell caches that the answer depends on the header."""
+        patch_vary_headers(response, ("Authorization",))

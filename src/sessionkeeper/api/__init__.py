@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from sessionkeeper.api.authentication import SessionAuthentication
+from sessionkeeper.api.tokens import TokenAuthentication
 
-__all__ = ["SessionAuthentication"]
+__all__ = ["SessionAuthentication", "TokenAuthentication"]

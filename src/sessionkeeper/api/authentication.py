@@ -12,6 +12,7 @@ from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from sessionkeeper import csrf
+from sessionkeeper.record import COOKIE
 
 
 class CsrfFailed(exceptions.PermissionDenied):
@@ -34,14 +35,25 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
     Not signed in: 401 with ``WWW-Authenticate`` (DRF's own class answers 403). Signed in and not allowed:
     403. Signed in, an unsafe method and no CSRF token: 403 that names the cookie, the header and the
-    endpoint.
+    endpoint. Bearer sessions are left to :class:`TokenAuthentication`.
     """
 
     realm = "api"
 
-    def authenticate_header(self, request: Request) -> str:
-        """Return the challenge that makes DRF answer 401."""
+    def authenticate(self, request: Request) -> Any:
+        """Return the user whom the session in the cookie authenticates, or None."""
+        session = getattr(django_request(request), "session", None)
+        if getattr(session, "transport", COOKIE) != COOKIE:
+            return None
+        return super().authenticate(request)
+
+    def challenge(self, request: Request) -> str:
+        """Return this scheme's part of ``WWW-Authenticate``."""
         return f'Session realm="{self.realm}"'
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenges of the view, which make DRF answer 401."""
+        return challenges(request, self)
 
     def enforce_csrf(self, request: Request) -> None:
         """Run Django's own check.
@@ -63,6 +75,12 @@ class CheckedSessionAuthentication(SessionAuthentication):
         """Check first, then look who it is."""
         self.enforce_csrf(request)
         return super().authenticate(request)
+
+
+def challenges(request: Request, first: Any) -> str:
+    """Return the challenges of all our classes in a view: DRF itself names only the ``first`` one's."""
+    ours = [one for one in request.authenticators or () if hasattr(one, "challenge")]
+    return ", ".join([one.challenge(request) for one in ours or [first]])
 
 
 def django_request(request: Request) -> HttpRequest:
