@@ -1,20 +1,28 @@
-"""Says why a request failed Django's CSRF check, and what to send instead.
+"""CSRF without tokens where the browser says who sends, and messages that say what to send where it does not.
 
-The check itself is Django's: its middleware, its token, its cookie, its settings.
+The fallback is Django's check: its middleware, its token, its cookie, its settings.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.middleware import csrf as django_csrf
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_callable, reverse
+from django.utils.log import log_response
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from sessionkeeper import fetch_metadata
+from sessionkeeper.fetch_metadata import Verdict
 from sessionkeeper.problems import Problem, prefers_html
+
+logger = logging.getLogger("django.security.csrf")
 
 #: Name of the route that hands out a token, when ``sessionkeeper.api.urls`` is included.
 TOKEN_ROUTE = "sessionkeeper-api:csrf"  # noqa: S105 - the name of a route
@@ -30,7 +38,43 @@ COOKIE_MALFORMED = _problem("csrf_cookie_malformed", gettext_lazy("The CSRF cook
 TOKEN_MISSING = _problem("csrf_token_missing", gettext_lazy("The request has no CSRF token."))
 TOKEN_INCORRECT = _problem(
     "csrf_token_incorrect",
-    gettext_lazy("The CSRF token does not belong to the CSRF cookie; it changes when somebody signs in."),
+    gettext_lazy(
+        "The CSRF token does not belong to the CSRF cookie; it changes when somebody signs in. Nothing was "
+        "done: keep what was typed, get the new token, and send the same request again."
+    ),
+)
+CROSS_SITE = _problem(
+    "csrf_cross_site",
+    gettext_lazy(
+        "The browser says that a page of another site sent this request. If that site is yours, the "
+        "operator of this one lists its origin, with its scheme, in CSRF_TRUSTED_ORIGINS; it sends the CSRF "
+        "token too."
+    ),
+)
+SAME_SITE = _problem(
+    "csrf_same_site",
+    gettext_lazy(
+        "The browser says that a page of a sibling domain, or of another port, sent this request. If it is "
+        "yours, the operator of this site lists its origin, with its scheme, in CSRF_TRUSTED_ORIGINS; it "
+        "sends the CSRF token too."
+    ),
+)
+ORIGIN_CONTRADICTORY = _problem(
+    "csrf_origin_contradictory",
+    gettext_lazy(
+        "Sec-Fetch-Site says that the request comes from this site, and Origin names another address than "
+        "the one at which the server was reached. Behind a proxy the operator makes it pass the Host header "
+        "on with its port, and sets SECURE_PROXY_SSL_HEADER, or lists the address that browsers see in "
+        "CSRF_TRUSTED_ORIGINS."
+    ),
+)
+ORIGIN_HIDDEN = _problem(
+    "csrf_origin_hidden",
+    gettext_lazy(
+        "The browser hides where the request comes from (Origin: null). That is so on pages with "
+        "Referrer-Policy: no-referrer (use same-origin), in sandboxed frames, and after a redirect from "
+        "another site."
+    ),
 )
 ORIGIN_UNTRUSTED = _problem(
     "csrf_origin_untrusted",
@@ -64,6 +108,10 @@ REFERER_UNTRUSTED = _problem(
 FAILED = _problem("csrf_failed", gettext_lazy("The request did not pass the CSRF check."))
 
 PROBLEMS = (
+    CROSS_SITE,
+    SAME_SITE,
+    ORIGIN_CONTRADICTORY,
+    ORIGIN_HIDDEN,
     COOKIE_MISSING,
     COOKIE_MALFORMED,
     TOKEN_MISSING,
@@ -77,6 +125,10 @@ PROBLEMS = (
 )
 
 _EXACT = {
+    Verdict.CROSS_SITE.value: CROSS_SITE,
+    Verdict.SAME_SITE.value: SAME_SITE,
+    Verdict.CONTRADICTION.value: ORIGIN_CONTRADICTORY,
+    django_csrf.REASON_BAD_ORIGIN % "null": ORIGIN_HIDDEN,
     django_csrf.REASON_NO_CSRF_COOKIE: COOKIE_MISSING,
     django_csrf.REASON_CSRF_TOKEN_MISSING: TOKEN_MISSING,
     django_csrf.REASON_NO_REFERER: REFERER_MISSING,
@@ -101,7 +153,7 @@ class Explanation(NamedTuple):
 
 
 def explain(reason: str) -> Explanation:
-    """Return what a reason of Django's CSRF check means and how to send the request instead."""
+    """Return what a reason of ours or of Django's CSRF check means and how to send the request instead."""
     problem = _EXACT.get(reason) or next(
         (found for start, found in _BEGINNINGS.items() if reason.startswith(start)), FAILED
     )
@@ -112,10 +164,56 @@ def explain(reason: str) -> Explanation:
 def failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a request that failed the check: ``CSRF_FAILURE_VIEW = "sessionkeeper.csrf.failure"``."""
     problem, detail = explain(reason)
-    if prefers_html(request):
+    if prefers_html(request) and problem in _CURED_BY_TOKEN:
         advice = _("In a browser: allow cookies for this site, reload the page, and send the form again.")
+        if problem is TOKEN_INCORRECT:
+            advice = _(
+                "In a browser: go back, where most browsers still have what you typed, and copy it; reload "
+                "the page, paste it, and send the form again."
+            )
         detail = f"{detail} {advice}"
     return problem.response(request, detail)
+
+
+class FetchMetadataMiddleware:
+    """Lets requests of the site's own pages pass without a token, and refuses those of other sites.
+
+    It stands before Django's ``CsrfViewMiddleware``, which stays and checks the rest. Views marked with
+    ``csrf_exempt`` stay exempt. It reads two headers, and asks neither session nor store.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            self.process_view = self._aprocess_view  # type: ignore[method-assign]  # no thread for a look
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Pass the request on: the look at it comes when the view is known."""
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
+        """Answer for the view when the request is refused."""
+        reason = fetch_metadata.check(request)
+        return None if reason is None or getattr(view, "csrf_exempt", False) else refuse(request, reason)
+
+    async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
+        reason = fetch_metadata.check(request)
+        if reason is None or getattr(view, "csrf_exempt", False):
+            return None
+        return await sync_to_async(refuse)(request, reason)  # the project's failure view may ask a database
+
+
+def refuse(request: HttpRequest, reason: str) -> HttpResponse:
+    """Answer as Django's check does: with ``CSRF_FAILURE_VIEW`` and a line in its log."""
+    response: HttpResponse = get_callable(settings.CSRF_FAILURE_VIEW)(request, reason=reason)
+    log_response(
+        "Forbidden (%s): %s", reason, request.path, response=response, request=request, logger=logger
+    )
+    return response
 
 
 def header_name() -> str:

@@ -1,6 +1,7 @@
 """Checks of ``MIDDLEWARE``: what is missing, what stands in the wrong place, what does not go together."""
 
 import pytest
+from django.core.checks.security.csrf import check_csrf_middleware
 
 from sessionkeeper import checks
 from sessionkeeper.checks import middleware
@@ -11,6 +12,7 @@ OUR_AUTH = "sessionkeeper.middleware.AuthenticationMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+FETCH = "sessionkeeper.csrf.FetchMetadataMiddleware"
 CACHE = "django.middleware.cache.UpdateCacheMiddleware"
 
 
@@ -68,6 +70,18 @@ def test_csrf_tokens_in_sessions_need_the_session_first(found, settings):
     settings.CSRF_USE_SESSIONS = True
     assert found(CSRF, OUR_SESSION, OUR_AUTH) == {"E005"}
     assert found(OUR_SESSION, CSRF, OUR_AUTH) == set()
+
+
+def test_looking_where_a_request_comes_from_is_too_late_after_djangos_check(found):
+    assert found(OUR_SESSION, CSRF, FETCH, OUR_AUTH) == {"W008"}
+    assert found(FETCH, OUR_SESSION, CSRF, OUR_AUTH) == set()
+    assert found(OUR_SESSION, FETCH, CSRF, OUR_AUTH) == set()
+
+
+def test_it_does_not_stand_in_for_djangos_check(found, settings):
+    assert found(OUR_SESSION, FETCH, OUR_AUTH) == {"W005"}
+    settings.MIDDLEWARE = [OUR_SESSION, FETCH, CSRF, OUR_AUTH]
+    assert check_csrf_middleware(None) == []
 
 
 def test_a_cache_inside_the_session_is_a_warning(found):

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
-from sessionkeeper import csrf
+from sessionkeeper import csrf, fetch_metadata
 from sessionkeeper.record import COOKIE
 
 
@@ -56,14 +56,16 @@ class SessionAuthentication(authentication.SessionAuthentication):
         return challenges(request, self)
 
     def enforce_csrf(self, request: Request) -> None:
-        """Run Django's own check.
+        """Ask where the request comes from, then run Django's own check if the browser did not say.
 
         Raises:
-            CsrfFailed: it refused the request.
+            CsrfFailed: one of them refused the request.
         """
         check = authentication.CSRFCheck(_never_called)
         check.process_request(django_request(request))
-        reason = check.process_view(django_request(request), _never_called, (), {})
+        reason = fetch_metadata.check(django_request(request)) or check.process_view(
+            django_request(request), _never_called, (), {}
+        )
         if reason:
             raise CsrfFailed(str(reason))
 

@@ -15,6 +15,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
 
 from sessionkeeper.checks import engine
+from sessionkeeper.csrf import FetchMetadataMiddleware
 from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
 
 
@@ -78,6 +79,14 @@ def check_order() -> Iterator[CheckMessage]:
             "CSRF_USE_SESSIONS is on, and CsrfViewMiddleware has no SessionMiddleware before it.",
             hint="Put 'sessionkeeper.middleware.SessionMiddleware' before it.",
             id="sessionkeeper.E005",
+        )
+    ours = entries(FetchMetadataMiddleware)
+    if ours and csrf and csrf[0].place < ours[0].place:
+        yield Warning(
+            f"{ours[0].path!r} stands after {csrf[0].path!r}: requests without a token are refused before "
+            "anybody looks where they come from.",
+            hint="Put it right before 'django.middleware.csrf.CsrfViewMiddleware'.",
+            id="sessionkeeper.W008",
         )
     caches = entries(UpdateCacheMiddleware)
     if sessions and caches and caches[-1].place > sessions[0].place:

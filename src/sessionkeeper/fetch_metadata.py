@@ -1,0 +1,108 @@
+"""Where a request comes from, by what browsers say of it and no page can forge.
+
+``Sec-Fetch-Site`` names the relation of the page to this site, ``Origin`` the page's origin. Browsers send
+both with every unsafe request, the first only to https and to loopback addresses.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.utils.http import is_same_domain
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class Verdict(Enum):
+    """What the headers say. The refused ones have the reason that the CSRF failure view is given."""
+
+    #: A page of this origin sent the request: no token is needed.
+    OWN = "own"
+    #: Nobody says so, or a trusted origin sent it: Django's check of origin and token decides.
+    TOKEN = "token"  # noqa: S105 - no secret
+    CROSS_SITE = "Fetch Metadata check failed - another site sent the request."
+    SAME_SITE = "Fetch Metadata check failed - another origin of the same site sent the request."
+    CONTRADICTION = "Fetch Metadata check failed - Sec-Fetch-Site and Origin contradict each other."
+
+
+REFUSED = frozenset({Verdict.CROSS_SITE, Verdict.SAME_SITE, Verdict.CONTRADICTION})
+
+
+def check(request: HttpRequest) -> str | None:
+    """Return why an unsafe request is refused; None when it passes or Django's check has to decide.
+
+    One that passes is marked so that Django's middleware, its decorators and REST framework let it pass too.
+    """
+    if (
+        getattr(request, "csrf_processing_done", False)
+        or request.method in SAFE_METHODS
+        or getattr(request, "_dont_enforce_csrf_checks", False)  # as Django's test client asks
+    ):
+        return None
+    verdict = judge(request)
+    if verdict is Verdict.OWN:
+        request.csrf_processing_done = True  # type: ignore[attr-defined]  # Django's own mark
+    return verdict.value if verdict in REFUSED else None
+
+
+def judge(request: HttpRequest) -> Verdict:
+    """Return what the headers of an unsafe request say."""
+    site, origin = request.META.get("HTTP_SEC_FETCH_SITE"), request.META.get("HTTP_ORIGIN")
+    match site:
+        case None:
+            return Verdict.OWN if origin is not None and _is_own(request, origin) else Verdict.TOKEN
+        case "same-origin":
+            return _of_same_origin(request, origin)
+        case "cross-site" | "same-site":
+            if origin is not None and is_trusted(origin):
+                return Verdict.TOKEN
+            return Verdict.CROSS_SITE if site == "cross-site" else Verdict.SAME_SITE
+        case _:  # "none", a value of tomorrow, or the header twice
+            return Verdict.TOKEN
+
+
+def _of_same_origin(request: HttpRequest, origin: str | None) -> Verdict:
+    own = own_origin(request)
+    if own is None or origin == "null":
+        return Verdict.TOKEN
+    if origin is None or origin.lower() == own or is_trusted(origin):
+        return Verdict.OWN
+    return Verdict.CONTRADICTION
+
+
+def _is_own(request: HttpRequest, origin: str) -> bool:
+    return origin.lower() == own_origin(request)
+
+
+def own_origin(request: HttpRequest) -> str | None:
+    """Return the origin at which the request reached this site; None if the host is not an allowed one."""
+    try:
+        host = request.get_host().lower()
+    except DisallowedHost:
+        return None
+    secure = request.is_secure()
+    # Browsers leave the default port out of Origin; a proxy may have put it into Host.
+    host = host.removesuffix(":443" if secure else ":80")
+    return f"{'https' if secure else 'http'}://{host}"
+
+
+def is_trusted(origin: str) -> bool:
+    """Whether ``CSRF_TRUSTED_ORIGINS`` lists the origin, by Django's rules."""
+    if "*" not in origin and origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    try:
+        given = urlsplit(origin)
+    except ValueError:
+        return False
+    patterns = [urlsplit(each) for each in settings.CSRF_TRUSTED_ORIGINS if "*" in each]
+    return any(
+        given.scheme == pattern.scheme and is_same_domain(given.netloc, pattern.netloc.lstrip("*"))
+        for pattern in patterns
+    )
