@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from sessionkeeper import csrf, problems
-from sessionkeeper.errors import SessionGone, StaleSession
+from sessionkeeper.errors import ReauthenticationRequired, SessionGone, StaleSession
 from sessionkeeper.problems import Problem
 
 #: Longest request body, in bytes, that these endpoints read.
@@ -43,6 +43,18 @@ PERMISSION_DENIED = Problem(
     "permission_denied", 403, _("Not allowed"), _("You are signed in, but may not do this.")
 )
 NOT_FOUND = Problem("not_found", 404, _("Not found"), _("There is nothing at this address."))
+REAUTHENTICATION_REQUIRED = Problem(
+    "reauthentication_required",
+    403,
+    _("A fresh proof is needed"),
+    _("Prove the password again, at reauthenticate/, then repeat the request."),
+)
+INVALID_RESET_TOKEN = Problem(
+    "invalid_reset_token",
+    400,
+    _("The link is not valid"),
+    _("It was used, is too old, or is none of this site's. Ask for another one."),
+)
 METHOD_NOT_ALLOWED = Problem(
     "method_not_allowed", 405, _("The method is not allowed"), _("The Allow header names those that are.")
 )
@@ -72,10 +84,14 @@ PROBLEMS = (
     PARSE_ERROR,
     INVALID_CREDENTIALS,
     NOT_AUTHENTICATED,
+    REAUTHENTICATION_REQUIRED,
+    INVALID_RESET_TOKEN,
+    NOT_FOUND,
     METHOD_NOT_ALLOWED,
     SESSION_ENDED,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
+    THROTTLED,
     problems.SESSION_ROTATED,
     problems.STORE_UNAVAILABLE,
     *csrf.PROBLEMS,
@@ -87,9 +103,7 @@ _KNOWN = {
         *PROBLEMS,
         AUTHENTICATION_FAILED,
         PERMISSION_DENIED,
-        NOT_FOUND,
         NOT_ACCEPTABLE,
-        THROTTLED,
     )
 }
 
@@ -107,6 +121,21 @@ class WrongCredentials(exceptions.AuthenticationFailed):
 
     default_code = INVALID_CREDENTIALS.code
     default_detail = INVALID_CREDENTIALS.detail
+
+
+class InvalidResetToken(exceptions.APIException):
+    """The 400 of a password reset."""
+
+    status_code = INVALID_RESET_TOKEN.status
+    default_code = INVALID_RESET_TOKEN.code
+    default_detail = INVALID_RESET_TOKEN.detail
+
+
+class ReauthenticationNeeded(exceptions.PermissionDenied):
+    """The 403 that asks for a fresh proof."""
+
+    default_code = REAUTHENTICATION_REQUIRED.code
+    default_detail = REAUTHENTICATION_REQUIRED.detail
 
 
 class Conflict(exceptions.APIException):
@@ -153,6 +182,8 @@ def _translated(exc: Exception) -> Exception:
             return exceptions.NotFound()
         case PermissionDenied():
             return exceptions.PermissionDenied(*exc.args)
+        case ReauthenticationRequired():
+            return ReauthenticationNeeded()
         case StaleSession():
             return Conflict(problems.SESSION_ROTATED)
         case SessionGone():

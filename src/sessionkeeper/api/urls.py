@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from sessionkeeper.api import views
+from sessionkeeper.api import passwords, sessions, views
 
 app_name = "sessionkeeper-api"
 urlpatterns = [
@@ -12,4 +12,14 @@ urlpatterns = [
     path("login/", views.LoginView.as_view(), name="login"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
     path("session/", views.SessionView.as_view(), name="session"),
+    path("sessions/", sessions.SessionsView.as_view(), name="sessions"),
+    path("sessions/revoke-others/", sessions.RevokeOthersView.as_view(), name="revoke-others"),
+    path("sessions/revoke-all/", sessions.RevokeAllView.as_view(), name="revoke-all"),
+    path("sessions/<str:session_id>/", sessions.OneSessionView.as_view(), name="one-session"),
+    path("reauthenticate/", passwords.ReauthenticateView.as_view(), name="reauthenticate"),
+    path("password/change/", passwords.PasswordChangeView.as_view(), name="password-change"),
+    path("password/reset/", passwords.PasswordResetView.as_view(), name="password-reset"),
+    path(
+        "password/reset/confirm/", passwords.PasswordResetConfirmView.as_view(), name="password-reset-confirm"
+    ),
 ]

@@ -27,6 +27,7 @@ from sessionkeeper.api.authentication import CheckedSessionAuthentication, djang
 from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
 from sessionkeeper.api.problems import WrongCredentials, exception_handler
 from sessionkeeper.api.serializers import LoginSerializer, session_json, user_json
+from sessionkeeper.api.throttling import LoginThrottle
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import InvalidCredentials, SessionGone
 from sessionkeeper.stores import get_store
@@ -101,6 +102,7 @@ class LoginView(Endpoint):
     """Sign in with a username and a password."""
 
     serializer_class = LoginSerializer
+    throttle_classes = [LoginThrottle]
 
     def post(self, request: Request) -> Response:
         """Sign in."""
@@ -117,7 +119,7 @@ class LoginView(Endpoint):
         except InvalidCredentials as error:
             raise WrongCredentials from error
         request.user = user  # so that the browsable API shows who it is now
-        return Response(_whoami(django_request(request), user))
+        return Response(whoami(django_request(request), user))
 
 
 class LogoutView(Endpoint):
@@ -137,10 +139,10 @@ class SessionView(Endpoint):
 
     def get(self, request: Request) -> Response:
         """Return user and session."""
-        return Response(_whoami(django_request(request), request.user))
+        return Response(whoami(django_request(request), request.user))
 
 
-def _whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
+def whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
     """Return user and session of a request in which somebody is signed in."""
     session: Any = request.session
     key, found = session.handle.key, session.handle.found

@@ -1,0 +1,209 @@
+"""A person's own sessions, listed and ended through the API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.test import override_settings
+from django.utils import timezone
+
+from sessionkeeper import keys
+from sessionkeeper.models import Session
+from tests.conftest import PASSWORD
+from tests.http.conftest import AUTH, Api, problem
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+
+
+def signed_in(user, **fields):
+    api = Api()
+    assert api.log_in(user, **fields).status_code == 200
+    return api
+
+
+def id_of(api):
+    return api.whoami().json()["session"]["id"]
+
+
+def age(api, **delta):
+    """Let the last proof of the session's user be so old."""
+    pk = keys.parse_id(id_of(api))
+    Session.objects.filter(pk=pk).update(authenticated_at=timezone.now() - timedelta(**delta))
+
+
+@pytest.mark.any_user
+def test_the_list_has_all_of_the_users_sessions_this_one_first(make_user):
+    ann, bob = make_user(), make_user()
+    first, second, third = (signed_in(ann, label=label) for label in ("one", "two", "three"))
+    signed_in(bob)
+    body = second.get(AUTH + "sessions/").json()
+    assert (body["count"], body["next"], body["previous"]) == (3, None, None)
+    assert [entry["id"] for entry in body["results"]] == [id_of(second), id_of(third), id_of(first)]
+    assert [entry["current"] for entry in body["results"]] == [True, False, False]
+    assert body["results"][1]["label"] == "three"
+
+
+def test_the_list_leaves_out_expired_sessions(make_user):
+    ann = make_user()
+    old, new = signed_in(ann), signed_in(ann)
+    Session.objects.filter(pk=keys.parse_id(id_of(old))).update(expires_at=timezone.now())
+    assert new.get(AUTH + "sessions/").json()["count"] == 1
+
+
+def test_the_list_comes_in_pages(make_user):
+    ann = make_user()
+    apis = [signed_in(ann) for _ in range(3)]
+    body = apis[0].get(AUTH + "sessions/?page_size=2").json()
+    assert len(body["results"]) == 2
+    rest = apis[0].get(body["next"]).json()
+    assert len(rest["results"]) == 1
+    assert rest["next"] is None
+    problem(apis[0].get(AUTH + "sessions/?page=99"), 404, "not_found")
+
+
+def test_the_list_is_for_the_signed_in(api):
+    problem(api.get(AUTH + "sessions/"), 401, "not_authenticated")
+
+
+@pytest.mark.any_user
+def test_another_own_session_is_ended_and_refused_at_its_next_request(make_user):
+    ann = make_user()
+    here, there = signed_in(ann), signed_in(ann)
+    response = here.send(AUTH + f"sessions/{id_of(there)}/", method="delete")
+    assert response.status_code == 204
+    problem(there.whoami(), 401, "not_authenticated")
+    assert here.whoami().status_code == 200
+
+
+def test_ending_the_own_session_signs_out(make_user):
+    here = signed_in(make_user())
+    age(here, days=1)  # no fresh proof is asked for
+    response = here.send(AUTH + f"sessions/{id_of(here)}/", method="delete")
+    assert response.status_code == 204
+    assert response.cookies["sessionid"].value == ""
+    problem(here.whoami(), 401, "not_authenticated")
+
+
+@pytest.mark.parametrize("name", ["AAAAAAAAAAA", "!", "DKuPsh4zVXENgiX1", "x" * 500, "%00", "é"])
+def test_what_is_no_own_session_is_not_found(make_user, name):
+    here = signed_in(make_user())
+    problem(here.send(AUTH + f"sessions/{name}/", method="delete"), 404, "not_found")
+
+
+def test_another_users_session_looks_as_if_it_never_was(make_user):
+    here, theirs = signed_in(make_user()), signed_in(make_user())
+    unknown = here.send(AUTH + "sessions/AAAAAAAAAAA/", method="delete")
+    foreign = here.send(AUTH + f"sessions/{id_of(theirs)}/", method="delete")
+    assert foreign.status_code == 404
+    assert foreign.content == unknown.content
+    assert theirs.whoami().status_code == 200
+
+
+def test_ending_others_asks_for_a_fresh_proof_and_takes_it(make_user):
+    ann = make_user()
+    here, there = signed_in(ann), signed_in(ann)
+    target = AUTH + f"sessions/{id_of(there)}/"
+    age(here, minutes=16)
+    problem(here.send(target, method="delete"), 403, "reauthentication_required")
+    problem(here.send(AUTH + "sessions/revoke-others/"), 403, "reauthentication_required")
+    problem(here.send(AUTH + "sessions/revoke-all/"), 403, "reauthentication_required")
+    assert there.whoami().status_code == 200
+    before = here.key
+    assert here.send(AUTH + "reauthenticate/", {"password": PASSWORD}).status_code == 200
+    assert here.key != before
+    assert here.send(target, method="delete").status_code == 204
+
+
+@override_settings(SESSIONKEEPER={"REAUTHENTICATE_AFTER": timedelta(hours=1)})
+def test_how_long_a_proof_counts_is_a_setting(make_user):
+    here = signed_in(make_user())
+    age(here, minutes=59)
+    assert here.send(AUTH + "sessions/revoke-others/").json() == {"revoked": 0}
+
+
+def test_revoke_others_ends_all_but_this_one(make_user):
+    ann = make_user()
+    here, *others = (signed_in(ann) for _ in range(3))
+    stranger = signed_in(make_user())
+    assert here.send(AUTH + "sessions/revoke-others/").json() == {"revoked": 2}
+    assert here.whoami().status_code == 200
+    assert stranger.whoami().status_code == 200
+    for other in others:
+        problem(other.whoami(), 401, "not_authenticated")
+
+
+def test_revoke_all_ends_this_one_too(make_user):
+    ann = make_user()
+    here, there = signed_in(ann), signed_in(ann)
+    response = here.send(AUTH + "sessions/revoke-all/")
+    assert response.json() == {"revoked": 2}
+    assert response.cookies["sessionid"].value == ""
+    for api in (here, there):
+        problem(api.whoami(), 401, "not_authenticated")
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("sessions/AAAAAAAAAAA/", "delete"),
+        ("sessions/revoke-others/", "post"),
+        ("sessions/revoke-all/", "post"),
+        ("reauthenticate/", "post"),
+        ("password/change/", "post"),
+        ("password/reset/", "post"),
+        ("password/reset/confirm/", "post"),
+    ],
+)
+def test_every_unsafe_endpoint_is_csrf_checked_and_uncached(make_user, path, method):
+    here = signed_in(make_user())
+    response = getattr(here, method)(AUTH + path, {}, content_type="application/json")
+    problem(response, 403, "csrf_token_missing")
+    assert "no-store" in response["Cache-Control"]
+
+
+# reauthenticate/
+
+
+def test_a_wrong_password_proves_nothing(make_user):
+    here = signed_in(make_user())
+    age(here, days=1)
+    response = here.send(AUTH + "reauthenticate/", {"password": "wrong"})
+    problem(response, 401, "invalid_credentials")
+    assert "WWW-Authenticate" in response
+    problem(here.send(AUTH + "sessions/revoke-others/"), 403, "reauthentication_required")
+    assert here.whoami().status_code == 200
+
+
+def test_reauthentication_answers_as_session_does(make_user):
+    here = signed_in(make_user())
+    age(here, days=1)
+    body = here.send(AUTH + "reauthenticate/", {"password": PASSWORD}).json()
+    assert body == here.whoami().json()
+    assert body["session"]["amr"] == ["pwd"]
+
+
+def test_the_old_key_is_dead_after_reauthentication(make_user):
+    here = signed_in(make_user())
+    thief = Api()
+    thief.key = here.key
+    here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
+    problem(thief.whoami(), 401, "not_authenticated")
+    assert here.whoami().status_code == 200
+
+
+# throttles
+
+
+@override_settings(REST_FRAMEWORK={"DEFAULT_THROTTLE_RATES": {"sessionkeeper-login": "3/min"}})
+def test_tries_from_one_address_are_limited_whatever_it_claims(make_user):
+    ann = make_user()
+    cache.clear()
+    answers = [
+        Api().log_in(ann, password="wrong", headers={"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(4)
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+    problem(answers[3], 429, "throttled")
+    assert int(answers[3]["Retry-After"]) > 0
+    cache.clear()

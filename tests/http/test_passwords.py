@@ -1,0 +1,157 @@
+"""Password change and reset through the API."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.test import override_settings
+from django.utils import timezone
+
+from sessionkeeper import passwords
+from sessionkeeper.models import Session
+from tests.conftest import PASSWORD
+from tests.http.conftest import AUTH, Api, problem
+
+NEW = "a-much-longer-horse-than-before"
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.http.api_site"),
+]
+
+
+def signed_in(user, password=PASSWORD):
+    api = Api()
+    assert api.log_in(user, password=password).status_code == 200
+    return api
+
+
+def change(api, current=PASSWORD, new=NEW):
+    return api.send(AUTH + "password/change/", {"current_password": current, "new_password": new})
+
+
+@pytest.mark.any_user
+def test_a_change_ends_the_other_sessions_and_renews_this_key(make_user):
+    ann = make_user()
+    here, there = signed_in(ann), signed_in(ann)
+    before = here.key
+    assert change(here).status_code == 204
+    assert here.key != before
+    assert here.whoami().status_code == 200
+    problem(there.whoami(), 401, "not_authenticated")
+    assert Session.objects.count() == 1
+    ann.refresh_from_db()
+    assert ann.check_password(NEW)
+
+
+def test_a_wrong_current_password_is_a_400_of_that_field(make_user):
+    here = signed_in(make_user())
+    response = change(here, current="wrong")
+    problem(response, 400, "invalid")
+    assert list(response.json()["errors"]) == ["current_password"]
+
+
+@override_settings(
+    AUTH_PASSWORD_VALIDATORS=[
+        {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+        {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    ]
+)
+def test_the_projects_validators_are_asked(make_user):
+    here = signed_in(make_user())
+    response = change(here, new="1234")
+    problem(response, 400, "invalid")
+    assert len(response.json()["errors"]["new_password"]) == 2
+
+
+def test_a_change_asks_for_a_fresh_proof(make_user):
+    here = signed_in(make_user())
+    Session.objects.update(authenticated_at=timezone.now() - timedelta(minutes=16))
+    problem(change(here), 403, "reauthentication_required")
+
+
+def test_a_change_is_for_the_signed_in(api):
+    problem(change(api), 401, "not_authenticated")
+
+
+@pytest.mark.parametrize("body", [{}, {"current_password": 1, "new_password": []}, {"new_password": "x\0"}])
+def test_a_change_with_fields_missing_or_of_other_types_is_a_400(make_user, body):
+    problem(signed_in(make_user()).send(AUTH + "password/change/", body), 400, "invalid")
+
+
+def reset_values(body):
+    """Return uid and token of a mail."""
+    return re.search(r"uid: (\S+)", body)[1], re.search(r"token: (\S+)", body)[1]
+
+
+def ask(api, email):
+    response = api.send(AUTH + "password/reset/", {"email": email})
+    passwords.wait_for_mail()
+    return response
+
+
+def confirm(api, uid, token, new=NEW):
+    return api.send(AUTH + "password/reset/confirm/", {"uid": uid, "token": token, "new_password": new})
+
+
+@pytest.mark.any_user
+def test_a_reset_by_mail_sets_the_password_and_ends_all_sessions(make_user):
+    ann = make_user(email="ann@example.org")
+    signed = signed_in(ann)
+    visitor = Api()
+    assert ask(visitor, "ann@example.org").status_code == 204
+    (message,) = mail.outbox
+    assert message.to == ["ann@example.org"]
+    uid, token = reset_values(message.body)
+    assert confirm(visitor, uid, token).status_code == 204
+    problem(signed.whoami(), 401, "not_authenticated")
+    signed_in(ann, password=NEW)
+    problem(confirm(visitor, uid, token), 400, "invalid_reset_token")
+
+
+def test_the_answer_does_not_tell_whether_somebody_has_the_address(make_user):
+    make_user(email="ann@example.org")
+    known, unknown = ask(Api(), "ann@example.org"), ask(Api(), "nobody@example.org")
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content) == (204, b"")
+    assert ask(Api(), "not an address").status_code == 204
+    assert len(mail.outbox) == 1
+
+
+def test_a_disabled_user_gets_no_mail(make_user):
+    make_user(email="ann@example.org", is_active=False)
+    assert ask(Api(), "ann@example.org").status_code == 204
+    assert mail.outbox == []
+
+
+@pytest.mark.parametrize(
+    ("uid", "token"),
+    [("", ""), ("x", "y"), ("MQ", "c1-0"), ("é", "\n"), ("MQ", "x" * 200), ("_____w", "a-b")],
+)
+def test_what_is_no_token_of_ours_is_a_400(api, uid, token):
+    assert confirm(api, uid, token).status_code == 400
+
+
+@override_settings(
+    AUTH_PASSWORD_VALIDATORS=[{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
+)
+def test_a_refused_password_leaves_the_token_good(make_user):
+    make_user(email="ann@example.org")
+    ask(Api(), "ann@example.org")
+    uid, token = reset_values(mail.outbox[0].body)
+    visitor = Api()
+    problem(confirm(visitor, uid, token, new="short"), 400, "invalid")
+    assert confirm(visitor, uid, token).status_code == 204
+
+
+def test_a_mail_that_cannot_be_sent_is_logged_and_not_answered(make_user, monkeypatch, caplog):
+    make_user(email="ann@example.org")
+
+    def refuse(*args, **options):
+        raise OSError("no mail today")
+
+    monkeypatch.setattr("django.core.mail.message.EmailMessage.send", refuse)
+    assert ask(Api(), "ann@example.org").status_code == 204
+    assert "no mail today" in caplog.text
