@@ -15,7 +15,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from sessionkeeper import conf, sessions
-from sessionkeeper.errors import InvalidCredentials, NoSuchSession, SessionGone
+from sessionkeeper.errors import InvalidCredentials, NoSuchSession, NoTransport, SessionGone
+from sessionkeeper.record import COOKIE
 from sessionkeeper.stepup import PASSWORD, require_recent
 from sessionkeeper.stores import get_store
 
@@ -39,13 +40,16 @@ def log_in(
 
     Raises:
         InvalidCredentials: no backend takes the credentials. Nothing was changed.
+        NoTransport: the request came with a bearer token, and the answer has no place for another key.
         SessionGone: the session was ended while this ran. Nobody is signed in.
         StoreUnavailable: the store did not answer. Nobody is signed in.
     """
+    session: Any = request.session
+    if session.transport != COOKIE:
+        raise NoTransport
     user = auth.authenticate(request, **credentials)
     if user is None:
         raise InvalidCredentials
-    session: Any = request.session
     session.set_expiry(None)  # what the last sign-in chose is not this one's choice
     session.client.label = label
     session.client.amr = PASSWORD if "password" in credentials else ""

@@ -23,6 +23,7 @@ class Issued(NamedTuple):
     token: str
     session_id: int
     user: Any
+    scopes: list[str] | None
 
     def __repr__(self) -> str:
         """Leave the token out: a log line must not hold it."""
@@ -53,15 +54,16 @@ def issue(
     session = own.new_bearer()
     session.client.label = label
     session.client.amr = PASSWORD if "password" in credentials else ""
-    if scopes is not None:
-        session[sessions.SCOPES_KEY] = sorted(set(scopes))
+    granted = None if scopes is None else sorted(set(scopes))
+    if granted is not None:
+        session[sessions.SCOPES_KEY] = granted
     with _aside(request, session):
         auth.login(request, user)
         session.save()
     key = session.handle.key
     if key is None:  # a receiver of user_logged_in has ended it
         raise SessionGone
-    return Issued(keys.to_bearer(key), key.id, user)
+    return Issued(keys.to_bearer(key), key.id, user, granted)
 
 
 @contextmanager

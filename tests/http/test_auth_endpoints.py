@@ -315,7 +315,7 @@ def test_logout_when_signed_out_is_a_204_too(api):
 def test_session_is_a_401_when_signed_out(api):
     response = api.whoami()
     problem(response, 401, "not_authenticated")
-    assert response["WWW-Authenticate"] == 'Session realm="api"'
+    assert response["WWW-Authenticate"] == 'Session realm="api", Bearer realm="api"'
 
 
 # Every answer

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from sessionkeeper.api.authentication import SessionAuthentication
-from sessionkeeper.api.tokens import TokenAuthentication
+from sessionkeeper.api.token_authentication import TokenAuthentication
 
 __all__ = ["SessionAuthentication", "TokenAuthentication"]

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from sessionkeeper import csrf, problems
-from sessionkeeper.errors import ReauthenticationRequired, SessionGone, StaleSession
+from sessionkeeper.errors import NoTransport, ReauthenticationRequired, SessionGone, StaleSession
 from sessionkeeper.problems import Problem
 
 #: Longest request body, in bytes, that these endpoints read.
@@ -92,6 +92,10 @@ PROBLEMS = (
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     THROTTLED,
+    problems.TWO_TRANSPORTS,
+    problems.NO_TRANSPORT,
+    problems.TOKEN_INVALID,
+    problems.INSUFFICIENT_SCOPE,
     problems.SESSION_ROTATED,
     problems.STORE_UNAVAILABLE,
     *csrf.PROBLEMS,
@@ -136,6 +140,14 @@ class ReauthenticationNeeded(exceptions.PermissionDenied):
 
     default_code = REAUTHENTICATION_REQUIRED.code
     default_detail = REAUTHENTICATION_REQUIRED.detail
+
+
+class BeginsNoSession(exceptions.APIException):
+    """The 400 of a login with a bearer token."""
+
+    status_code = problems.NO_TRANSPORT.status
+    default_code = problems.NO_TRANSPORT.code
+    default_detail = problems.NO_TRANSPORT.detail
 
 
 class Conflict(exceptions.APIException):
@@ -184,6 +196,8 @@ def _translated(exc: Exception) -> Exception:
             return exceptions.PermissionDenied(*exc.args)
         case ReauthenticationRequired():
             return ReauthenticationNeeded()
+        case NoTransport():
+            return BeginsNoSession()
         case StaleSession():
             return Conflict(problems.SESSION_ROTATED)
         case SessionGone():

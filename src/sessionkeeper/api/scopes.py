@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from sessionkeeper.api.authentication import django_request
-from sessionkeeper.api.tokens import restricted_to
+from sessionkeeper.api.token_authentication import restricted_to
 from sessionkeeper.problems import INSUFFICIENT_SCOPE
 
 

@@ -1,86 +1,102 @@
-"""Authentication by bearer token for Django REST Framework.
-
-DRF imports this module while it imports its own views, so nothing here may import those.
-"""
+"""Bearer tokens for what is not a browser."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
-from rest_framework import authentication, exceptions
+from django.middleware.csrf import REASON_BAD_ORIGIN
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from sessionkeeper import principal
-from sessionkeeper.api.authentication import challenges, django_request
-from sessionkeeper.bearer import BearerSession
-from sessionkeeper.problems import INSUFFICIENT_SCOPE, TOKEN_INVALID
-from sessionkeeper.transport import Bearer
+from sessionkeeper import fetch_metadata, tokens
+from sessionkeeper.api.authentication import CsrfFailed, django_request
+from sessionkeeper.api.problems import WrongCredentials
+from sessionkeeper.api.serializers import LoginSerializer, session_json
+from sessionkeeper.api.throttling import LoginThrottle
+from sessionkeeper.api.token_authentication import TokenAuthentication
+from sessionkeeper.api.views import Endpoint
+from sessionkeeper.errors import InvalidCredentials, SessionGone
+from sessionkeeper.stores import get_store
+
+#: Most scopes of one session, and the longest one.
+MOST_SCOPES = 50
+LONGEST_SCOPE = 100
 
 
-class TokenInvalid(exceptions.AuthenticationFailed):
-    """The bearer token opens no session. Malformed, unknown, expired and ended are not told apart."""
+class Scopes(serializers.ListField):
+    """Scopes in the characters of RFC 6749: visible ASCII but the quote and the backslash."""
 
-    default_code = TOKEN_INVALID.code
-    default_detail = TOKEN_INVALID.detail
+    child = serializers.RegexField(r"\A[!#-\[\]-~]+\Z", max_length=LONGEST_SCOPE)
+    default_error_messages = {
+        "not_scopes": _(
+            "Each scope is a text of at most {longest} visible ASCII characters, no quotes or backslashes."
+        )
+    }
+
+    def run_child_validation(self, data: Any) -> list[str]:
+        """Say once what is wrong, not once for each of them."""
+        if not all(isinstance(scope, str) for scope in data):
+            self.fail("not_scopes", longest=LONGEST_SCOPE)
+        try:
+            return list(super().run_child_validation(data))
+        except serializers.ValidationError:
+            self.fail("not_scopes", longest=LONGEST_SCOPE)
 
 
-class TokenAuthentication(authentication.BaseAuthentication):
-    """Authentication by the bearer session that ``Authorization: Bearer sess_…`` opens.
+class TokenSerializer(LoginSerializer):
+    """What ``POST tokens/`` takes."""
 
-    No cookie takes part, so nothing is checked for CSRF. A token that opens no session: 401, with
-    ``error="invalid_token"``. Other tokens are left to other classes, which have to stand after this one
-    where they refuse what is not theirs.
+    remember = None  # type: ignore[assignment] # there is no cookie to keep
+    scopes = Scopes(max_length=MOST_SCOPES, required=False, allow_null=True, default=None)
 
-    A session with scopes gets in only where a permission asks for one: see
-    :func:`sessionkeeper.api.scopes.HasScope`.
-    """
 
-    realm = "api"
+class TokensView(Endpoint):
+    """A bearer token for a username and a password."""
 
-    def authenticate(self, request: Request) -> Any:
-        """Return the user and the session, or None when no token of ours came with the request.
+    authentication_classes = []
+    serializer_class = TokenSerializer
+    throttle_classes = [LoginThrottle]
 
-        Raises:
-            TokenInvalid: it opens no session.
-            PermissionDenied: it opens one with scopes, and the view asks for none.
-        """
-        wrapped: Any = django_request(request)
-        if Bearer.read(wrapped) is None:
-            return None
-        session = getattr(wrapped, "session", None)
-        if not isinstance(session, BearerSession):
-            raise ImproperlyConfigured(
-                "sessionkeeper.api.TokenAuthentication needs sessionkeeper.middleware.SessionMiddleware."
+    def perform_authentication(self, request: Request) -> None:
+        """Refuse pages of other sites, though no cookie is read and there is nothing to ride on."""
+        super().perform_authentication(request)
+        reason = _foreign(django_request(request))
+        if request.method == "POST" and reason is not None:
+            raise CsrfFailed(reason)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Return the challenge that makes DRF answer 401."""
+        return TokenAuthentication().challenge(request)
+
+    def post(self, request: Request) -> Response:
+        """Begin a session and return its token: here and nowhere else."""
+        form = TokenSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        try:
+            issued = tokens.issue(
+                django_request(request),
+                credentials={"username": given["username"], "password": given["password"]},
+                label=given["label"],
+                scopes=given["scopes"],
             )
-        scopes = restricted_to(wrapped)
-        # In a session with scopes nobody is signed in as far as Django's own views see.
-        user = getattr(wrapped, "user", None) if scopes is None else principal.get_user(wrapped)
-        if user is None or not user.is_authenticated:
-            raise TokenInvalid
-        if scopes is not None and not _asks_for_scope(request):
-            raise exceptions.PermissionDenied(INSUFFICIENT_SCOPE.detail, INSUFFICIENT_SCOPE.code)
-        return user, session
-
-    def challenge(self, request: Request) -> str:
-        """Return this scheme's part of ``WWW-Authenticate`` (RFC 6750, section 3)."""
-        refused = Bearer.read(django_request(request)) is not None
-        return f'Bearer realm="{self.realm}"' + (', error="invalid_token"' if refused else "")
-
-    def authenticate_header(self, request: Request) -> str:
-        """Return the challenges of the view, which make DRF answer 401."""
-        return challenges(request, self)
+        except InvalidCredentials as error:
+            raise WrongCredentials from error
+        found = get_store().find(issued.session_id)
+        if found is None:
+            raise SessionGone
+        session = session_json(found.record, current_id=None)
+        return Response({"token": issued.token, "session": session, "scopes": issued.scopes}, status=201)
 
 
-def restricted_to(request: HttpRequest) -> list[str] | None:
-    """Return the scopes that the session of the request is restricted to; None: it is not restricted."""
-    session = getattr(request, "session", None)
-    return session.scopes if isinstance(session, BearerSession) else None
-
-
-def _asks_for_scope(request: Request) -> bool:
-    from sessionkeeper.api.scopes import asks_for_scope  # DRF imports this module before its permissions
-
-    view = (request.parser_context or {}).get("view")
-    return view is not None and any(asks_for_scope(permission) for permission in view.get_permissions())
+def _foreign(request: HttpRequest) -> str | None:
+    """Return why a request is of another site's page; None when it is not, as far as the browser says."""
+    verdict, origin = fetch_metadata.judge(request), request.META.get("HTTP_ORIGIN")
+    if verdict in fetch_metadata.REFUSED:
+        return str(verdict.value)
+    if verdict is fetch_metadata.Verdict.OWN or origin is None or fetch_metadata.is_trusted(origin):
+        return None
+    return str(REASON_BAD_ORIGIN % origin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from sessionkeeper.api import passwords, sessions, views
+from sessionkeeper.api import passwords, sessions, tokens, views
 
 app_name = "sessionkeeper-api"
 urlpatterns = [
@@ -22,4 +22,5 @@ urlpatterns = [
     path(
         "password/reset/confirm/", passwords.PasswordResetConfirmView.as_view(), name="password-reset-confirm"
     ),
+    path("tokens/", tokens.TokensView.as_view(), name="tokens"),
 ]

@@ -26,8 +26,10 @@ from sessionkeeper import flows
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
 from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
 from sessionkeeper.api.problems import WrongCredentials, exception_handler
+from sessionkeeper.api.scopes import HasScope
 from sessionkeeper.api.serializers import LoginSerializer, session_json, user_json
 from sessionkeeper.api.throttling import LoginThrottle
+from sessionkeeper.api.token_authentication import TokenAuthentication
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import InvalidCredentials, SessionGone
 from sessionkeeper.stores import get_store
@@ -51,7 +53,7 @@ class Negotiation(DefaultContentNegotiation):
 class Endpoint(APIView):
     """What all endpoints share. A project's defaults for its own views do not reach them."""
 
-    authentication_classes = [CheckedSessionAuthentication]
+    authentication_classes = [CheckedSessionAuthentication, TokenAuthentication]
     permission_classes = [AllowAny]
     parser_classes = [JSONObjectParser, FormParser, MultiPartParser]
     throttle_classes = []
@@ -93,6 +95,8 @@ class Endpoint(APIView):
 class CsrfView(Endpoint):
     """The CSRF token, in the answer and in the cookie."""
 
+    authentication_classes = [CheckedSessionAuthentication]
+
     def get(self, request: Request) -> Response:
         """Return the token."""
         return Response({"csrf_token": get_token(django_request(request))})
@@ -101,6 +105,7 @@ class CsrfView(Endpoint):
 class LoginView(Endpoint):
     """Sign in with a username and a password."""
 
+    authentication_classes = [CheckedSessionAuthentication]
     serializer_class = LoginSerializer
     throttle_classes = [LoginThrottle]
 
@@ -123,7 +128,9 @@ class LoginView(Endpoint):
 
 
 class LogoutView(Endpoint):
-    """Sign out."""
+    """Sign out. A token that opens nothing any more is signed out already."""
+
+    authentication_classes = [CheckedSessionAuthentication]
 
     def post(self, request: Request) -> Response:
         """End the session, if there is one."""
@@ -135,7 +142,7 @@ class LogoutView(Endpoint):
 class SessionView(Endpoint):
     """Who is signed in here, and in which session."""
 
-    permission_classes = [IsAuthenticated]
+    permission_classes = [IsAuthenticated, HasScope()]
 
     def get(self, request: Request) -> Response:
         """Return user and session."""
