@@ -171,7 +171,7 @@ def failure(request: HttpRequest, reason: str = "") -> HttpResponse:
                 "In a browser: go back, where most browsers still have what you typed, and copy it; reload "
                 "the page, paste it, and send the form again."
             )
-        detail = f"{detail} {advice}"
+        detail = f"{advice} {detail}"  # what a person can do comes first
     return problem.response(request, detail)
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse, JsonResponse
+from django.template import TemplateDoesNotExist
+from django.template.loader import render_to_string
 from django.utils.html import format_html
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -43,7 +45,7 @@ class Problem:
         members = self.as_dict(detail)
         response: HttpResponse
         if prefers_html(request):
-            response = HttpResponse(_page(members["title"], members["detail"]), status=self.status)
+            response = HttpResponse(_page(members), status=self.status)
         else:
             response = JsonResponse(members, status=self.status, content_type=MEDIA_TYPE)
         response["Cache-Control"] = "no-store"
@@ -104,14 +106,17 @@ def prefers_html(request: HttpRequest) -> bool:
     return html >= 0 and not 0 <= json_at < html
 
 
-def _page(title: str, detail: str) -> str:
-    return format_html(
-        '<!doctype html><html lang="{}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
-        "<title>{}</title></head>"
-        "<body><main><h1>{}</h1><p>{}</p></main></body></html>",
-        get_language() or "en",
-        title,
-        title,
-        detail,
-    )
+def _page(members: dict[str, Any]) -> str:
+    """Return the page of a problem: ``sessionkeeper/problem.html``, which a project may override.
+
+    It is rendered without the request: in an outage nothing may ask for the session.
+    """
+    try:
+        return render_to_string("sessionkeeper/problem.html", {"problem": members})
+    except TemplateDoesNotExist:  # templates of applications are not looked for
+        return format_html(
+            "<!doctype html><title>{}</title><h1>{}</h1><p>{}</p>",
+            members["title"],
+            members["title"],
+            members["detail"],
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client, override_settings
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
+from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
 from sessionkeeper import csrf
@@ -119,3 +120,29 @@ def test_every_reason_of_this_django_is_known():
     assert csrf.FAILED not in {csrf.explain(reason).problem for reason in sentences}
     assert csrf.explain("CSRF cookie has incorrect length.").problem is csrf.COOKIE_MALFORMED
     assert csrf.explain("a reason of tomorrow").problem is csrf.FAILED
+
+
+def test_the_page_of_a_failure_can_be_overridden_by_a_template(settings):
+    """A project's own ``sessionkeeper/problem.html`` is shown instead of ours."""
+    settings.TEMPLATES = [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "OPTIONS": {
+                "loaders": [
+                    (
+                        "django.template.loaders.locmem.Loader",
+                        {"sessionkeeper/problem.html": "ours: {{ problem.code }} {{ problem.status }}"},
+                    )
+                ]
+            },
+        }
+    ]
+    request = RequestFactory().post("/", headers={"Accept": "text/html"})
+    assert csrf.failure(request, REASON_NO_CSRF_COOKIE).content == b"ours: csrf_cookie_missing 403"
+
+
+def test_the_page_of_a_failure_does_without_templates(settings):
+    """Where no template is found the page is plain, and is there."""
+    settings.TEMPLATES = []
+    request = RequestFactory().post("/", headers={"Accept": "text/html"})
+    assert b"<h1>The CSRF check failed</h1>" in csrf.failure(request, REASON_NO_CSRF_COOKIE).content
