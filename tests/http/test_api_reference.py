@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 
 from sessionkeeper import csrf, problems
-from sessionkeeper.api import parsers, serializers, urls
+from sessionkeeper.api import parsers, serializers, throttling, urls
 from sessionkeeper.api.problems import BODY_LIMIT, INVALID, PROBLEMS
 from sessionkeeper.middleware import PASSIVE_HEADER
 
@@ -31,13 +31,19 @@ def test_every_problem_is_in_the_tables_with_its_status_and_no_other():
 
 
 def test_every_endpoint_is_described_with_its_path():
-    described = re.findall(r"^### `(GET|POST) (\S+)`$", TEXT, re.MULTILINE)
-    assert [path for _, path in described] == [
-        reverse(f"{urls.app_name}:{route.name}") for route in urls.urlpatterns
+    described = re.findall(r"^### `(GET|POST|DELETE) (\S+)`$\n\nRoute `(\S+)`", TEXT, re.MULTILINE)
+    assert [(path, name) for _, path, name in described] == [
+        (f"/api/auth/{route.pattern}".replace("<str:", "<"), f"{urls.app_name}:{route.name}")
+        for route in urls.urlpatterns
     ]
-    for method, path in described:
-        view = next(route.callback.cls for route in urls.urlpatterns if path.endswith(f"/{route.pattern}"))
-        assert hasattr(view, method.lower())
+    for (method, *_), route in zip(described, urls.urlpatterns, strict=True):
+        assert hasattr(route.callback.cls, method.lower())
+
+
+def test_the_rates_of_the_throttles_are_those_of_the_code():
+    for throttle in (throttling.LoginThrottle, throttling.ResetThrottle):
+        assert f"`{throttle.scope}`" in TEXT
+        assert f"{throttle.default_rate.removesuffix('/min')} a minute" in TEXT
 
 
 def test_the_members_of_a_login_are_described_with_their_lengths():
