@@ -14,8 +14,9 @@ from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sessionkeeper.api import SessionAuthentication
+from sessionkeeper.api import SessionAuthentication, TokenAuthentication
 from sessionkeeper.api.problems import exception_handler
+from sessionkeeper.api.scopes import HasScope
 from sessionkeeper.decorators import passive
 
 
@@ -41,6 +42,22 @@ class NotesAsProblems(Notes):
 
 class StaffNotes(NotesAsProblems):
     permission_classes = [IsAdminUser]
+
+
+class BothNotes(Notes):
+    authentication_classes = [SessionAuthentication, TokenAuthentication]
+
+
+class TokenNotes(Notes):
+    authentication_classes = [TokenAuthentication]
+
+
+class ScopedNotes(BothNotes):
+    permission_classes = [IsAuthenticated, HasScope("notes:read")]
+
+
+class StaffOrScopedNotes(BothNotes):
+    permission_classes = [IsAdminUser | HasScope("notes:read")]
 
 
 class NoteSet(viewsets.ViewSet):
@@ -135,6 +152,10 @@ urlpatterns = [
     path("notes/problems/", NotesAsProblems.as_view()),
     path("notes/staff/", StaffNotes.as_view()),
     path("notes/set/", NoteSet.as_view({"get": "list", "post": "create"})),
+    path("notes/both/", BothNotes.as_view()),
+    path("notes/token/", TokenNotes.as_view()),
+    path("notes/scoped/", ScopedNotes.as_view()),
+    path("notes/staff-or-scoped/", StaffOrScopedNotes.as_view()),
     path("notes/function/", notes_function),
     path("who/", who),
     path("nothing/", nothing),

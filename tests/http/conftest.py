@@ -1,4 +1,4 @@
-"""A browser without a screen: cookies, CSRF checks as in production, JSON bodies."""
+"""A browser without a screen, and a program with a token; CSRF checks as in production, JSON bodies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from sessionkeeper import keys
 from tests.conftest import PASSWORD
 
 AUTH = "/api/auth/"
@@ -13,6 +14,8 @@ AUTH = "/api/auth/"
 
 class Api(Client):
     """Django's test client with the CSRF check on, and short ways to the API."""
+
+    transport = "cookie"
 
     def __init__(self, **defaults):
         super().__init__(enforce_csrf_checks=True, **defaults)
@@ -50,6 +53,67 @@ class Api(Client):
     @key.setter
     def key(self, value):
         self.cookies[settings.SESSION_COOKIE_NAME] = value
+
+
+class TokenApi(Api):
+    """What is not a browser: it holds a bearer token, and no CSRF token or session cookie."""
+
+    transport = "bearer"
+    bearer = None
+
+    def generic(self, *args, headers=None, **extra):
+        """Send a request, with the token if there is one."""
+        own = {} if self.bearer is None else {"Authorization": f"Bearer {self.bearer}"}
+        return super().generic(*args, headers={**own, **(headers or {})}, **extra)
+
+    def send(self, path, body=None, *, method="post", **extra):
+        """Send JSON."""
+        return getattr(self, method)(path, body or {}, content_type="application/json", **extra)
+
+    def log_in(self, user, password=PASSWORD, **fields):
+        """Fetch a token of a new session and keep it."""
+        body = {"username": user.get_username(), "password": password, **fields}
+        response = self.post(AUTH + "tokens/", body, content_type="application/json")
+        if response.status_code == 201:
+            self.bearer = response.json()["token"]
+        return response
+
+    @property
+    def key(self):
+        """The session key in the token that the client holds, or None."""
+        key = keys.parse_bearer(self.bearer)
+        return None if key is None else key.text
+
+    @key.setter
+    def key(self, value):
+        self.bearer = keys.to_bearer(keys.parse(value))
+
+
+TRANSPORTS = {"cookie": Api, "bearer": TokenApi}
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request):
+    """Each way that a key travels."""
+    return request.param
+
+
+@pytest.fixture
+def sign_in(transport, db):
+    """A function that signs a user in over the transport and returns the client."""
+
+    def function(user, **fields):
+        client = TRANSPORTS[transport]()
+        assert client.log_in(user, **fields).status_code in {200, 201}
+        return client
+
+    return function
+
+
+@pytest.fixture
+def either(sign_in, alice):
+    """A client that is signed in as alice, over each transport."""
+    return sign_in(alice)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ LONGEST_SCOPE = 100
 class Scopes(serializers.ListField):
     """Scopes in the characters of RFC 6749: visible ASCII but the quote and the backslash."""
 
-    child = serializers.RegexField(r"\A[!#-\[\]-~]+\Z", max_length=LONGEST_SCOPE)
+    child = serializers.RegexField(r"\A[!#-\[\]-~]+\Z", max_length=LONGEST_SCOPE, trim_whitespace=False)
     default_error_messages = {
         "not_scopes": _(
             "Each scope is a text of at most {longest} visible ASCII characters, no quotes or backslashes."
