@@ -32,7 +32,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "sessionkeeper.middleware.SessionMiddleware",  # in place of Django's
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "sessionkeeper.csrf.FetchMetadataMiddleware",  # the site's own pages need no token
+    "django.middleware.csrf.CsrfViewMiddleware",  # everybody else does
     "sessionkeeper.middleware.AuthenticationMiddleware",  # in place of Django's
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
