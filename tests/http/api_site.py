@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessionkeeper.api import SessionAuthentication, TokenAuthentication
+from sessionkeeper.api.permissions import HasScope
 from sessionkeeper.api.problems import exception_handler
-from sessionkeeper.api.scopes import HasScope
 from sessionkeeper.decorators import passive
 
 

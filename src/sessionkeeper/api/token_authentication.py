@@ -34,7 +34,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
     where they refuse what is not theirs.
 
     A session with scopes gets in only where a permission asks for one: see
-    :func:`sessionkeeper.api.scopes.HasScope`.
+    :func:`sessionkeeper.api.permissions.HasScope`.
     """
 
     realm = "api"
@@ -80,7 +80,7 @@ def restricted_to(request: HttpRequest) -> list[str] | None:
 
 
 def _asks_for_scope(request: Request) -> bool:
-    from sessionkeeper.api.scopes import asks_for_scope  # DRF imports this module before its permissions
+    from sessionkeeper.api.permissions import asks_for_scope  # DRF imports this module before its permissions
 
     view = (request.parser_context or {}).get("view")
     return view is not None and any(asks_for_scope(permission) for permission in view.get_permissions())

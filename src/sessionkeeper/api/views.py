@@ -25,8 +25,8 @@ from rest_framework.views import APIView
 from sessionkeeper import flows
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
 from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
+from sessionkeeper.api.permissions import HasScope
 from sessionkeeper.api.problems import WrongCredentials, exception_handler
-from sessionkeeper.api.scopes import HasScope
 from sessionkeeper.api.serializers import LoginSerializer, session_json, user_json
 from sessionkeeper.api.throttling import LoginThrottle
 from sessionkeeper.api.token_authentication import TokenAuthentication

@@ -1,4 +1,4 @@
-"""Scopes: what a bearer session that was begun with some is let into."""
+"""Permissions for your own views, beside those of Django REST Framework."""
 
 from __future__ import annotations
 
