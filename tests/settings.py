@@ -24,6 +24,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "sessionkeeper.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "sessionkeeper.csrf.FetchMetadataMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "sessionkeeper.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
