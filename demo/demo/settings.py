@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "notes",
     "sessionkeeper",  # before django.contrib.sessions, so that `clearsessions` is ours
     "rest_framework",
+    "knox",  # only for demo/other_tokens.py
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -15,6 +15,7 @@ urlpatterns = [
     path("api/profile/", views.ProfileView.as_view(), name="profile"),
     path("api/notes/", include("notes.urls")),
     path("api/auth/", include("sessionkeeper.api.urls")),
+    path("api/", include("demo.other_tokens")),
     path("api-auth/", include("rest_framework.urls")),  # login and logout of the browsable API
     path("admin/", admin.site.urls),
 ]
