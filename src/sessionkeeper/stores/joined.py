@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
@@ -26,7 +26,8 @@ _FIELDS: list[Any] = [
 ]
 _WIDTH = len(_FIELDS)
 
-Converter = tuple[int, list[Callable[..., Any]], Any]
+#: Position in the row, function, and the expression that Django's converters are given.
+Converter = tuple[int, Callable[..., Any], Any]
 
 
 class Statement(NamedTuple):
@@ -48,9 +49,11 @@ def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) ->
     connection = connections[alias]
     with connection.cursor() as cursor:
         cursor.execute(statement.sql, [session_id if p is _ID else p for p in statement.params])
-        row = cursor.fetchone()
-    if row is None:
+        # Not fetchone(): Django builds a wrapper around it at each call, which costs more than the row.
+        rows = list(cursor)
+    if not rows:
         return None
+    row = rows[0]
     record = to_record(row, statement.converters, connection)
     now = aware(row[_WIDTH]) if server_clock else timezone.now()
     if statement.user_model is None:
@@ -68,11 +71,8 @@ def select_sql(alias: str, where: str) -> tuple[str, list[Converter]]:
 def to_record(row: Sequence[Any], converters: list[Converter], connection: Any) -> SessionRecord:
     """Return the record in the leading columns of a row."""
     values = list(row[:_WIDTH])
-    for index, functions, expression in converters:
-        value = values[index]
-        for function in functions:
-            value = function(value, expression, connection)
-        values[index] = value
+    for index, function, expression in converters:
+        values[index] = function(values[index], expression, connection)
     return SessionRecord._make(values)
 
 
@@ -122,25 +122,22 @@ def _build(alias: str, model: Any, *, server_clock: bool) -> Statement:
     table = connection.ops.quote_name(Session._meta.db_table)
     columns, converters = _session_columns(alias)
     columns += ", statement_timestamp()" if server_clock else ", NULL"
-    user = _user_query(alias, model) if model is not None else None
+    user = _user_part(alias, model) if model is not None else None
     if user is None:
         sql = f"SELECT {columns} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
         return Statement(sql, (_ID,), converters)
-    user_sql, user_params, compiler, names = user
-    # The user is found by a scalar subquery on the primary key, so that every planner makes two key
-    # look-ups of it, whatever joins and filters the manager adds.
-    joined = f"SELECT {columns}, u.* FROM {table} s LEFT JOIN ({user_sql}) u ON 1 = 1 WHERE s.id = %s"  # noqa: S608
-    expressions = [column[0] for column in compiler.select]
+    expressions = [column[0] for column in user.compiler.select]
     return Statement(
-        joined,
-        (*user_params, _ID),
+        f"SELECT {columns}, {user.columns} FROM {table} s LEFT JOIN {user.join} WHERE s.id = %s",  # noqa: S608
+        (*user.params, _ID),
         converters,
         model,
-        names,
-        names.index(model._meta.pk.attname),
+        user.names,
+        user.names.index(model._meta.pk.attname),
         [
-            (_WIDTH + 1 + index, functions, expression)
-            for index, (functions, expression) in compiler.get_converters(expressions).items()
+            (index, function, expression)
+            for index, (functions, expression) in user.compiler.get_converters(expressions).items()
+            for function in _quick(functions, connection)
         ],
         filtered=bool(model._default_manager.get_queryset().query.where),
     )
@@ -161,25 +158,48 @@ def _session_columns(alias: str) -> tuple[str, list[Converter]]:
             functions.append(_as_bytes)
         if isinstance(field, models.DateTimeField) and not _returns_aware(connection):
             functions.append(_as_aware)
-        if functions:
-            converters.append((index, functions, column))
+        converters += [(index, function, column) for function in _quick(functions, connection)]
     return ", ".join(quoted), converters
 
 
-def _user_query(alias: str, model: Any) -> tuple[str, tuple[Any, ...], Any, list[str]] | None:
-    """Compile the user half, or return None when the manager does more than filter and join."""
+class _UserPart(NamedTuple):
+    """The user's side of the statement."""
+
+    columns: str
+    join: str
+    params: tuple[Any, ...]
+    names: list[str]
+    compiler: Any
+
+
+def _user_part(alias: str, model: Any) -> _UserPart | None:
+    """Compile the user's side, or return None when the manager does more than filter and join."""
     marker = -(2**62) - 5  # stands for the session id, and is never one
-    ids = Session.objects.using(alias).filter(id=marker).values("user_id")[:1]
-    query = model._default_manager.using(alias).filter(pk=models.Subquery(ids)).order_by()
-    if not _is_plain(query):
+    queryset = model._default_manager.using(alias).order_by()
+    if not _is_plain(queryset):
         return None
-    compiler = query.query.get_compiler(using=alias)
+    ids = Session.objects.using(alias).filter(id=marker).values("user_id")[:1]
+    compiler = queryset.filter(pk=models.Subquery(ids)).query.get_compiler(using=alias)
     try:
         sql, params = compiler.as_sql(with_col_aliases=True)
     except EmptyResultSet:  # a manager that shows nobody
         return None
-    names = [column[0].target.attname for column in compiler.select]
-    return sql, tuple(_ID if param == marker else param for param in params), compiler, names
+    fields = [column[0].target for column in compiler.select]
+    names = [field.attname for field in fields]
+    quote = compiler.connection.ops.quote_name
+    if len(compiler.query.alias_map) == 1 and not queryset.query.where and all(map(_is_bare, fields)):
+        columns = ", ".join(f"u.{quote(field.column)}" for field in fields)
+        table, pk = quote(model._meta.db_table), quote(model._meta.pk.column)
+        return _UserPart(columns, f"{table} u ON u.{pk} = s.user_id", (), names, compiler)
+    # The user is found by a scalar subquery on the primary key, so that every planner makes two key
+    # look-ups of it, whatever joins and filters the manager adds.
+    given = tuple(_ID if param == marker else param for param in params)
+    return _UserPart("u.*", f"({sql}) u ON 1 = 1", given, names, compiler)
+
+
+def _is_bare(field: Any) -> bool:
+    """Whether a field is selected by nothing but the name of its column."""
+    return type(field).select_format is models.Field.select_format
 
 
 def _is_plain(queryset: Any) -> bool:
@@ -202,12 +222,23 @@ def _user(row: Sequence[Any], statement: Statement, alias: str) -> Any:
         # Behind a filter of the manager, a user who does not appear may exist all the same.
         return UNASKED if statement.filtered else None
     connection = connections[alias]
-    for index, functions, expression in statement.user_converters:
-        value = values[index - _WIDTH - 1]
-        for function in functions:
-            value = function(value, expression, connection)
-        values[index - _WIDTH - 1] = value
+    for index, function, expression in statement.user_converters:
+        values[index] = function(values[index], expression, connection)
     return statement.user_model.from_db(alias, statement.user_fields, values)
+
+
+def _quick(functions: list[Callable[..., Any]], connection: Any) -> list[Callable[..., Any]]:
+    """Put a plain replacement in the place of Django's converter that makes SQLite's datetimes aware."""
+    if connection.vendor == "sqlite" and connection.timezone is UTC:
+        slow = connection.ops.convert_datetimefield_value
+        return [_as_utc if function == slow else function for function in functions]
+    return functions
+
+
+def _as_utc(value: Any, expression: Any, connection: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return connection.ops.convert_datetimefield_value(value, expression, connection)
 
 
 def _returns_aware(connection: Any) -> bool:
