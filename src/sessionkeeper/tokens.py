@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.contrib import auth
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper import current, keys, sessions
 from sessionkeeper.errors import InvalidCredentials, SessionGone
@@ -30,6 +31,7 @@ class Issued(NamedTuple):
         return f"<Issued token of session {keys.encode_id(self.session_id)}>"
 
 
+@sensitive_variables("credentials")
 def issue(
     request: HttpRequest,
     *,

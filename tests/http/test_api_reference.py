@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from sessionkeeper import csrf, problems
-from sessionkeeper.api import parsers, serializers, throttling, urls
+from sessionkeeper import csrf, keys, problems
+from sessionkeeper.api import parsers, serializers, throttling, tokens, urls
 from sessionkeeper.api.problems import BODY_LIMIT, INVALID, PROBLEMS
 from sessionkeeper.middleware import PASSIVE_HEADER
+from tests.conftest import PASSWORD
+from tests.http.conftest import TokenApi
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 
@@ -66,6 +68,16 @@ def test_the_example_of_a_session_has_the_members_of_one(signed_in):
     assert set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE)))) == set(
         real["session"]
     )
+
+
+def test_the_example_of_a_token_is_one_of_its_session_and_has_the_members_of_an_answer(alice):
+    example = next(example for example in EXAMPLES if "token" in example)
+    body = {"username": alice.get_username(), "password": PASSWORD}
+    real = TokenApi().post(reverse("sessionkeeper-api:tokens"), body).json()
+    assert set(example) == set(real)
+    assert list(example["session"]) == list(real["session"])
+    assert keys.encode_id(keys.parse_bearer(example["token"]).id) == example["session"]["id"]
+    assert f"at most {tokens.MOST_SCOPES} texts, each of at most {tokens.LONGEST_SCOPE} visible" in TEXT
 
 
 def test_the_example_of_a_problem_is_one(api):

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.middleware.csrf import REASON_BAD_ORIGIN
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -71,6 +72,7 @@ class TokensView(Endpoint):
         """Return the challenge that makes DRF answer 401."""
         return TokenAuthentication().challenge(request)
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Begin a session and return its token: here and nowhere else."""
         form = TokenSerializer(data=request.data, context={"request": request})
