@@ -48,6 +48,9 @@ class BearerSession(SessionStore):
             raise NoTransportError
         self.modified = True
 
+    def renew_key(self) -> None:
+        """Keep the key, as :meth:`cycle_key` does."""
+
     def _insert(self, data: dict[str, Any]) -> None:
         raise NoTransportError
 

@@ -202,6 +202,22 @@ class SessionStore(SessionBase):
         self._take_key()
         self.modified = True
 
+    def renew_key(self) -> None:
+        """Give a stored session another key, or raise: unlike :meth:`cycle_key` it never begins a new one.
+
+        Raises:
+            UpdateError: the session was ended or given another key meanwhile (SessionGone, StaleSession).
+            StoreUnavailable: the store did not answer.
+        """
+        self._get_session()
+        if not self.handle.stored:
+            self.cycle_key()
+            return
+        with self._answering():
+            self.handle.rotate()
+        self._take_key()
+        self.modified = True
+
     async def acycle_key(self) -> None:
         """See :meth:`cycle_key`."""
         await self.akeys()

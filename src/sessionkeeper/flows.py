@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper import conf, sessions
 from sessionkeeper.errors import InvalidCredentials, NoSuchSession, NoTransport, SessionGone
@@ -24,6 +25,7 @@ from sessionkeeper.stores import get_store
 _BROWSER_CLOSE = 0
 
 
+@sensitive_variables("credentials")
 def log_in(
     request: HttpRequest,
     *,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from django.contrib.auth import get_user_model, update_session_auth_hash
+from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
-from django.core.exceptions import ValidationError
+from django.core.exceptions import FieldError, ValidationError
+from django.db import connections, router, transaction
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlsafe_base64_decode
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper import sessions
 from sessionkeeper.errors import InvalidCredentials, InvalidToken, RefusedPassword
@@ -29,13 +34,15 @@ log = logging.getLogger("sessionkeeper.security")
 _mailer = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessionkeeper-mail")
 
 
+@sensitive_variables("current", "new")
 def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     """Give the signed-in user a new password; all other sessions end, this one's key changes.
 
     Raises:
         ReauthenticationRequired: the last proof of a credential is old.
-        InvalidCredentials: ``current`` is not the password.
+        InvalidCredentials: ``current`` is not the password, or not any more.
         RefusedPassword: a validator refused ``new``.
+        SessionGone, StaleSession: the session was ended or given another key meanwhile.
         StoreUnavailable: the store did not answer; look whether the password changed before trying again.
     """
     require_recent(request)
@@ -44,10 +51,12 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
         raise InvalidCredentials
     _check(new, user)
     session: Any = request.session
-    user.set_password(new)
-    user.save(update_fields=["password"])
+    session.renew_key()  # before the password: a session that was ended changes none
+    if not _set_password(user, new):
+        raise InvalidCredentials
     sessions.revoke_all(user, session.handle.key.id)
-    update_session_auth_hash(request, user)
+    if hasattr(user, "get_session_auth_hash"):
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
 
 
@@ -65,6 +74,7 @@ def request_reset(request: HttpRequest, email: str) -> None:
         )
 
 
+@sensitive_variables("token", "new")
 def confirm_reset(uid: str, token: str, new: str) -> None:
     """Set a new password with the token of a reset mail. All sessions of the user end.
 
@@ -76,11 +86,12 @@ def confirm_reset(uid: str, token: str, new: str) -> None:
     if user is None:
         raise InvalidToken
     _check(new, user)
-    user.set_password(new)
-    user.save(update_fields=["password"])
+    if not _set_password(user, new):
+        raise InvalidToken
     sessions.revoke_all(user)
 
 
+@sensitive_variables("token")
 def user_of_reset(uid: str, token: str) -> Any:
     """Return the user whom a reset token is for, or None. Takes any text."""
     try:
@@ -103,6 +114,13 @@ _pending: list[Future[None]] = []
 class _ResetForm(PasswordResetForm):
     """Django's form: its rules on who may reset, its token, and our templates."""
 
+    def get_users(self, email: str) -> Iterator[Any]:
+        """Yield who may be sent a mail; nobody where the user model has no such field."""
+        try:
+            yield from super().get_users(email)
+        except FieldError:
+            log.exception("Nobody can be sent a password reset: the user model lacks a field.")
+
     def send_mail(  # noqa: PLR0917 - Django's signature
         self,
         subject_template_name: str,
@@ -119,6 +137,7 @@ class _ResetForm(PasswordResetForm):
         _pending.append(
             _mailer.submit(
                 _quietly,
+                get_language(),
                 send,
                 subject_template_name,
                 email_template_name,
@@ -130,11 +149,14 @@ class _ResetForm(PasswordResetForm):
         )
 
 
-def _quietly(send: Any, *args: Any) -> None:
+def _quietly(language: str | None, send: Any, *args: Any) -> None:
     try:
-        send(*args)
+        with override(language):
+            send(*args)
     except Exception:
         log.exception("The mail of a password reset could not be sent.")
+    finally:
+        connections.close_all()  # this thread's own, if a template asked the database
 
 
 def _confirm_path(context: dict[str, Any]) -> str | None:
@@ -144,9 +166,25 @@ def _confirm_path(context: dict[str, Any]) -> str | None:
         return None
 
 
+@sensitive_variables("new")
+def _set_password(user: Any, new: str) -> bool:
+    """Write a new password, unless somebody else has written one since ``user`` was read."""
+    model = user._meta.model  # request.user is of a lazy type
+    users, alias = model._base_manager, router.db_for_write(model, instance=user)
+    with transaction.atomic(using=alias):
+        same = users.using(alias).filter(pk=user.pk, password=user.password)
+        if not same.update(password=user.password):  # compares, and locks the row
+            return False
+        user.set_password(new)
+        user.save(using=alias, update_fields=["password"])
+    return True
+
+
+@sensitive_variables("password")
 def _check(password: str, user: Any) -> None:
     if len(password) > LONGEST_PASSWORD:
-        raise RefusedPassword([f"A password has at most {LONGEST_PASSWORD} characters."])
+        message = _("A password has at most {longest} characters.")
+        raise RefusedPassword([message.format(longest=LONGEST_PASSWORD)])
     try:
         validate_password(password, user)
     except ValidationError as error:

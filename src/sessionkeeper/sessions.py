@@ -180,7 +180,11 @@ def revoke_everyone() -> Iterator[int]:
 
 def revoke_all(user: Any, except_: int | None = None) -> int:
     """End all sessions of a user, but the one with id ``except_``; return how many."""
-    return get_store().revoke_all(_pk(user), except_)
+    ended = get_store().revoke_all(_pk(user), except_)
+    this = current.get()
+    if ended and this.session_id not in (None, except_) and get_store().find(this.session_id) is None:
+        this.ended = True
+    return ended
 
 
 def purge(batch: int = BATCH) -> Iterator[int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import auth
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper import conf, policy
 from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
@@ -42,20 +43,25 @@ def require_recent(request: HttpRequest, within: timedelta | None = None) -> Non
         raise ReauthenticationRequired
 
 
+@sensitive_variables("credentials")
 def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
     """Take a fresh proof of the signed-in user: the authentication time moves, a cookie's key changes.
 
-    ``credentials`` are given to ``authenticate()`` together with the user's own name. Written at once.
+    ``credentials`` are given to ``authenticate()`` together with the user's own name, as ``username``: so
+    does Django's login form. Written at once.
 
     Raises:
         InvalidCredentials: they do not prove this user.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
     user = request.user
-    proven = auth.authenticate(request, **{user.USERNAME_FIELD: user.get_username()}, **credentials)
+    proven: Any = auth.authenticate(request, username=user.get_username(), **credentials)
     if proven is None or proven.pk != user.pk:
         raise InvalidCredentials
     session = request.session
+    session.renew_key()
     session.client.amr = PASSWORD if "password" in credentials else ""
-    session[auth.SESSION_KEY] = session[auth.SESSION_KEY]  # the engine renews the key when this is set
+    session.handle.signing_in = True
+    if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
+        session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
     session.save()

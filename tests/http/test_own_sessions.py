@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.cache import cache
 from django.test import override_settings
 from django.utils import timezone
 
-from sessionkeeper import keys
+from sessionkeeper import keys, stepup
 from sessionkeeper.models import Session
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
@@ -190,6 +191,44 @@ def test_the_old_key_is_dead_after_reauthentication(make_user):
     thief.key = here.key
     here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
     problem(thief.whoami(), 401, "not_authenticated")
+    assert here.whoami().status_code == 200
+
+
+@pytest.mark.any_user
+@pytest.mark.parametrize("how", ["ended", "renewed"])
+def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(make_user, how, monkeypatch):
+    here = signed_in(make_user())
+    pk = keys.parse_id(id_of(here))
+    authenticate = stepup.auth.authenticate
+
+    def meanwhile(*args, **credentials):
+        row = Session.objects.filter(pk=pk)
+        row.delete() if how == "ended" else row.update(secret_hash=b"x" * 32)
+        return authenticate(*args, **credentials)
+
+    monkeypatch.setattr(stepup.auth, "authenticate", meanwhile)
+    response = here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
+    problem(response, 409, "session_ended" if how == "ended" else "session_rotated")
+    assert Session.objects.count() == (how == "renewed")
+
+
+@override_settings(
+    PASSWORD_HASHERS=[
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
+)
+def test_a_password_hashed_anew_by_reauthentication_signs_nobody_out(make_user):
+    ann = make_user()
+    here = signed_in(ann)
+    ann.password = make_password(PASSWORD, hasher="md5")
+    ann.save()
+    here = Api()
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        assert here.log_in(ann).status_code == 200
+    assert here.send(AUTH + "reauthenticate/", {"password": PASSWORD}).status_code == 200
+    ann.refresh_from_db()
+    assert ann.password.startswith("pbkdf2")
     assert here.whoami().status_code == 200
 
 

@@ -6,9 +6,13 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.core import mail
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 from django.utils import timezone
+from django.utils.translation import get_language, override
+from django.views.debug import ExceptionReporter
 
 from sessionkeeper import passwords
 from sessionkeeper.models import Session
@@ -80,6 +84,71 @@ def test_a_change_is_for_the_signed_in(api):
 @pytest.mark.parametrize("body", [{}, {"current_password": 1, "new_password": []}, {"new_password": "x\0"}])
 def test_a_change_with_fields_missing_or_of_other_types_is_a_400(make_user, body):
     problem(signed_in(make_user()).send(AUTH + "password/change/", body), 400, "invalid")
+
+
+def ended_meanwhile(monkeypatch, act):
+    """Let ``act`` happen after the password was checked and before anything is written."""
+    check = passwords._check
+
+    def meanwhile(*args):
+        act()
+        return check(*args)
+
+    monkeypatch.setattr(passwords, "_check", meanwhile)
+
+
+def test_a_session_that_is_ended_meanwhile_changes_no_password(make_user, monkeypatch):
+    ann = make_user()
+    here = signed_in(ann)
+    ended_meanwhile(monkeypatch, Session.objects.all().delete)
+    problem(change(here), 409, "session_ended")
+    ann.refresh_from_db()
+    assert ann.check_password(PASSWORD)
+    assert not Session.objects.exists()
+
+
+@pytest.mark.any_user
+def test_of_two_changes_at_once_the_second_does_not_undo_the_first(make_user, monkeypatch):
+    ann = make_user()
+    here = signed_in(ann)
+    other = make_password("what-the-other-one-chose")
+    ended_meanwhile(monkeypatch, lambda: type(ann).objects.filter(pk=ann.pk).update(password=other))
+    problem(change(here), 400, "invalid")
+    ann.refresh_from_db()
+    assert ann.check_password("what-the-other-one-chose")
+
+
+def test_a_mail_is_in_the_language_of_who_asked(make_user, monkeypatch):
+    make_user(email="ann@example.org")
+    languages = []
+    monkeypatch.setattr(
+        passwords.PasswordResetForm, "send_mail", lambda *args: languages.append(get_language())
+    )
+    with override("de"):
+        passwords.request_reset(RequestFactory().get("/"), "ann@example.org")
+    passwords.wait_for_mail()
+    assert languages == ["de"]
+
+
+def test_a_user_model_without_addresses_gets_nobody_a_mail(make_user, monkeypatch, caplog):
+    monkeypatch.setattr(get_user_model(), "EMAIL_FIELD", "nothing_like_it", raising=False)
+    assert ask(Api(), "ann@example.org").status_code == 204
+    assert "lacks a field" in caplog.text
+
+
+def test_a_report_of_an_error_holds_no_password(make_user, monkeypatch):
+    here = signed_in(make_user())
+
+    def fail(*args):
+        raise RuntimeError
+
+    monkeypatch.setattr(passwords.sessions, "revoke_all", fail)
+    with pytest.raises(RuntimeError) as info:
+        change(here)
+    frames = ExceptionReporter(None, info.type, info.value, info.tb).get_traceback_frames()
+    assert {"change_password", "post"} <= {frame["function"] for frame in frames}
+    ours = [frame for frame in frames if "sessionkeeper" in frame["filename"]]  # not the test's own
+    assert NEW not in repr([frame["vars"] for frame in ours])
 
 
 def reset_values(body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -61,6 +62,7 @@ class ReauthenticateView(Endpoint):
     throttle_classes = [LoginThrottle]
     serializer_class = ReauthenticateSerializer
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Take it."""
         given = _validated(ReauthenticateSerializer, request)
@@ -78,6 +80,7 @@ class PasswordChangeView(Endpoint):
     throttle_classes = [LoginThrottle]
     serializer_class = PasswordChangeSerializer
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Set it."""
         given = _validated(PasswordChangeSerializer, request)
@@ -98,6 +101,7 @@ class PasswordResetView(Endpoint):
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetSerializer
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Ask for it. The answer is the same whether somebody has the address or not."""
         passwords.request_reset(django_request(request), **_validated(PasswordResetSerializer, request))
@@ -110,6 +114,7 @@ class PasswordResetConfirmView(Endpoint):
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetConfirmSerializer
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Set it; all sessions of the user end."""
         given = _validated(PasswordResetConfirmSerializer, request)
@@ -122,6 +127,7 @@ class PasswordResetConfirmView(Endpoint):
         return Response(status=204)
 
 
+@sensitive_variables()
 def _validated(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     form = serializer(data=request.data, context={"request": request})
     form.is_valid(raise_exception=True)

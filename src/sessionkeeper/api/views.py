@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest
 from django.middleware.csrf import get_token
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -50,6 +51,7 @@ class Negotiation(DefaultContentNegotiation):
         return chosen
 
 
+@method_decorator(sensitive_post_parameters(), name="dispatch")
 class Endpoint(APIView):
     """What all endpoints share. A project's defaults for its own views do not reach them."""
 
@@ -109,6 +111,7 @@ class LoginView(Endpoint):
     serializer_class = LoginSerializer
     throttle_classes = [LoginThrottle]
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Sign in."""
         form = LoginSerializer(data=request.data, context={"request": request})
