@@ -11,12 +11,18 @@ import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Final
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
 from sessionkeeper import policy
+
+X_FORWARDED_FOR: Final = "X-Forwarded-For"
+FORWARDED: Final = "Forwarded"
+#: Entry of ``TRUSTED_PROXIES`` for a proxy that connects over a Unix socket, where there is no address.
+UNIX: Final = "unix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,9 @@ class Settings:
             at most five minutes.
         reauthenticate_after: how long a proof of a credential counts for sensitive actions: ending other
             sessions, changing the password.
+        trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
+            connects without an address; empty: nobody's.
+        proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
     """
 
     store: str = "database:"
@@ -41,6 +50,8 @@ class Settings:
     absolute_timeout: timedelta | None = None
     touch_interval: timedelta | None = None
     reauthenticate_after: timedelta = policy.REAUTHENTICATE_AFTER
+    trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
+    proxy_header: str = X_FORWARDED_FOR
 
     @property
     def idle_seconds(self) -> int | None:
@@ -106,6 +117,29 @@ def _store(value: Any) -> str:
     raise ValueError(f"must be 'database:' or 'database:ALIAS', not {value!r}")
 
 
+def _network(entry: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(entry if isinstance(entry, str) else repr(entry))
+    except ValueError as error:
+        raise ValueError(f"must name networks: {error}") from error
+
+
+def _networks(value: Any) -> tuple[IPv4Network | IPv6Network | str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise ValueError(f"must be a list of addresses and networks, not {value!r}")
+    networks = tuple(entry if entry == UNIX else _network(entry) for entry in value)
+    if any(not isinstance(network, str) and not network.prefixlen for network in networks):
+        raise ValueError("must not name all addresses: then anybody could pretend to be anybody")
+    return networks
+
+
+def _header(value: Any) -> str:
+    for name in (X_FORWARDED_FOR, FORWARDED):
+        if isinstance(value, str) and value.lower() == name.lower():
+            return name
+    raise ValueError(f"must be {X_FORWARDED_FOR!r} or {FORWARDED!r}, not {value!r}")
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "STORE": _store,
     "TIMEOUT_PRESET": _preset,
@@ -113,6 +147,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "ABSOLUTE_TIMEOUT": _duration,
     "TOUCH_INTERVAL": _duration,
     "REAUTHENTICATE_AFTER": _duration,
+    "TRUSTED_PROXIES": _networks,
+    "PROXY_HEADER": _header,
 }
 
 

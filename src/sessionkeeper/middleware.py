@@ -21,6 +21,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
 from sessionkeeper import conf, current, forgotten, principal, problems, sessions
+from sessionkeeper.address import client_address
 from sessionkeeper.bearer import BearerSession
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import NoTransport, SessionGone, StaleSession, StoreUnavailable
@@ -54,7 +55,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         cookie, token = Cookie.read(request), Bearer.read(request)
         session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
-        session.client.address = request.META.get("REMOTE_ADDR") or ""
+        session.client.address = client_address(request) or ""
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         request.session = session
         if token is None:
