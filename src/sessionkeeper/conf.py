@@ -121,7 +121,7 @@ def _network(entry: Any) -> IPv4Network | IPv6Network:
     try:
         return ip_network(entry if isinstance(entry, str) else repr(entry))
     except ValueError as error:
-        raise ValueError(f"must name networks: {error}") from error
+        raise ValueError(f"must be networks: {error}") from error
 
 
 def _networks(value: Any) -> tuple[IPv4Network | IPv6Network | str, ...]:
@@ -129,7 +129,7 @@ def _networks(value: Any) -> tuple[IPv4Network | IPv6Network | str, ...]:
         raise ValueError(f"must be a list of addresses and networks, not {value!r}")
     networks = tuple(entry if entry == UNIX else _network(entry) for entry in value)
     if any(not isinstance(network, str) and not network.prefixlen for network in networks):
-        raise ValueError("must not name all addresses: then anybody could pretend to be anybody")
+        raise ValueError("must be less than all addresses: else anybody could pretend to be anybody")
     return networks
 
 
