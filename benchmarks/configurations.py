@@ -90,11 +90,11 @@ CONFIGURATIONS = (
     ),
     Configuration(
         "ours-prepared",
-        "sessionkeeper, prepare_threshold set",
+        "sessionkeeper, prepared statements",
         "sessionkeeper.api.SessionAuthentication",
         middleware=OUR_MIDDLEWARE,
         settings={"SESSION_ENGINE": "sessionkeeper.engine"},
-        options={"prepare_threshold": 5},
+        options={"server_side_binding": True, "prepare_threshold": 5},
         needs="postgresql",
     ),
 )

@@ -17,6 +17,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import HttpHeaders
 from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
@@ -31,6 +32,7 @@ from sessionkeeper.transport import Bearer, Cookie
 
 #: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
 PASSIVE_HEADER = "X-Session-Passive"
+_PASSIVE_META = HttpHeaders.to_wsgi_name(PASSIVE_HEADER)
 #: What a 401 says where a token was refused (RFC 6750, section 3).
 BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 _CLIENT_ERROR = 400
@@ -187,7 +189,7 @@ def _unless_restricted(request: Any, user: Any) -> Any:
 
 def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus:
     """Decide once what the response does about the session."""
-    if settings.SESSION_SAVE_EVERY_REQUEST and session.session_key is not None and not session.accessed:
+    if not session.accessed and session.session_key is not None and settings.SESSION_SAVE_EVERY_REQUEST:
         try:
             session.keys()  # a session that nobody asked for is kept alive too
         except StoreUnavailable:
@@ -230,7 +232,7 @@ def _needs_store(request: Any, response: Any) -> bool:
 def _is_passive(request: Any) -> bool:
     view = getattr(request.resolver_match, "func", None)
     return (
-        PASSIVE_HEADER in request.headers
+        _PASSIVE_META in request.META
         or getattr(view, "session_passive", False)
         or getattr(request, "session_passive", False)
     )
@@ -244,7 +246,10 @@ def _take_cookie(response: Any) -> None:
 
 def _forbid_caching(response: Any) -> None:
     """Keep answers that belong to one person out of every cache (OWASP ASVS 5.0, 14.3.2)."""
-    patch_cache_control(response, no_store=True, private=True)
+    if response.has_header("Cache-Control"):
+        patch_cache_control(response, no_store=True, private=True)
+    else:
+        response.headers["Cache-Control"] = "no-store, private"
 
 
 def _unavailable(request: Any, error: StoreUnavailable) -> Any:

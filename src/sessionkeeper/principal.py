@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import lru_cache
+from hmac import compare_digest
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
@@ -16,7 +17,7 @@ from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 
 from sessionkeeper import sessions
 from sessionkeeper.engine import SessionStore
@@ -117,7 +118,7 @@ def _hash_is_fallback(session: SessionStore, user: Any) -> bool:
 
 
 def _is_hash(stored: Any, expected: str) -> bool:
-    return isinstance(stored, str) and stored.isascii() and constant_time_compare(stored, expected)
+    return isinstance(stored, str) and stored.isascii() and compare_digest(stored, expected)
 
 
 def _auth_hash(user: Any) -> str:

@@ -50,7 +50,10 @@ def resolve(text: object, *, transport: str, principal: bool = False) -> Resolve
     key = keys.parse(text)
     if key is None:
         return Resolved(Verdict.MALFORMED)
-    found = get_store().find(key.id, principal=principal)
+    try:
+        found = get_store().find(key.id, principal=principal)
+    except CorruptPayload:
+        return _end_corrupt(key)
     if found is None or not is_live(found.record, found.now):
         return Resolved(Verdict.GONE)
     if not keys.same_hash(found.record.secret_hash, key.secret_hash):
@@ -60,9 +63,13 @@ def resolve(text: object, *, transport: str, principal: bool = False) -> Resolve
     try:
         return Resolved(Verdict.LIVE, key, found, codec.decode(found.record.data))
     except CorruptPayload:
-        log.warning("Session %s ended: its stored data cannot be read.", keys.encode_id(key.id))
-        get_store().revoke(key.id)
-        return Resolved(Verdict.GONE)
+        return _end_corrupt(key)
+
+
+def _end_corrupt(key: keys.Key) -> Resolved:
+    log.warning("Session %s ended: what is stored of it cannot be read.", keys.encode_id(key.id))
+    get_store().revoke(key.id)
+    return Resolved(Verdict.GONE)
 
 
 class Limits(NamedTuple):

@@ -55,7 +55,7 @@ class Cookie:
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
         """Tell caches that the answer depends on the cookie."""
-        patch_vary_headers(response, ("Cookie",))
+        _vary(response, "Cookie")
 
 
 class Bearer:
@@ -77,4 +77,11 @@ class Bearer:
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
         """Tell caches that the answer depends on the header."""
-        patch_vary_headers(response, ("Authorization",))
+        _vary(response, "Authorization")
+
+
+def _vary(response: HttpResponseBase, header: str) -> None:
+    if "Vary" in response.headers:
+        patch_vary_headers(response, (header,))
+    else:
+        response.headers["Vary"] = header

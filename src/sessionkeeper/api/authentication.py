@@ -61,6 +61,8 @@ class SessionAuthentication(authentication.SessionAuthentication):
         Raises:
             CsrfFailed: one of them refused the request.
         """
+        if request.method in fetch_metadata.SAFE_METHODS:
+            return
         check = authentication.CSRFCheck(_never_called)
         check.process_request(django_request(request))
         reason = fetch_metadata.check(django_request(request)) or check.process_view(

@@ -226,10 +226,10 @@ class DatabaseStore:
 
     def _select(self, where: str, param: Any) -> list[SessionRecord]:
         connection = connections[self.alias]
-        sql, converters = joined.select_sql(self.alias, where)
+        sql, columns = joined.select_sql(self.alias, where)
         with outages(), connection.cursor() as cursor:
             cursor.execute(sql, [param])
-            return [joined.to_record(row, converters, connection) for row in cursor.fetchall()]
+            return [joined.to_record(row, columns, connection) for row in cursor.fetchall()]
 
     def _latest(self, session_id: int) -> SessionRecord | None:
         """Read past the snapshot of a transaction that is under way, where the database has row locks."""

@@ -12,14 +12,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, router
 from django.db.models.query import ModelIterable
 from django.utils import timezone
 
+from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.models import Session
 from sessionkeeper.record import UNASKED, Found, SessionRecord
+from sessionkeeper.stores import cursors
 
 _FIELDS: list[Any] = [
     Session._meta.get_field("user" if name == "user_id" else name) for name in SessionRecord._fields
@@ -30,12 +33,20 @@ _WIDTH = len(_FIELDS)
 Converter = tuple[int, Callable[..., Any], Any]
 
 
+class Columns(NamedTuple):
+    """How a session's columns are selected and read."""
+
+    sql: str
+    converters: Sequence[Converter] = ()
+    times: Sequence[int] = ()  # positions of times that come as text
+
+
 class Statement(NamedTuple):
     """A SELECT that takes a session id (twice with a principal) and how to read its one row."""
 
     sql: str
     params: tuple[Any, ...]
-    converters: list[Converter]
+    columns: Columns
     user_model: Any = None
     user_fields: Sequence[str] = ()
     user_pk: int = 0
@@ -47,31 +58,39 @@ def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) ->
     """Run the statement on connection ``alias``. Database errors pass through."""
     statement = _statement(alias, principal=principal, server_clock=server_clock)
     connection = connections[alias]
-    with connection.cursor() as cursor:
-        cursor.execute(statement.sql, [session_id if p is _ID else p for p in statement.params])
-        # Not fetchone(): Django builds a wrapper around it at each call, which costs more than the row.
-        rows = list(cursor)
-    if not rows:
+    given = [session_id if param is _ID else param for param in statement.params]
+    row = cursors.fetch_one(connection, statement.sql, given)
+    if row is None:
         return None
-    row = rows[0]
-    record = to_record(row, statement.converters, connection)
-    now = aware(row[_WIDTH]) if server_clock else timezone.now()
+    record = to_record(row, statement.columns, connection)
+    now = row[_WIDTH] if server_clock else timezone.now()
     if statement.user_model is None:
         return Found(record, aware(now), UNASKED)
     return Found(record, aware(now), _user(row, statement, alias))
 
 
-def select_sql(alias: str, where: str) -> tuple[str, list[Converter]]:
-    """Return a SELECT of whole records with this condition, and the converters of its columns."""
-    columns, converters = _session_columns(alias)
+def select_sql(alias: str, where: str) -> tuple[str, Columns]:
+    """Return a SELECT of whole records with this condition, and how to read its columns."""
+    columns = _session_columns(alias)
     table = connections[alias].ops.quote_name(Session._meta.db_table)
-    return f"SELECT {columns} FROM {table} s WHERE {where}", converters  # noqa: S608 - quoted names only
+    return f"SELECT {columns.sql} FROM {table} s WHERE {where}", columns  # noqa: S608 - quoted names only
 
 
-def to_record(row: Sequence[Any], converters: list[Converter], connection: Any) -> SessionRecord:
-    """Return the record in the leading columns of a row."""
+def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionRecord:
+    """Return the record in the leading columns of a row.
+
+    Raises:
+        CorruptPayload: a column holds what no session keeps there.
+    """
     values = list(row[:_WIDTH])
-    for index, function, expression in converters:
+    try:
+        for index in columns.times:
+            value = values[index]
+            if value is not None:
+                values[index] = datetime.fromisoformat(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CorruptPayload("A time of the stored session cannot be read.") from error
+    for index, function, expression in columns.converters:
         values[index] = function(values[index], expression, connection)
     return SessionRecord._make(values)
 
@@ -120,34 +139,39 @@ def _shape(query: Any) -> tuple[Any, ...]:
 def _build(alias: str, model: Any, *, server_clock: bool) -> Statement:
     connection = connections[alias]
     table = connection.ops.quote_name(Session._meta.db_table)
-    columns, converters = _session_columns(alias)
-    columns += ", statement_timestamp()" if server_clock else ", NULL"
+    columns = _session_columns(alias)
+    selected = f"{columns.sql}, {'statement_timestamp()' if server_clock else 'NULL'}"
     user = _user_part(alias, model) if model is not None else None
     if user is None:
-        sql = f"SELECT {columns} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
-        return Statement(sql, (_ID,), converters)
+        sql = f"SELECT {selected} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
+        return Statement(sql, (_ID,), columns)
     expressions = [column[0] for column in user.compiler.select]
     return Statement(
-        f"SELECT {columns}, {user.columns} FROM {table} s LEFT JOIN {user.join} WHERE s.id = %s",  # noqa: S608
+        f"SELECT {selected}, {user.columns} FROM {table} s LEFT JOIN {user.join} WHERE s.id = %s",  # noqa: S608
         (*user.params, _ID),
-        converters,
+        columns,
         model,
         user.names,
         user.names.index(model._meta.pk.attname),
         [
             (index, function, expression)
             for index, (functions, expression) in user.compiler.get_converters(expressions).items()
-            for function in _quick(functions, connection)
+            for function in functions
         ],
         filtered=bool(model._default_manager.get_queryset().query.where),
     )
 
 
-def _session_columns(alias: str) -> tuple[str, list[Converter]]:
+def _session_columns(alias: str) -> Columns:
     connection = connections[alias]
     quoted = [f"s.{connection.ops.quote_name(field.column)}" for field in _FIELDS]
     converters: list[Converter] = []
+    times: list[int] = []
     for index, field in enumerate(_FIELDS):
+        if isinstance(field, models.DateTimeField) and _is_text_in_utc(connection):
+            quoted[index] = f"({quoted[index]} || '+00:00')"  # as text past the driver's slower converters
+            times.append(index)
+            continue
         column = field.get_col("s")
         functions = list(connection.ops.get_db_converters(column))
         if isinstance(field, models.JSONField):
@@ -156,10 +180,14 @@ def _session_columns(alias: str) -> tuple[str, list[Converter]]:
             functions += column.get_db_converters(connection)
         if isinstance(field, models.BinaryField):
             functions.append(_as_bytes)
-        if isinstance(field, models.DateTimeField) and not _returns_aware(connection):
+        if isinstance(field, models.DateTimeField) and not settings.USE_TZ:
             functions.append(_as_aware)
-        converters += [(index, function, column) for function in _quick(functions, connection)]
-    return ", ".join(quoted), converters
+        converters += [(index, function, column) for function in functions]
+    return Columns(", ".join(quoted), converters, times)
+
+
+def _is_text_in_utc(connection: Any) -> bool:
+    return bool(settings.USE_TZ) and connection.vendor == "sqlite" and connection.timezone is UTC
 
 
 class _UserPart(NamedTuple):
@@ -225,26 +253,6 @@ def _user(row: Sequence[Any], statement: Statement, alias: str) -> Any:
     for index, function, expression in statement.user_converters:
         values[index] = function(values[index], expression, connection)
     return statement.user_model.from_db(alias, statement.user_fields, values)
-
-
-def _quick(functions: list[Callable[..., Any]], connection: Any) -> list[Callable[..., Any]]:
-    """Put a plain replacement in the place of Django's converter that makes SQLite's datetimes aware."""
-    if connection.vendor == "sqlite" and connection.timezone is UTC:
-        slow = connection.ops.convert_datetimefield_value
-        return [_as_utc if function == slow else function for function in functions]
-    return functions
-
-
-def _as_utc(value: Any, expression: Any, connection: Any) -> Any:
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    return connection.ops.convert_datetimefield_value(value, expression, connection)
-
-
-def _returns_aware(connection: Any) -> bool:
-    from django.conf import settings
-
-    return bool(settings.USE_TZ)
 
 
 def _as_text(value: Any, expression: Any, connection: Any) -> str:
