@@ -133,7 +133,7 @@ def changes(base: str | None, data: dict[str, Any]) -> Changes:
     changed = {
         name: data[given]
         for name, given in names.items()
-        if name not in before or codec.comparable(before[name]) != codec.comparable(data[given])
+        if name not in before or not codec.same(before[name], data[given])
     }
     deleted = tuple(name for name in before if name not in names)
     return Changes(patch=codec.encode(changed), deleted=deleted)

@@ -59,9 +59,11 @@ def decode(text: str) -> dict[str, Any]:
     return data
 
 
-def comparable(value: Any) -> str:
-    """Return a text that differs whenever two values would be stored differently."""
-    return encode({"": value})
+def same(left: Any, right: Any) -> bool:
+    """Whether two values would be stored alike."""
+    if type(left) is type(right) and isinstance(left, str | int | None):
+        return bool(left == right)
+    return encode({"": left}) == encode({"": right})
 
 
 def _unwrap(serializer: Any, stored: dict[str, Any]) -> dict[str, Any]:
