@@ -42,6 +42,9 @@ class Settings:
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
         proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
+        audit: whether audit events are written into their table; log lines and signals there are in any case.
+        audit_retention: how long an audit event is kept; ended sessions are history for as long.
+        audit_minimise_after: how long an audit event keeps the whole address and the user agent.
     """
 
     store: str = "database:"
@@ -52,6 +55,9 @@ class Settings:
     reauthenticate_after: timedelta = policy.REAUTHENTICATE_AFTER
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
     proxy_header: str = X_FORWARDED_FOR
+    audit: bool = True
+    audit_retention: timedelta = timedelta(days=365)
+    audit_minimise_after: timedelta = timedelta(days=30)
 
     @property
     def idle_seconds(self) -> int | None:
@@ -140,6 +146,12 @@ def _header(value: Any) -> str:
     raise ValueError(f"must be {X_FORWARDED_FOR!r} or {FORWARDED!r}, not {value!r}")
 
 
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"must be True or False, not {value!r}")
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "STORE": _store,
     "TIMEOUT_PRESET": _preset,
@@ -149,6 +161,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "REAUTHENTICATE_AFTER": _duration,
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
+    "AUDIT": _switch,
+    "AUDIT_RETENTION": _duration,
+    "AUDIT_MINIMISE_AFTER": _duration,
 }
 
 

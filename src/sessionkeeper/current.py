@@ -16,12 +16,14 @@ from typing import Any
 class Current:
     """The session of one request: its id, and whether this request ended it through its user.
 
-    Outside of requests it is the session used last.
+    Outside of requests it is the session used last. ``client`` are the facts of who sent the request, where
+    our middleware knows them.
     """
 
     in_request: bool = False
     session_id: int | None = None
     ended: bool = False
+    client: Any = None
     _holder: weakref.ref[Any] | None = None
 
     def claim(self, session_id: int, holder: object) -> None:

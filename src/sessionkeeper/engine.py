@@ -16,7 +16,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.exceptions import ImproperlyConfigured
 
-from sessionkeeper import keys, sessions
+from sessionkeeper import audit, keys, sessions
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.handle import Client, Handle
 from sessionkeeper.record import COOKIE
@@ -50,6 +50,7 @@ class SessionStore(SessionBase):
         cookie_due: whether the client must be given the key (again).
         flushed: whether this request ended the session.
         ended_id: id of the stored session that it ended.
+        ending: what the audit trail says of the end of the session, and why it ended.
         outage: the StoreUnavailable that this request met, or None.
     """
 
@@ -65,6 +66,7 @@ class SessionStore(SessionBase):
         self.cookie_due = False
         self.flushed = False
         self.ended_id: int | None = None
+        self.ending: tuple[audit.Kind, str] = (audit.Kind.REVOKED, "flushed")
 
     # Reading
 
@@ -240,7 +242,7 @@ class SessionStore(SessionBase):
         """Revoke this session, or the one that has exactly ``session_key``."""
         with self._answering():
             if session_key is None:
-                self.handle.revoke(self.session_key)
+                self.handle.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
             elif (key := keys.parse(session_key)) is not None:
                 get_store().revoke(key.id, key.secret_hash)
 

@@ -55,6 +55,10 @@ class InvalidToken(SessionKeeperError):
     """The token of a password reset is spent, expired, or none of ours."""
 
 
+class AppendOnly(SessionKeeperError):
+    """The audit trail is added to. It is not edited, and only a purge removes what is old."""
+
+
 class StoreUnavailable(SessionKeeperError):
     """The store could not be asked or did not answer in time.
 

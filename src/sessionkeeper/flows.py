@@ -92,7 +92,7 @@ def revoke(request: HttpRequest, session_id: int) -> None:
         log_out(request)
         return
     require_recent(request)
-    sessions.revoke(session_id)
+    sessions.revoke(session_id, reason="user", actor=request.user)
 
 
 def revoke_others(request: HttpRequest) -> int:
@@ -104,7 +104,8 @@ def revoke_others(request: HttpRequest) -> int:
     """
     require_recent(request)
     session: Any = request.session
-    return sessions.revoke_all(request.user, session.handle.key.id)
+    this = session.handle.key.id
+    return sessions.revoke_all(request.user, this, reason="user", actor=request.user)
 
 
 def revoke_all(request: HttpRequest) -> int:

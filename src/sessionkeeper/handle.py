@@ -13,10 +13,12 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
-from sessionkeeper import conf, current, keys, policy, sessions
+from sessionkeeper import audit, conf, current, keys, policy, sessions
 from sessionkeeper.errors import IdTaken, SessionGone, StoreUnavailable
-from sessionkeeper.record import COOKIE, Changes, Found, NewSession, Verdict
+from sessionkeeper.record import BEARER, COOKIE, Changes, Found, NewSession, Verdict
 from sessionkeeper.stores import codec, get_store
+
+_BEGINNINGS = {audit.Kind.SIGN_IN, audit.Kind.TOKEN_MADE, audit.Kind.STEP_UP}
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Handle:
         rotated: whether this request gave the session another key.
         revoked: whether this request ended the session.
         signing_in: whether somebody signed in and it is not written yet.
+        proof: what a sign-in is to the audit trail: a sign-in, or a step-up.
         proved: whether this request took a proof of a credential.
         life: time left until the absolute expiry; None when not known.
     """
@@ -70,10 +73,12 @@ class Handle:
         self.rotated = False
         self.revoked = False
         self.signing_in = False
+        self.proof = audit.Kind.SIGN_IN
         self.proved = False
         self.life: timedelta | None = None
         self._base: str | None = "{}"
         self._user_id: Any = None
+        self._unrecorded_rotation = False
 
     def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
         """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
@@ -138,6 +143,9 @@ class Handle:
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
         self._set_life(limits)
         current.get().claim(key.id, self)
+        if user_id is not None:
+            kind = audit.Kind.TOKEN_MADE if self.transport == BEARER else audit.Kind.SIGN_IN
+            self._record(kind)
 
     def merge(self, data: dict[str, Any], *, key: keys.Key | None = None) -> bool:
         """Write what changed. Return whether the key or the life of the session changed.
@@ -160,8 +168,12 @@ class Handle:
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         get_store().merge(key.id, key.secret_hash, change, self._seen())
         self.proved = self.proved or self.signing_in
-        self.key, self.stored, self.signing_in = key, True, False
+        signed_in, self.signing_in = self.signing_in, False
+        self.key, self.stored = key, True
         self._base, self._user_id = codec.encode(data), user_id
+        if user_id is not None and (signed_in or self._unrecorded_rotation):
+            self._record(self.proof if signed_in else audit.Kind.ROTATED)
+        self._unrecorded_rotation = False
         if self.found is not None:  # what was read is not what the store has now
             self.found = self.found._replace(record=self.found.record._replace(version=-1))
         return rotated or renewed
@@ -199,16 +211,22 @@ class Handle:
             raise SessionGone
         new = keys.renew(self.key)
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
-        self.key, self.rotated = new, True
+        self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
             self.found = self.found._replace(record=record._replace(version=record.version + 1))
 
-    def revoke(self, unproven: object = None) -> None:
-        """End the session; one whose key was never read only if ``unproven`` is its key."""
+    def revoke(
+        self, unproven: object = None, *, kind: audit.Kind = audit.Kind.REVOKED, reason: str = ""
+    ) -> None:
+        """End the session; one whose key was never read only if ``unproven`` is its key.
+
+        ``kind`` and ``reason`` are what the audit trail says, if somebody was signed in.
+        """
         if self.stored and self.key is not None:
             self.revoked = True
-            get_store().revoke(self.key.id)
+            if get_store().revoke(self.key.id) and self._user_id is not None:
+                self._record(kind, reason)
         elif self.key is None:
             key = keys.parse(unproven)
             if key is not None:
@@ -236,6 +254,18 @@ class Handle:
     def is_of_this_request(self) -> bool:
         """Whether this is the session that the code running now belongs to, not one that it looks into."""
         return self.key is not None and current.get().session_id == self.key.id
+
+    def _record(self, kind: audit.Kind, reason: str = "") -> None:
+        if self.key is not None:
+            facts = {"transport": self.transport, "amr": self.client.amr or None}
+            audit.record(
+                kind,
+                user=self._user_id,
+                session_id=self.key.id,
+                reason=reason,
+                client=self.client if self.client.address else None,
+                **(facts if kind in _BEGINNINGS else {}),
+            )
 
     def _set_life(self, limits: sessions.Limits) -> None:
         lifetime = limits.lifetime

@@ -59,6 +59,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session.principal_wanted, session.touches_on_load = True, False
         session.client.address = client_address(request) or ""
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
+        current.get().client = session.client
         request.session = session
         if token is None:
             return None
@@ -127,7 +128,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def _finish(self, request: Any, response: Any, session: SessionStore) -> Any:
         if session.ended_id is not None and response.status_code >= _CLIENT_ERROR:
             # A refusal may have rolled back the view's transaction, and the end of the session with it.
-            sessions.revoke(session.ended_id)
+            sessions.revoke(session.ended_id, reason="ended_again")
         match _status(request, response, session):
             case SessionStatus.MODIFIED:
                 if session.has_changes():

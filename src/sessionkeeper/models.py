@@ -1,11 +1,14 @@
-"""The one table of the database store."""
+"""The tables: sessions of the database store, and the audit trail."""
 
 from __future__ import annotations
+
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from sessionkeeper.errors import AppendOnly
 from sessionkeeper.keys import encode_id
 
 
@@ -49,3 +52,72 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return encode_id(self.pk)
+
+
+class _AppendOnlyRows(models.QuerySet["AuditEvent"]):
+    """Rows that can be read and added. What purges and shortens them goes by ``_base_manager``."""
+
+    def update(self, **values: Any) -> NoReturn:
+        """Refuse."""
+        raise AppendOnly
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise AppendOnly
+
+    def delete(self) -> NoReturn:
+        """Refuse."""
+        raise AppendOnly
+
+
+class AuditEvent(models.Model):
+    """Something that happened to a session or an account. Rows are added, and removed when they are old.
+
+    Holds no secret. ``user`` and ``actor`` carry no database constraint: the trail outlives its users.
+    ``session_id`` is the number of the session, which may be gone.
+    """
+
+    at = models.DateTimeField(_("at"))
+    kind = models.CharField(_("event"), max_length=40)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+    )
+    session_id = models.BigIntegerField(_("session id"), null=True, db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("by"),
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    reason = models.CharField(_("reason"), max_length=40, default="", blank=True)
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True)
+    exact = models.BooleanField(_("address and user agent not shortened yet"), default=True)
+    user_agent = models.CharField(_("user agent"), max_length=200, default="", blank=True)
+    detail = models.JSONField(_("details"), default=dict)
+
+    objects = _AppendOnlyRows.as_manager()
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at:%Y-%m-%d %H:%M:%S}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the row; one that is there is not changed."""
+        if not self._state.adding:
+            raise AppendOnly
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise AppendOnly

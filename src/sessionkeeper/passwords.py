@@ -20,7 +20,7 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import sessions
+from sessionkeeper import audit, sessions
 from sessionkeeper.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.stepup import require_recent
 
@@ -54,7 +54,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     session.renew_key()  # before the password: a session that was ended changes none
     if not _set_password(user, new):
         raise InvalidCredentials
-    sessions.revoke_all(user, session.handle.key.id)
+    sessions.revoke_all(user, session.handle.key.id, reason="password_changed", actor=user)
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
@@ -62,6 +62,8 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
 
 def request_reset(request: HttpRequest, email: str) -> None:
     """Mail a link to whoever has this address; nothing tells whether somebody does, also not the time."""
+    # Without the user, whether there is one or not: a look for one would show in the time.
+    audit.record(audit.Kind.PASSWORD_RESET_REQUESTED, address=audit.digest(email.casefold()))
     form = _ResetForm({"email": email})
     if form.is_valid():
         form.save(
@@ -88,7 +90,8 @@ def confirm_reset(uid: str, token: str, new: str) -> None:
     _check(new, user)
     if not _set_password(user, new):
         raise InvalidToken
-    sessions.revoke_all(user)
+    sessions.revoke_all(user, reason="password_changed")
+    audit.record(audit.Kind.PASSWORD_RESET, user=user)
 
 
 @sensitive_variables("token")

@@ -19,7 +19,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper import sessions
+from sessionkeeper import audit, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.record import UNASKED
 
@@ -43,15 +43,20 @@ def get_user(request: Any) -> Any:
     if user is _MISSING:
         return AnonymousUser()
     if user is None:
-        session.flush()
+        _end(session, "user_disabled")
         return AnonymousUser()
     if not _hash_is_current(session, user):
         if not _hash_is_fallback(session, user):
-            session.flush()
+            _end(session, "password_changed")
             return AnonymousUser()
         session.cycle_key()
         session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
     return user
+
+
+def _end(session: SessionStore, reason: str) -> None:
+    session.ending = (audit.Kind.REVOKED, reason)
+    session.flush()
 
 
 async def aget_user(request: Any) -> Any:

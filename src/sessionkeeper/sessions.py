@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from sessionkeeper import conf, current, keys
+from sessionkeeper import audit, conf, current, keys
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, is_live
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
@@ -54,7 +54,11 @@ def resolve(text: object, *, transport: str, principal: bool = False) -> Resolve
         found = get_store().find(key.id, principal=principal)
     except CorruptPayload:
         return _end_corrupt(key)
-    if found is None or not is_live(found.record, found.now):
+    if found is None:
+        return Resolved(Verdict.GONE)
+    if not is_live(found.record, found.now):
+        if found.record.user_id is not None and keys.same_hash(found.record.secret_hash, key.secret_hash):
+            audit.record_once(audit.Kind.EXPIRED, user=found.record.user_id, session_id=key.id)
         return Resolved(Verdict.GONE)
     if not keys.same_hash(found.record.secret_hash, key.secret_hash):
         return Resolved(Verdict.STALE)
@@ -158,36 +162,52 @@ def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
         newest = records[-1].id - 1
 
 
-def revoke(session_id: int) -> bool:
-    """End one session; return whether there was one."""
+def revoke(session_id: int, *, reason: str = "code", actor: Any = None) -> bool:
+    """End one session; return whether there was one.
+
+    ``reason`` and ``actor`` (a user, or None) are what the audit trail says of it, here and below.
+    """
     _note(session_id)
-    return get_store().revoke(session_id)
-
-
-def revoke_many(session_ids: Iterable[int]) -> int:
-    """End these sessions, batch by batch; return how many there were."""
-    ids = iter(session_ids)
-    ended = 0
-    while batch := list(islice(ids, BATCH)):
-        _note(*batch)
-        ended += get_store().revoke_many(batch)
+    found = get_store().find(session_id)
+    ended = get_store().revoke(session_id)
+    if ended and found is not None:
+        _record([(session_id, found.record.user_id)], reason, actor)
     return ended
 
 
-def revoke_everyone() -> Iterator[int]:
+def revoke_many(session_ids: Iterable[tuple[int, Any]], *, reason: str = "code", actor: Any = None) -> int:
+    """End these sessions, each given with its user's key or None, in batches; return how many there were."""
+    ids = iter(session_ids)
+    ended = 0
+    while batch := list(islice(ids, BATCH)):
+        _note(*(session_id for session_id, _ in batch))
+        number = get_store().revoke_many([session_id for session_id, _ in batch])
+        if number:
+            _record(batch, reason, actor)
+        ended += number
+    return ended
+
+
+def revoke_everyone(*, reason: str = "everyone", actor: Any = None) -> Iterator[int]:
     """End all sessions of all users and visitors, batch by batch; yield how many each batch ended.
 
     Sessions that begin meanwhile may be spared: ids grow with time, and the walk goes down.
     """
     newest = keys.MAX_ID
     while records := get_store().scan(BATCH, newest):
-        yield get_store().revoke_many([record.id for record in records])
+        number = get_store().revoke_many([record.id for record in records])
+        _record([(record.id, record.user_id) for record in records], reason, actor)
+        yield number
         newest = records[-1].id - 1
 
 
-def revoke_all(user: Any, except_: int | None = None) -> int:
+def revoke_all(user: Any, except_: int | None = None, *, reason: str = "code", actor: Any = None) -> int:
     """End all sessions of a user, but the one with id ``except_``; return how many."""
-    ended = get_store().revoke_all(_pk(user), except_)
+    pk = _pk(user)
+    ids = [record.id for record in get_store().list_for(pk) if record.id != except_]
+    ended = get_store().revoke_all(pk, except_)
+    if ended:
+        _record([(session_id, pk) for session_id in ids], reason, actor)
     this = current.get()
     if ended and this.session_id not in (None, except_) and get_store().find(this.session_id) is None:
         this.ended = True
@@ -200,6 +220,15 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     while after is not None:
         removed, after = get_store().purge(batch, after)
         yield removed
+
+
+def _record(ended: Iterable[tuple[int, Any]], reason: str, actor: Any) -> None:
+    """Write down which sessions ended in which somebody was signed in."""
+    audit.record_all(
+        audit.make(audit.Kind.REVOKED, user=user_id, session_id=session_id, actor=actor, reason=reason)
+        for session_id, user_id in ended
+        if user_id is not None
+    )
 
 
 def _note(*session_ids: int) -> None:

@@ -9,7 +9,7 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import conf, policy
+from sessionkeeper import audit, conf, policy
 from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
 
 #: What ``amr`` says of a session that began with a password (RFC 8176).
@@ -61,7 +61,7 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
     session = request.session
     session.renew_key()
     session.client.amr = PASSWORD if "password" in credentials else ""
-    session.handle.signing_in = True
+    session.handle.signing_in, session.handle.proof = True, audit.Kind.STEP_UP
     if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
         session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
     session.save()

@@ -59,7 +59,7 @@ def small_batches(monkeypatch, store):
 def test_a_walk_over_everybody_takes_all_batches(small_batches):
     made = [insert(small_batches, keys.Key(number, keys.mint().secret)).id for number in range(5)]
     assert ids(sessions.scan()) == made[::-1]
-    assert sessions.revoke_many(iter(made[:3])) == 3
+    assert sessions.revoke_many((number, None) for number in made[:3]) == 3
     assert ids(sessions.scan()) == [4, 3]
 
 

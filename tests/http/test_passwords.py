@@ -139,7 +139,7 @@ def test_a_user_model_without_addresses_gets_nobody_a_mail(make_user, monkeypatc
 def test_a_report_of_an_error_holds_no_password(make_user, monkeypatch):
     here = signed_in(make_user())
 
-    def fail(*args):
+    def fail(*args, **options):
         raise RuntimeError
 
     monkeypatch.setattr(passwords.sessions, "revoke_all", fail)

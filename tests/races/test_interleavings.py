@@ -74,7 +74,7 @@ def data_of(store, key):
 REVOKE = {
     "revoke": lambda key, user: sessions.revoke(keys.parse(key).id),
     "revoke_all": lambda key, user: sessions.revoke_all(user),
-    "revoke_many": lambda key, user: sessions.revoke_many([keys.parse(key).id]),
+    "revoke_many": lambda key, user: sessions.revoke_many([(keys.parse(key).id, user.pk)]),
     "flush": lambda key, user: SessionStore(key).flush(),
     "delete": lambda key, user: SessionStore().delete(key),
 }

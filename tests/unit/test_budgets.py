@@ -18,7 +18,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
 from sessionkeeper.api import SessionAuthentication
-from sessionkeeper.models import Session
+from sessionkeeper.models import AuditEvent, Session
 from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -120,7 +120,15 @@ class Visitor:
     @property
     def writes(self):
         """The first words of the statements that write sessions."""
-        table = Session._meta.db_table
+        return self._writes_of(Session)
+
+    @property
+    def events(self):
+        """The first words of the statements that write the audit trail."""
+        return self._writes_of(AuditEvent)
+
+    def _writes_of(self, model):
+        table = f'"{model._meta.db_table}"'
         return [sql.split()[0] for sql in self.statements if table in sql and not sql.startswith("SELECT")]
 
     def sign_in(self, user):
@@ -200,7 +208,15 @@ def test_a_touch_is_one_more_statement_once_per_interval_and_sets_no_cookie(sign
 def test_a_fresh_login_writes_the_session_once(visitor, make_user):
     visitor.sign_in(make_user())
     assert visitor.writes == ["INSERT"]
-    assert visitor.kinds == ["SELECT", "UPDATE", "INSERT"]  # the user, last_login, the session
+    assert visitor.events == ["INSERT"]
+    # the user, last_login, the session, the audit event
+    assert visitor.kinds == ["SELECT", "UPDATE", "INSERT", "INSERT"]
+
+
+def test_without_an_audit_table_a_login_costs_no_event(visitor, make_user, settings):
+    settings.SESSIONKEEPER = {"AUDIT": False}
+    visitor.sign_in(make_user())
+    assert visitor.kinds == ["SELECT", "UPDATE", "INSERT"]
 
 
 def test_a_login_with_an_anonymous_session_writes_it_twice_and_keeps_its_data(visitor, make_user):
@@ -220,7 +236,8 @@ def test_a_login_of_the_same_user_again_writes_the_session_twice(signed_in):
 def test_a_logout_is_one_write(signed_in):
     signed_in.get("logout")
     assert signed_in.writes == ["DELETE"]
-    assert signed_in.kinds == ["SELECT", "DELETE"]
+    assert signed_in.events == ["INSERT"]
+    assert signed_in.kinds == ["SELECT", "DELETE", "INSERT"]
     assert not Session.objects.exists()
 
 

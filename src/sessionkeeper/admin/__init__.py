@@ -8,25 +8,24 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
-from django.db import router
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from sessionkeeper import keys, policy, sessions
+from sessionkeeper.admin.audit import AuditEventAdmin
 from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilter, TransportFilter
+from sessionkeeper.admin.people import name_of, of_users_named, users
 from sessionkeeper.models import Session
 from sessionkeeper.stores import get_store
 
-#: Users that a search looks at where they live in another database than the sessions.
-_MOST_USERS = 1000
 _AGENT_LENGTH = 60
 _HIDDEN = ("secret_hash", "family_hash", "previous_hash")
 
+
+__all__ = ["AuditEventAdmin", "SessionAdmin"]
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Session]
@@ -78,8 +77,8 @@ class SessionAdmin(_ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Read where the store writes, and all users of a page in one more query."""
         rows = Session._base_manager.using(getattr(get_store(), "alias", None))
-        users = Prefetch("user", queryset=_users())
-        return rows.defer(*_HIDDEN, "data").prefetch_related(users).order_by(*self.ordering)
+        owners = Prefetch("user", queryset=users())
+        return rows.defer(*_HIDDEN, "data").prefetch_related(owners).order_by(*self.ordering)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
@@ -88,11 +87,7 @@ class SessionAdmin(_ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        users = _users_named(term)
-        if users.db != queryset.db:
-            users = users.values_list("pk", flat=True)[:_MOST_USERS]
-            return queryset.filter(Q(user_id__in=list(users)) | Q(pk=keys.parse_id(term))), False
-        return queryset.filter(Q(user_id__in=users) | Q(pk=keys.parse_id(term))), False
+        return queryset.filter(of_users_named(term, queryset) | Q(pk=keys.parse_id(term))), False
 
     # Columns
 
@@ -104,12 +99,7 @@ class SessionAdmin(_ModelAdmin):
     @admin.display(description=_("user"))
     def user_name(self, session: Session) -> Any:
         """Return the user's name; the user of a session may have been deleted."""
-        if session.user_id is None:
-            return _("(anonymous)")
-        user = session.user
-        if user is None:
-            return _("(deleted user %(id)s)") % {"id": session.user_id}
-        return user.get_username()
+        return _("(anonymous)") if session.user_id is None else name_of(session.user, session.user_id)
 
     @admin.display(description=_("ends at"))
     def ends_at(self, session: Session) -> str:
@@ -152,7 +142,7 @@ class SessionAdmin(_ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Session) -> None:
         """End the session."""
-        sessions.revoke(obj.pk)
+        sessions.revoke(obj.pk, reason="admin", actor=request.user)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """End the sessions."""
@@ -166,23 +156,26 @@ class SessionAdmin(_ModelAdmin):
     @admin.action(permissions=["delete"], description=_("End all sessions of the selected users"))
     def end_sessions_of_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """End also the sessions that these users have beside the selected ones."""
-        users = set(
+        signed_in = set(
             queryset.order_by().filter(user__isnull=False).values_list("user_id", flat=True).distinct()
         )
-        if not users:
+        if not signed_in:
             self.message_user(request, _("Nobody is signed in in these sessions."), messages.WARNING)
             return
         # One by one, so that each is in the admin's log; then by user, for those that began meanwhile.
-        ended = sum(self._end(request, (record.id for record in sessions.list_for(user))) for user in users)
-        self._report(request, ended + sum(sessions.revoke_all(user) for user in users))
+        ended = sum(
+            self._end(request, ((one.id, user) for one in sessions.list_for(user))) for user in signed_in
+        )
+        rest = (sessions.revoke_all(user, reason="admin", actor=request.user) for user in signed_in)
+        self._report(request, ended + sum(rest))
 
-    def _end(self, request: HttpRequest, session_ids: Iterable[int]) -> int:
+    def _end(self, request: HttpRequest, session_ids: Iterable[tuple[int, Any]]) -> int:
         """End sessions in batches and write them into the admin's log."""
         ids, ended = iter(session_ids), 0
         while batch := list(islice(ids, sessions.BATCH)):
-            rows: Any = [Session(pk=session_id) for session_id in batch]  # no query only to name them
+            rows: Any = [Session(pk=session_id) for session_id, _ in batch]  # no query only to name them
             self.log_deletions(request, rows)
-            ended += sessions.revoke_many(batch)
+            ended += sessions.revoke_many(batch, reason="admin", actor=request.user)
         return ended
 
     def _report(self, request: HttpRequest, ended: int) -> None:
@@ -195,24 +188,5 @@ def _end_of(session: Session) -> datetime:
     return session.expires_at if idle_end is None else min(session.expires_at, idle_end)
 
 
-def _ids(queryset: QuerySet[Session]) -> Iterable[int]:
-    return queryset.prefetch_related(None).values_list("pk", flat=True).iterator(sessions.BATCH)
-
-
-def _users() -> QuerySet[Any]:
-    """All users, also those whom a manager hides, from where users live."""
-    model: type[Model] = get_user_model()
-    return model._base_manager.using(router.db_for_read(model))
-
-
-def _users_named(term: str) -> QuerySet[Any]:
-    model: Any = get_user_model()
-    wanted = Q(pk__in=())
-    for name in {model.USERNAME_FIELD, getattr(model, "EMAIL_FIELD", "")}:
-        try:
-            field = model._meta.get_field(name)
-        except FieldDoesNotExist:
-            continue
-        if not field.is_relation:
-            wanted |= Q(**{f"{name}__icontains": term})
-    return _users().filter(wanted).values("pk")
+def _ids(queryset: QuerySet[Session]) -> Iterable[tuple[int, Any]]:
+    return queryset.prefetch_related(None).values_list("pk", "user_id").iterator(sessions.BATCH)

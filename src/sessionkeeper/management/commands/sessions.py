@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from sessionkeeper import keys, sessions
+from sessionkeeper import audit, keys, sessions
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.management import describe, people
 from sessionkeeper.record import SessionRecord
@@ -41,8 +41,9 @@ class Command(BaseCommand):
         purge = _verb(
             verbs,
             "purge",
-            "Remove expired sessions from the store, in batches with short locks. Expired sessions are "
-            "refused with or without it; a purge gives their space back. Run it once a day.",
+            "Remove expired sessions from the store and old events from the audit trail, in batches with "
+            "short locks, and shorten the addresses of older events. Run it once a day. Expired sessions "
+            "are refused with or without it.",
         )
         purge.add_argument(
             "--batch",
@@ -138,12 +139,14 @@ class Command(BaseCommand):
         if everyone:
             self._revoke_everyone(options)
         elif user is not None:
-            self._report(sessions.revoke_all(user))
+            self._report(sessions.revoke_all(user, reason="command"))
         else:
             self._revoke_ids({_session_id(text): None for text in ids})
 
     def _revoke_ids(self, session_ids: Collection[int]) -> None:
-        missing = [session_id for session_id in session_ids if not sessions.revoke(session_id)]
+        missing = [
+            session_id for session_id in session_ids if not sessions.revoke(session_id, reason="command")
+        ]
         self._report(len(session_ids) - len(missing))
         if missing:
             raise CommandError(f"There was no session {', '.join(map(keys.encode_id, missing))}.")
@@ -152,7 +155,7 @@ class Command(BaseCommand):
         if not options["no_input"]:
             self._confirm()
         ended = 0
-        for number in sessions.revoke_everyone():
+        for number in sessions.revoke_everyone(reason="command"):
             ended += number
             self._progress(options, f"{ended} ended so far")
         self._report(ended)
@@ -172,6 +175,9 @@ class Command(BaseCommand):
             removed += number
             self._progress(options, f"{removed} removed so far")
         self.stdout.write(f"{removed} expired {_noun(removed)} removed.")
+        events = sum(audit.purge(options["batch"]))
+        if events:
+            self.stdout.write(f"{events} old audit {'event' if events == 1 else 'events'} removed.")
 
     def _progress(self, options: dict[str, Any], text: str) -> None:
         if options["verbosity"] >= _LOUD:

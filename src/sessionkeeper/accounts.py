@@ -1,0 +1,69 @@
+"""Accounts as sign-in forms name them: one spelling for all that a backend may take for the same account."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+# Under these names the backends of Django, allauth and many projects take a name.
+_NAMES = ("username", "login", "email", "phone")
+_LONGEST = 320
+_REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
+
+
+class Account(NamedTuple):
+    """What is known of the account that was named. ``user_id`` None: nobody has the name."""
+
+    user_id: Any
+    is_active: bool
+
+
+def name_in(credentials: Mapping[str, Any]) -> str | None:
+    """Return the name in what ``authenticate()`` was given, as it was typed; None where there is none."""
+    for field in (get_user_model().USERNAME_FIELD, *_NAMES):
+        value = credentials.get(field)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def normal(name: str) -> str:
+    """Return the one spelling of a name. Looser than account lookups are, so that no spelling gets round it.
+
+    Case, compatibility forms (NFKC), accents, spaces and invisible characters make no difference.
+    """
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    kept = (char for char in text if unicodedata.category(char)[0] not in "MCZ")
+    return unicodedata.normalize("NFC", "".join(kept))[:_LONGEST]
+
+
+def find(name: str) -> Account:
+    """Look up who has this name, or this e-mail address. One query; never raises for a strange name."""
+    nobody = Account(None, is_active=False)
+    if not _is_plain(name):
+        return nobody
+    model: Any = get_user_model()
+    wanted = Q(**{model.USERNAME_FIELD: name})
+    email = model.get_email_field_name() if hasattr(model, "get_email_field_name") else None
+    if "@" in name and email in {field.name for field in model._meta.get_fields()}:
+        wanted |= Q(**{f"{email}__iexact": name})
+    has_switch = any(field.name == "is_active" for field in model._meta.get_fields())
+    try:
+        row = model._default_manager.filter(wanted).values_list("pk", *(["is_active"] if has_switch else []))[
+            :1
+        ]
+        return next((Account(one[0], bool(one[-1]) or not has_switch) for one in row), nobody)
+    except _REFUSED:
+        return nobody
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a database takes this text: no NUL, no lone surrogates (bytes that are not UTF-8)."""
+    return (
+        len(text) <= _LONGEST and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    )
