@@ -19,6 +19,10 @@ class IdTaken(SessionKeeperError):
     """A session with this id exists already; the caller mints another one."""
 
 
+class TooManySessions(SessionKeeperError):
+    """The user has as many sessions as the site allows; nobody was signed in."""
+
+
 class NoTransport(SessionKeeperError):
     """A session cannot begin in a request with a bearer token: its key would reach nobody."""
 

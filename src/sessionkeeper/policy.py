@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sessionkeeper.record import SessionRecord
+from sessionkeeper.errors import TooManySessions
+from sessionkeeper.record import SessionRecord, UserLimit
 
 DEFAULT_ABSOLUTE: Final = timedelta(days=30)
 #: Longest life of a session in which nobody signed in.
 ANONYMOUS_ABSOLUTE: Final = timedelta(days=14)
 LONGEST_TOUCH_INTERVAL: Final = timedelta(minutes=5)
 REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
+#: How long a secret is taken after the next one was first seen: requests may still be on their way.
+ROTATE_OVERLAP: Final = timedelta(minutes=1)
 
 
 class Preset(NamedTuple):
@@ -64,6 +68,55 @@ def touch_interval(idle_seconds: int | None, configured: timedelta | None) -> ti
 def touch_due(record: SessionRecord, now: datetime, configured: timedelta | None) -> bool:
     """Whether the last recorded use is a touch interval old."""
     return now - record.last_seen_at >= touch_interval(record.idle_seconds, configured)
+
+
+def renewal_due(record: SessionRecord, now: datetime, after: timedelta | None) -> bool:
+    """Whether the secret of a session, which was presented, is this old. None: secrets are not renewed."""
+    if after is None or awaits_first_use(record):
+        return False
+    began_at = record.previous_at or record.authenticated_at or record.created_at
+    return now - began_at >= after
+
+
+def awaits_first_use(record: SessionRecord) -> bool:
+    """Whether nobody is known to have come with the renewed secret, so that the one before is still good."""
+    return record.previous_hash is not None and record.previous_at is None
+
+
+def previous_is_good(record: SessionRecord, now: datetime, overlap: timedelta) -> bool:
+    """Whether the secret before the last renewal is still taken."""
+    if record.previous_hash is None:
+        return False
+    return record.previous_at is None or now - record.previous_at < overlap
+
+
+def to_end(
+    records: Iterable[SessionRecord],
+    limit: UserLimit,
+    session_id: int,
+    user_id: Any,
+    now: datetime,
+) -> list[int]:
+    """Return the sessions that must end so that ``session_id`` fits under the user's limit, oldest first.
+
+    Raises:
+        TooManySessions: none may be ended for it.
+    """
+    others = [
+        record
+        for record in records
+        if record.user_id == user_id
+        and record.id != session_id
+        and record.transport == limit.transport
+        and is_live(record, now)
+    ]
+    excess = len(others) + 1 - limit.most
+    if excess <= 0 or user_id is None:
+        return []
+    if not limit.end_oldest:
+        raise TooManySessions
+    others.sort(key=lambda record: (record.authenticated_at or record.created_at, record.id))
+    return [record.id for record in others[:excess]]
 
 
 def is_recent(authenticated_at: datetime | None, now: datetime, within: timedelta) -> bool:

@@ -20,7 +20,11 @@ UNASKED: Final = Unasked.UNASKED
 
 
 class SessionRecord(NamedTuple):
-    """One session as the store has it. Times are aware; ``data`` is JSON text, opened by the codec."""
+    """One session as the store has it. Times are aware; ``data`` is JSON text, opened by the codec.
+
+    ``previous_hash`` is the secret before the last renewal, ``previous_at`` when the one of now was first
+    seen: both None after a rotation.
+    """
 
     id: int
     secret_hash: bytes
@@ -57,6 +61,14 @@ class Found(NamedTuple):
     principal: Any = UNASKED
 
 
+class UserLimit(NamedTuple):
+    """How many live sessions of one transport a user may have, and whether the oldest make room."""
+
+    most: int
+    end_oldest: bool = True
+    transport: str = COOKIE
+
+
 class NewSession(NamedTuple):
     """What ``Store.insert`` needs. ``lifetime`` is counted from the store's clock, or an aware moment."""
 
@@ -73,6 +85,7 @@ class NewSession(NamedTuple):
     user_agent: str = ""
     label: str = ""
     amr: str = ""
+    limit: UserLimit | None = None
 
 
 class Changes(NamedTuple):
@@ -81,7 +94,7 @@ class Changes(NamedTuple):
     ``patch`` is JSON text of the keys to set, ``deleted`` names the keys to drop; with ``replace`` the
     patch is all that remains. ``facts`` sets columns: user_id, idle_seconds, ip_address, user_agent,
     label, amr. ``lifetime`` moves the absolute expiry; ``authenticated`` sets the authentication time
-    to now.
+    to now. ``limit`` holds for the user in ``facts``.
     """
 
     patch: str = "{}"
@@ -90,6 +103,7 @@ class Changes(NamedTuple):
     facts: dict[str, Any] = {}
     lifetime: timedelta | datetime | None = None
     authenticated: bool = False
+    limit: UserLimit | None = None
 
 
 class Verdict(Enum):
@@ -99,6 +113,7 @@ class Verdict(Enum):
     MALFORMED = "malformed"
     GONE = "gone"
     STALE = "stale"
+    COPIED = "copied"
 
 
 class SessionStatus(Enum):

@@ -9,9 +9,9 @@ import pytest
 from django.db import connection, transaction
 
 from sessionkeeper import keys
-from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
+from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, TooManySessions
 from sessionkeeper.models import Session
-from sessionkeeper.record import UNASKED, Changes, SessionRecord
+from sessionkeeper.record import UNASKED, Changes, NewSession, SessionRecord, UserLimit
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
 from tests.stores import Clock, insert, is_postgresql
@@ -589,3 +589,185 @@ def test_the_user_column_is_indexed_and_what_a_touch_moves_is_not():
     indexed = {field.name for field in Session._meta.local_fields if field.db_index or field.unique}
     assert indexed == {"id", "user"}
     assert Session._meta.indexes == []
+
+
+# renew
+
+
+def renewed(store, key):
+    """Renew the key's secret and return the new key."""
+    new = keys.Key(key.id, keys.mint().secret[: keys.ROTATING_LENGTH] + key.secret[keys.ROTATING_LENGTH :])
+    assert store.renew(key.id, key.secret_hash, new.secret_hash)
+    return new
+
+
+def test_a_renewal_replaces_the_secret_and_keeps_the_one_before_and_nothing_else(store, clock, users):
+    key = insert(store, data='{"a": 1}', user_id=users[0], authenticated=True)
+    before = store.find(key.id).record
+    clock.move(minutes=5)
+    new = renewed(store, key)
+    after = store.find(key.id).record
+    assert after == before._replace(
+        secret_hash=new.secret_hash,
+        previous_hash=key.secret_hash,
+        last_seen_at=clock.now,
+        version=after.version,
+    )
+
+
+def test_the_same_renewal_again_is_true_until_the_new_secret_was_seen(store, clock):
+    key = insert(store)
+    new = renewed(store, key)
+    assert store.renew(key.id, key.secret_hash, new.secret_hash)
+    clock.move(seconds=5)
+    assert store.touch(key.id, new.secret_hash)
+    before = store.find(key.id).record
+    assert before.previous_at == clock.now
+    assert not store.renew(key.id, key.secret_hash, new.secret_hash)
+    assert store.find(key.id).record == before
+
+
+def test_only_the_first_touch_with_the_new_secret_says_when_it_was_seen(store, clock):
+    key = insert(store)
+    assert store.touch(key.id, key.secret_hash)
+    new = renewed(store, key)
+    assert store.touch(key.id, key.secret_hash)
+    assert store.find(key.id).record.previous_at is None
+    clock.move(seconds=5)
+    first = clock.now
+    for _ in range(2):
+        assert store.touch(key.id, new.secret_hash)
+        clock.move(seconds=5)
+    assert store.find(key.id).record.previous_at == first
+
+
+def test_another_renewal_of_a_renewed_secret_is_refused_and_writes_nothing(store):
+    key = insert(store)
+    renewed(store, key)
+    before = store.find(key.id).record
+    assert not store.renew(key.id, key.secret_hash, keys.mint().secret_hash)
+    assert not store.renew(key.id, keys.mint().secret_hash, keys.mint().secret_hash)
+    assert store.find(key.id).record == before
+
+
+def test_a_renewal_of_an_absent_revoked_or_rotated_session_is_false_and_creates_nothing(store):
+    key = insert(store)
+    new = keys.mint().secret_hash
+    rotate(store, key)
+    assert not store.renew(key.id, key.secret_hash, new)
+    store.revoke(key.id)
+    assert not store.renew(key.id, key.secret_hash, new)
+    assert store.count() == 0
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_both_secrets_write_after_a_renewal_and_no_older_one(store, remember):
+    oldest = insert(store)
+    seen = store.find(oldest.id).record if remember else None
+    older = renewed(store, oldest)
+    new = renewed(store, older)
+    patch(store, older, seen, a=1)
+    patch(store, new, seen, b=2)
+    assert store.touch(new.id, older.secret_hash)
+    assert data_of(store, new) == {"a": 1, "b": 2}
+    with pytest.raises(StaleSession):
+        patch(store, oldest, seen, c=3)
+    assert not store.touch(oldest.id, oldest.secret_hash)
+    assert not store.revoke(oldest.id, oldest.secret_hash)
+    assert data_of(store, new) == {"a": 1, "b": 2}
+    assert store.revoke(older.id, older.secret_hash)
+
+
+def test_a_rotation_with_the_secret_before_kills_both(store):
+    key = insert(store)
+    new = renewed(store, key)
+    rotate(store, key)
+    assert store.find(key.id).record.previous_hash is None
+    for dead in (key, new):
+        with pytest.raises(StaleSession):
+            patch(store, dead, a=1)
+        assert not store.touch(dead.id, dead.secret_hash)
+
+
+# A limit on a user's sessions
+
+
+def signed_in(store, user, limit=None, **fields):
+    """Store a session of this user and return its key and what ended for it."""
+    key = keys.mint()
+    fields = {"lifetime": timedelta(days=1), "idle_seconds": 3600, "authenticated": True, **fields}
+    return key, store.insert(
+        NewSession(key.id, key.secret_hash, key.family_hash, user_id=user, limit=limit, **fields)
+    )
+
+
+def ids(store, user):
+    """The ids of a user's sessions."""
+    return {record.id for record in store.list_for(user)}
+
+
+def test_the_oldest_sessions_by_authentication_end_to_make_room(store, clock, users):
+    made = []
+    for _ in range(4):
+        made.append(signed_in(store, users[0])[0])
+        clock.move(minutes=1)
+    first = made[0]
+    store.merge(
+        first.id, first.secret_hash, Changes(authenticated=True), None
+    )  # proven again: not the oldest
+    clock.move(minutes=1)
+    key, ended = signed_in(store, users[0], UserLimit(3))
+    assert ended == [made[1].id, made[2].id]
+    assert ids(store, users[0]) == {first.id, made[3].id, key.id}
+
+
+def test_a_refused_session_is_not_stored_and_ends_nothing(store, users):
+    kept = {signed_in(store, users[0])[0].id for _ in range(2)}
+    with pytest.raises(TooManySessions):
+        signed_in(store, users[0], UserLimit(2, end_oldest=False))
+    assert ids(store, users[0]) == kept
+    assert store.count() == 2
+
+
+def test_only_live_sessions_of_the_user_and_of_the_transport_count(store, clock, users):
+    limit = UserLimit(1, end_oldest=False)
+    signed_in(store, users[0], lifetime=timedelta(seconds=1))
+    signed_in(store, users[0], idle_seconds=1)
+    clock.move(seconds=1)
+    signed_in(store, users[1])
+    signed_in(store, users[0], transport="bearer")
+    signed_in(store, None)
+    assert signed_in(store, users[0], limit)[1] == []
+    assert (
+        signed_in(store, users[0], UserLimit(2, end_oldest=False, transport="bearer"), transport="bearer")[1]
+        == []
+    )
+    with pytest.raises(TooManySessions):
+        signed_in(store, users[0], limit)
+
+
+def test_a_merge_that_signs_in_keeps_to_the_limit(store, clock, users):
+    other, _ = signed_in(store, users[0])
+    key = insert(store)
+    facts = {"user_id": users[0]}
+    with pytest.raises(TooManySessions):
+        store.merge(
+            key.id,
+            key.secret_hash,
+            Changes('{"a": 1}', facts=facts, limit=UserLimit(1, end_oldest=False)),
+            None,
+        )
+    assert (data_of(store, key), ids(store, users[0])) == ({}, {other.id})
+    changes = Changes('{"a": 1}', facts=facts, limit=UserLimit(1))
+    assert store.merge(key.id, key.secret_hash, changes, None) == [other.id]
+    assert (data_of(store, key), ids(store, users[0])) == ({"a": 1}, {key.id})
+    assert store.merge(key.id, key.secret_hash, changes, None) == []  # it does not count itself
+
+
+def test_a_merge_that_is_refused_ends_nothing(store, users):
+    other, _ = signed_in(store, users[0])
+    key = insert(store)
+    rotate(store, key)
+    with pytest.raises(StaleSession):
+        store.merge(key.id, key.secret_hash, Changes(facts={"user_id": users[0]}, limit=UserLimit(1)), None)
+    assert ids(store, users[0]) == {other.id}

@@ -3,6 +3,9 @@
 For every operation: an outage (no connection, a lock or a statement that timed out) raises
 ``StoreUnavailable`` and says nothing about the session. Absent and revoked are the same. Stores know
 neither HTTP nor policy: they return expired sessions too, and the caller decides by ``Found.now``.
+
+A ``secret_hash`` proves the caller if it is the session's secret now, or the one before its last renewal
+(``previous_hash``): whether that one is still good is the caller's to decide, when it reads the record.
 """
 
 from __future__ import annotations
@@ -24,17 +27,23 @@ class Store(Protocol):
         Reads go to the writer, so a revocation that returned is always seen.
         """
 
-    def insert(self, new: NewSession) -> None:
-        """Store a new session. Raise ``IdTaken``, and write nothing, when the id exists."""
+    def insert(self, new: NewSession) -> list[int]:
+        """Store a new session. Raise ``IdTaken``, and write nothing, when the id exists.
+
+        With ``new.limit`` the user's other live sessions of its transport are counted in the same atomic
+        step, so that parallel sign-ins cannot pass it: the oldest by authentication time (by id, where equal)
+        are ended, and their ids returned; or ``TooManySessions`` is raised and nothing written.
+        """
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
-    ) -> None:
+    ) -> list[int]:
         """Write only the changed keys into what the store has now, and count it as use.
 
         Never creates: raise ``SessionGone`` when absent, ``StaleSession`` when the secret was rotated.
         Other keys that others wrote meanwhile stay; of writers of one key the last wins. ``seen`` is
-        the record that the caller read, a hint that may save a read.
+        the record that the caller read, a hint that may save a read. ``changes.limit`` as for ``insert``, for
+        the user in ``changes.facts``.
         """
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
@@ -43,11 +52,21 @@ class Store(Protocol):
         Never creates: raise ``SessionGone`` or ``StaleSession`` as ``merge`` does.
         """
 
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
+        """Replace the secret ``secret_hash``, keep it as the one before, and count it as use.
+
+        Return whether ``new_secret`` is the secret now and no touch has come with it: so too when the same
+        renewal was made before. Else False, and nothing is written.
+        """
+
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
-        """Record use now. Return False, and write nothing, when absent or rotated."""
+        """Record use now, and the first touch with a renewed secret in ``previous_at``.
+
+        Return False, and write nothing, when absent or rotated.
+        """
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
-        """End a session for good; with ``secret_hash`` only if that is its secret now.
+        """End a session for good; with ``secret_hash`` only if that proves the caller.
 
         Idempotent: return whether there was something to end.
         """

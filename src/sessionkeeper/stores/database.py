@@ -13,19 +13,17 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, connections, router, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
-from django.db.models.expressions import RawSQL
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.keys import MAX_ID
 from sessionkeeper.models import Session
-from sessionkeeper.policy import has_ended
-from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
-from sessionkeeper.stores import joined
+from sessionkeeper.policy import has_ended, to_end
+from sessionkeeper.record import Changes, Found, NewSession, SessionRecord, UserLimit
+from sessionkeeper.stores import joined, room, written
 from sessionkeeper.stores.outage import outages
 
 #: Tries of a compare-and-swap. A lost try means that another writer got through.
@@ -58,26 +56,19 @@ class DatabaseStore:
             )
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
-    def insert(self, new: NewSession) -> None:
+    def insert(self, new: NewSession) -> list[int]:
         """See the contract."""
+        if new.limit is None:
+            self._insert(new)
+            return []
+        with outages(), room.alone(self.alias, new.user_id):
+            ended = self._make_room(new.limit, new.id, new.user_id)
+            self._insert(new)
+        return ended
+
+    def _insert(self, new: NewSession) -> None:
         alias, now = self.alias, self._now()
-        row = Session(
-            id=new.id,
-            secret_hash=new.secret_hash,
-            family_hash=new.family_hash,
-            user_id=new.user_id,
-            transport=new.transport,
-            data=_json(new.data, alias),
-            created_at=now,
-            authenticated_at=now if new.authenticated else None,
-            last_seen_at=now,
-            expires_at=_moment(new.lifetime, now),
-            idle_seconds=new.idle_seconds,
-            ip_address=new.ip_address,
-            user_agent=new.user_agent,
-            label=new.label,
-            amr=new.amr,
-        )
+        row = written.row(new, now, alias)
         try:
             with outages(), self._savepoint(alias):
                 row.save(using=alias, force_insert=True)
@@ -88,23 +79,40 @@ class DatabaseStore:
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
-    ) -> None:
+    ) -> list[int]:
         """See the contract."""
+        if changes.limit is None:
+            self._merge(session_id, secret_hash, changes, seen)
+            return []
+        user_id = changes.facts.get("user_id")
+        with outages(), room.alone(self.alias, user_id):
+            ended = self._make_room(changes.limit, session_id, user_id)
+            self._merge(session_id, secret_hash, changes, seen)
+        return ended
+
+    def _make_room(self, limit: UserLimit, session_id: int, user_id: Any) -> list[int]:
+        ended = to_end(self._of_user(user_id, latest=True), limit, session_id, user_id, self._server_now())
+        self.revoke_many(ended)
+        return ended
+
+    def _merge(
+        self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
+    ) -> None:
         alias, now = self.alias, self._now()
         columns: dict[str, Any] = {**changes.facts, "last_seen_at": now, "version": F("version") + 1}
         if changes.lifetime is not None:
-            columns["expires_at"] = _moment(changes.lifetime, now)
+            columns["expires_at"] = written.moment(changes.lifetime, now)
         if changes.authenticated:
             columns["authenticated_at"] = now
         rows = self._rows(session_id, secret_hash)
         with outages():
             if changes.replace:
-                written = rows.update(**columns, data=_json(changes.patch, alias))
+                count = rows.update(**columns, data=written.as_json(changes.patch, alias))
             elif connections[alias].vendor == "postgresql":
-                written = rows.update(**columns, data=_concatenation(changes))
+                count = rows.update(**columns, data=written.merged(changes))
             else:
                 return self._swap(session_id, secret_hash, changes, columns, seen)
-        if not written:
+        if not count:
             raise self._reason(session_id)
         return None
 
@@ -124,19 +132,19 @@ class DatabaseStore:
                 for name in changes.deleted:
                     data.pop(name, None)
                 same = self._rows(session_id, secret_hash).filter(version=seen.version)
-                if same.update(**columns, data=_json(json.dumps(data), alias)):
+                if same.update(**columns, data=written.as_json(json.dumps(data), alias)):
                     return
             seen = self._latest(session_id)
             if seen is None:
                 raise SessionGone
-            if seen.secret_hash != secret_hash:
+            if secret_hash not in {seen.secret_hash, seen.previous_hash}:
                 raise StaleSession
         raise StoreUnavailable("Too many writers on one session.")
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
         """See the contract."""
         with outages():
-            written = self._rows(session_id, secret_hash).update(
+            count = self._rows(session_id, secret_hash).update(
                 secret_hash=new_secret,
                 family_hash=new_family,
                 previous_hash=None,
@@ -144,13 +152,28 @@ class DatabaseStore:
                 last_seen_at=self._now(),
                 version=F("version") + 1,
             )
-        if not written:
+        if not count:
             raise self._reason(session_id)
+
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
+        """See the contract."""
+        again = Q(secret_hash=new_secret, previous_hash=secret_hash, previous_at=None)
+        with outages():
+            count = self._table.filter(Q(secret_hash=secret_hash) | again, pk=session_id).update(
+                secret_hash=new_secret,
+                previous_hash=secret_hash,
+                previous_at=None,
+                last_seen_at=self._now(),
+                version=F("version") + 1,
+            )
+        return bool(count)
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
         """See the contract. Moves no indexed column, so that PostgreSQL updates in place (HOT)."""
+        now = self._now()
         with outages():
-            return bool(self._rows(session_id, secret_hash).update(last_seen_at=self._now()))
+            rows = self._rows(session_id, secret_hash)
+            return bool(rows.update(last_seen_at=now, previous_at=written.first_use(secret_hash, now)))
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
         """See the contract."""
@@ -172,9 +195,14 @@ class DatabaseStore:
 
     def list_for(self, user_id: Any) -> list[SessionRecord]:
         """See the contract."""
-        field = Session._meta.get_field("user")
-        value = field.get_db_prep_value(user_id, connections[self.alias], prepared=False)
-        return self._select("s.user_id = %s ORDER BY s.id DESC", value)
+        return self._of_user(user_id)
+
+    def _of_user(self, user_id: Any, *, latest: bool = False) -> list[SessionRecord]:
+        connection, field = connections[self.alias], Session._meta.get_field("user")
+        # MySQL reads past the snapshot of a transaction only what it locks.
+        locks = latest and connection.vendor == "mysql"
+        value = field.get_db_prep_value(user_id, connection, prepared=False)
+        return self._select("s.user_id = %s ORDER BY s.id DESC" + (" FOR UPDATE" if locks else ""), value)
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
@@ -197,9 +225,9 @@ class DatabaseStore:
         return removed, rows[-1][0] if len(rows) == limit else None
 
     def _remove(self, ids: list[int], idle: int | None, now: datetime) -> int:
-        expired = Q(expires_at__lte=_native(now))
+        expired = Q(expires_at__lte=written.native(now))
         if idle is not None:
-            expired |= Q(last_seen_at__lte=_native(now - timedelta(seconds=idle)))
+            expired |= Q(last_seen_at__lte=written.native(now - timedelta(seconds=idle)))
         return self._delete(self._table.filter(expired, pk__in=ids))
 
     def count(self) -> int:
@@ -222,7 +250,8 @@ class DatabaseStore:
     def _rows(self, session_id: int, secret_hash: bytes | None) -> QuerySet[Session]:
         if secret_hash is None:
             return self._table.filter(pk=session_id)
-        return self._table.filter(pk=session_id, secret_hash=secret_hash)
+        proven = Q(secret_hash=secret_hash) | Q(previous_hash=secret_hash)
+        return self._table.filter(proven, pk=session_id)
 
     def _select(self, where: str, param: Any) -> list[SessionRecord]:
         connection = connections[self.alias]
@@ -251,7 +280,7 @@ class DatabaseStore:
     def _now(self) -> Any:
         if self._server_clock(self.alias):
             return Now()
-        return _native(self._clock() if self._clock else timezone.now())
+        return written.native(self._clock() if self._clock else timezone.now())
 
     def _server_now(self) -> datetime:
         alias = self.alias
@@ -260,28 +289,3 @@ class DatabaseStore:
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT statement_timestamp()")
             return joined.aware(cursor.fetchone()[0])
-
-
-def _native(moment: datetime) -> datetime:
-    """Return a datetime as the database layer wants it under the ``USE_TZ`` in force."""
-    moment = joined.aware(moment)
-    return moment if settings.USE_TZ else timezone.make_naive(moment)
-
-
-def _moment(lifetime: timedelta | datetime, now: Any) -> Any:
-    if isinstance(lifetime, datetime):
-        return _native(lifetime)
-    if isinstance(now, datetime):
-        return now + lifetime
-    return ExpressionWrapper(now + Value(lifetime), output_field=DateTimeField())
-
-
-def _json(text: str, alias: str) -> Any:
-    """Hand JSON text to PostgreSQL as it is, without parsing it only to write it again."""
-    if connections[alias].vendor == "postgresql":
-        return RawSQL("%s::jsonb", [text])
-    return json.loads(text)
-
-
-def _concatenation(changes: Changes) -> Any:
-    return RawSQL("(data - %s::text[]) || %s::jsonb", [list(changes.deleted), changes.patch])

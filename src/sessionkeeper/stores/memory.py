@@ -10,8 +10,8 @@ from typing import Any
 
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
 from sessionkeeper.keys import MAX_ID
-from sessionkeeper.policy import is_live
-from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
+from sessionkeeper.policy import awaits_first_use, is_live, to_end
+from sessionkeeper.record import Changes, Found, NewSession, SessionRecord, UserLimit
 
 
 class MemoryStore:
@@ -27,12 +27,13 @@ class MemoryStore:
         record = self._records.get(session_id)
         return None if record is None else Found(record, self._clock())
 
-    def insert(self, new: NewSession) -> None:
+    def insert(self, new: NewSession) -> list[int]:
         """See the contract."""
         now = self._clock()
         with self._lock:
             if new.id in self._records:
                 raise IdTaken
+            ended = self._make_room(new.limit, new.id, new.user_id)
             self._records[new.id] = SessionRecord(
                 id=new.id,
                 secret_hash=new.secret_hash,
@@ -53,14 +54,16 @@ class MemoryStore:
                 amr=new.amr,
                 version=0,
             )
+        return ended
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
-    ) -> None:
+    ) -> list[int]:
         """See the contract."""
         now = self._clock()
         with self._lock:
             record = self._current(session_id, secret_hash)
+            ended = self._make_room(changes.limit, session_id, changes.facts.get("user_id"))
             data = {} if changes.replace else json.loads(record.data)
             data.update(json.loads(changes.patch))
             for name in changes.deleted:
@@ -71,6 +74,15 @@ class MemoryStore:
             if changes.authenticated:
                 columns["authenticated_at"] = now
             self._records[session_id] = record._replace(**columns, version=record.version + 1)
+        return ended
+
+    def _make_room(self, limit: UserLimit | None, session_id: int, user_id: Any) -> list[int]:
+        if limit is None:
+            return []
+        ended = to_end(self._records.values(), limit, session_id, user_id, self._clock())
+        for other in ended:
+            del self._records[other]
+        return ended
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
         """See the contract."""
@@ -85,20 +97,42 @@ class MemoryStore:
                 version=record.version + 1,
             )
 
-    def touch(self, session_id: int, secret_hash: bytes) -> bool:
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
         """See the contract."""
         with self._lock:
             record = self._records.get(session_id)
-            if record is None or record.secret_hash != secret_hash:
+            again = (new_secret, secret_hash, None)
+            if record is None or (
+                record.secret_hash != secret_hash
+                and (record.secret_hash, record.previous_hash, record.previous_at) != again
+            ):
                 return False
-            self._records[session_id] = record._replace(last_seen_at=self._clock())
+            self._records[session_id] = record._replace(
+                secret_hash=new_secret,
+                previous_hash=secret_hash,
+                previous_at=None,
+                last_seen_at=self._clock(),
+                version=record.version + 1,
+            )
+            return True
+
+    def touch(self, session_id: int, secret_hash: bytes) -> bool:
+        """See the contract."""
+        now = self._clock()
+        with self._lock:
+            record = self._records.get(session_id)
+            if record is None or not _proves(record, secret_hash):
+                return False
+            first = record.secret_hash == secret_hash and awaits_first_use(record)
+            seen_at = now if first else record.previous_at
+            self._records[session_id] = record._replace(last_seen_at=now, previous_at=seen_at)
             return True
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
         """See the contract."""
         with self._lock:
             record = self._records.get(session_id)
-            if record is None or (secret_hash is not None and record.secret_hash != secret_hash):
+            if record is None or (secret_hash is not None and not _proves(record, secret_hash)):
                 return False
             del self._records[session_id]
             return True
@@ -145,9 +179,13 @@ class MemoryStore:
         record = self._records.get(session_id)
         if record is None:
             raise SessionGone
-        if record.secret_hash != secret_hash:
+        if not _proves(record, secret_hash):
             raise StaleSession
         return record
+
+
+def _proves(record: SessionRecord, secret_hash: bytes) -> bool:
+    return secret_hash in {record.secret_hash, record.previous_hash}
 
 
 def _moment(lifetime: timedelta | datetime, now: datetime) -> datetime:
