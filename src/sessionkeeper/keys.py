@@ -18,6 +18,7 @@ import re
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
 from typing import NamedTuple
 from zlib import crc32
 
@@ -112,6 +113,12 @@ def parse_bearer(text: object) -> Key | None:
 def encode_id(session_id: int) -> str:
     """Return the 11 base64url characters that name a session in public."""
     return urlsafe_b64encode(session_id.to_bytes(8, "big"))[:ID_LENGTH].decode("ascii")
+
+
+def id_before(moment: datetime) -> int:
+    """Return an id that no session which began at this moment or later has."""
+    elapsed = int(moment.timestamp() * 1000) - _EPOCH_MS
+    return max(elapsed << _RANDOM_BITS, 1) - 1
 
 
 def parse_id(text: object) -> int | None:

@@ -1,4 +1,4 @@
-"""``manage.py sessions list | show | revoke | purge``."""
+"""``manage.py sessions list | show | revoke | purge | doctor``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from django.db import DatabaseError
 from sessionkeeper import audit, keys, sessions
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.management import describe, people
+from sessionkeeper.management.doctor import command as doctor
 from sessionkeeper.record import SessionRecord
 from sessionkeeper.stores import get_store
 
@@ -33,7 +34,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         """Declare the verbs."""
         verbs = parser.add_subparsers(
-            dest="verb", required=True, metavar="{list,show,revoke,purge}", title="verbs"
+            dest="verb", required=True, metavar="{list,show,revoke,purge,doctor}", title="verbs"
         )
         self._add_list(verbs)
         self._add_show(verbs)
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             "short locks, and shorten the addresses of older events. Run it once a day. Expired sessions "
             "are refused with or without it.",
         )
+        doctor.add_arguments(_verb(verbs, "doctor", doctor.HELP))
         purge.add_argument(
             "--batch",
             metavar="N",
@@ -178,6 +180,9 @@ class Command(BaseCommand):
         events = sum(audit.purge(options["batch"]))
         if events:
             self.stdout.write(f"{events} old audit {'event' if events == 1 else 'events'} removed.")
+
+    def _doctor(self, options: dict[str, Any]) -> None:
+        doctor.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))
 
     def _progress(self, options: dict[str, Any], text: str) -> None:
         if options["verbosity"] >= _LOUD:
