@@ -149,6 +149,7 @@ def test_the_principal_is_not_told_unless_asked_for(store, users):
     assert store.find(insert(store, user_id=users[0]).id).principal is UNASKED
 
 
+@pytest.mark.rule("R06")
 def test_the_secret_is_nowhere_in_the_table(make_user):
     store = DatabaseStore()
     key = insert(store, user_id=make_user().pk, data='{"a": 1}')

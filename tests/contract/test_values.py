@@ -266,6 +266,7 @@ def test_signed_output_is_not_opened_when_the_serializer_is_json_again(settings)
         codec.decode(text)
 
 
+@pytest.mark.rule("R07")
 @pytest.mark.parametrize(
     "text",
     [

@@ -298,6 +298,7 @@ def test_an_unchecked_box_in_a_form_is_no_choice(api, alice):
 # logout/ and session/
 
 
+@pytest.mark.rule("R08")
 def test_logout_ends_the_session_on_the_server(signed_in, alice):
     key = signed_in.key
     response = signed_in.log_out()
@@ -312,6 +313,7 @@ def test_logout_when_signed_out_is_a_204_too(api):
     assert api.log_out().status_code == 204
 
 
+@pytest.mark.rule("R43")
 def test_session_is_a_401_when_signed_out(api):
     response = api.whoami()
     problem(response, 401, "not_authenticated")
@@ -321,6 +323,7 @@ def test_session_is_a_401_when_signed_out(api):
 # Every answer
 
 
+@pytest.mark.rule("R24")
 def test_no_answer_is_cached(api, alice):
     answers = [
         api.get(AUTH + "csrf/"),
@@ -351,6 +354,7 @@ def fail(error):
     return function
 
 
+@pytest.mark.rule("R43")
 @pytest.mark.parametrize(("path", "verb"), [("login/", "log_in"), ("logout/", "log_out")])
 def test_an_outage_is_a_503_and_keeps_the_cookie(signed_in, alice, monkeypatch, path, verb):
     body = {"username": alice.get_username(), "password": PASSWORD}

@@ -106,12 +106,14 @@ def test_what_a_view_stores_is_kept(either):
 # Times
 
 
+@pytest.mark.rule("R13")
 @pytest.mark.parametrize("times", [{"last_seen_at": timedelta(days=15)}, {"expires_at": timedelta(days=31)}])
 def test_a_session_ends_by_its_idle_and_by_its_absolute_timeout(either, times):
     move(either, **times)
     assert is_out(either)
 
 
+@pytest.mark.rule("R14")
 def test_a_preset_holds(sign_in, alice, settings):
     settings.SESSIONKEEPER = {"TIMEOUT_PRESET": "aal3"}
     client = sign_in(alice)
@@ -171,6 +173,7 @@ def test_what_is_revoked_on_the_server_is_refused_at_the_next_request(either, al
 # The user changes
 
 
+@pytest.mark.rule("R15")
 def test_a_disabled_user_is_out_and_stays_out_when_enabled_again(either, alice):
     alice.is_active = False
     alice.save()
@@ -191,6 +194,7 @@ def test_a_deleted_user_is_out(either, alice):
     assert is_out(either)
 
 
+@pytest.mark.rule("R16")
 @pytest.mark.parametrize("other_transport", TRANSPORTS)
 def test_changing_the_password_ends_all_other_sessions(either, alice, other_transport):
     other = TRANSPORTS[other_transport]()
@@ -209,6 +213,7 @@ def test_a_password_set_by_other_code_ends_the_session(either, alice):
     assert is_out(either)
 
 
+@pytest.mark.rule("R30")
 def test_step_up_is_asked_and_answered(either):
     move(either, authenticated_at=timedelta(hours=1))
     problem(either.send(AUTH + "sessions/revoke-others/"), 403, "reauthentication_required")
@@ -221,6 +226,7 @@ def test_step_up_is_asked_and_answered(either):
 # Outages
 
 
+@pytest.mark.rule("R20")
 @pytest.mark.parametrize(
     ("operation", "path", "method"),
     [("find", "session/", "get"), ("revoke", "logout/", "post"), ("list_for", "sessions/", "get")],
@@ -257,6 +263,7 @@ def test_an_outage_while_a_view_writes_is_a_503(either, monkeypatch):
 TYPED = st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='";\\')
 
 
+@pytest.mark.rule("R05")
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     text=st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='";\\'), max_size=60)
@@ -282,6 +289,7 @@ def test_a_key_with_another_secret_is_refused_and_the_session_lives_on(either):
     assert either.whoami().status_code == 200
 
 
+@pytest.mark.rule("R03")
 def test_a_key_of_no_session_is_refused_and_makes_none(transport, db):
     client = TRANSPORTS[transport]()
     client.key = keys.mint().text
@@ -289,6 +297,7 @@ def test_a_key_of_no_session_is_refused_and_makes_none(transport, db):
     assert not Session.objects.exists()
 
 
+@pytest.mark.rule("R06")
 def test_nothing_in_the_store_signs_anybody_in(either):
     session, thief = row(either), type(either)()
     for value in (session.secret_hash, session.family_hash):

@@ -139,6 +139,7 @@ def assert_outage(response):
     assert not response.cookies
 
 
+@pytest.mark.rule("R20")
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_that_needs_the_session_says_503_and_leaves_the_cookie(visitor, server, page):
     server.cut()
@@ -212,6 +213,7 @@ def test_a_sign_in_during_an_outage_is_503_and_signs_nobody_in(server, make_user
     assert visitor.page("me").text == f"you are {user.pk}"
 
 
+@pytest.mark.rule("R20")
 def test_a_sign_out_during_an_outage_is_503_and_the_session_goes_on(visitor, server):
     server.cut()
     assert_outage(visitor.page("logout"))

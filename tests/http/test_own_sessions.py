@@ -34,6 +34,7 @@ def age(api, **delta):
     Session.objects.filter(pk=pk).update(authenticated_at=timezone.now() - timedelta(**delta))
 
 
+@pytest.mark.rule("R17")
 @pytest.mark.any_user
 def test_the_list_has_all_of_the_users_sessions_this_one_first(make_user):
     ann, bob = make_user(), make_user()
@@ -93,6 +94,7 @@ def test_what_is_no_own_session_is_not_found(make_user, name):
     problem(here.send(AUTH + f"sessions/{name}/", method="delete"), 404, "not_found")
 
 
+@pytest.mark.rule("R46")
 def test_another_users_session_looks_as_if_it_never_was(make_user):
     here, theirs = signed_in(make_user()), signed_in(make_user())
     unknown = here.send(AUTH + "sessions/AAAAAAAAAAA/", method="delete")
@@ -102,6 +104,7 @@ def test_another_users_session_looks_as_if_it_never_was(make_user):
     assert theirs.whoami().status_code == 200
 
 
+@pytest.mark.rule("R17")
 def test_ending_others_asks_for_a_fresh_proof_and_takes_it(make_user):
     ann = make_user()
     here, there = signed_in(ann), signed_in(ann)
@@ -117,6 +120,7 @@ def test_ending_others_asks_for_a_fresh_proof_and_takes_it(make_user):
     assert here.send(target, method="delete").status_code == 204
 
 
+@pytest.mark.rule("R30")
 @override_settings(SESSIONKEEPER={"REAUTHENTICATE_AFTER": timedelta(hours=1)})
 def test_how_long_a_proof_counts_is_a_setting(make_user):
     here = signed_in(make_user())
@@ -124,6 +128,7 @@ def test_how_long_a_proof_counts_is_a_setting(make_user):
     assert here.send(AUTH + "sessions/revoke-others/").json() == {"revoked": 0}
 
 
+@pytest.mark.rule("R17")
 def test_revoke_others_ends_all_but_this_one(make_user):
     ann = make_user()
     here, *others = (signed_in(ann) for _ in range(3))
@@ -185,6 +190,7 @@ def test_reauthentication_answers_as_session_does(make_user):
     assert body["session"]["amr"] == ["pwd"]
 
 
+@pytest.mark.rule("R04")
 def test_the_old_key_is_dead_after_reauthentication(make_user):
     here = signed_in(make_user())
     thief = Api()

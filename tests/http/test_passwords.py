@@ -37,6 +37,7 @@ def change(api, current=PASSWORD, new=NEW):
     return api.send(AUTH + "password/change/", {"current_password": current, "new_password": new})
 
 
+@pytest.mark.rule("R16")
 @pytest.mark.any_user
 def test_a_change_ends_the_other_sessions_and_renews_this_key(make_user):
     ann = make_user()
@@ -58,6 +59,7 @@ def test_a_wrong_current_password_is_a_400_of_that_field(make_user):
     assert list(response.json()["errors"]) == ["current_password"]
 
 
+@pytest.mark.rule("R37")
 @override_settings(
     AUTH_PASSWORD_VALIDATORS=[
         {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -166,6 +168,7 @@ def confirm(api, uid, token, new=NEW):
     return api.send(AUTH + "password/reset/confirm/", {"uid": uid, "token": token, "new_password": new})
 
 
+@pytest.mark.rule("R16")
 @pytest.mark.any_user
 def test_a_reset_by_mail_sets_the_password_and_ends_all_sessions(make_user):
     ann = make_user(email="ann@example.org")
@@ -181,6 +184,7 @@ def test_a_reset_by_mail_sets_the_password_and_ends_all_sessions(make_user):
     problem(confirm(visitor, uid, token), 400, "invalid_reset_token")
 
 
+@pytest.mark.rule("R34")
 def test_the_answer_does_not_tell_whether_somebody_has_the_address(make_user):
     make_user(email="ann@example.org")
     known, unknown = ask(Api(), "ann@example.org"), ask(Api(), "nobody@example.org")

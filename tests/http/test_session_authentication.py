@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 PATHS = ["/notes/", "/notes/set/", "/notes/function/", "/notes/problems/"]
 
 
+@pytest.mark.rule("R43")
 @pytest.mark.parametrize("path", PATHS)
 def test_who_is_not_signed_in_gets_a_401_with_a_challenge(api, path):
     response = api.get(path)
@@ -28,6 +29,7 @@ def test_who_is_signed_in_gets_in(signed_in, alice, path):
     assert signed_in.get(path).json()["user"] == alice.get_username()
 
 
+@pytest.mark.rule("R43")
 def test_who_is_signed_in_but_not_allowed_gets_a_403(signed_in):
     problem(signed_in.get("/notes/staff/"), 403, "permission_denied")
 

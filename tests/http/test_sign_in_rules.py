@@ -35,6 +35,7 @@ def test_what_a_visitor_collected_is_there_after_signing_in(api, alice):
     assert SessionStore(api.key)["basket"] == 1
 
 
+@pytest.mark.rule("R03")
 @pytest.mark.parametrize("planted", ["x" * 40, "A" * 40, "../../etc/passwd", "é" * 40])
 def test_a_key_that_an_attacker_made_up_is_never_taken(api, alice, planted):
     api.key = planted
@@ -68,6 +69,7 @@ def test_another_user_is_handed_nothing_over(signed_in, alice, make_user):
     assert sessions.list_for(alice) == []
 
 
+@pytest.mark.rule("R26")
 def test_the_csrf_token_changes_at_login(api, alice):
     token = api.token()
     old = api.cookies["csrftoken"].value
@@ -83,6 +85,7 @@ def test_amr_is_not_kept_from_another_way_of_signing_in(signed_in, alice):
     assert signed_in.whoami().json()["session"]["amr"] == []
 
 
+@pytest.mark.rule("R36")
 def test_a_name_is_found_in_any_unicode_form(api, make_user):
     make_user(username="zoë")
     body = {"username": "zoe\u0308", "password": "correct horse battery staple"}
@@ -138,6 +141,7 @@ def test_a_stored_value_is_no_reason_for_another_cookie(signed_in):
     assert "sessionid" not in signed_in.get("/remembered/").cookies
 
 
+@pytest.mark.rule("R21")
 def test_the_cookie_of_a_login_has_the_flags_of_the_settings(api, alice):
     morsel = api.log_in(alice).cookies["sessionid"]
     assert morsel["httponly"] is True
@@ -150,5 +154,6 @@ def test_logout_takes_the_cookie_away(signed_in):
     assert (morsel.value, morsel["max-age"]) == ("", 0)
 
 
+@pytest.mark.rule("R44")
 def test_a_failed_login_sets_no_session_cookie(api, alice):
     assert "sessionid" not in api.log_in(alice, "wrong").cookies

@@ -157,6 +157,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.rule("R12")
 @pytest.mark.parametrize(("request_", "method", "moment", "revoke"), COMBINATIONS)
 def test_a_session_that_was_revoked_meanwhile_is_never_alive_again(
     store, key, user, monkeypatch, request_, method, moment, revoke
@@ -184,6 +185,7 @@ def test_a_sign_in_during_a_revocation_is_a_new_session(store, key, user, monkey
         assert keys.parse(new).id != keys.parse(key).id
 
 
+@pytest.mark.rule("R09")
 def test_a_save_that_read_before_the_revocation_says_that_the_session_is_gone(store, key, monkeypatch):
     once(monkeypatch, store, "merge", "before", lambda: sessions.revoke(keys.parse(key).id))
     with pytest.raises(SessionGoneError):
@@ -191,6 +193,7 @@ def test_a_save_that_read_before_the_revocation_says_that_the_session_is_gone(st
     assert store.count() == 0
 
 
+@pytest.mark.rule("R12")
 def test_a_sign_in_during_a_revocation_carries_nothing_over(store, key, monkeypatch):
     once(monkeypatch, store, "rotate", "before", lambda: sessions.revoke(keys.parse(key).id))
     session = SessionStore(key)
@@ -269,6 +272,7 @@ def test_a_touch_after_a_rotation_by_another_changes_nothing(store, key, monkeyp
 # Save against save
 
 
+@pytest.mark.rule("R10")
 @pytest.mark.parametrize("method", ["find", "merge"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_writers_of_different_keys_both_survive(store, key, monkeypatch, method, moment):

@@ -52,6 +52,7 @@ def heard(process):
     return json.loads(process.stdout.readline())
 
 
+@pytest.mark.rule("R10")
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_eight_processes_that_write_fifty_values_each_lose_nothing():
@@ -69,6 +70,7 @@ def test_eight_processes_that_write_fifty_values_each_lose_nothing():
     assert Session.objects.get().data == {"a": 1, **wanted}
 
 
+@pytest.mark.rule("R12")
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("use", ["load", "save", "rotate", "touch"])

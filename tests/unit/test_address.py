@@ -30,12 +30,14 @@ def test_without_trusted_proxies_no_header_is_read(name):
     assert address("for=203.0.113.9", name=name, trusted=[]) == "10.0.0.1"
 
 
+@pytest.mark.rule("R35")
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded"])
 def test_a_client_that_is_no_proxy_cannot_say_who_it_is(name):
     header = "203.0.113.9" if name == "X-Forwarded-For" else "for=203.0.113.9"
     assert address(header, remote="198.51.100.7", name=name) == "198.51.100.7"
 
 
+@pytest.mark.rule("R35")
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -94,6 +96,7 @@ def test_a_proxy_on_a_unix_socket_has_no_address(trusted, expected):
     assert address("203.0.113.9", remote="", trusted=trusted) == expected
 
 
+@pytest.mark.rule("R35")
 def test_a_header_with_underscores_is_not_the_header():
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "client": ("10.0.0.1", 1)}
     scope["headers"] = [(b"x-forwarded-for", b"203.0.113.9"), (b"x_forwarded_for", b"6.6.6.6")]

@@ -105,6 +105,7 @@ def test_the_list_shows_who_where_and_with_what(boss, person):
         assert shown in page
 
 
+@pytest.mark.rule("R06")
 @pytest.mark.any_user
 def test_no_page_shows_a_hash_a_key_or_what_the_data_holds(boss, person):
     client = signed_in(person)
@@ -205,6 +206,7 @@ def test_filters_tell_signed_in_and_anonymous_transports_and_times_apart(boss, p
 # Ending
 
 
+@pytest.mark.rule("R18")
 @pytest.mark.any_user
 def test_ended_sessions_are_refused_at_their_next_request(boss, person):
     ended, kept = signed_in(person), signed_in(person)
@@ -214,6 +216,7 @@ def test_ended_sessions_are_refused_at_their_next_request(boss, person):
     assert kept.get("/whoami/").content.decode() == person.get_username()
 
 
+@pytest.mark.rule("R18")
 @pytest.mark.any_user
 def test_all_sessions_of_the_selected_users_end_and_no_others(boss, person, make_user):
     first, second, other = signed_in(person), signed_in(person), signed_in(make_user())

@@ -54,6 +54,7 @@ def the(kind):
     return AuditEvent.objects.get(kind=kind)
 
 
+@pytest.mark.rule("R38")
 def test_a_sign_in_is_written_with_its_session_and_client(browser, make_user):
     user = make_user()
     sign_in(browser, user)
@@ -79,6 +80,7 @@ def test_a_sign_out_is_written(browser, make_user):
     assert kinds() == ["sign_in", "sign_out"]
 
 
+@pytest.mark.rule("R38")
 @pytest.mark.parametrize("why", ["unknown", "password", "inactive"])
 def test_a_refusal_says_why_to_the_trail_alone(browser, make_user, why):
     user = make_user(is_active=why != "inactive")
@@ -108,6 +110,7 @@ def test_a_revocation_says_who_did_it_and_in_which_sessions(browser, make_user):
     assert (event.session_id, event.reason, event.actor_id) == (gone, "user", user.pk)
 
 
+@pytest.mark.rule("R38")
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
@@ -223,6 +226,7 @@ def test_a_reset_is_written_without_a_look_for_the_user(browser, make_user, mail
 # What gets into no event
 
 
+@pytest.mark.rule("R38")
 def test_no_key_hash_token_or_password_is_in_any_row_or_log_line(browser, make_user, caplog):
     caplog.set_level(logging.DEBUG)
     user, secrets = make_user(), []
@@ -255,6 +259,7 @@ def test_a_key_in_the_place_of_a_user_agent_is_taken_out():
     assert event.user_agent == "curl [removed]"
 
 
+@pytest.mark.rule("R39")
 @given(st.text())
 def test_a_log_line_is_one_line_of_visible_ascii(text):
     event = audit.make(Kind.REFUSED, reason=text, client=Facts("192.0.2.1", text), name=text)
@@ -345,6 +350,7 @@ def test_without_a_table_there_are_still_log_lines(make_user, settings, caplog):
 # Append-only, for a while
 
 
+@pytest.mark.rule("R38")
 def test_rows_are_not_edited_or_removed_through_the_model():
     audit.record(Kind.REFUSED, reason="password")
     event = AuditEvent.objects.get()
@@ -367,6 +373,7 @@ def age(**duration):
     AuditEvent._base_manager.update(at=moment)
 
 
+@pytest.mark.rule("R49")
 def test_a_purge_removes_what_is_older_than_the_retention_in_batches():
     for _ in range(5):
         audit.record(Kind.REFUSED)
@@ -376,6 +383,7 @@ def test_a_purge_removes_what_is_older_than_the_retention_in_batches():
     assert AuditEvent.objects.get().reason == "new"
 
 
+@pytest.mark.rule("R49")
 @pytest.mark.parametrize(
     ("address", "network"),
     [("192.0.2.77", "192.0.2.0"), ("2001:db8:1:2:3::4", "2001:db8:1::"), ("", None)],

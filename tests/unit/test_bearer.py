@@ -139,6 +139,7 @@ def test_the_receivers_of_a_sign_in_see_the_new_session_and_the_request_gets_its
     assert "CSRF_COOKIE_NEEDS_UPDATE" not in request.META
 
 
+@pytest.mark.rule("R40")
 def test_no_row_holds_the_token_or_its_secret(user):
     issued = issue(user)
     dump = str(Session.objects.values_list().get())
@@ -193,6 +194,7 @@ def test_other_authorization_headers_are_left_alone(program, header):
     assert seen == ["cookie"]
 
 
+@pytest.mark.rule("R05")
 @given(st.text(st.characters(max_codepoint=255), max_size=80))
 def test_any_header_is_read_without_an_error(text):
     request = RequestFactory().get("/")
@@ -201,6 +203,7 @@ def test_any_header_is_read_without_an_error(text):
     assert session.session_key is None
 
 
+@pytest.mark.rule("R23")
 def test_the_token_is_not_read_from_the_query_string_or_the_body(user):
     token = issue(user).token
     client = Client()
@@ -212,6 +215,7 @@ def test_the_token_is_not_read_from_the_query_string_or_the_body(user):
 # One transport each
 
 
+@pytest.mark.rule("R41")
 def test_the_key_of_a_bearer_session_opens_nothing_in_a_cookie(program):
     key = keys.parse_bearer(program.token)
     client = Client()
@@ -247,6 +251,7 @@ def test_the_key_of_a_cookie_opens_nothing_as_a_token(user):
     assert client.get("/me/").text == str(user.pk)
 
 
+@pytest.mark.rule("R41")
 def test_both_at_once_are_refused_before_anything_is_read(program):
     program.client.cookies["sessionid"] = "whatever"
     with CaptureQueriesContext(connection) as context:

@@ -122,11 +122,13 @@ def test_a_serializer_that_cannot_be_imported_is_an_error(settings):
     assert set(found(own.check_serializer)) == {"E008"}
 
 
+@pytest.mark.rule("R07")
 def test_a_serializer_that_is_not_json_is_a_warning(settings):
     settings.SESSION_SERIALIZER = f"{__name__}.PickleSerializer"
     assert set(found(own.check_serializer)) == {"W013"}
 
 
+@pytest.mark.rule("R21")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -179,6 +181,7 @@ SAFE = {
 }
 
 
+@pytest.mark.rule("R54")
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [

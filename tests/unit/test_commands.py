@@ -105,6 +105,7 @@ def test_the_list_names_every_user_with_one_query_a_batch(make_user, django_asse
         run("list")
 
 
+@pytest.mark.rule("R39")
 def test_a_name_cannot_steer_the_terminal(make_user):
     user = make_user()
     get_user_model().objects.filter(pk=user.pk).update(username="eve\x1b[2J\r\nroot")
@@ -173,6 +174,7 @@ def test_a_whole_key_is_refused_and_not_repeated():
 # revoke
 
 
+@pytest.mark.rule("R18")
 @pytest.mark.any_user
 def test_a_revoked_session_is_refused_at_its_next_request(make_user):
     client = Client()

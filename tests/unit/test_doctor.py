@@ -58,6 +58,7 @@ def test_the_grade_is_by_the_worst_and_by_how_many(levels, grade):
     assert report.grade(findings) == grade
 
 
+@pytest.mark.rule("R54")
 def test_each_warning_has_a_fix_below_it():
     text, failure = examine()
     assert "sessionkeeper.W030: SESSION_COOKIE_SECURE is off" in text
@@ -74,6 +75,7 @@ def test_json_holds_the_same_and_warnings_fail_when_asked_to():
     assert failure is not None
 
 
+@pytest.mark.rule("R54")
 def test_a_broken_setting_is_an_error_and_fails():
     with override_settings(SESSIONKEEPER={"IDLE_TIMOUT": 5}):
         text, failure = examine()

@@ -77,6 +77,7 @@ def test_a_key_of_another_shape_never_reaches_the_store(key, do):
     assert len(asked) == 0
 
 
+@pytest.mark.rule("R03")
 def test_a_key_that_nobody_minted_is_not_taken_over(do):
     wanted = keys.mint().text
     session = SessionStore(wanted)
@@ -275,6 +276,7 @@ def test_an_id_that_is_taken_is_minted_again(monkeypatch):
 # Sessions that ended
 
 
+@pytest.mark.rule("R09")
 def test_a_save_of_a_session_that_ended_is_refused_and_creates_nothing(do):
     session = saved(a=1)
     do(session, "set", "b", 1)
@@ -285,6 +287,7 @@ def test_a_save_of_a_session_that_ended_is_refused_and_creates_nothing(do):
     assert Session.objects.count() == 0
 
 
+@pytest.mark.rule("R09")
 def test_a_save_of_a_session_that_was_rotated_is_refused_and_changes_nothing(do):
     session = saved(a=1)
     do(session, "set", "b", 1)
@@ -490,6 +493,7 @@ def test_no_session_outlives_what_the_site_configured(do, settings, value):
     assert stored.expires_at - stored.created_at <= timedelta(seconds=1000)
 
 
+@pytest.mark.rule("R13")
 def test_a_new_expiry_does_not_restart_the_absolute_timeout(do):
     session = saved(a=1)
     age(session, days=10)
@@ -506,6 +510,7 @@ def test_an_anonymous_session_lives_fourteen_days_and_an_authenticated_one_thirt
         assert stored.expires_at - stored.created_at == timedelta(days=days)
 
 
+@pytest.mark.rule("R11")
 def test_a_session_ends_at_its_idle_timeout(settings, do):
     settings.SESSIONKEEPER = {"IDLE_TIMEOUT": 1000}
     session = saved(a=1)
@@ -515,6 +520,7 @@ def test_a_session_ends_at_its_idle_timeout(settings, do):
     assert do(SessionStore(session.session_key), "get", "a") is None
 
 
+@pytest.mark.rule("R13")
 def test_a_session_that_is_used_ends_at_its_absolute_timeout(settings, do):
     settings.SESSIONKEEPER = {"IDLE_TIMEOUT": 1000, "ABSOLUTE_TIMEOUT": 3000}
     session = saved(a=1)
@@ -525,6 +531,7 @@ def test_a_session_that_is_used_ends_at_its_absolute_timeout(settings, do):
     assert do(SessionStore(session.session_key), "get", "a") is None
 
 
+@pytest.mark.rule("R11")
 def test_reading_keeps_a_session_alive_and_writes_once_per_interval(settings):
     settings.SESSIONKEEPER = {"IDLE_TIMEOUT": 1000}
     session = saved(a=1)
@@ -596,6 +603,7 @@ def test_the_user_column_follows_the_data_however_it_came_there(do, make_user, w
     assert stored.data["a"] == 1
 
 
+@pytest.mark.rule("R04")
 @pytest.mark.parametrize("way", ["set", "update", "setdefault", "cache"])
 def test_a_sign_in_changes_the_key_however_it_came(do, make_user, way):
     user = make_user()

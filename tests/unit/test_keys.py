@@ -17,6 +17,7 @@ ids = st.integers(0, 2**63 - 1)
 secrets = st.text(ALPHABET, min_size=29, max_size=29)
 
 
+@pytest.mark.rule("R01")
 def test_a_minted_key_is_forty_base64url_characters_and_parses_to_itself():
     key = keys.mint()
     assert len(key.text) == 40
@@ -30,6 +31,7 @@ def test_thousand_keys_have_thousand_secrets():
     assert len({key.secret for key in minted}) == 1000
 
 
+@pytest.mark.rule("R01")
 def test_every_character_of_the_alphabet_appears_at_every_place_of_the_secret():
     minted = [keys.mint().secret for _ in range(3000)]
     for place in range(29):
@@ -76,6 +78,7 @@ def test_text_and_key_are_the_same_thing(session_id, secret):
     assert keys.parse_id(keys.encode_id(session_id)) == session_id
 
 
+@pytest.mark.rule("R05")
 @given(st.one_of(st.text(), st.binary(), st.integers(), st.none(), st.floats(), st.lists(st.text())))
 def test_any_value_is_refused_not_raised(value):
     assert keys.parse(value) is None
@@ -126,6 +129,7 @@ def test_no_text_of_a_key_object_holds_the_secret():
     assert keys.encode_id(key.id) in shown
 
 
+@pytest.mark.rule("R48")
 def test_hashes_are_compared_whole():
     one, other = keys.mint().secret_hash, keys.mint().secret_hash
     assert keys.same_hash(one, bytes(one))
@@ -136,6 +140,7 @@ def test_hashes_are_compared_whole():
 # The bearer wire form
 
 
+@pytest.mark.rule("R40")
 def test_a_token_is_prefix_key_and_checksum_and_parses_to_the_key():
     key = keys.mint()
     token = keys.to_bearer(key)

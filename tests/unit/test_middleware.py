@@ -139,6 +139,7 @@ def test_another_user_who_signs_in_finds_nothing_of_the_first(browser, make_user
     assert browser.whoami() == str(second.pk)
 
 
+@pytest.mark.rule("R08")
 def test_a_sign_out_ends_the_session_and_takes_the_cookie(browser, make_user):
     browser.sign_in(make_user())
     key = browser.key
@@ -163,6 +164,7 @@ def test_what_is_stored_after_a_sign_out_is_another_session(browser, make_user):
     assert stored(browser).user_id is None
 
 
+@pytest.mark.rule("R16")
 def test_a_password_change_keeps_the_own_session_and_ends_the_others(browser, make_user):
     user = make_user()
     other = Browser("sync")
@@ -236,11 +238,13 @@ def test_another_expiry_sets_the_cookie_again(browser):
     assert response.cookies["sessionid"]["max-age"] == ""
 
 
+@pytest.mark.rule("R24")
 def test_vary_is_sent_only_where_the_session_was_used(browser):
     assert "Vary" not in browser.do(lambda request: None).headers
     assert browser.do(lambda request: request.session.get("a") and None)["Vary"] == "Cookie"
 
 
+@pytest.mark.rule("R24")
 def test_answers_of_the_signed_in_and_those_that_set_the_cookie_are_not_cached(browser, make_user):
     assert "no-store" in browser.put("a")["Cache-Control"]
     assert "Cache-Control" not in browser.do(lambda request: request.session.get("a") and None).headers
@@ -274,6 +278,7 @@ def test_saving_every_request_touches_and_sets_the_cookie_each_time(browser, set
     assert sessions.now() - stored(browser).last_seen_at < timedelta(seconds=9)
 
 
+@pytest.mark.rule("R21")
 def test_names_and_flags_are_djangos_settings(browser, settings):
     settings.SESSION_COOKIE_NAME = "__Secure-id"
     settings.SESSION_COOKIE_SECURE = True

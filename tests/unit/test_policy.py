@@ -81,6 +81,7 @@ def test_a_touch_is_due_when_the_interval_is_over():
     assert policy.touch_due(session, NOW + 7 * SECOND, 7 * SECOND)
 
 
+@pytest.mark.rule("R14")
 def test_presets_are_the_times_of_nist_sp_800_63b_4():
     hour, minute, day = timedelta(hours=1), timedelta(minutes=1), timedelta(days=1)
     assert {"aal1": (None, 30 * day), "aal2": (hour, day), "aal3": (15 * minute, 12 * hour)} == policy.PRESETS

@@ -108,6 +108,7 @@ def test_the_joined_user_is_like_one_that_the_orm_loads(make_user):
     visited.save()
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize("how", ["disabled", "deleted", "password"])
 def test_a_user_who_changed_behind_djangos_back_is_refused_and_the_session_ends(make_user, flavour, how):
     user = make_user()
@@ -127,6 +128,7 @@ def test_a_user_who_changed_behind_djangos_back_is_refused_and_the_session_ends(
     assert not Visit(key, flavour).user.is_authenticated
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize("change", ["disable", "delete", "password", "unusable"])
 def test_a_changed_user_ends_all_sessions_for_good(make_user, change):
     user, other = make_user(), make_user()
@@ -279,6 +281,7 @@ def test_a_session_of_a_backend_that_is_not_configured_is_refused(make_user, fla
 # Hashes
 
 
+@pytest.mark.rule("R47")
 def test_a_session_from_before_a_new_secret_key_is_upgraded_and_rotated(make_user, flavour, settings):
     user = make_user()
     key = session_of(user, kept="yes")

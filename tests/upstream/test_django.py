@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from unittest import mock
 
+import pytest
 from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core import management
@@ -20,6 +21,7 @@ from sessionkeeper.models import Session
 django_tests = import_module("sessions_tests.tests")
 
 
+@pytest.mark.rule("R02")
 class TestEngine(django_tests.SessionTestsMixin, TestCase):
     """What Django asks of every backend, and of its database backend where its own model is not meant."""
 
