@@ -48,5 +48,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["sessionkeeper.api.SessionAuthentication"],
-    "DEFAULT_THROTTLE_RATES": {"sessionkeeper-login": None, "sessionkeeper-reset": None},
+    "DEFAULT_THROTTLE_RATES": {"sessionkeeper-reset": None},
 }

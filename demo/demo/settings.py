@@ -61,6 +61,7 @@ TEMPLATES = [
 
 # Sessions
 
+AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]  # counts guesses
 SESSION_ENGINE = "sessionkeeper.engine"
 CSRF_FAILURE_VIEW = "sessionkeeper.csrf.failure"  # says what is missing and how to send it
 SESSIONKEEPER = {}
@@ -92,6 +93,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",  # the first one makes new hashes
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

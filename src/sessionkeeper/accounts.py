@@ -32,6 +32,14 @@ def name_in(credentials: Mapping[str, Any]) -> str | None:
     return None
 
 
+def names_of(user: Any) -> list[str]:
+    """Return the names by which somebody may sign in as this user: the user name and the e-mail address."""
+    model = type(user)
+    email = getattr(user, user.get_email_field_name(), "") if hasattr(model, "get_email_field_name") else ""
+    names = (user.get_username(), email)
+    return list(dict.fromkeys(name for name in names if isinstance(name, str) and name))
+
+
 def normal(name: str) -> str:
     """Return the one spelling of a name. Looser than account lookups are, so that no spelling gets round it.
 
@@ -45,7 +53,7 @@ def normal(name: str) -> str:
 def find(name: str) -> Account:
     """Look up who has this name, or this e-mail address. One query; never raises for a strange name."""
     nobody = Account(None, is_active=False)
-    if not _is_plain(name):
+    if not is_plain(name):
         return nobody
     model: Any = get_user_model()
     wanted = Q(**{model.USERNAME_FIELD: name})
@@ -62,7 +70,7 @@ def find(name: str) -> Account:
         return nobody
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
     """Whether a database takes this text: no NUL, no lone surrogates (bytes that are not UTF-8)."""
     return (
         len(text) <= _LONGEST and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

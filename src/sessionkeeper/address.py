@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from sessionkeeper import conf
@@ -44,6 +44,15 @@ def client_address(request: Any) -> str | None:
         if not _is_trusted(address, settings):
             break
     return None if address is None else str(address)
+
+
+def network(text: str | None, *, ipv4: int = 24, ipv6: int) -> str | None:
+    """Return the first address of the network that an address is in, so many bits long; None without one."""
+    address = parse_address(text or "")
+    if address is None:
+        return None
+    bits = ipv4 if isinstance(address, IPv4Address) else ipv6
+    return str(ip_network((address, bits), strict=False).network_address)
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,8 @@ class SessionKeeperConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect receivers and checks."""
-        from sessionkeeper import checks, receivers
+        from sessionkeeper import checks, listeners, receivers
 
+        listeners.connect()  # before the receivers, which end the request
         receivers.connect()
         checks.register()

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -19,7 +18,7 @@ from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper import conf, current, signals
+from sessionkeeper import address, conf, current, signals
 from sessionkeeper.events import Event, Kind
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "database",
     "digest",
     "make",
-    "network",
     "purge",
     "record",
     "record_all",
@@ -43,7 +41,6 @@ log = logging.getLogger("sessionkeeper.security")
 
 #: Events that one step of a purge takes.
 BATCH = 500
-IPV4 = 4
 _LONGEST_TEXT = 200
 # A key is 40 characters of base64url, a bearer token has more.
 _SECRET = re.compile(r"[A-Za-z0-9_-]{40,}")
@@ -219,18 +216,10 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     whole = rows.filter(at__lte=_ago(settings.audit_minimise_after), exact=True).order_by("pk")
     while found := list(whole.only("pk", "ip_address")[:batch]):
         for row in found:
-            row.ip_address = network(row.ip_address)
+            row.ip_address = address.network(row.ip_address, ipv6=48)
             row.exact, row.user_agent = False, ""
         rows.bulk_update(found, ["ip_address", "exact", "user_agent"])
         yield 0
-
-
-def network(address: str | None) -> str | None:
-    """Return the network of an address: its first 24 bits, 48 of IPv6."""
-    if address is None:
-        return None
-    bits = 24 if ip_address(address).version == IPV4 else 48
-    return str(ip_network(f"{address}/{bits}", strict=False).network_address)
 
 
 def _ago(duration: timedelta) -> datetime:

@@ -42,6 +42,11 @@ class Settings:
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
         proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
+        lockout: whether failed sign-ins are counted, and too many refused.
+        lockout_tries: failures in a row that an account, or a known device, has before it waits.
+        lockout_delay: the first wait; each further failure doubles it.
+        lockout_longest_delay: the longest wait, up to the failure that locks until somebody lifts it.
+        source_tries: failures an hour that a network of clients has.
         audit: whether audit events are written into their table; log lines and signals there are in any case.
         audit_retention: how long an audit event is kept; ended sessions are history for as long.
         audit_minimise_after: how long an audit event keeps the whole address and the user agent.
@@ -55,6 +60,11 @@ class Settings:
     reauthenticate_after: timedelta = policy.REAUTHENTICATE_AFTER
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
     proxy_header: str = X_FORWARDED_FOR
+    lockout: bool = True
+    lockout_tries: int = 5
+    lockout_delay: timedelta = timedelta(minutes=1)
+    lockout_longest_delay: timedelta = timedelta(hours=1)
+    source_tries: int = 100
     audit: bool = True
     audit_retention: timedelta = timedelta(days=365)
     audit_minimise_after: timedelta = timedelta(days=30)
@@ -94,6 +104,7 @@ NOT_YET = ("NEAR_CACHE", "PRINCIPAL_CACHE", "ADOPT", "ROTATE_AFTER")
 
 
 # What every database's integers and calendars hold.
+_MOST = 1_000_000
 _LONGEST = timedelta(days=50 * 365)
 
 
@@ -146,6 +157,18 @@ def _header(value: Any) -> str:
     raise ValueError(f"must be {X_FORWARDED_FOR!r} or {FORWARDED!r}, not {value!r}")
 
 
+def _count(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
+        return value
+    raise ValueError(f"must be a whole number from 1 to {_MOST:,}, not {value!r}")
+
+
+def _tries(value: Any) -> int:
+    if _count(value) <= policy.MOST_FAILURES:
+        return int(value)
+    raise ValueError(f"must be at most {policy.MOST_FAILURES} (NIST SP 800-63B-4, 3.2.2), not {value!r}")
+
+
 def _switch(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -161,6 +184,11 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "REAUTHENTICATE_AFTER": _duration,
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
+    "LOCKOUT": _switch,
+    "LOCKOUT_TRIES": _tries,
+    "LOCKOUT_DELAY": _duration,
+    "LOCKOUT_LONGEST_DELAY": _duration,
+    "SOURCE_TRIES": _count,
     "AUDIT": _switch,
     "AUDIT_RETENTION": _duration,
     "AUDIT_MINIMISE_AFTER": _duration,

@@ -17,13 +17,16 @@ class Current:
     """The session of one request: its id, and whether this request ended it through its user.
 
     Outside of requests it is the session used last. ``client`` are the facts of who sent the request, where
-    our middleware knows them.
+    our middleware knows them, ``attempt`` is the try to sign in that is under way, and ``device`` the known
+    device that somebody signed in on.
     """
 
     in_request: bool = False
     session_id: int | None = None
     ended: bool = False
     client: Any = None
+    attempt: Any = None
+    device: Any = None
     _holder: weakref.ref[Any] | None = None
 
     def claim(self, session_id: int, holder: object) -> None:

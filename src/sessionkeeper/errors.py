@@ -35,6 +35,18 @@ class InvalidCredentials(SessionKeeperError):
     """Nobody can sign in with these credentials. Unknown, wrong and inactive are not told apart."""
 
 
+class TooManyTries(SessionKeeperError):
+    """Signing in failed too often, for this account or from this source. The password was not looked at.
+
+    Attributes:
+        retry_after: seconds after which another try is looked at.
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many tries; the next one counts in {retry_after} s.")
+        self.retry_after = retry_after
+
+
 class NoSuchSession(SessionKeeperError):
     """The user has no session with this id. Another user's is not told apart from one that never was."""
 

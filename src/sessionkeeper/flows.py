@@ -15,7 +15,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import conf, sessions
+from sessionkeeper import conf, lockout, sessions
 from sessionkeeper.errors import InvalidCredentials, NoSuchSession, NoTransport, SessionGone
 from sessionkeeper.record import COOKIE
 from sessionkeeper.stepup import PASSWORD, require_recent
@@ -42,6 +42,7 @@ def log_in(
 
     Raises:
         InvalidCredentials: no backend takes the credentials. Nothing was changed.
+        TooManyTries: too many have failed; the credentials were not looked at.
         NoTransport: the request came with a bearer token, and the answer has no place for another key.
         SessionGone: the session was ended while this ran. Nobody is signed in.
         StoreUnavailable: the store did not answer. Nobody is signed in.
@@ -49,6 +50,7 @@ def log_in(
     session: Any = request.session
     if session.transport != COOKIE:
         raise NoTransport
+    lockout.begin(request, credentials)
     user = auth.authenticate(request, **credentials)
     if user is None:
         raise InvalidCredentials

@@ -21,11 +21,11 @@ from django.http.request import HttpHeaders
 from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
-from sessionkeeper import conf, current, forgotten, principal, problems, sessions
+from sessionkeeper import conf, current, forgotten, known_devices, lockout, principal, problems, sessions
 from sessionkeeper.address import client_address
 from sessionkeeper.bearer import BearerSession
 from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import NoTransport, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.errors import NoTransport, SessionGone, StaleSession, StoreUnavailable, TooManyTries
 from sessionkeeper.policy import touch_due
 from sessionkeeper.record import BEARER, SessionStatus, Verdict
 from sessionkeeper.transport import Bearer, Cookie
@@ -94,6 +94,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""
         if isinstance(exception, NoTransport):
             return _no_session(request)
+        if isinstance(exception, TooManyTries):
+            headers = {"Retry-After": str(exception.retry_after)}
+            return problems.THROTTLED.response(request, headers=headers)
         return _unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
 
     def process_response(self, request: Any, response: Any) -> Any:
@@ -107,6 +110,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             # Another middleware met the outage, and Django has made an error page of it.
             return _unavailable(request, session.outage)
         try:
+            lockout.settle()
             return self._finish(request, response, session)
         except StoreUnavailable as error:
             return _unavailable(request, error)
@@ -142,6 +146,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if _cookie_due(request, response, session):
             Cookie.write(response, str(session.session_key), session.cookie_age())
             _forbid_caching(response)
+        _remember_device(response, session)
         if session.accessed:
             (Bearer if session.transport == BEARER else Cookie).vary(response)
             if SESSION_KEY in getattr(session, "_session_cache", {}) and not response.has_header(
@@ -224,10 +229,21 @@ def _cookie_due(request: Any, response: Any, session: SessionStore) -> bool:
 def _needs_store(request: Any, response: Any) -> bool:
     """Whether the way out may reach the store."""
     session = getattr(request, "session", None)
-    if not isinstance(session, SessionStore) or settings.SESSION_SAVE_EVERY_REQUEST or session.modified:
+    if (
+        not isinstance(session, SessionStore)
+        or settings.SESSION_SAVE_EVERY_REQUEST
+        or session.modified
+        or lockout.is_open()
+    ):
         return True
     found = session.handle.found
     return found is not None and touch_due(found.record, found.now, conf.current().touch_interval)
+
+
+def _remember_device(response: Any, session: SessionStore) -> None:
+    device = current.get().device
+    if device is not None and SESSION_KEY in getattr(session, "_session_cache", {}):
+        known_devices.write(response, device)
 
 
 def _is_passive(request: Any) -> bool:

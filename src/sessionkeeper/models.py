@@ -1,4 +1,4 @@
-"""The tables: sessions of the database store, and the audit trail."""
+"""The tables: sessions of the database store, the audit trail, and counts of failed sign-ins."""
 
 from __future__ import annotations
 
@@ -121,3 +121,34 @@ class AuditEvent(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
         raise AppendOnly
+
+
+class LoginAttempt(models.Model):
+    """How often signing in has failed: for an account, a known device, or a source of requests.
+
+    ``key`` is a keyed digest, because what people type as a name may be a password. Times are milliseconds
+    since 1970, so that every database can reckon with them in one statement.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    kind = models.CharField(_("of"), max_length=8)
+    failures = models.PositiveIntegerField(_("failures"), default=0)
+    until = models.BigIntegerField(_("locked until"), default=0)
+    at = models.BigIntegerField(_("last tried"), default=0)
+    source = models.CharField(_("source"), max_length=43, default="", blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+
+    class Meta:
+        verbose_name = _("failed sign-ins")
+        verbose_name_plural = _("failed sign-ins")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key[:8]}"

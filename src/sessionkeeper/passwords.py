@@ -20,7 +20,7 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import audit, sessions
+from sessionkeeper import audit, lockout, sessions
 from sessionkeeper.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.stepup import require_recent
 
@@ -41,16 +41,21 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     Raises:
         ReauthenticationRequired: the last proof of a credential is old.
         InvalidCredentials: ``current`` is not the password, or not any more.
+        TooManyTries: ``current`` was wrong too often in this session.
         RefusedPassword: a validator refused ``new``.
         SessionGone, StaleSession: the session was ended or given another key meanwhile.
         StoreUnavailable: the store did not answer; look whether the password changed before trying again.
     """
     require_recent(request)
     user: Any = request.user
-    if not user.check_password(current):
-        raise InvalidCredentials
-    _check(new, user)
     session: Any = request.session
+    credentials = {"username": user.get_username(), "password": current}
+    lockout.begin(request, credentials, proof=f"session {session.handle.key.id}")
+    if not user.check_password(current):
+        lockout.failed(request, credentials, user.pk)
+        raise InvalidCredentials
+    lockout.succeeded()
+    _check(new, user)
     session.renew_key()  # before the password: a session that was ended changes none
     if not _set_password(user, new):
         raise InvalidCredentials

@@ -69,6 +69,12 @@ SESSION_ROTATED = Problem(
         "Another request signed in while this one ran, so its changes were not kept. Send it again."
     ),
 )
+THROTTLED = Problem(
+    "throttled",
+    429,
+    gettext_lazy("Too many requests"),
+    gettext_lazy("Wait as long as Retry-After says, then try again."),
+)
 TWO_TRANSPORTS = Problem(
     "two_transports",
     400,

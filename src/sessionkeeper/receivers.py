@@ -14,12 +14,11 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
-from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.core.signals import request_finished, request_started, setting_changed
 from django.db.models.signals import post_delete, post_save
 from django.utils.crypto import constant_time_compare
 
-from sessionkeeper import accounts, audit, current, sessions
+from sessionkeeper import audit, current, lockout, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.record import SessionRecord
@@ -33,8 +32,6 @@ def connect() -> None:
     _watch_users()
     request_started.connect(_begin_request, dispatch_uid="sessionkeeper.request_started")
     request_finished.connect(_end_request, dispatch_uid="sessionkeeper.request_finished")
-    user_logged_out.connect(_logged_out, dispatch_uid="sessionkeeper.logged_out")
-    user_login_failed.connect(_login_failed, dispatch_uid="sessionkeeper.login_failed")
     setting_changed.connect(_rebuild, dispatch_uid="sessionkeeper.statements")
 
 
@@ -68,6 +65,7 @@ def _user_saved(
         getattr(instance, "_password", None) is not None
     ):  # Django's note of set_password(), until save() is over
         audit.record(audit.Kind.PASSWORD_CHANGED, user=instance)
+        lockout.lift_user(instance, reason="password")
     if not getattr(instance, "is_active", True):
         _revoke_all(instance, "user_disabled")
         return
@@ -110,24 +108,6 @@ def _revoke_all(user: Any, reason: str) -> None:
     ids = {record.id for record in get_store().list_for(user.pk)}
     sessions.revoke_all(user.pk, reason=reason)
     this.ended = this.ended or this.session_id in ids
-
-
-def _logged_out(request: Any, user: Any, **_: Any) -> None:
-    """Tell the end of the session that follows from any other one."""
-    session = getattr(request, "session", None)
-    if user is not None and isinstance(session, SessionStore):
-        session.ending = (audit.Kind.SIGN_OUT, "")
-
-
-def _login_failed(credentials: dict[str, Any], **_: Any) -> None:
-    """Tell a refusal, and why, to the audit trail alone. Whoever there is or is not, the work is the same."""
-    name = accounts.name_in(credentials) or ""
-    account = accounts.find(name)
-    reason = "unknown" if account.user_id is None else "password" if account.is_active else "inactive"
-    # The name that was typed is not written down: it may be a password in the wrong field.
-    audit.record(
-        audit.Kind.REFUSED, user=account.user_id, reason=reason, name=audit.digest(accounts.normal(name))
-    )
 
 
 def _is_user(sender: type) -> bool:

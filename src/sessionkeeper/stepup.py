@@ -9,7 +9,7 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import audit, conf, policy
+from sessionkeeper import audit, conf, lockout, policy
 from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
 
 #: What ``amr`` says of a session that began with a password (RFC 8176).
@@ -52,12 +52,17 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
 
     Raises:
         InvalidCredentials: they do not prove this user.
+        TooManyTries: too many have failed in this session.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
     user = request.user
-    proven: Any = auth.authenticate(request, username=user.get_username(), **credentials)
+    credentials = {"username": user.get_username(), **credentials}
+    # A count for each session: strangers who guess at the account lock nobody out of one that is under way.
+    lockout.begin(request, credentials, proof=f"session {request.session.handle.key.id}")
+    proven: Any = auth.authenticate(request, **credentials)
     if proven is None or proven.pk != user.pk:
         raise InvalidCredentials
+    lockout.succeeded()
     session = request.session
     session.renew_key()
     session.client.amr = PASSWORD if "password" in credentials else ""

@@ -10,7 +10,7 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import current, keys, sessions
+from sessionkeeper import current, keys, lockout, sessions
 from sessionkeeper.errors import InvalidCredentials, SessionGone
 from sessionkeeper.stepup import PASSWORD
 
@@ -47,8 +47,10 @@ def issue(
 
     Raises:
         InvalidCredentials: no backend takes the credentials.
+        TooManyTries: too many have failed; the credentials were not looked at.
         StoreUnavailable: the store did not answer; there is no token.
     """
+    lockout.begin(request, credentials)
     user = auth.authenticate(request, **credentials)
     if user is None:
         raise InvalidCredentials

@@ -30,12 +30,13 @@ def database_url():
 
 
 @contextmanager
-def worker(*arguments):
+def worker(*arguments, url=None):
     """Run a process of the race."""
+    url = url or database_url()
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.races.worker", *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        env={**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

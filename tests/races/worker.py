@@ -1,16 +1,19 @@
 """One process of a race. Says what happened on standard output, one JSON line for each thing.
 
 ``write KEY NAME COUNT`` writes that many values; ``load|save|rotate|touch KEY…`` uses each session until it
-is gone, and says when the last use that went well began.
+is gone, and says when the last use that went well began; ``guess NAME COUNT`` guesses at a password.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 
 import django
+from django.db import connection
+from django.test import RequestFactory
 
 
 def say(*what):
@@ -30,6 +33,43 @@ def write(key, name, count):
         session[f"{name}-{number}"] = number
         session.save()
     say("done")
+
+
+def guess(name, count):
+    """Guess so often at once at the password of an account; say how many guesses were looked at."""
+    count = int(count)
+    barrier, looked_at = threading.Barrier(count + 1), []
+
+    def one():
+        barrier.wait()
+        looked_at.append(try_once(name))
+        connection.close()
+
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    say("ready")
+    sys.stdin.readline()
+    barrier.wait()
+    for thread in threads:
+        thread.join()
+    say("done", sum(looked_at), len(looked_at))
+
+
+def try_once(name):
+    """Guess once, with a wrong password."""
+    from sessionkeeper import current, lockout
+    from sessionkeeper.errors import TooManyTries
+
+    current.begin()
+    given = {"username": name, "password": "wrong"}
+    request = RequestFactory(REMOTE_ADDR="192.0.2.1").post("/")
+    try:
+        lockout.begin(request, given)
+    except TooManyTries:
+        return False
+    lockout.failed(request, given, None)
+    return True
 
 
 def use(kind, keys):
@@ -100,5 +140,7 @@ if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     if command == "write":
         write(*arguments)
+    elif command == "guess":
+        guess(*arguments)
     else:
         use(command, arguments)

@@ -268,7 +268,8 @@ def test_a_log_line_is_one_line_of_visible_ascii(text):
     assert line.isprintable()
 
 
-def test_a_log_line_reads_well(make_user, caplog):
+def test_a_log_line_reads_well(settings, caplog):
+    settings.SESSIONKEEPER = {"AUDIT": False}
     caplog.set_level(logging.INFO, logger="sessionkeeper.audit")
     audit.record(
         Kind.REVOKED, user="7", session_id=5, actor=3, reason="admin", note='say "no"\n\x1b[31m\u202e'

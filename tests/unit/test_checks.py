@@ -72,6 +72,7 @@ def test_all_checks_are_registered():
 def test_good_settings_are_met_with_silence(settings, monkeypatch):
     kept = {"default": {**settings.DATABASES["default"], "CONN_MAX_AGE": 600}}
     monkeypatch.setattr(django_settings, "DATABASES", kept)
+    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
     assert django_checks.run_checks(tags=[checks.TAG]) == []
 
 
@@ -159,7 +160,10 @@ def _clean_env():
 
 
 INSTALLED = (APP, APP + " 'sessionkeeper',")
-ENGINE = "\nSESSION_ENGINE = 'sessionkeeper.engine'\n"
+ENGINE = (
+    "\nSESSION_ENGINE = 'sessionkeeper.engine'"
+    "\nAUTHENTICATION_BACKENDS = ['sessionkeeper.backends.ModelBackend']\n"
+)
 
 
 @pytest.mark.parametrize("changes", [(), MIDDLEWARE], ids=["engine alone", "with the middleware"])
@@ -171,7 +175,14 @@ def test_a_fresh_project_with_the_steps_of_the_readme_is_met_with_silence(projec
 
 def test_a_fresh_project_is_told_before_it_goes_on_the_internet(project):
     done = project("manage.py", "check", "--deploy", changes=[INSTALLED], more=ENGINE)
-    assert {one[-4:] for one in ID.findall(done.stderr)} == {"W030", "W033", "W034", "W035", "W036"}
+    assert {one[-4:] for one in ID.findall(done.stderr)} == {
+        "W030",
+        "W033",
+        "W034",
+        "W035",
+        "W036",
+        "W072",
+    }
 
 
 def test_the_engine_without_its_application_says_so_when_the_project_starts(project):

@@ -62,7 +62,8 @@ sys.modules["rest_framework"] = None
 from django.conf import settings
 apps = ["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions", "sessionkeeper"]
 settings.configure(INSTALLED_APPS=apps, SESSION_ENGINE="sessionkeeper.engine", ROOT_URLCONF="empty",
-    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField", SECRET_KEY="x", MIDDLEWARE=[
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField", SECRET_KEY="x",
+    AUTHENTICATION_BACKENDS=["sessionkeeper.backends.ModelBackend"], MIDDLEWARE=[
     "sessionkeeper.middleware.SessionMiddleware", "django.middleware.csrf.CsrfViewMiddleware",
     "sessionkeeper.middleware.AuthenticationMiddleware"])
 import types, django

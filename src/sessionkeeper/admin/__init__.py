@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from sessionkeeper import keys, policy, sessions
 from sessionkeeper.admin.audit import AuditEventAdmin
 from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilter, TransportFilter
+from sessionkeeper.admin.lockout import LoginAttemptAdmin
 from sessionkeeper.admin.people import name_of, of_users_named, users
 from sessionkeeper.models import Session
 from sessionkeeper.stores import get_store
@@ -25,7 +26,7 @@ _AGENT_LENGTH = 60
 _HIDDEN = ("secret_hash", "family_hash", "previous_hash")
 
 
-__all__ = ["AuditEventAdmin", "SessionAdmin"]
+__all__ = ["AuditEventAdmin", "LoginAttemptAdmin", "SessionAdmin"]
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Session]

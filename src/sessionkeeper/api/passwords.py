@@ -14,7 +14,7 @@ from sessionkeeper import passwords, stepup
 from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.problems import InvalidResetToken, WrongCredentials
 from sessionkeeper.api.serializers import Text
-from sessionkeeper.api.throttling import LoginThrottle, ResetThrottle
+from sessionkeeper.api.throttling import ResetThrottle
 from sessionkeeper.api.views import Endpoint, whoami
 from sessionkeeper.errors import InvalidCredentials, InvalidToken, RefusedPassword
 
@@ -59,7 +59,6 @@ class ReauthenticateView(Endpoint):
     """A fresh proof that it is the user who is signed in."""
 
     permission_classes = [IsAuthenticated]
-    throttle_classes = [LoginThrottle]
     serializer_class = ReauthenticateSerializer
 
     @sensitive_variables()
@@ -77,7 +76,6 @@ class PasswordChangeView(Endpoint):
     """A new password; all other sessions end."""
 
     permission_classes = [IsAuthenticated]
-    throttle_classes = [LoginThrottle]
     serializer_class = PasswordChangeSerializer
 
     @sensitive_variables()

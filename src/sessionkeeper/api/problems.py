@@ -19,7 +19,13 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from sessionkeeper import csrf, problems
-from sessionkeeper.errors import NoTransport, ReauthenticationRequired, SessionGone, StaleSession
+from sessionkeeper.errors import (
+    NoTransport,
+    ReauthenticationRequired,
+    SessionGone,
+    StaleSession,
+    TooManyTries,
+)
 from sessionkeeper.problems import Problem
 
 #: Longest request body, in bytes, that these endpoints read.
@@ -76,7 +82,7 @@ UNSUPPORTED_MEDIA_TYPE = Problem(
     _("The media type is not supported"),
     _("Send application/json, application/x-www-form-urlencoded or multipart/form-data, in UTF-8."),
 )
-THROTTLED = Problem("throttled", 429, _("Too many requests"), _("Wait as long as Retry-After says."))
+THROTTLED = problems.THROTTLED
 
 #: Every problem that an endpoint of this API can answer with.
 PROBLEMS = (
@@ -194,6 +200,8 @@ def _translated(exc: Exception) -> Exception:
             return exceptions.NotFound()
         case PermissionDenied():
             return exceptions.PermissionDenied(*exc.args)
+        case TooManyTries():
+            return exceptions.Throttled(exc.retry_after, str(THROTTLED.detail))
         case ReauthenticationRequired():
             return ReauthenticationNeeded()
         case NoTransport():

@@ -1,4 +1,4 @@
-"""Limits on how often one address may try. A lockout of accounts is another thing."""
+"""Limits on how often one address may ask for mail. Guesses of passwords are counted by the lockout."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
+from sessionkeeper.address import client_address
+from sessionkeeper.api.authentication import django_request
+
 
 class _AddressThrottle(SimpleRateThrottle):
-    """Counts by the client's address, as the connection has it.
+    """Counts by the client's address, which only proxies that the site trusts can tell.
 
     ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"][scope]`` overrides the rate; None there switches it off.
-    ``X-Forwarded-For`` is believed only as far as DRF's ``NUM_PROXIES`` says: anybody can write it.
     """
 
     default_rate = ""
@@ -28,16 +30,8 @@ class _AddressThrottle(SimpleRateThrottle):
         """Return one key for each address, for requests that try something."""
         if request.method != "POST":
             return None
-        proxies: Any = api_settings.NUM_PROXIES
-        ident = self.get_ident(request) if proxies else request.META.get("REMOTE_ADDR") or "unknown"
+        ident = client_address(django_request(request)) or "unknown"
         return self.cache_format % {"scope": self.scope, "ident": ident}
-
-
-class LoginThrottle(_AddressThrottle):
-    """Tries of a password."""
-
-    scope = "sessionkeeper-login"
-    default_rate = "30/min"
 
 
 class ResetThrottle(_AddressThrottle):

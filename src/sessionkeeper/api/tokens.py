@@ -16,7 +16,6 @@ from sessionkeeper import fetch_metadata, tokens
 from sessionkeeper.api.authentication import CsrfFailed, django_request
 from sessionkeeper.api.problems import WrongCredentials
 from sessionkeeper.api.serializers import LoginSerializer, session_json
-from sessionkeeper.api.throttling import LoginThrottle
 from sessionkeeper.api.token_authentication import TokenAuthentication
 from sessionkeeper.api.views import Endpoint
 from sessionkeeper.errors import InvalidCredentials, SessionGone
@@ -59,7 +58,6 @@ class TokensView(Endpoint):
 
     authentication_classes = []
     serializer_class = TokenSerializer
-    throttle_classes = [LoginThrottle]
 
     def perform_authentication(self, request: Request) -> None:
         """Refuse pages of other sites, though no cookie is read and there is nothing to ride on."""

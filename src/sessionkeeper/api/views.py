@@ -29,7 +29,6 @@ from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartPar
 from sessionkeeper.api.permissions import HasScope
 from sessionkeeper.api.problems import WrongCredentials, exception_handler
 from sessionkeeper.api.serializers import LoginSerializer, session_json, user_json
-from sessionkeeper.api.throttling import LoginThrottle
 from sessionkeeper.api.token_authentication import TokenAuthentication
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import InvalidCredentials, SessionGone
@@ -109,7 +108,6 @@ class LoginView(Endpoint):
 
     authentication_classes = [CheckedSessionAuthentication]
     serializer_class = LoginSerializer
-    throttle_classes = [LoginThrottle]
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:

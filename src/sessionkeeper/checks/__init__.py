@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core import checks
 
-from sessionkeeper.checks import deploy, drf, engine, middleware, settings, urls
+from sessionkeeper.checks import deploy, drf, engine, guessing, middleware, settings, urls
 
 #: ``manage.py check --tag sessionkeeper`` runs these alone.
 TAG = "sessionkeeper"
@@ -33,9 +33,10 @@ ALWAYS: tuple[Check, ...] = (
     middleware.check_mixed,
     urls.check_csrf_exempt,
     drf.check_defaults,
+    guessing.check_backends,
 )
 #: Only with ``manage.py check --deploy``.
-DEPLOY: tuple[Check, ...] = (deploy.check_cookies, deploy.check_https)
+DEPLOY: tuple[Check, ...] = (deploy.check_cookies, deploy.check_https, guessing.check_hashers)
 
 
 def register() -> None:

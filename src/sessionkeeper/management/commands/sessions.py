@@ -1,4 +1,4 @@
-"""``manage.py sessions list | show | revoke | purge | doctor``."""
+"""``manage.py sessions list | show | revoke | purge | unlock | doctor``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from sessionkeeper import audit, keys, sessions
+from sessionkeeper import audit, guesses, keys, lockout, sessions
+from sessionkeeper.address import parse_address
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.management import describe, people
 from sessionkeeper.management.doctor import command as doctor
@@ -34,7 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         """Declare the verbs."""
         verbs = parser.add_subparsers(
-            dest="verb", required=True, metavar="{list,show,revoke,purge,doctor}", title="verbs"
+            dest="verb", required=True, metavar="{list,show,revoke,purge,unlock,doctor}", title="verbs"
         )
         self._add_list(verbs)
         self._add_show(verbs)
@@ -54,6 +55,12 @@ class Command(BaseCommand):
             default=sessions.BATCH,
             help="sessions that one step looks at (default: %(default)s); with -v 2 each step reports",
         )
+
+        unlock = _verb(
+            verbs, "unlock", "Let an account, or a source of requests, try to sign in again at once."
+        )
+        unlock.add_argument("name", metavar="NAME", nargs="?", help="the name as people type it to sign in")
+        unlock.add_argument("--source", metavar="ADDRESS", help="the network of this address")
 
     def _add_list(self, verbs: Any) -> None:
         parser = _verb(
@@ -178,11 +185,26 @@ class Command(BaseCommand):
             self._progress(options, f"{removed} removed so far")
         self.stdout.write(f"{removed} expired {_noun(removed)} removed.")
         events = sum(audit.purge(options["batch"]))
+        counts = sum(guesses.purge(options["batch"]))
+        if counts:
+            self.stdout.write(f"{counts} {'count' if counts == 1 else 'counts'} of failed sign-ins removed.")
         if events:
             self.stdout.write(f"{events} old audit {'event' if events == 1 else 'events'} removed.")
 
     def _doctor(self, options: dict[str, Any]) -> None:
         doctor.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))
+
+    def _unlock(self, options: dict[str, Any]) -> None:
+        name, source = options["name"], options["source"]
+        if (name is None) == (source is None):
+            raise CommandError("Say what to unlock: NAME, or --source ADDRESS.")
+        if name is not None:
+            done = lockout.lift(name, reason="command")
+        else:
+            if parse_address(source) is None:
+                raise CommandError(f"{source!r} is not an address.")
+            done = lockout.lift_source(source)
+        self.stdout.write("Unlocked." if done else "There were no failed sign-ins to forget.")
 
     def _progress(self, options: dict[str, Any], text: str) -> None:
         if options["verbosity"] >= _LOUD:

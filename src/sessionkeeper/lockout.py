@@ -1,0 +1,216 @@
+"""Lockout: how many guesses an account, a known device and a source have.
+
+Counting first is what makes it exact: of parallel guesses only as many are looked at as are left, in any
+number of processes. A guess that was right gives its count back. What waits is the account *at unknown
+devices*: a stranger who guesses at it keeps neither its sessions nor its known devices out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.crypto import salted_hmac
+
+from sessionkeeper import accounts, audit, conf, current, guesses, known_devices
+from sessionkeeper.address import client_address, network
+from sessionkeeper.errors import TooManyTries
+from sessionkeeper.stores.outage import outages
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try to sign in, counted and not decided yet.
+
+    Attributes:
+        name: the name that was given, in its one spelling.
+        account: key of the row of the account.
+        waits: key of the row that waits after failures: the account's, or that of the known device.
+        source: key of the row of the source; None where nobody can say where the request comes from.
+        state: ``open`` until it is known how it went; ``failed``, ``right``, or ``refused`` unlooked at.
+    """
+
+    name: str
+    account: str
+    waits: str
+    source: str | None
+    network: str = ""
+    state: str = "open"
+    kept: list[Callable[[], bool]] = field(default_factory=list)
+
+    def counts(self) -> list[tuple[str, str]]:
+        """Return key and kind of the rows that count this try, always in this order."""
+        kind = guesses.ACCOUNT if self.waits == self.account else guesses.DEVICE
+        source = [] if self.source is None else [(self.source, guesses.SOURCE)]
+        return [(self.waits, kind), *source]
+
+
+def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> Attempt | None:
+    """Count a try before anybody looks at the password. None where nothing is to be counted.
+
+    Calling it again for the same try counts nothing. ``proof`` names what proves the device, in place of its
+    cookie: the session, where somebody who is signed in is asked again.
+
+    Raises:
+        TooManyTries: there is no try left. It is the same whether there is such an account or not.
+        StoreUnavailable: the database did not answer.
+    """
+    name = accounts.name_in(credentials)
+    if not conf.current().lockout or name is None or "password" not in credentials:
+        return None
+    this = current.get()
+    normal = accounts.normal(name)
+    if this.attempt is not None and this.attempt.state == "open" and this.attempt.name == normal:
+        attempt: Attempt = this.attempt
+        return attempt
+    attempt = this.attempt = _attempt(request, normal, proof)
+    wait = _charge(attempt)
+    if wait:
+        attempt.state = "refused"
+        audit.trail.warning('refused reason="locked" name="%s" wait=%d', audit.digest(normal), wait)
+        raise TooManyTries(wait)
+    return attempt
+
+
+def failed(request: Any, credentials: Mapping[str, Any], user_id: Any) -> bool:
+    """Decide that a try failed; its count stays. Return whether it was looked at at all."""
+    attempt: Attempt | None = current.get().attempt
+    if attempt is None or attempt.state in {"failed", "right"}:  # nobody has counted this one before
+        try:
+            attempt = begin(request, credentials)
+        except TooManyTries:
+            return True
+    if attempt is None:
+        return True
+    if attempt.state == "refused":
+        return False
+    attempt.state = "failed"
+    _report(attempt, user_id)
+    return True
+
+
+def succeeded() -> None:
+    """Decide that the try under way was right: the account begins anew, the source gets its count back."""
+    attempt: Attempt | None = current.get().attempt
+    if attempt is None or attempt.state != "open":
+        return
+    attempt.state = "right"
+    with outages():
+        guesses.forget(attempt.account, attempt.waits)
+        if attempt.source is not None:
+            guesses.give_back(attempt.source, guesses.SOURCE)
+
+
+def settle() -> None:
+    """Give back the count of a try that nobody decided on, and count again what a rollback undid."""
+    attempt: Attempt | None = current.get().attempt
+    if attempt is None:
+        return
+    with outages():
+        if attempt.state == "open":
+            attempt.state = "right"
+            for key, kind in attempt.counts():
+                guesses.give_back(key, kind)
+        elif attempt.state == "failed" and not all(kept() for kept in attempt.kept):
+            attempt.kept.clear()
+            _charge(attempt)
+
+
+def is_open() -> bool:
+    """Whether :func:`settle` has something to do."""
+    attempt: Attempt | None = current.get().attempt
+    return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
+
+
+def marks(user: Any) -> tuple[str, ...]:
+    """Return by what a device remembers an account: its key, and the names that a try of it may give."""
+    return (_key("user", str(user.pk)), *map(key_of, accounts.names_of(user)))
+
+
+def lift_user(user: Any, *, reason: str, actor: Any = None) -> bool:
+    """Let a user try again, under whatever name; see :func:`lift`."""
+    return sum(lift(name, reason=reason, actor=actor) for name in accounts.names_of(user)) > 0
+
+
+def lift(name: str, *, reason: str, actor: Any = None) -> bool:
+    """Let the account with this name try again; return whether it had failures."""
+    lifted = bool(guesses.forget(key_of(name)))
+    if lifted:
+        account = accounts.find(name)
+        audit.record(audit.Kind.UNLOCKED, user=account.user_id, actor=actor, reason=reason)
+    return lifted
+
+
+def lift_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
+    """Reset these counts; return how many had counted anything."""
+    lifted = [row for row in rows if guesses.forget(row.pk)]
+    for row in lifted:
+        audit.record(audit.Kind.UNLOCKED, user=row.user_id, actor=actor, reason="admin")
+    return len(lifted)
+
+
+def key_of(name: str) -> str:
+    """Return the key of the row of the account that has this name."""
+    return _key(guesses.ACCOUNT, accounts.normal(name))
+
+
+def lift_source(address: str) -> bool:
+    """Let the network of this address try again; return whether it had failures."""
+    key = _key(guesses.SOURCE, network(address, ipv6=64) or "")
+    return bool(guesses.forget(key))
+
+
+def _attempt(request: Any, name: str, proof: str) -> Attempt:
+    source = network(client_address(request) if request is not None else None, ipv6=64)
+    account = _key(guesses.ACCOUNT, name)
+    device = proof or known_devices.proof(request, account)
+    return Attempt(
+        name,
+        account,
+        _key(guesses.DEVICE, f"{name}\0{device}") if device else account,
+        None if source is None else _key(guesses.SOURCE, source),
+        source or "",
+    )
+
+
+def _charge(attempt: Attempt) -> int:
+    """Count the try in each row. Return 0, or the seconds to wait where one of them has none left."""
+    with outages():
+        rows = {key: (until, kind) for key, until, kind in _counts(attempt)}
+        now = guesses.now()
+        wait = max((guesses.wait(until, kind, now) for until, kind in rows.values()), default=0)
+        if wait:
+            return wait
+        missing = [(key, kind) for key, kind in attempt.counts() if key not in rows]
+        if missing:
+            guesses.make(missing, attempt.network, now)
+        if not all(guesses.take(key, kind, now) for key, kind in attempt.counts()):
+            return 1  # somebody else took the last one
+        attempt.kept.append(guesses.watch())
+    return 0
+
+
+def _counts(attempt: Attempt) -> Iterable[tuple[str, int, str]]:
+    keys = [key for key, _ in attempt.counts()]
+    return guesses.rows().filter(pk__in=keys).values_list("pk", "until", "kind")
+
+
+def _report(attempt: Attempt, user_id: Any) -> None:
+    """Write down a row that has to wait from now on."""
+    for key, until, kind in _counts(attempt):
+        wait = guesses.wait(until, kind, guesses.now())
+        if wait:
+            if user_id is not None and kind != guesses.SOURCE:
+                guesses.rows().filter(pk=key).update(user=user_id)
+            audit.record(
+                audit.Kind.LOCKED_OUT,
+                user=user_id,
+                reason=kind,
+                name=audit.digest(attempt.name),
+                wait=wait,
+            )
+
+
+def _key(kind: str, text: str) -> str:
+    return salted_hmac(f"sessionkeeper.lockout.{kind}", text, algorithm="sha256").hexdigest()
