@@ -41,8 +41,7 @@ def log_in(
     name for the session in lists.
 
     Raises:
-        InvalidCredentials: no backend takes the credentials. Nothing was changed.
-        TooManyTries: too many have failed; the credentials were not looked at.
+        InvalidCredentials, TooManyTries: no backend takes the credentials, or they were not looked at.
         NoTransport: the request came with a bearer token, and the answer has no place for another key.
         SessionGone: the session was ended while this ran. Nobody is signed in.
         StoreUnavailable: the store did not answer. Nobody is signed in.
