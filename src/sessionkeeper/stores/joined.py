@@ -7,9 +7,10 @@ converters kept), and then only executed, on Django's own connection, inside its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -106,7 +107,7 @@ _statements: dict[Any, Statement] = {}
 
 
 def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
-    model: Any = get_user_model() if principal else None
+    model: Any = _user_model(settings.AUTH_USER_MODEL) if principal else None
     if model is not None and router.db_for_write(model) != alias:
         model = None  # users live elsewhere
     shape = None
@@ -128,6 +129,11 @@ def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
     with suppress(TypeError):  # conditions that cannot be hashed: built again each time, and right
         _statements[cache_key] = statement
     return statement
+
+
+@lru_cache(maxsize=1)
+def _user_model(name: str) -> Any:
+    return get_user_model()
 
 
 def _shape(query: Any) -> tuple[Any, ...]:
@@ -156,7 +162,7 @@ def _build(alias: str, model: Any, *, server_clock: bool) -> Statement:
         [
             (index, function, expression)
             for index, (functions, expression) in user.compiler.get_converters(expressions).items()
-            for function in functions
+            for function in ([_as_time] if index in user.times else functions)
         ],
         filtered=bool(model._default_manager.get_queryset().query.where),
     )
@@ -169,7 +175,7 @@ def _session_columns(alias: str) -> Columns:
     times: list[int] = []
     for index, field in enumerate(_FIELDS):
         if isinstance(field, models.DateTimeField) and _is_text_in_utc(connection):
-            quoted[index] = f"({quoted[index]} || '+00:00')"  # as text past the driver's slower converters
+            quoted[index] = _as_text_in_utc(quoted[index])
             times.append(index)
             continue
         column = field.get_col("s")
@@ -190,6 +196,11 @@ def _is_text_in_utc(connection: Any) -> bool:
     return bool(settings.USE_TZ) and connection.vendor == "sqlite" and connection.timezone is UTC
 
 
+def _as_text_in_utc(column: str) -> str:
+    """Select a time as text, past the slower converters of Django and its driver."""
+    return f"({column} || '+00:00')"
+
+
 class _UserPart(NamedTuple):
     """The user's side of the statement."""
 
@@ -198,6 +209,7 @@ class _UserPart(NamedTuple):
     params: tuple[Any, ...]
     names: list[str]
     compiler: Any
+    times: Collection[int] = ()  # positions of times that come as text
 
 
 def _user_part(alias: str, model: Any) -> _UserPart | None:
@@ -216,9 +228,15 @@ def _user_part(alias: str, model: Any) -> _UserPart | None:
     names = [field.attname for field in fields]
     quote = compiler.connection.ops.quote_name
     if len(compiler.query.alias_map) == 1 and not queryset.query.where and all(map(_is_bare, fields)):
-        columns = ", ".join(f"u.{quote(field.column)}" for field in fields)
+        quoted = [f"u.{quote(field.column)}" for field in fields]
+        times = [index for index, field in enumerate(fields) if type(field) is models.DateTimeField]
+        if not _is_text_in_utc(compiler.connection):
+            times = []
+        for index in times:
+            quoted[index] = _as_text_in_utc(quoted[index])
+        columns = ", ".join(quoted)
         table, pk = quote(model._meta.db_table), quote(model._meta.pk.column)
-        return _UserPart(columns, f"{table} u ON u.{pk} = s.user_id", (), names, compiler)
+        return _UserPart(columns, f"{table} u ON u.{pk} = s.user_id", (), names, compiler, times)
     # The user is found by a scalar subquery on the primary key, so that every planner makes two key
     # look-ups of it, whatever joins and filters the manager adds.
     given = tuple(_ID if param == marker else param for param in params)
@@ -259,6 +277,13 @@ def _as_text(value: Any, expression: Any, connection: Any) -> str:
     return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
 
 
+def _as_time(value: Any, expression: Any, connection: Any) -> datetime | None:
+    try:
+        return None if value is None else datetime.fromisoformat(value)
+    except ValueError:
+        return None  # as Django's converter has it
+
+
 def _as_bytes(value: Any, expression: Any, connection: Any) -> bytes | None:
     return value if value is None or isinstance(value, bytes) else bytes(value)
 
@@ -270,3 +295,4 @@ def _as_aware(value: Any, expression: Any, connection: Any) -> Any:
 def drop_statements(**_: Any) -> None:
     """Forget compiled statements; called when a setting that they were built from changes."""
     _statements.clear()
+    _user_model.cache_clear()
