@@ -39,6 +39,8 @@ class Settings:
             at most five minutes.
         reauthenticate_after: how long a proof of a credential counts for sensitive actions: ending other
             sessions, changing the password.
+        rotate_after: how old the secret in a cookie may get while somebody is signed in; None: not renewed.
+        rotate_overlap: how long the secret before is taken after the new one was first seen.
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
         proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
@@ -58,6 +60,8 @@ class Settings:
     absolute_timeout: timedelta | None = None
     touch_interval: timedelta | None = None
     reauthenticate_after: timedelta = policy.REAUTHENTICATE_AFTER
+    rotate_after: timedelta | None = None
+    rotate_overlap: timedelta = policy.ROTATE_OVERLAP
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
     proxy_header: str = X_FORWARDED_FOR
     lockout: bool = True
@@ -100,7 +104,7 @@ class Settings:
 
 
 #: Names that are reserved for later releases: setting one is an error, not a silent nothing.
-NOT_YET = ("NEAR_CACHE", "PRINCIPAL_CACHE", "ADOPT", "ROTATE_AFTER")
+NOT_YET = ("NEAR_CACHE", "PRINCIPAL_CACHE", "ADOPT")
 
 
 # What every database's integers and calendars hold.
@@ -182,6 +186,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "ABSOLUTE_TIMEOUT": _duration,
     "TOUCH_INTERVAL": _duration,
     "REAUTHENTICATE_AFTER": _duration,
+    "ROTATE_AFTER": _duration,
+    "ROTATE_OVERLAP": _duration,
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
     "LOCKOUT": _switch,

@@ -6,19 +6,20 @@ A ``SessionBase`` over the store: everything that Django promises of one, with h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.core.exceptions import ImproperlyConfigured
 
-from sessionkeeper import audit, keys, sessions
+from sessionkeeper import audit, keys, renewal, sessions
+from sessionkeeper.answering import answering
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
-from sessionkeeper.handle import Client, Handle
+from sessionkeeper.facts import Client
+from sessionkeeper.handle import Handle
 from sessionkeeper.record import COOKIE
 from sessionkeeper.stores import get_store
 
@@ -28,14 +29,6 @@ if apps.apps_ready and not apps.is_installed("sessionkeeper"):
         "SESSION_ENGINE = 'sessionkeeper.engine' needs 'sessionkeeper' in INSTALLED_APPS, and `manage.py "
         "migrate` once after that. (sessionkeeper.E002)"
     )
-
-
-class SessionGoneError(SessionGone, UpdateError):
-    """The session was ended while this request used it. Django's middleware answers 400."""
-
-
-class StaleSessionError(StaleSession, UpdateError):
-    """The session got another key while this request used it; nothing was written."""
 
 
 class SessionStore(SessionBase):
@@ -76,7 +69,7 @@ class SessionStore(SessionBase):
         Raises:
             StoreUnavailable: the store did not answer. The key stays.
         """
-        with self._answering():
+        with answering(self):
             data = self.handle.open(self._session_key, principal=self.principal_wanted)
         if data is None:
             self._session_key = None
@@ -98,7 +91,7 @@ class SessionStore(SessionBase):
         key = keys.parse(session_key)
         if key is None:
             return False
-        with self._answering():
+        with answering(self):
             found = get_store().find(key.id)
         return (
             found is not None
@@ -164,9 +157,9 @@ class SessionStore(SessionBase):
         return hasattr(self, "_session_cache") and self.handle.changes(self._session_cache)
 
     def _insert(self, data: dict[str, Any]) -> None:
-        with self._answering():
+        with answering(self):
             self.handle.insert(data)
-        self._take_key()
+        self.take_key()
 
     def _merge(self, data: dict[str, Any]) -> None:
         unproven = keys.parse(self.session_key) if self.handle.key is None else None
@@ -175,14 +168,16 @@ class SessionStore(SessionBase):
         if self.handle.key is None and unproven is None:
             self.create()
             return
-        with self._answering():
+        with answering(self):
             self.cookie_due |= self.handle.merge(data, key=unproven)
         if self.handle.key is not None:
             self._session_key = self.handle.key.text
 
     def _is_of_another_transport(self, key: keys.Key) -> bool:
-        with self._answering():
+        with answering(self):
             found = get_store().find(key.id)
+            if found is not None and not renewal.is_good(key, found):
+                raise StaleSession
         return found is not None and found.record.transport != self.transport
 
     def cycle_key(self) -> None:
@@ -194,14 +189,14 @@ class SessionStore(SessionBase):
         data = self._get_session()
         try:
             if self.handle.stored:
-                with self._answering():
+                with answering(self):
                     self.handle.rotate()
             else:
                 self.handle.mint()
         except (SessionGone, StaleSession):
             self._session_cache = {} if SESSION_KEY in data else data
             self.handle.mint()
-        self._take_key()
+        self.take_key()
         self.modified = True
 
     def renew_key(self) -> None:
@@ -215,9 +210,9 @@ class SessionStore(SessionBase):
         if not self.handle.stored:
             self.cycle_key()
             return
-        with self._answering():
+        with answering(self):
             self.handle.rotate()
-        self._take_key()
+        self.take_key()
         self.modified = True
 
     async def acycle_key(self) -> None:
@@ -232,7 +227,8 @@ class SessionStore(SessionBase):
         else:
             function()
 
-    def _take_key(self) -> None:
+    def take_key(self) -> None:
+        """Let the client be given the key that the handle has now."""
         if self.handle.key is not None:
             self._session_key, self.cookie_due = self.handle.key.text, True
 
@@ -240,7 +236,7 @@ class SessionStore(SessionBase):
 
     def delete(self, session_key: str | None = None) -> None:
         """Revoke this session, or the one that has exactly ``session_key``."""
-        with self._answering():
+        with answering(self):
             if session_key is None:
                 self.handle.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
             elif (key := keys.parse(session_key)) is not None:
@@ -281,16 +277,3 @@ class SessionStore(SessionBase):
             return None
         life = self.handle.life
         return self.get_expiry_age() if life is None else max(int(life.total_seconds()), 0)
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Remember an outage, and raise what Django expects of an engine."""
-        try:
-            yield
-        except StoreUnavailable as error:
-            self.outage = error
-            raise
-        except SessionGone as error:
-            raise SessionGoneError from error
-        except StaleSession as error:
-            raise StaleSessionError from error

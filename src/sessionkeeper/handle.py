@@ -6,41 +6,18 @@ what a save has to write; it knows no HTTP and never decides what a failure mean
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
-from sessionkeeper import audit, conf, current, keys, policy, sessions
+from sessionkeeper import audit, conf, current, keys, policy, renewal, sessions
 from sessionkeeper.errors import IdTaken, SessionGone, StoreUnavailable
+from sessionkeeper.facts import Client
 from sessionkeeper.record import BEARER, COOKIE, Changes, Found, NewSession, Verdict
 from sessionkeeper.stores import codec, get_store
 
 _BEGINNINGS = {audit.Kind.SIGN_IN, audit.Kind.TOKEN_MADE, audit.Kind.STEP_UP}
-
-
-@dataclass(slots=True)
-class Client:
-    """Facts of the client as it states them; cleaned when they are stored.
-
-    They are stored when the session begins and when somebody signs in.
-    """
-
-    address: str = ""
-    user_agent: str = ""
-    label: str = ""
-    amr: str = ""
-
-    def facts(self) -> dict[str, Any]:
-        """Return the columns that are known: one line of text each, and an address only if it is one."""
-        stated = {
-            "ip_address": _address(self.address),
-            "user_agent": _line(self.user_agent, 512),
-            "label": _line(self.label, 100),
-        }
-        return {name: value for name, value in stated.items() if value}
 
 
 class Handle:
@@ -51,7 +28,9 @@ class Handle:
         stored: whether the store has proven the key. A minted key is not stored before ``insert``.
         found: record, clock and principal as read; None for a session that this request made.
         verdict: what the presented key turned out to be; None before ``open``.
+        watching: whether a client presents the key right now, so that an old one is a copy.
         rotated: whether this request gave the session another key.
+        renewed: whether the client is to be given another key for the same session and sign-in.
         revoked: whether this request ended the session.
         signing_in: whether somebody signed in and it is not written yet.
         proof: what a sign-in is to the audit trail: a sign-in, or a step-up.
@@ -62,6 +41,7 @@ class Handle:
     def __init__(self, client: Client, transport: str = COOKIE) -> None:
         self.client = client
         self.transport = transport
+        self.watching = False
         self.verdict: Verdict | None = None
         self.drop()
 
@@ -71,6 +51,7 @@ class Handle:
         self.stored = False
         self.found: Found | None = None
         self.rotated = False
+        self.renewed = False
         self.revoked = False
         self.signing_in = False
         self.proof = audit.Kind.SIGN_IN
@@ -82,7 +63,9 @@ class Handle:
 
     def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
         """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
-        resolved = sessions.resolve(text, transport=self.transport, principal=principal)
+        resolved = sessions.resolve(
+            text, transport=self.transport, principal=principal, watching=self.watching
+        )
         self.drop()
         self.verdict = resolved.verdict
         if resolved.found is None:
@@ -174,9 +157,13 @@ class Handle:
         if user_id is not None and (signed_in or self._unrecorded_rotation):
             self._record(self.proof if signed_in else audit.Kind.ROTATED)
         self._unrecorded_rotation = False
-        if self.found is not None:  # what was read is not what the store has now
-            self.found = self.found._replace(record=self.found.record._replace(version=-1))
+        self._forget_version()
         return rotated or renewed
+
+    def _forget_version(self) -> None:
+        """Note that what was read is not what the store has now."""
+        if self.found is not None:
+            self.found = self.found._replace(record=self.found.record._replace(version=-1))
 
     def _with_limits(self, change: Changes, data: dict[str, Any]) -> tuple[Changes, bool]:
         named = (*change.deleted, *codec.decode(change.patch))
@@ -243,13 +230,44 @@ class Handle:
 
     def touch_if_due(self, *, force: bool = False) -> None:
         """Record the use, at most once per interval. Best effort: an outage is logged, not raised."""
-        if self.key is None or self.found is None:
+        if self.key is None or self.found is None or self.renewed:
             return
-        if force or policy.touch_due(self.found.record, self.found.now, conf.current().touch_interval):
+        if force or self._touch_due(self.key, self.found):
             try:
                 get_store().touch(self.key.id, self.key.secret_hash)
             except StoreUnavailable:
                 sessions.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
+
+    def _touch_due(self, key: keys.Key, found: Found) -> bool:
+        record = found.record
+        due = policy.touch_due(record, found.now, conf.current().touch_interval)
+        return due or renewal.is_first_use(key, record)
+
+    def renew_if_due(self) -> bool:
+        """Take the key that the client is to be given next, if it is time. Return whether it is.
+
+        Best effort: in an outage the key in use stays good, and a later request renews it.
+        """
+        if self._renewal_due():
+            try:
+                new = renewal.renew(self.key, self.found)  # type: ignore[arg-type]  # both are there
+            except StoreUnavailable:
+                return False
+            if new is not None:
+                self.key, self.renewed = new, True
+                self._forget_version()
+        return self.renewed
+
+    def upkeep_due(self) -> bool:
+        """Whether the end of the request has a use to record or a key to renew."""
+        if self.key is None or self.found is None:
+            return False
+        return self._touch_due(self.key, self.found) or self._renewal_due()
+
+    def _renewal_due(self) -> bool:
+        if self.key is None or self.found is None or self.rotated or self.revoked or self.signing_in:
+            return False
+        return renewal.is_due(self.key, self.found)
 
     def is_of_this_request(self) -> bool:
         """Whether this is the session that the code running now belongs to, not one that it looks into."""
@@ -270,15 +288,3 @@ class Handle:
     def _set_life(self, limits: sessions.Limits) -> None:
         lifetime = limits.lifetime
         self.life = lifetime if isinstance(lifetime, timedelta) else lifetime - sessions.now()
-
-
-def _address(text: str) -> str | None:
-    try:
-        return str(ip_address(text.partition("%")[0]))
-    except ValueError:
-        return None
-
-
-def _line(text: str, longest: int) -> str:
-    """Return ``text`` without control characters, so that no log or terminal is fooled by it."""
-    return "".join(char if char.isprintable() else " " for char in text)[:longest].strip()

@@ -83,6 +83,15 @@ def renew(key: Key) -> Key:
     return Key(key.id, _new_secret())
 
 
+def successor(key: Key, code: bytes) -> Key:
+    """Return the key after this one: same id, same family; the part that rotates is made of ``code``.
+
+    ``code`` is 32 bytes that only the server can derive from the key.
+    """
+    rotating = urlsafe_b64encode(code).decode("ascii")[:ROTATING_LENGTH]
+    return Key(key.id, rotating + key.secret[ROTATING_LENGTH:])
+
+
 def parse(text: object) -> Key | None:
     """Return the key that ``text`` spells, or None for anything of another shape.
 

@@ -18,23 +18,19 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import HttpHeaders
-from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
-from sessionkeeper import conf, current, forgotten, known_devices, lockout, principal, problems, sessions
+from sessionkeeper import answers, current, forgotten, known_devices, lockout, principal, problems, sessions
 from sessionkeeper.address import client_address
 from sessionkeeper.bearer import BearerSession
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import NoTransport, SessionGone, StaleSession, StoreUnavailable, TooManyTries
-from sessionkeeper.policy import touch_due
 from sessionkeeper.record import BEARER, SessionStatus, Verdict
 from sessionkeeper.transport import Bearer, Cookie
 
 #: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
 PASSIVE_HEADER = "X-Session-Passive"
 _PASSIVE_META = HttpHeaders.to_wsgi_name(PASSIVE_HEADER)
-#: What a 401 says where a token was refused (RFC 6750, section 3).
-BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 
@@ -59,13 +55,16 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session.principal_wanted, session.touches_on_load = True, False
         session.client.address = client_address(request) or ""
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
+        # What a request brings may have been on its way for long, when it has a body: an upload that a proxy
+        # has kept until it was whole. Its key is no proof of a copy.
+        session.handle.watching = not _has_body(request)
         current.get().client = session.client
         request.session = session
         if token is None:
             return None
         if cookie is not None:
             request.session = self.SessionStore()
-            return _refuse_both(request)
+            return answers.refuse_both(request)
         # No cookie is read for this request, so nobody can send it through a browser that is signed in.
         request.csrf_processing_done = True
         return None
@@ -75,7 +74,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         try:
             return super().__call__(request)
         except StoreUnavailable as error:
-            return _unavailable(request, error)
+            return answers.unavailable(request, error)
 
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop; a thread is taken only to write."""
@@ -85,7 +84,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         try:
             response: Any = await self.get_response(request)  # type: ignore[misc]
         except StoreUnavailable as error:
-            return _unavailable(request, error)
+            return answers.unavailable(request, error)
         if _needs_store(request, response):
             return await sync_to_async(self.process_response)(request, response)
         return self.process_response(request, response)
@@ -93,11 +92,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def process_exception(self, request: Any, exception: Exception) -> Any:
         """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""
         if isinstance(exception, NoTransport):
-            return _no_session(request)
+            return answers.no_session(request)
         if isinstance(exception, TooManyTries):
             headers = {"Retry-After": str(exception.retry_after)}
             return problems.THROTTLED.response(request, headers=headers)
-        return _unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
+        return answers.unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
 
     def process_response(self, request: Any, response: Any) -> Any:
         """Write what changed, and the cookie only when the key or its life did."""
@@ -108,21 +107,21 @@ class SessionMiddleware(DjangoSessionMiddleware):
             forgotten.end(request, response)
         if session.outage is not None and response.status_code == _SERVER_ERROR:
             # Another middleware met the outage, and Django has made an error page of it.
-            return _unavailable(request, session.outage)
+            return answers.unavailable(request, session.outage)
         try:
             lockout.settle()
             return self._finish(request, response, session)
         except StoreUnavailable as error:
-            return _unavailable(request, error)
+            return answers.unavailable(request, error)
         except StaleSession:
             return problems.SESSION_ROTATED.response(request)
         except NoTransport:
-            return _no_session(request)
+            return answers.no_session(request)
         except SessionGone as error:
             if session.transport == BEARER:
-                return response if current.get().ended else _token_invalid(request)
+                return response if current.get().ended else answers.token_invalid(request)
             if current.get().ended:  # the request disabled or deleted its own user
-                _take_cookie(response)
+                answers.take_cookie(response)
                 return response
             raise SessionInterrupted(
                 "The request's session was deleted before the request completed. The user may have logged "
@@ -133,26 +132,28 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if session.ended_id is not None and response.status_code >= _CLIENT_ERROR:
             # A refusal may have rolled back the view's transaction, and the end of the session with it.
             sessions.revoke(session.ended_id, reason="ended_again")
-        match _status(request, response, session):
+        status, passive = _status(request, response, session), _is_passive(request)
+        _renew(session, status, wanted=not passive and response.status_code < _SERVER_ERROR)
+        match status:
             case SessionStatus.MODIFIED:
                 if session.has_changes():
                     session.save()
-                elif not _is_passive(request):
+                elif not passive:
                     session.handle.touch_if_due(force=settings.SESSION_SAVE_EVERY_REQUEST)
-            case SessionStatus.CLEAN if not _is_passive(request):
+            case SessionStatus.CLEAN if not passive:
                 session.handle.touch_if_due()
             case SessionStatus.DESTROYED:
-                _take_cookie(response)
+                answers.take_cookie(response)
         if _cookie_due(request, response, session):
             Cookie.write(response, str(session.session_key), session.cookie_age())
-            _forbid_caching(response)
+            answers.forbid_caching(response)
         _remember_device(response, session)
         if session.accessed:
             (Bearer if session.transport == BEARER else Cookie).vary(response)
             if SESSION_KEY in getattr(session, "_session_cache", {}) and not response.has_header(
                 "Cache-Control"
             ):
-                _forbid_caching(response)
+                answers.forbid_caching(response)
         return response
 
 
@@ -207,7 +208,7 @@ def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus
             return SessionStatus.UNUSED
         # A live session whose secret is another one now keeps its cookie: this may be a late response, and
         # must not take the new key away.
-        ended = session.flushed or session.handle.verdict in (Verdict.GONE, Verdict.MALFORMED)
+        ended = session.flushed or session.handle.verdict not in {None, Verdict.LIVE, Verdict.STALE}
         return SessionStatus.DESTROYED if ended and Cookie.read(request) is not None else SessionStatus.UNUSED
     if (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status_code < _SERVER_ERROR:
         return SessionStatus.MODIFIED
@@ -223,7 +224,15 @@ def _cookie_due(request: Any, response: Any, session: SessionStore) -> bool:
         return session.handle.rotated and session.handle.key_is_current()
     if settings.SESSION_SAVE_EVERY_REQUEST and session.handle.stored:
         return True
-    return session.modified and (session.cookie_due or session.session_key != Cookie.read(request))
+    return session.handle.renewed or (
+        session.modified and (session.cookie_due or session.session_key != Cookie.read(request))
+    )
+
+
+def _renew(session: SessionStore, status: SessionStatus, *, wanted: bool) -> None:
+    lives = status in {SessionStatus.CLEAN, SessionStatus.MODIFIED}
+    if wanted and lives and session.handle.renew_if_due():
+        session.take_key()
 
 
 def _needs_store(request: Any, response: Any) -> bool:
@@ -236,8 +245,13 @@ def _needs_store(request: Any, response: Any) -> bool:
         or lockout.is_open()
     ):
         return True
-    found = session.handle.found
-    return found is not None and touch_due(found.record, found.now, conf.current().touch_interval)
+    return session.handle.upkeep_due()
+
+
+def _has_body(request: Any) -> bool:
+    return (
+        request.META.get("CONTENT_LENGTH") not in {None, "", "0"} or "HTTP_TRANSFER_ENCODING" in request.META
+    )
 
 
 def _remember_device(response: Any, session: SessionStore) -> None:
@@ -253,45 +267,3 @@ def _is_passive(request: Any) -> bool:
         or getattr(view, "session_passive", False)
         or getattr(request, "session_passive", False)
     )
-
-
-def _take_cookie(response: Any) -> None:
-    Cookie.clear(response)
-    Cookie.vary(response)
-    _forbid_caching(response)
-
-
-def _forbid_caching(response: Any) -> None:
-    """Keep answers that belong to one person out of every cache (OWASP ASVS 5.0, 14.3.2)."""
-    if response.has_header("Cache-Control"):
-        patch_cache_control(response, no_store=True, private=True)
-    else:
-        response.headers["Cache-Control"] = "no-store, private"
-
-
-def _unavailable(request: Any, error: StoreUnavailable) -> Any:
-    return problems.STORE_UNAVAILABLE.response(request, headers={"Retry-After": str(error.retry_after)})
-
-
-def _refuse_both(request: Any) -> Any:
-    """Answer a request with a cookie and a token: which of the two it means is not for us to guess."""
-    response = problems.TWO_TRANSPORTS.response(request)
-    Cookie.vary(response)
-    Bearer.vary(response)
-    return response
-
-
-def _no_session(request: Any) -> Any:
-    """Answer a request that would begin a session, in vain, because its client could not be given the key."""
-    if request.session.handle.verdict is not Verdict.LIVE:
-        return _token_invalid(request)
-    response = problems.NO_TRANSPORT.response(request)
-    Bearer.vary(response)
-    return response
-
-
-def _token_invalid(request: Any) -> Any:
-    challenge = {"WWW-Authenticate": BEARER_CHALLENGE}
-    response = problems.TOKEN_INVALID.response(request, headers=challenge)
-    Bearer.vary(response)
-    return response

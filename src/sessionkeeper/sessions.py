@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from sessionkeeper import audit, conf, current, keys
+from sessionkeeper import audit, conf, current, keys, renewal
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, is_live
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
@@ -41,8 +41,10 @@ class Resolved(NamedTuple):
     data: dict[str, Any] = {}
 
 
-def resolve(text: object, *, transport: str, principal: bool = False) -> Resolved:
+def resolve(text: object, *, transport: str, principal: bool = False, watching: bool = False) -> Resolved:
     """Return what a client's key stands for. Any value is taken; only an outage raises.
+
+    With ``watching`` a client presents the key right now: an old one is a copy, and ends the session.
 
     Raises:
         StoreUnavailable: the store did not answer.
@@ -57,11 +59,12 @@ def resolve(text: object, *, transport: str, principal: bool = False) -> Resolve
     if found is None:
         return Resolved(Verdict.GONE)
     if not is_live(found.record, found.now):
-        if found.record.user_id is not None and keys.same_hash(found.record.secret_hash, key.secret_hash):
+        if found.record.user_id is not None and renewal.is_current(key, found.record):
             audit.record_once(audit.Kind.EXPIRED, user=found.record.user_id, session_id=key.id)
         return Resolved(Verdict.GONE)
-    if not keys.same_hash(found.record.secret_hash, key.secret_hash):
-        return Resolved(Verdict.STALE)
+    if not renewal.is_good(key, found):
+        copied = watching and renewal.end_if_copied(key, found.record)
+        return Resolved(Verdict.COPIED if copied else Verdict.STALE)
     if found.record.transport != transport:
         return Resolved(Verdict.MALFORMED)
     try:

@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 
 from sessionkeeper import keys, sessions, stores
-from sessionkeeper.engine import SessionGoneError, SessionStore, StaleSessionError
+from sessionkeeper.answering import SessionGoneError, StaleSessionError
+from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.record import Changes
 from sessionkeeper.stores.database import MERGE_TRIES, DatabaseStore

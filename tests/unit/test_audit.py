@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sessionkeeper import audit, current, keys, sessions, signals
 from sessionkeeper.audit import Kind
 from sessionkeeper.errors import AppendOnly
-from sessionkeeper.handle import Client as Facts
+from sessionkeeper.facts import Client as Facts
 from sessionkeeper.models import AuditEvent, Session
 from tests.conftest import PASSWORD
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
-from sessionkeeper import checks, conf, policy
+from sessionkeeper import checks, conf, policy, renewal
 from sessionkeeper.checks import deploy, engine
 from sessionkeeper.checks import settings as own
 from sessionkeeper.engine import SessionStore as OurStore
@@ -243,3 +243,17 @@ def test_the_settings_reference_has_the_times_of_the_presets():
         assert f'| `"{name}"` | {idle} | {words[preset.absolute.total_seconds()]} |' in text
     assert policy.DEFAULT_ABSOLUTE.days == 30
     assert policy.ANONYMOUS_ABSOLUTE.days == 14
+
+
+def test_renewal_is_not_spoken_of_unless_asked_for_and_fine_by_itself(settings):
+    assert found(own.check_renewal) == {}
+    settings.SESSIONKEEPER = {"ROTATE_AFTER": 3600}
+    assert found(own.check_renewal) == {}
+
+
+def test_renewal_that_comes_too_early_or_not_at_all_is_a_warning(settings, monkeypatch):
+    settings.SESSIONKEEPER = {"ROTATE_AFTER": 119}
+    monkeypatch.setattr(renewal, "KEEPERS", ("django.contrib.messages",))
+    messages = found(own.check_renewal)
+    assert set(messages) == {"W014", "W015"}
+    assert "django.contrib.messages" in messages["W014"].msg

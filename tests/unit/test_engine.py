@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper import keys
-from sessionkeeper.engine import SessionGoneError, SessionStore, StaleSessionError
+from sessionkeeper.answering import SessionGoneError, StaleSessionError
+from sessionkeeper.engine import SessionStore
 from sessionkeeper.models import Session
 from sessionkeeper.stores import get_store
 from tests.stores import insert

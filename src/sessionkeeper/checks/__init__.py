@@ -24,6 +24,7 @@ ALWAYS: tuple[Check, ...] = (
     settings.check_sessionkeeper,
     settings.check_store,
     settings.check_timeouts,
+    settings.check_renewal,
     settings.check_serializer,
     settings.check_cookie_prefix,
     settings.check_connections,

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 from django.utils.module_loading import import_string
 
-from sessionkeeper import conf, policy
+from sessionkeeper import conf, policy, renewal
 from sessionkeeper.checks import engine
 from sessionkeeper.checks.deploy import HOST_PREFIX
 
@@ -73,6 +73,29 @@ def check_timeouts() -> Iterator[CheckMessage]:
             "in use end too.",
             hint="Leave SESSIONKEEPER['TOUCH_INTERVAL'] unset: a twentieth of the idle timeout.",
             id="sessionkeeper.W012",
+        )
+
+
+def check_renewal() -> Iterator[CheckMessage]:
+    """Report a renewal of keys that does not take place, or comes before its time."""
+    current = conf.current()
+    if current.rotate_after is None:
+        return
+    keeper = renewal.keeper()
+    if keeper is not None:
+        yield Warning(
+            f"ROTATE_AFTER does nothing: {keeper!r} keeps session keys of its own, and would lose sight of "
+            "sessions whose key is renewed.",
+            hint=f"Remove {keeper!r} from INSTALLED_APPS, our own list of sessions does the same; or "
+            "SESSIONKEEPER['ROTATE_AFTER'].",
+            id="sessionkeeper.W014",
+        )
+    if current.rotate_after < 2 * current.rotate_overlap:
+        yield Warning(
+            f"ROTATE_AFTER ({current.rotate_after}) is shorter than twice ROTATE_OVERLAP "
+            f"({current.rotate_overlap}): requests that are merely late may be taken for copies.",
+            hint="Raise SESSIONKEEPER['ROTATE_AFTER'], to an hour or so.",
+            id="sessionkeeper.W015",
         )
 
 

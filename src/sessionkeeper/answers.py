@@ -1,0 +1,62 @@
+"""What the middleware answers by itself, and what it does to every answer that belongs to one person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.utils.cache import patch_cache_control
+
+from sessionkeeper import problems
+from sessionkeeper.record import Verdict
+from sessionkeeper.transport import Bearer, Cookie
+
+if TYPE_CHECKING:
+    from sessionkeeper.errors import StoreUnavailable
+
+#: What a 401 says where a token was refused (RFC 6750, section 3).
+BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
+
+
+def take_cookie(response: Any) -> None:
+    """Take the cookie away, and keep the answer out of caches."""
+    Cookie.clear(response)
+    Cookie.vary(response)
+    forbid_caching(response)
+
+
+def forbid_caching(response: Any) -> None:
+    """Keep answers that belong to one person out of every cache (OWASP ASVS 5.0, 14.3.2)."""
+    if response.has_header("Cache-Control"):
+        patch_cache_control(response, no_store=True, private=True)
+    else:
+        response.headers["Cache-Control"] = "no-store, private"
+
+
+def unavailable(request: Any, error: StoreUnavailable) -> Any:
+    """Answer 503 when the store did not."""
+    return problems.STORE_UNAVAILABLE.response(request, headers={"Retry-After": str(error.retry_after)})
+
+
+def refuse_both(request: Any) -> Any:
+    """Answer a request with a cookie and a token: which of the two it means is not for us to guess."""
+    response = problems.TWO_TRANSPORTS.response(request)
+    Cookie.vary(response)
+    Bearer.vary(response)
+    return response
+
+
+def no_session(request: Any) -> Any:
+    """Answer a request that would begin a session, in vain, because its client could not be given the key."""
+    if request.session.handle.verdict is not Verdict.LIVE:
+        return token_invalid(request)
+    response = problems.NO_TRANSPORT.response(request)
+    Bearer.vary(response)
+    return response
+
+
+def token_invalid(request: Any) -> Any:
+    """Answer 401 to a token that opens nothing."""
+    challenge = {"WWW-Authenticate": BEARER_CHALLENGE}
+    response = problems.TOKEN_INVALID.response(request, headers=challenge)
+    Bearer.vary(response)
+    return response

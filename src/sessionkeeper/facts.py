@@ -1,0 +1,41 @@
+"""What a client says of itself, cleaned before it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+
+@dataclass(slots=True)
+class Client:
+    """Facts of the client as it states them; cleaned when they are stored.
+
+    They are stored when the session begins and when somebody signs in.
+    """
+
+    address: str = ""
+    user_agent: str = ""
+    label: str = ""
+    amr: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the columns that are known: one line of text each, and an address only if it is one."""
+        stated = {
+            "ip_address": _address(self.address),
+            "user_agent": _line(self.user_agent, 512),
+            "label": _line(self.label, 100),
+        }
+        return {name: value for name, value in stated.items() if value}
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def _line(text: str, longest: int) -> str:
+    """Return ``text`` without control characters, so that no log or terminal is fooled by it."""
+    return "".join(char if char.isprintable() else " " for char in text)[:longest].strip()
