@@ -1,7 +1,8 @@
 """Ten thousand made-up days of a browser whose key is renewed: nobody is signed out, every thief is found.
 
 A schedule is drawn from a number: tabs that send bursts, answers that are late, out of order or lost, nights
-with answers still on their way, a change of SECRET_KEY, saves in between, somebody with a copy of the cookie. The server is the real handle over the reference store, whose clock is moved from event to event.
+with answers still on their way, a change of SECRET_KEY, saves in between, somebody with a copy of the cookie.
+The server is the real handle over the reference store, whose clock is moved from event to event.
 """
 
 from __future__ import annotations
