@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib.sessions.backends.base import UpdateError
 
-from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable, TooManySessions
 
 if TYPE_CHECKING:
     from sessionkeeper.engine import SessionStore
@@ -20,6 +20,10 @@ class SessionGoneError(SessionGone, UpdateError):
 
 class StaleSessionError(StaleSession, UpdateError):
     """The session got another key while this request used it; nothing was written."""
+
+
+class TooManySessionsError(TooManySessions, UpdateError):
+    """The user has as many sessions as the site allows; nothing was written."""
 
 
 @contextmanager
@@ -34,3 +38,5 @@ def answering(session: SessionStore) -> Iterator[None]:
         raise SessionGoneError from error
     except StaleSession as error:
         raise StaleSessionError from error
+    except TooManySessions as error:
+        raise TooManySessionsError from error

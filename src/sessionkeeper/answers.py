@@ -11,6 +11,7 @@ from sessionkeeper.record import Verdict
 from sessionkeeper.transport import Bearer, Cookie
 
 if TYPE_CHECKING:
+    from sessionkeeper.engine import SessionStore
     from sessionkeeper.errors import StoreUnavailable
 
 #: What a 401 says where a token was refused (RFC 6750, section 3).
@@ -59,4 +60,13 @@ def token_invalid(request: Any) -> Any:
     challenge = {"WWW-Authenticate": BEARER_CHALLENGE}
     response = problems.TOKEN_INVALID.response(request, headers=challenge)
     Bearer.vary(response)
+    return response
+
+
+def too_many_sessions(request: Any, session: SessionStore) -> Any:
+    """Answer 409 to a sign-in beyond the limit. What it began is ended: nobody is signed in."""
+    response = problems.TOO_MANY_SESSIONS.response(request)
+    session.flush()
+    if Cookie.read(request) is not None:
+        take_cookie(response)
     return response

@@ -23,6 +23,8 @@ X_FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED: Final = "Forwarded"
 #: Entry of ``TRUSTED_PROXIES`` for a proxy that connects over a Unix socket, where there is no address.
 UNIX: Final = "unix"
+END_OLDEST: Final = "end_oldest"
+REFUSE: Final = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Settings:
             sessions, changing the password.
         rotate_after: how old the secret in a cookie may get while somebody is signed in; None: not renewed.
         rotate_overlap: how long the secret before is taken after the new one was first seen.
+        max_sessions: how many live sessions of one transport a user may have; None: any number.
+        max_sessions_action: what becomes of a sign-in beyond that: END_OLDEST or REFUSE.
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
         proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
@@ -62,6 +66,8 @@ class Settings:
     reauthenticate_after: timedelta = policy.REAUTHENTICATE_AFTER
     rotate_after: timedelta | None = None
     rotate_overlap: timedelta = policy.ROTATE_OVERLAP
+    max_sessions: int | None = None
+    max_sessions_action: str = END_OLDEST
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
     proxy_header: str = X_FORWARDED_FOR
     lockout: bool = True
@@ -173,6 +179,18 @@ def _tries(value: Any) -> int:
     raise ValueError(f"must be at most {policy.MOST_FAILURES} (NIST SP 800-63B-4, 3.2.2), not {value!r}")
 
 
+def _number(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError(f"must be a whole number above 0, not {value!r}")
+
+
+def _action(value: Any) -> str:
+    if isinstance(value, str) and value in {END_OLDEST, REFUSE}:
+        return value
+    raise ValueError(f"must be {END_OLDEST!r} or {REFUSE!r}, not {value!r}")
+
+
 def _switch(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -188,6 +206,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "REAUTHENTICATE_AFTER": _duration,
     "ROTATE_AFTER": _duration,
     "ROTATE_OVERLAP": _duration,
+    "MAX_SESSIONS": _number,
+    "MAX_SESSIONS_ACTION": _action,
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
     "LOCKOUT": _switch,

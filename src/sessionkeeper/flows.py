@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper import conf, lockout, sessions
-from sessionkeeper.errors import InvalidCredentials, NoSuchSession, NoTransport, SessionGone
+from sessionkeeper.errors import InvalidCredentials, NoSuchSession, NoTransport, SessionGone, TooManySessions
 from sessionkeeper.record import COOKIE
 from sessionkeeper.stepup import PASSWORD, require_recent
 from sessionkeeper.stores import get_store
@@ -43,7 +43,7 @@ def log_in(
     Raises:
         InvalidCredentials, TooManyTries: no backend takes the credentials, or they were not looked at.
         NoTransport: the request came with a bearer token, and the answer has no place for another key.
-        SessionGone: the session was ended while this ran. Nobody is signed in.
+        SessionGone, TooManySessions: the session was ended while this ran; the user has no other left.
         StoreUnavailable: the store did not answer. Nobody is signed in.
     """
     session: Any = request.session
@@ -61,7 +61,7 @@ def log_in(
         session.set_expiry(_persistent() if remember else _BROWSER_CLOSE)
     try:
         session.save()
-    except SessionGone:
+    except (SessionGone, TooManySessions):
         session.flush()
         request.user = AnonymousUser()
         raise

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
-from sessionkeeper import audit, conf, current, keys, policy, renewal, sessions
+from sessionkeeper import audit, concurrency, conf, current, keys, policy, renewal, sessions
 from sessionkeeper.errors import IdTaken, SessionGone, StoreUnavailable
 from sessionkeeper.facts import Client
 from sessionkeeper.record import BEARER, COOKIE, Changes, Found, NewSession, Verdict
@@ -113,14 +113,16 @@ class Handle:
                 text,
                 authenticated=SESSION_KEY in data,
                 transport=self.transport,
+                limit=concurrency.limit_for(user_id, self.transport),
                 **self._facts(user_id),
             )
             try:
-                get_store().insert(new)
+                ended = get_store().insert(new)
             except IdTaken:
                 key = keys.mint()
             else:
                 break
+        concurrency.note_ended(ended, user_id)
         self.drop()
         self.proved = SESSION_KEY in data
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
@@ -149,7 +151,10 @@ class Handle:
         whole = not self.stored and (self._base is None or SESSION_KEY in data)
         facts = self._facts(user_id) if moved or self.signing_in or whole else {}
         change, renewed = self._with_limits(change._replace(facts=facts), data)
-        get_store().merge(key.id, key.secret_hash, change, self._seen())
+        if moved or whole:
+            change = change._replace(limit=concurrency.limit_for(user_id, self.transport))
+        ended = get_store().merge(key.id, key.secret_hash, change, self._seen())
+        concurrency.note_ended(ended, user_id)
         self.proved = self.proved or self.signing_in
         signed_in, self.signing_in = self.signing_in, False
         self.key, self.stored = key, True

@@ -24,7 +24,14 @@ from sessionkeeper import answers, current, forgotten, known_devices, lockout, p
 from sessionkeeper.address import client_address
 from sessionkeeper.bearer import BearerSession
 from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import NoTransport, SessionGone, StaleSession, StoreUnavailable, TooManyTries
+from sessionkeeper.errors import (
+    NoTransport,
+    SessionGone,
+    StaleSession,
+    StoreUnavailable,
+    TooManySessions,
+    TooManyTries,
+)
 from sessionkeeper.record import BEARER, SessionStatus, Verdict
 from sessionkeeper.transport import Bearer, Cookie
 
@@ -93,6 +100,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""
         if isinstance(exception, NoTransport):
             return answers.no_session(request)
+        if isinstance(exception, TooManySessions):
+            return answers.too_many_sessions(request, request.session)
         if isinstance(exception, TooManyTries):
             headers = {"Retry-After": str(exception.retry_after)}
             return problems.THROTTLED.response(request, headers=headers)
@@ -111,12 +120,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
         try:
             lockout.settle()
             return self._finish(request, response, session)
-        except StoreUnavailable as error:
-            return answers.unavailable(request, error)
+        except (StoreUnavailable, TooManySessions, NoTransport) as error:
+            return self.process_exception(request, error)
         except StaleSession:
             return problems.SESSION_ROTATED.response(request)
-        except NoTransport:
-            return answers.no_session(request)
         except SessionGone as error:
             if session.transport == BEARER:
                 return response if current.get().ended else answers.token_invalid(request)

@@ -69,6 +69,12 @@ SESSION_ROTATED = Problem(
         "Another request signed in while this one ran, so its changes were not kept. Send it again."
     ),
 )
+TOO_MANY_SESSIONS = Problem(
+    "too_many_sessions",
+    409,
+    gettext_lazy("Too many sessions"),
+    gettext_lazy("You are signed in as often as this site allows. Sign out somewhere else, then try again."),
+)
 THROTTLED = Problem(
     "throttled",
     429,

@@ -48,6 +48,7 @@ def issue(
     Raises:
         InvalidCredentials: no backend takes the credentials.
         TooManyTries: too many have failed; the credentials were not looked at.
+        TooManySessions: the user has as many tokens as the site allows.
         StoreUnavailable: the store did not answer; there is no token.
     """
     lockout.begin(request, credentials)

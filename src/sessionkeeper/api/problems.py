@@ -24,6 +24,7 @@ from sessionkeeper.errors import (
     ReauthenticationRequired,
     SessionGone,
     StaleSession,
+    TooManySessions,
     TooManyTries,
 )
 from sessionkeeper.problems import Problem
@@ -103,6 +104,7 @@ PROBLEMS = (
     problems.TOKEN_INVALID,
     problems.INSUFFICIENT_SCOPE,
     problems.SESSION_ROTATED,
+    problems.TOO_MANY_SESSIONS,
     problems.STORE_UNAVAILABLE,
     *csrf.PROBLEMS,
 )
@@ -194,6 +196,13 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
     return ProblemResponse(_members(error), status=error.status_code, headers=headers)
 
 
+_CONFLICTS: dict[type[Exception], problems.Problem] = {
+    TooManySessions: problems.TOO_MANY_SESSIONS,
+    StaleSession: problems.SESSION_ROTATED,
+    SessionGone: SESSION_ENDED,
+}
+
+
 def _translated(exc: Exception) -> Exception:
     match exc:
         case Http404():
@@ -206,10 +215,8 @@ def _translated(exc: Exception) -> Exception:
             return ReauthenticationNeeded()
         case NoTransport():
             return BeginsNoSession()
-        case StaleSession():
-            return Conflict(problems.SESSION_ROTATED)
-        case SessionGone():
-            return Conflict(SESSION_ENDED)
+        case TooManySessions() | StaleSession() | SessionGone():
+            return Conflict(_CONFLICTS[next(kind for kind in _CONFLICTS if isinstance(exc, kind))])
         case RequestDataTooBig():
             return BodyTooLarge()
         case SuspiciousOperation() | BadRequest() | MultiPartParserError():
