@@ -1,4 +1,4 @@
-"""How many sessions a user may have at once, ``MAX_SESSIONS``: the store counts, in one step with a sign-in."""
+"""How many sessions a user may have at once: ``MAX_SESSIONS``. The store counts as it writes a sign-in."""
 
 from __future__ import annotations
 
