@@ -48,6 +48,8 @@ class Settings:
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
         proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
+        second_factor: dotted path of a function that is given a user and says whether a second factor is
+            asked of them; asked besides allauth.mfa and django-otp, where those are installed.
         lockout: whether failed sign-ins are counted, and too many refused.
         lockout_tries: failures in a row that an account, or a known device, has before it waits.
         lockout_delay: the first wait; each further failure doubles it.
@@ -70,6 +72,7 @@ class Settings:
     max_sessions_action: str = END_OLDEST
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
     proxy_header: str = X_FORWARDED_FOR
+    second_factor: str | None = None
     lockout: bool = True
     lockout_tries: int = 5
     lockout_delay: timedelta = timedelta(minutes=1)
@@ -167,6 +170,12 @@ def _header(value: Any) -> str:
     raise ValueError(f"must be {X_FORWARDED_FOR!r} or {FORWARDED!r}, not {value!r}")
 
 
+def _path(value: Any) -> str:
+    if isinstance(value, str) and all(part.isidentifier() for part in value.split(".")) and "." in value:
+        return value
+    raise ValueError(f"must be the dotted path of a function, not {value!r}")
+
+
 def _count(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
         return value
@@ -210,6 +219,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "MAX_SESSIONS_ACTION": _action,
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
+    "SECOND_FACTOR": _path,
     "LOCKOUT": _switch,
     "LOCKOUT_TRIES": _tries,
     "LOCKOUT_DELAY": _duration,

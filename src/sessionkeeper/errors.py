@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SessionKeeperError(Exception):
     """Base of all errors of this package."""
@@ -33,6 +35,18 @@ class CorruptPayload(SessionKeeperError):
 
 class InvalidCredentials(SessionKeeperError):
     """Nobody can sign in with these credentials. Unknown, wrong and inactive are not told apart."""
+
+
+class SecondFactorRequired(SessionKeeperError):
+    """The password was right and does not do: the user has a second factor. Nobody was signed in.
+
+    Attributes:
+        user: who proved the first factor, with the ``backend`` that took it.
+    """
+
+    def __init__(self, user: Any) -> None:
+        super().__init__("The user has a second factor.")
+        self.user = user
 
 
 class TooManyTries(SessionKeeperError):

@@ -15,7 +15,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import conf, lockout, sessions
+from sessionkeeper import conf, lockout, second_factor, sessions
 from sessionkeeper.errors import InvalidCredentials, NoSuchSession, NoTransport, SessionGone, TooManySessions
 from sessionkeeper.record import COOKIE
 from sessionkeeper.stepup import PASSWORD, require_recent
@@ -35,13 +35,40 @@ def log_in(
 ) -> Any:
     """Sign a user in with ``credentials``, asking all configured backends, and return the user.
 
+    Who has a second factor is not signed in by a password: take that factor and call
+    :func:`complete_log_in`.
+
+    Raises:
+        InvalidCredentials, TooManyTries: no backend takes the credentials, or they were not looked at.
+        SecondFactorRequired: they were right, and do not do. Nobody is signed in.
+        NoTransport, SessionGone, StoreUnavailable: as :func:`complete_log_in`.
+    """
+    if request.session.transport != COOKIE:  # type: ignore[attr-defined]
+        raise NoTransport
+    lockout.begin(request, credentials)
+    user = auth.authenticate(request, **credentials)
+    if user is None:
+        raise InvalidCredentials
+    second_factor.require_none(user)
+    amr = PASSWORD if "password" in credentials else ""
+    return complete_log_in(request, user, amr=amr, remember=remember, label=label)
+
+
+def complete_log_in(
+    request: HttpRequest, user: Any, *, amr: str, remember: bool | None = None, label: str = ""
+) -> Any:
+    """Sign a user in who has proved all that you ask for, and return the user.
+
+    ``user`` is what ``authenticate()`` returned, or has the ``backend`` that took the credentials. ``amr``
+    names the methods of the proof, separated by spaces (RFC 8176), such as ``"pwd otp"``: never more than was
+    proved.
+
     The session key changes, also when the same user signs in again; another user's session is ended and
     nothing of it is carried over. ``remember`` True keeps the cookie until the session's absolute timeout,
     False until the browser closes, None leaves it to ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``label`` is a
     name for the session in lists.
 
     Raises:
-        InvalidCredentials, TooManyTries: no backend takes the credentials, or they were not looked at.
         NoTransport: the request came with a bearer token, and the answer has no place for another key.
         SessionGone, TooManySessions: the session was ended while this ran; the user has no other left.
         StoreUnavailable: the store did not answer. Nobody is signed in.
@@ -49,13 +76,9 @@ def log_in(
     session: Any = request.session
     if session.transport != COOKIE:
         raise NoTransport
-    lockout.begin(request, credentials)
-    user = auth.authenticate(request, **credentials)
-    if user is None:
-        raise InvalidCredentials
     session.set_expiry(None)  # what the last sign-in chose is not this one's choice
     session.client.label = label
-    session.client.amr = PASSWORD if "password" in credentials else ""
+    session.client.amr = amr
     auth.login(request, user)
     if remember is not None:
         session.set_expiry(_persistent() if remember else _BROWSER_CLOSE)

@@ -9,7 +9,7 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import audit, conf, lockout, policy
+from sessionkeeper import audit, conf, lockout, policy, second_factor
 from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
 
 #: What ``amr`` says of a session that began with a password (RFC 8176).
@@ -52,6 +52,7 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
 
     Raises:
         InvalidCredentials: they do not prove this user.
+        SecondFactorRequired: they do, and the user has a second factor. Nothing was written.
         TooManyTries: too many have failed in this session.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
@@ -62,6 +63,7 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
     proven: Any = auth.authenticate(request, **credentials)
     if proven is None or proven.pk != user.pk:
         raise InvalidCredentials
+    second_factor.require_none(proven)
     lockout.succeeded()
     session = request.session
     session.renew_key()

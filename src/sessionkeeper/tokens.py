@@ -10,7 +10,7 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import current, keys, lockout, sessions
+from sessionkeeper import current, keys, lockout, second_factor, sessions
 from sessionkeeper.errors import InvalidCredentials, SessionGone
 from sessionkeeper.stepup import PASSWORD
 
@@ -47,6 +47,7 @@ def issue(
 
     Raises:
         InvalidCredentials: no backend takes the credentials.
+        SecondFactorRequired: they were right, and the user has a second factor. There is no token.
         TooManyTries: too many have failed; the credentials were not looked at.
         TooManySessions: the user has as many tokens as the site allows.
         StoreUnavailable: the store did not answer; there is no token.
@@ -55,6 +56,7 @@ def issue(
     user = auth.authenticate(request, **credentials)
     if user is None:
         raise InvalidCredentials
+    second_factor.require_none(user)
     own: Any = request.session
     session = own.new_bearer()
     session.client.label = label

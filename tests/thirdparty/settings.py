@@ -39,6 +39,8 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.dummy",
     "allauth.usersessions",
     "allauth.headless",
+    "django_otp",
+    "django_otp.plugins.otp_static",
     "wagtail.users",
     "wagtail.documents",
     "wagtail.images",

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +23,7 @@ from sessionkeeper import csrf, problems
 from sessionkeeper.errors import (
     NoTransport,
     ReauthenticationRequired,
+    SecondFactorRequired,
     SessionGone,
     StaleSession,
     TooManySessions,
@@ -39,6 +41,12 @@ INVALID_CREDENTIALS = Problem(
     401,
     _("Signing in failed"),
     _("These credentials are not valid. Check the username and the password."),
+)
+SECOND_FACTOR_REQUIRED = Problem(
+    "second_factor_required",
+    401,
+    _("A second factor is needed"),
+    _("The password is right, and the account has a second factor: sign in where the site asks for it."),
 )
 NOT_AUTHENTICATED = Problem(
     "not_authenticated", 401, _("Not signed in"), _("Sign in first: no session came with the request.")
@@ -90,6 +98,7 @@ PROBLEMS = (
     INVALID,
     PARSE_ERROR,
     INVALID_CREDENTIALS,
+    SECOND_FACTOR_REQUIRED,
     NOT_AUTHENTICATED,
     REAUTHENTICATION_REQUIRED,
     INVALID_RESET_TOKEN,
@@ -135,6 +144,13 @@ class WrongCredentials(exceptions.AuthenticationFailed):
     default_detail = INVALID_CREDENTIALS.detail
 
 
+class SecondFactorNeeded(WrongCredentials):
+    """The 401 of a password that is right and does not do."""
+
+    default_code = SECOND_FACTOR_REQUIRED.code
+    default_detail = SECOND_FACTOR_REQUIRED.detail
+
+
 class InvalidResetToken(exceptions.APIException):
     """The 400 of a password reset."""
 
@@ -167,6 +183,17 @@ class Conflict(exceptions.APIException):
         super().__init__(problem.detail, problem.code)
 
 
+#: Errors of ours that say all by their type, and what answers them.
+_ANSWERS: dict[type[Exception], Callable[[], exceptions.APIException]] = {
+    ReauthenticationRequired: ReauthenticationNeeded,
+    SecondFactorRequired: SecondFactorNeeded,
+    NoTransport: BeginsNoSession,
+    TooManySessions: partial(Conflict, problems.TOO_MANY_SESSIONS),
+    StaleSession: partial(Conflict, problems.SESSION_ROTATED),
+    SessionGone: partial(Conflict, SESSION_ENDED),
+}
+
+
 class ProblemResponse(Response):
     """A problem: as ``application/problem+json`` where JSON is rendered, as a page in the browsable API."""
 
@@ -183,7 +210,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
 
     An outage of the store is among the latter: the middleware answers it, and keeps the cookie.
     """
-    error = _translated(exc)
+    error = translated(exc)
     if not isinstance(error, exceptions.APIException):
         return None
     headers = {}
@@ -196,14 +223,11 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
     return ProblemResponse(_members(error), status=error.status_code, headers=headers)
 
 
-_CONFLICTS: dict[type[Exception], problems.Problem] = {
-    TooManySessions: problems.TOO_MANY_SESSIONS,
-    StaleSession: problems.SESSION_ROTATED,
-    SessionGone: SESSION_ENDED,
-}
-
-
-def _translated(exc: Exception) -> Exception:
+def translated(exc: Exception) -> Exception:
+    """Return the framework's form of an error of ours or of Django's; others as they are."""
+    for kind, answer in _ANSWERS.items():
+        if isinstance(exc, kind):
+            return answer()
     match exc:
         case Http404():
             return exceptions.NotFound()
@@ -211,12 +235,6 @@ def _translated(exc: Exception) -> Exception:
             return exceptions.PermissionDenied(*exc.args)
         case TooManyTries():
             return exceptions.Throttled(exc.retry_after, str(THROTTLED.detail))
-        case ReauthenticationRequired():
-            return ReauthenticationNeeded()
-        case NoTransport():
-            return BeginsNoSession()
-        case TooManySessions() | StaleSession() | SessionGone():
-            return Conflict(_CONFLICTS[next(kind for kind in _CONFLICTS if isinstance(exc, kind))])
         case RequestDataTooBig():
             return BodyTooLarge()
         case SuspiciousOperation() | BadRequest() | MultiPartParserError():

@@ -27,7 +27,7 @@ from sessionkeeper import flows
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
 from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
 from sessionkeeper.api.permissions import HasScope
-from sessionkeeper.api.problems import WrongCredentials, exception_handler
+from sessionkeeper.api.problems import WrongCredentials, exception_handler, translated
 from sessionkeeper.api.serializers import LoginSerializer, session_json, user_json
 from sessionkeeper.api.token_authentication import TokenAuthentication
 from sessionkeeper.engine import SessionStore
@@ -75,6 +75,10 @@ class Endpoint(APIView):
     def get_exception_handler(self) -> Callable[..., Any]:
         """Return ours, whatever the project has for its own views."""
         return exception_handler
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Translate first, so that each 401 gets its challenge."""
+        return super().handle_exception(translated(exc))
 
     def perform_authentication(self, request: Request) -> None:
         """Look at method and size before anything is read, at the token before anything is believed."""

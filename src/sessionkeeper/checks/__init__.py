@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core import checks
 
-from sessionkeeper.checks import deploy, drf, engine, guessing, middleware, settings, urls
+from sessionkeeper.checks import deploy, drf, engine, guessing, middleware, second_factor, settings, urls
 
 #: ``manage.py check --tag sessionkeeper`` runs these alone.
 TAG = "sessionkeeper"
@@ -34,6 +34,7 @@ ALWAYS: tuple[Check, ...] = (
     middleware.check_mixed,
     urls.check_csrf_exempt,
     drf.check_defaults,
+    second_factor.check_second_factor,
     guessing.check_backends,
 )
 #: Only with ``manage.py check --deploy``.

@@ -1,0 +1,81 @@
+"""A second factor is not passed by: not by a cookie, not by a token, not by proving the password again."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import RequestFactory
+
+from sessionkeeper import flows, stepup, tokens
+from sessionkeeper.engine import SessionStore
+from sessionkeeper.errors import SecondFactorRequired
+from sessionkeeper.models import AuditEvent, Session
+from tests.conftest import PASSWORD
+from tests.http.conftest import AUTH, TRANSPORTS, problem
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+
+ENROLLED = set()
+
+
+def has_factor(user):
+    """What a project's own function may look like."""
+    return user.pk in ENROLLED
+
+
+@pytest.fixture(autouse=True)
+def _asked(settings):
+    settings.SESSIONKEEPER = {"SECOND_FACTOR": f"{__name__}.has_factor"}
+    ENROLLED.clear()
+    yield
+    ENROLLED.clear()
+
+
+@pytest.mark.rule("R31")
+def test_a_password_alone_signs_nobody_in(alice, transport):
+    client = TRANSPORTS[transport]()
+    ENROLLED.add(alice.pk)
+    response = client.log_in(alice)
+    problem(response, 401, "second_factor_required")
+    assert response["WWW-Authenticate"]
+    assert client.key is None
+    assert not Session.objects.exists()
+    assert AuditEvent.objects.filter(kind="second_factor_required").count() == 1
+
+
+def test_a_wrong_password_says_nothing_of_a_factor(alice, transport):
+    ENROLLED.add(alice.pk)
+    problem(TRANSPORTS[transport]().log_in(alice, "wrong"), 401, "invalid_credentials")
+
+
+def test_who_has_none_signs_in(sign_in, alice):
+    assert sign_in(alice).whoami().status_code == 200
+
+
+def test_a_password_alone_is_no_fresh_proof(either, alice):
+    ENROLLED.add(alice.pk)
+    before = either.whoami().json()
+    problem(either.send(AUTH + "reauthenticate/", {"password": PASSWORD}), 401, "second_factor_required")
+    assert either.whoami().json()["session"]["authenticated_at"] == before["session"]["authenticated_at"]
+
+
+@pytest.mark.rule("R31")
+def test_a_second_step_of_the_project_completes_the_sign_in(alice):
+    ENROLLED.add(alice.pk)
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    with pytest.raises(SecondFactorRequired) as info:
+        flows.log_in(request, credentials={"username": alice.get_username(), "password": PASSWORD})
+    assert request.session.session_key is None
+    flows.complete_log_in(request, info.value.user, amr="pwd otp", label="desk")
+    row = Session.objects.get()
+    assert (row.user_id, row.amr, row.label) == (alice.pk, "pwd otp", "desk")
+    assert stepup.is_recent(request)
+
+
+def test_a_program_is_told_too(alice):
+    ENROLLED.add(alice.pk)
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    with pytest.raises(SecondFactorRequired):
+        tokens.issue(request, credentials={"username": alice.get_username(), "password": PASSWORD})
+    assert not Session.objects.exists()
