@@ -26,6 +26,7 @@ from sessionkeeper.bearer import BearerSession
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import (
     NoTransport,
+    ReauthenticationRequired,
     SessionGone,
     StaleSession,
     StoreUnavailable,
@@ -100,6 +101,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""
         if isinstance(exception, NoTransport):
             return answers.no_session(request)
+        if isinstance(exception, ReauthenticationRequired):
+            return problems.REAUTHENTICATION_REQUIRED.response(request)
         if isinstance(exception, TooManySessions):
             return answers.too_many_sessions(request, request.session)
         if isinstance(exception, TooManyTries):

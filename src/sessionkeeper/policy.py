@@ -21,6 +21,14 @@ MOST_FAILURES: Final = 100
 _MOST_DOUBLINGS = 30
 
 
+#: Authentication methods by kind of factor: something known, had, inherent.
+_FACTORS: Final = (
+    frozenset({"pwd", "pin", "kba"}),
+    frozenset({"otp", "hwk", "swk", "sc", "sms", "tel", "pop"}),
+    frozenset({"face", "fpt", "iris", "retina", "vbm"}),
+)
+
+
 class Preset(NamedTuple):
     """Times of one authenticator assurance level. ``idle`` None: no idle timeout."""
 
@@ -120,6 +128,16 @@ def to_end(
         raise TooManySessions
     others.sort(key=lambda record: (record.authenticated_at or record.created_at, record.id))
     return [record.id for record in others[:excess]]
+
+
+def level_of(amr: str) -> int:
+    """Return how many kinds of factors these methods (RFC 8176, between spaces) have proven, at most 2.
+
+    Something known, something had, something that one is: two methods of a kind are one factor. A method that
+    is not known proves nothing, so that a level is never higher than the proof.
+    """
+    methods = set(amr.split())
+    return 2 if "mfa" in methods else min(2, sum(bool(methods & kind) for kind in _FACTORS))
 
 
 def is_recent(authenticated_at: datetime | None, now: datetime, within: timedelta) -> bool:

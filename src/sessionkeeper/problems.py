@@ -69,6 +69,12 @@ SESSION_ROTATED = Problem(
         "Another request signed in while this one ran, so its changes were not kept. Send it again."
     ),
 )
+REAUTHENTICATION_REQUIRED = Problem(
+    "reauthentication_required",
+    403,
+    gettext_lazy("A fresh proof is needed"),
+    gettext_lazy("Prove the password again, at reauthenticate/, then repeat the request."),
+)
 TOO_MANY_SESSIONS = Problem(
     "too_many_sessions",
     409,

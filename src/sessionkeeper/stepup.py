@@ -16,30 +16,31 @@ from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
 PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
 
 
-def is_recent(request: Any, within: timedelta | None = None) -> bool:
+def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> bool:
     """Whether the signed-in user proved a credential within this time (``REAUTHENTICATE_AFTER``).
 
-    The time is the server's record of the session, never what the client says.
+    With ``level`` that proof had so many factors, by the session's ``amr``. Both are the server's record of the
+    session, never what the client says.
     """
     session = request.session
     if auth.SESSION_KEY not in session:
         return False
     handle = session.handle
     if handle.proved or handle.signing_in:
-        return True
-    if handle.found is None:
+        return policy.level_of(session.client.amr) >= level
+    if handle.found is None or policy.level_of(handle.found.record.amr) < level:
         return False
     limit = conf.current().reauthenticate_after if within is None else within
     return policy.is_recent(handle.found.record.authenticated_at, handle.found.now, limit)
 
 
-def require_recent(request: HttpRequest, within: timedelta | None = None) -> None:
-    """Refuse to go on without a recent proof.
+def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
+    """Refuse to go on without a recent proof, of so many factors.
 
     Raises:
-        ReauthenticationRequired: the last proof is older.
+        ReauthenticationRequired: the last proof is older, or had fewer.
     """
-    if not is_recent(request, within):
+    if not is_recent(request, within, level):
         raise ReauthenticationRequired
 
 

@@ -58,12 +58,7 @@ PERMISSION_DENIED = Problem(
     "permission_denied", 403, _("Not allowed"), _("You are signed in, but may not do this.")
 )
 NOT_FOUND = Problem("not_found", 404, _("Not found"), _("There is nothing at this address."))
-REAUTHENTICATION_REQUIRED = Problem(
-    "reauthentication_required",
-    403,
-    _("A fresh proof is needed"),
-    _("Prove the password again, at reauthenticate/, then repeat the request."),
-)
+REAUTHENTICATION_REQUIRED = problems.REAUTHENTICATION_REQUIRED
 INVALID_RESET_TOKEN = Problem(
     "invalid_reset_token",
     400,

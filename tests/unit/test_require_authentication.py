@@ -1,0 +1,129 @@
+"""Views that ask for a recent proof, of one factor or of two: Django's and DRF's, sync and async."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib import auth
+from django.db.models import F
+from django.http import HttpResponse
+from django.test import AsyncClient, Client
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views import View
+from rest_framework.decorators import api_view
+from rest_framework.views import APIView
+
+from sessionkeeper import policy
+from sessionkeeper.decorators import require_authentication
+from sessionkeeper.models import Session
+
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+fresh = require_authentication(within=timedelta(minutes=5))
+strong = require_authentication(within=timedelta(minutes=5), level=2)
+
+
+def sign_in(request):
+    user = auth.get_user_model()._default_manager.get(pk=request.GET["pk"])
+    request.session.client.amr = request.GET["amr"]
+    auth.login(request, user, "django.contrib.auth.backends.ModelBackend")
+    return HttpResponse()
+
+
+@fresh
+def sync_view(request):
+    return HttpResponse("in")
+
+
+@fresh
+async def async_view(request):
+    return HttpResponse("in")
+
+
+@api_view()
+@fresh
+def drf_function(request):
+    return HttpResponse("in")
+
+
+class DrfClass(APIView):
+    @fresh
+    def get(self, request):
+        return HttpResponse("in")
+
+
+@method_decorator(fresh, name="dispatch")
+class DjangoClass(View):
+    def get(self, request):
+        return HttpResponse("in")
+
+
+@strong
+def strong_view(request):
+    return HttpResponse("in")
+
+
+FRESH = ["sync", "async", "drf", "drf_class", "class"]
+urlpatterns = [
+    path("sign_in/", sign_in),
+    path("sync/", sync_view),
+    path("async/", async_view),
+    path("drf/", drf_function),
+    path("drf_class/", DrfClass.as_view()),
+    path("class/", DjangoClass.as_view()),
+    path("strong/", strong_view),
+]
+
+
+@pytest.fixture(params=["sync", "async"])
+def get(request):
+    """A function that sends a request over one of Django's handlers."""
+    client = {"sync": Client, "async": AsyncClient}[request.param]()
+    call = client.get if request.param == "sync" else async_to_sync(client.get)
+    return lambda url, **data: call(url, data, headers={"Accept": "application/json"})
+
+
+def pass_time(**duration):
+    """Let the last proof be older."""
+    Session.objects.update(authenticated_at=F("authenticated_at") - timedelta(**duration))
+
+
+@pytest.mark.rule("R30")
+@pytest.mark.parametrize("view", FRESH)
+def test_a_view_opens_to_a_recent_proof_and_to_no_older_one(get, make_user, view):
+    assert get(f"/{view}/").status_code == 403
+    get("/sign_in/", pk=str(make_user().pk), amr="pwd")
+    pass_time(minutes=4)
+    assert get(f"/{view}/").content == b"in"
+    pass_time(minutes=2)
+    response = get(f"/{view}/")
+    assert (response.status_code, response.json()["code"]) == (403, "reauthentication_required")
+
+
+@pytest.mark.rule("R31")
+@pytest.mark.parametrize(
+    ("amr", "status"),
+    [("pwd", 403), ("pwd pin", 403), ("", 403), ("pwd otp", 200), ("mfa", 200), ("x y", 403)],
+)
+def test_a_view_that_asks_for_two_factors_is_closed_to_one(get, make_user, amr, status):
+    get("/sign_in/", pk=str(make_user().pk), amr=amr)
+    assert get("/strong/").status_code == status
+
+
+@pytest.mark.rule("R31")
+def test_a_later_proof_of_one_factor_is_one_factor(get, make_user):
+    user = make_user()
+    get("/sign_in/", pk=str(user.pk), amr="pwd otp")
+    get("/sign_in/", pk=str(user.pk), amr="pwd")
+    assert get("/strong/").status_code == 403
+    assert Session.objects.get().amr == "pwd"
+
+
+@pytest.mark.parametrize(
+    ("amr", "level"), [("", 0), ("pwd", 1), ("hwk", 1), ("pwd hwk fpt", 2), ("mfa", 2), ("unknown", 0)]
+)
+def test_a_level_counts_kinds_of_factors(amr, level):
+    assert policy.level_of(amr) == level
