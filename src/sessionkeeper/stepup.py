@@ -19,8 +19,8 @@ PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
 def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> bool:
     """Whether the signed-in user proved a credential within this time (``REAUTHENTICATE_AFTER``).
 
-    With ``level`` that proof had so many factors, by the session's ``amr``. Both are the server's record of the
-    session, never what the client says.
+    With ``level`` that proof had so many factors, by the session's ``amr``. Both are the server's record of
+    the session, never what the client says.
     """
     session = request.session
     if auth.SESSION_KEY not in session:
