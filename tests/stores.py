@@ -9,7 +9,9 @@ from django.apps import apps
 from django.db import connections
 
 from sessionkeeper import keys
+from sessionkeeper.near_options import NearCache
 from sessionkeeper.record import NewSession
+from sessionkeeper.stores.near import NearStore
 
 
 class Clock:
@@ -68,3 +70,68 @@ def sqlite_file(alias, path, timeout=5):
         with connections[alias].cursor() as cursor:
             cursor.execute("PRAGMA journal_mode=wal")
         yield alias
+
+
+class Channel:
+    """A channel of the near cache within one process: what one says waits until another looks.
+
+    ``members`` are the channels that hear each other. ``trusted`` and ``epoch`` are set by tests.
+    """
+
+    alias = "default"
+
+    def __init__(self, members, alias="default"):
+        self.alias, self.members, self.inbox = alias, members, []
+        self.trusted, self.epoch, self.said = True, 1, []
+        members.append(self)
+
+    def subscribe(self, receive):
+        """Remember who listens."""
+        self.receive = receive
+
+    def is_trusted(self):
+        """Take in what waits."""
+        while self.trusted and self.inbox:
+            self.receive(self.inbox.pop(0))
+        return self.trusted
+
+    def is_usual(self):
+        """Tests run in a transaction of their own."""
+        return True
+
+    @contextmanager
+    def announcing(self):
+        """Tell of the rows that are others afterwards."""
+        before = self._rows()
+        try:
+            yield
+        finally:
+            after = self._rows()
+            for row in before - after:
+                self.publish(f"s:{row[0]}")
+
+    def _rows(self):
+        from sessionkeeper.models import Session
+
+        return set(Session.objects.values_list("id", "version"))
+
+    def publish(self, message):
+        """Tell everybody."""
+        self.said.append(message)
+        for member in self.members:
+            member.inbox.append(message)
+
+    def after_commit(self, function):
+        """Call it now."""
+        function()
+
+    def close(self):
+        """Hear nothing more."""
+        self.trusted = False
+
+
+def near(store, channel=None, clock=None, **options):
+    """Put a near cache in front of a store."""
+    channel = channel or Channel([], getattr(store, "alias", None))
+    seconds = {} if clock is None else {"clock": lambda: clock().timestamp()}
+    return NearStore(store, channel, NearCache(**options), **seconds)

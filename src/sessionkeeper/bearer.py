@@ -35,7 +35,8 @@ class BearerSession(SessionStore):
     @property
     def scopes(self) -> list[str] | None:
         """What the session is restricted to; None: to nothing, it may do what its user may."""
-        return sessions.scopes_of(self._session)
+        recalled = self.handle.recalled
+        return sessions.scopes_of(self._session if recalled is None else recalled)
 
     def cycle_key(self) -> None:
         """Keep the key. Nobody but the client can have it: unlike a cookie it cannot be planted.

@@ -7,7 +7,6 @@ a request: its default holds and the system check ``sessionkeeper.E001`` names i
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +16,7 @@ from typing import Any, Final
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from sessionkeeper import policy
+from sessionkeeper import near_options, policy
 
 X_FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED: Final = "Forwarded"
@@ -45,6 +44,7 @@ class Settings:
         rotate_overlap: how long the secret before is taken after the new one was first seen.
         max_sessions: how many live sessions of one transport a user may have; None: any number.
         max_sessions_action: what becomes of a sign-in beyond that: END_OLDEST or REFUSE.
+        near_cache: options of the near cache; None: it is off.
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
         proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
@@ -70,6 +70,7 @@ class Settings:
     rotate_overlap: timedelta = policy.ROTATE_OVERLAP
     max_sessions: int | None = None
     max_sessions_action: str = END_OLDEST
+    near_cache: near_options.NearCache | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
     proxy_header: str = X_FORWARDED_FOR
     second_factor: str | None = None
@@ -113,7 +114,7 @@ class Settings:
 
 
 #: Names that are reserved for later releases: setting one is an error, not a silent nothing.
-NOT_YET = ("NEAR_CACHE", "PRINCIPAL_CACHE", "ADOPT")
+NOT_YET = ("PRINCIPAL_CACHE", "ADOPT")
 
 
 # What every database's integers and calendars hold.
@@ -206,6 +207,10 @@ def _switch(value: Any) -> bool:
     raise ValueError(f"must be True or False, not {value!r}")
 
 
+def _near_cache(value: Any) -> near_options.NearCache | None:
+    return near_options.read(value, _duration)
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "STORE": _store,
     "TIMEOUT_PRESET": _preset,
@@ -217,6 +222,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "ROTATE_OVERLAP": _duration,
     "MAX_SESSIONS": _number,
     "MAX_SESSIONS_ACTION": _action,
+    "NEAR_CACHE": _near_cache,
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
     "SECOND_FACTOR": _path,
@@ -247,8 +253,7 @@ def _read(raw: Any) -> Iterator[tuple[str, Any] | Problem]:
         if name in NOT_YET:
             yield Problem(f"SESSIONKEEPER[{name!r}] is not available in this release.", "Remove it.")
         elif name not in _READERS:
-            close = difflib.get_close_matches(str(name).upper(), _READERS, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(_READERS)}."
+            hint = near_options.did_you_mean(name, _READERS)
             yield Problem(f"SESSIONKEEPER has an unknown key {name!r}.", hint)
         elif value is not None:
             try:

@@ -86,6 +86,10 @@ class SessionStore(SessionBase):
 
     _session = property(_get_session)
 
+    def names_user(self) -> bool:
+        """Whether somebody is signed in, as far as this request asked."""
+        return self.handle.recalled is not None or SESSION_KEY in getattr(self, "_session_cache", {})
+
     def exists(self, session_key: str | None) -> bool:
         """Whether the store has a session with exactly this key."""
         key = keys.parse(session_key)

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_init
 
@@ -106,7 +106,7 @@ def _is_meant(request: Any, response: Any) -> bool:
         response.status_code >= _FIRST_REFUSAL  # the view refused this user, or wants more of them
         or "Authorization" in request.headers  # the request proves itself, each time
         or session.modified  # a step on the way to a login, remembered by the view
-        or SESSION_KEY in getattr(session, "_session_cache", {})  # somebody proved their password again
+        or session.names_user()  # somebody proved their password again
         or _gives_tokens(_view_of(request))
     )
 

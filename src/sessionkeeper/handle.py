@@ -27,6 +27,7 @@ class Handle:
         key: the key in use; None when there is no session.
         stored: whether the store has proven the key. A minted key is not stored before ``insert``.
         found: record, clock and principal as read; None for a session that this request made.
+        recalled: who signed in, when that was remembered and nothing was read; else None.
         verdict: what the presented key turned out to be; None before ``open``.
         watching: whether a client presents the key right now, so that an old one is a copy.
         rotated: whether this request gave the session another key.
@@ -50,6 +51,7 @@ class Handle:
         self.key: keys.Key | None = None
         self.stored = False
         self.found: Found | None = None
+        self.recalled: dict[str, Any] | None = None
         self.rotated = False
         self.renewed = False
         self.revoked = False
@@ -63,18 +65,20 @@ class Handle:
 
     def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
         """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
-        resolved = sessions.resolve(
-            text, transport=self.transport, principal=principal, watching=self.watching
+        return self.hold(
+            sessions.resolve(text, transport=self.transport, principal=principal, watching=self.watching)
         )
+
+    def hold(self, resolved: sessions.Resolved) -> dict[str, Any] | None:
+        """Take hold of what a key stands for."""
         self.drop()
-        self.verdict = resolved.verdict
-        if resolved.found is None:
+        self.verdict, found = resolved.verdict, resolved.found
+        if found is None:
             return None
-        record = resolved.found.record
-        self.key, self.stored, self.found = resolved.key, True, resolved.found
-        self.life = record.expires_at - resolved.found.now
-        self._base, self._user_id = record.data, record.user_id
-        current.get().claim(record.id, self)
+        self.key, self.stored, self.found = resolved.key, True, found
+        self.life = found.record.expires_at - found.now
+        self._base, self._user_id = found.record.data, found.record.user_id
+        current.get().claim(found.record.id, self)
         return resolved.data
 
     def forget_base(self) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -160,9 +159,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         _remember_device(response, session)
         if session.accessed:
             (Bearer if session.transport == BEARER else Cookie).vary(response)
-            if SESSION_KEY in getattr(session, "_session_cache", {}) and not response.has_header(
-                "Cache-Control"
-            ):
+            if session.names_user() and not response.has_header("Cache-Control"):
                 answers.forbid_caching(response)
         return response
 
@@ -266,7 +263,7 @@ def _has_body(request: Any) -> bool:
 
 def _remember_device(response: Any, session: SessionStore) -> None:
     device = current.get().device
-    if device is not None and SESSION_KEY in getattr(session, "_session_cache", {}):
+    if device is not None and session.names_user():
         known_devices.write(response, device)
 
 

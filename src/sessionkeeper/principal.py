@@ -37,6 +37,9 @@ def get_user(request: Any) -> Any:
     """
     session = request.session
     session.accessed = True
+    user = _recalled_user(session)
+    if user is not None:
+        return user
     user = _joined_user(session, session._session)
     if user is UNASKED:
         return AnonymousUser() if _names_nobody(session) else auth.get_user(request)
@@ -62,6 +65,10 @@ def _end(session: SessionStore, reason: str) -> None:
 async def aget_user(request: Any) -> Any:
     """Async form of :func:`get_user`; no thread beyond the one that loads the session."""
     session = request.session
+    session.accessed = True
+    user = _recalled_user(session)
+    if user is not None:
+        return user
     user = _joined_user(session, await session._aget_session())
     if user is UNASKED:
         return AnonymousUser() if _names_nobody(session) else await auth.aget_user(request)
@@ -69,6 +76,25 @@ async def aget_user(request: Any) -> Any:
         return AnonymousUser()
     if user is None or not _hash_is_current(session, user):
         return await sync_to_async(get_user)(request)
+    return user
+
+
+def _recalled_user(session: SessionStore) -> Any:
+    """Return the user whom the near cache lets in, or None: whatever else it may be, the store has to say."""
+    if hasattr(session, "_session_cache"):
+        return None
+    handle = session.handle
+    resolved = sessions.recall(session.session_key, transport=handle.transport)
+    if resolved is None or sessions.SCOPES_KEY in resolved.data:
+        return None
+    handle.hold(resolved)
+    handle.recalled = data = resolved.data
+    user = _joined_user(session, data)
+    if user is UNASKED or user is _MISSING or user is None:
+        return None
+    stored = data.get(auth.HASH_SESSION_KEY)
+    if hasattr(user, "get_session_auth_hash") and not _is_hash(stored, _auth_hash(user)):
+        return None
     return user
 
 

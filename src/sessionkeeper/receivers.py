@@ -22,7 +22,7 @@ from sessionkeeper import audit, current, lockout, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.record import SessionRecord
-from sessionkeeper.stores import codec, get_store, joined
+from sessionkeeper.stores import codec, get_store, joined, near_cache
 
 _REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED_APPS", "TIME_ZONE", "USE_TZ"}
 
@@ -57,7 +57,10 @@ def _user_saved(
     update_fields: Collection[str] | None = None,
     **_: Any,
 ) -> None:
-    if created or raw or not _is_user(sender):
+    if created or not _is_user(sender):
+        return
+    _tell_near_cache(sender, instance)
+    if raw:
         return
     if update_fields is not None and not {"is_active", "password"} & set(update_fields):
         return  # a login moves last_login: it ends nothing and must not cost a query
@@ -100,7 +103,16 @@ def _matches(record: SessionRecord, valid: list[str]) -> bool:
 
 def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
     if _is_user(sender):
+        _tell_near_cache(sender, instance)
         _revoke_all(instance, "user_deleted")
+
+
+def _tell_near_cache(sender: type, instance: Any) -> None:
+    """Let all processes forget what they remember of a user, whatever was saved."""
+    near = near_cache()
+    if near is not None:
+        # The row of a parent model may have another key than the user.
+        near.user_changed(instance.pk if issubclass(sender, get_user_model()) else None)
 
 
 def _revoke_all(user: Any, reason: str) -> None:

@@ -53,12 +53,14 @@ class SessionRecord(NamedTuple):
 class Found(NamedTuple):
     """The answer of ``Store.find``: a record, the store's own clock, and, where joined, the principal.
 
-    ``principal`` is the user, None when the user does not exist, or UNASKED when the store cannot know.
+    ``principal`` is the user, None when the user does not exist, or UNASKED when the store cannot know;
+    ``snapshot`` is what the user was made of (:class:`~sessionkeeper.stores.snapshot.Snapshot`), if told.
     """
 
     record: SessionRecord
     now: datetime
     principal: Any = UNASKED
+    snapshot: Any = None
 
 
 class UserLimit(NamedTuple):

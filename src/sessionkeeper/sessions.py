@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from sessionkeeper import audit, conf, current, keys, renewal
 from sessionkeeper.errors import CorruptPayload
-from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, is_live
+from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
-from sessionkeeper.stores import codec, get_store
+from sessionkeeper.stores import codec, get_store, near_cache
 
 #: Key in the session data under which Django keeps what ``set_expiry`` was given.
 EXPIRY_KEY = "_session_expiry"
@@ -71,6 +71,28 @@ def resolve(text: object, *, transport: str, principal: bool = False, watching: 
         return Resolved(Verdict.LIVE, key, found, codec.decode(found.record.data))
     except CorruptPayload:
         return _end_corrupt(key)
+
+
+def recall(text: object, *, transport: str) -> Resolved | None:
+    """Return who a key stands for as this process remembers it, asking nobody; None: the store has to say.
+
+    ``data`` holds no more than who signed in. Only a live session is recalled: what would be refused, or is
+    due for a touch, may have been used elsewhere since, so the store is asked before that.
+    """
+    near = near_cache()
+    key = keys.parse(text) if near is not None else None
+    recalled = near.recall(key.id) if near is not None and key is not None else None
+    if recalled is None or key is None:
+        return None
+    record, now, interval = recalled.found.record, recalled.found.now, conf.current().touch_interval
+    if (
+        not is_live(record, now)
+        or not keys.same_hash(record.secret_hash, key.secret_hash)
+        or record.transport != transport
+        or (touch_due(record, now, interval) and not touch_due(record, recalled.filled, interval))
+    ):
+        return None
+    return Resolved(Verdict.LIVE, key, recalled.found, recalled.identity)
 
 
 def _end_corrupt(key: keys.Key) -> Resolved:

@@ -16,12 +16,17 @@ from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.record import Changes
 from sessionkeeper.stores.database import MERGE_TRIES, DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
-from tests.stores import Clock, insert
+from tests.stores import Clock, insert, near
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
 
-@pytest.fixture(params=[MemoryStore, DatabaseStore])
+def near_database():
+    """A near cache in front of the database."""
+    return near(DatabaseStore())
+
+
+@pytest.fixture(params=[MemoryStore, DatabaseStore, near_database])
 def store(request, monkeypatch):
     """Every store, used by the engine."""
     made = request.param()

@@ -1,7 +1,8 @@
 """One process of a race. Says what happened on standard output, one JSON line for each thing.
 
 ``write KEY NAME COUNT`` writes that many values; ``load|save|rotate|touch KEY…`` uses each session until it
-is gone, and says when the last use that went well began; ``guess NAME COUNT`` guesses at a password.
+is gone, and says when the last use that went well began; ``guess NAME COUNT`` guesses at a password;
+``near KEY…`` says when its near cache remembers each session, and when it is refused.
 """
 
 from __future__ import annotations
@@ -132,6 +133,33 @@ def touch(key):
     return key if get_store().touch(parsed.id, parsed.secret_hash) else None
 
 
+def near(*made):
+    """Ask who each key is from until the near cache knows, and again until it is refused."""
+    from types import SimpleNamespace
+
+    from django.conf import settings
+
+    from sessionkeeper import principal
+    from sessionkeeper.engine import SessionStore
+    from sessionkeeper.stores import near_cache
+
+    settings.SESSIONKEEPER = {"NEAR_CACHE": True}
+
+    def ask(key):
+        session = SessionStore(key)
+        session.principal_wanted = True
+        return principal.get_user(SimpleNamespace(session=session)).is_authenticated
+
+    for number, key in enumerate(made):
+        hits = near_cache().counters.hits
+        while near_cache().counters.hits == hits:
+            ask(key)
+        say("remembered", number)
+        while ask(key):
+            pass
+        say("refused", number)
+
+
 USES = {"load": load, "save": save, "rotate": rotate, "touch": touch}
 
 
@@ -142,5 +170,7 @@ if __name__ == "__main__":
         write(*arguments)
     elif command == "guess":
         guess(*arguments)
+    elif command == "near":
+        near(*arguments)
     else:
         use(command, arguments)

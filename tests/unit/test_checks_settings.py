@@ -41,7 +41,7 @@ def test_an_unknown_key_is_an_error_with_the_name_that_was_meant(settings):
 
 @pytest.mark.parametrize(
     "value",
-    [{"IDLE_TIMEOUT": "1h"}, {"TIMEOUT_PRESET": "aal9"}, {"NEAR_CACHE": True}, {"STORE": "redis:"}, []],
+    [{"IDLE_TIMEOUT": "1h"}, {"TIMEOUT_PRESET": "aal9"}, {"ADOPT": "x"}, {"STORE": "redis:"}, []],
 )
 def test_a_value_of_the_wrong_type_is_an_error_with_a_hint(settings, value):
     settings.SESSIONKEEPER = value

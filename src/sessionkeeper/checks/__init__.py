@@ -13,7 +13,17 @@ from typing import Any
 
 from django.core import checks
 
-from sessionkeeper.checks import deploy, drf, engine, guessing, middleware, second_factor, settings, urls
+from sessionkeeper.checks import (
+    deploy,
+    drf,
+    engine,
+    guessing,
+    middleware,
+    near,
+    second_factor,
+    settings,
+    urls,
+)
 
 #: ``manage.py check --tag sessionkeeper`` runs these alone.
 TAG = "sessionkeeper"
@@ -28,6 +38,7 @@ ALWAYS: tuple[Check, ...] = (
     settings.check_serializer,
     settings.check_cookie_prefix,
     settings.check_connections,
+    near.check_near_cache,
     engine.check_engine,
     middleware.check_present,
     middleware.check_order,

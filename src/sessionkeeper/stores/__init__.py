@@ -6,14 +6,36 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sessionkeeper import conf
+from sessionkeeper.near_options import NearCache
+from sessionkeeper.stores.near import NearStore
 
 if TYPE_CHECKING:
     from sessionkeeper.stores.base import Store
 
 
 def get_store() -> Store:
-    """Return the store of ``SESSIONKEEPER["STORE"]``, made once per URL."""
-    return _open(conf.current().store)
+    """Return the store of ``SESSIONKEEPER["STORE"]``, made once per URL, and the near cache if on."""
+    settings = conf.current()
+    if settings.near_cache is None:
+        return _open(settings.store)
+    return _open_near(settings.store, settings.near_cache)
+
+
+def near_cache() -> NearStore | None:
+    """Return this process's near cache; None where it is off, or the store has no channel for it."""
+    store = get_store()
+    return store if isinstance(store, NearStore) else None
+
+
+@lru_cache(maxsize=8)
+def _open_near(url: str, options: NearCache) -> Store:
+    from sessionkeeper.stores.notify import PostgresChannel
+
+    store = _open(url)
+    alias = str(getattr(store, "alias", ""))
+    if not PostgresChannel.serves(alias):
+        return store
+    return NearStore(store, PostgresChannel(alias, options.channel), options)
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -24,6 +24,8 @@ from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.models import Session
 from sessionkeeper.record import UNASKED, Found, SessionRecord
 from sessionkeeper.stores import cursors
+from sessionkeeper.stores.converters import as_bytes, as_text, as_time
+from sessionkeeper.stores.snapshot import Snapshot
 
 _FIELDS: list[Any] = [
     Session._meta.get_field("user" if name == "user_id" else name) for name in SessionRecord._fields
@@ -53,6 +55,7 @@ class Statement(NamedTuple):
     user_pk: int = 0
     user_converters: Sequence[Converter] = ()
     filtered: bool = False
+    server_clock: bool = False
 
 
 def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
@@ -67,7 +70,7 @@ def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) ->
     now = row[_WIDTH] if server_clock else timezone.now()
     if statement.user_model is None:
         return Found(record, aware(now), UNASKED)
-    return Found(record, aware(now), _user(row, statement, alias))
+    return _with_user(Found(record, aware(now)), row, statement, alias)
 
 
 def select_sql(alias: str, where: str) -> tuple[str, Columns]:
@@ -162,9 +165,10 @@ def _build(alias: str, model: Any, *, server_clock: bool) -> Statement:
         [
             (index, function, expression)
             for index, (functions, expression) in user.compiler.get_converters(expressions).items()
-            for function in ([_as_time] if index in user.times else functions)
+            for function in ([as_time] if index in user.times else functions)
         ],
         filtered=bool(model._default_manager.get_queryset().query.where),
+        server_clock=server_clock,
     )
 
 
@@ -181,11 +185,11 @@ def _session_columns(alias: str) -> Columns:
         column = field.get_col("s")
         functions = list(connection.ops.get_db_converters(column))
         if isinstance(field, models.JSONField):
-            functions = [_as_text]  # the codec opens it, when somebody reads it
+            functions = [as_text]  # the codec opens it, when somebody reads it
         else:
             functions += column.get_db_converters(connection)
         if isinstance(field, models.BinaryField):
-            functions.append(_as_bytes)
+            functions.append(as_bytes)
         if isinstance(field, models.DateTimeField) and not settings.USE_TZ:
             functions.append(_as_aware)
         converters += [(index, function, column) for function in functions]
@@ -262,30 +266,22 @@ def _is_plain(queryset: Any) -> bool:
     )
 
 
-def _user(row: Sequence[Any], statement: Statement, alias: str) -> Any:
+def _with_user(found: Found, row: Sequence[Any], statement: Statement, alias: str) -> Found:
     values = list(row[_WIDTH + 1 :])
     if values[statement.user_pk] is None:
         # Behind a filter of the manager, a user who does not appear may exist all the same.
-        return UNASKED if statement.filtered else None
+        return found._replace(principal=UNASKED if statement.filtered else None)
     connection = connections[alias]
     for index, function, expression in statement.user_converters:
         values[index] = function(values[index], expression, connection)
-    return statement.user_model.from_db(alias, statement.user_fields, values)
+    user = statement.user_model.from_db(alias, statement.user_fields, values)
+    is_current = partial(_is_current, statement, alias)
+    snapshot = Snapshot(statement.user_model, alias, statement.user_fields, values, is_current)
+    return found._replace(principal=user, snapshot=snapshot)
 
 
-def _as_text(value: Any, expression: Any, connection: Any) -> str:
-    return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
-
-
-def _as_time(value: Any, expression: Any, connection: Any) -> datetime | None:
-    try:
-        return None if value is None else datetime.fromisoformat(value)
-    except ValueError:
-        return None  # as Django's converter has it
-
-
-def _as_bytes(value: Any, expression: Any, connection: Any) -> bytes | None:
-    return value if value is None or isinstance(value, bytes) else bytes(value)
+def _is_current(statement: Statement, alias: str) -> bool:
+    return _statement(alias, principal=True, server_clock=statement.server_clock) is statement
 
 
 def _as_aware(value: Any, expression: Any, connection: Any) -> Any:

@@ -1,0 +1,43 @@
+"""A near cache that is on and does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.db import connections
+
+from sessionkeeper import conf
+from sessionkeeper.checks import engine, middleware
+from sessionkeeper.middleware import AuthenticationMiddleware
+from sessionkeeper.stores.notify import PostgresChannel
+
+
+def check_near_cache() -> Iterator[CheckMessage]:
+    """Report a near cache that has no channel, or that nobody asks."""
+    current = conf.current()
+    options = current.near_cache
+    if options is None or not engine.is_ours():
+        return
+    known = list(connections)
+    alias = current.store.partition(":")[2] or "default"
+    if options.channel is not None and options.channel not in known:
+        yield Error(
+            f"SESSIONKEEPER['NEAR_CACHE']['CHANNEL'] names the database {options.channel!r}, which DATABASES "
+            "does not have: nothing is remembered.",
+            hint=f"Known: {', '.join(known)}.",
+            id="sessionkeeper.E011",
+        )
+    if alias in known and not PostgresChannel.serves(alias):
+        yield Warning(
+            f"SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: the database {alias!r} cannot tell other "
+            "processes what was revoked.",
+            hint="It needs PostgreSQL and psycopg 3. Without them, leave NEAR_CACHE out.",
+            id="sessionkeeper.W021",
+        )
+    if not middleware.entries(AuthenticationMiddleware):
+        yield Warning(
+            "SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: only our AuthenticationMiddleware asks it.",
+            hint="Put 'sessionkeeper.middleware.AuthenticationMiddleware' in the place of Django's.",
+            id="sessionkeeper.W022",
+        )

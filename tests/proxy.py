@@ -1,0 +1,60 @@
+"""A TCP proxy on a free loopback port that can be made to say nothing for a while."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager, suppress
+
+
+class Proxy:
+    """Carries bytes between its port and a server; ``open`` is cleared to hold them back."""
+
+    def __init__(self, host, port):
+        self._server = host, port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets = []
+        self.port = self._listener.getsockname()[1]
+        self.open = threading.Event()
+        self.open.set()
+        self._start(self._accept)
+
+    def _start(self, function, *arguments):
+        threading.Thread(target=function, args=arguments, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                client = self._listener.accept()[0]
+                server = socket.create_connection(self._server)
+                self._sockets += [client, server]
+                self._start(self._carry, client, server)
+                self._start(self._carry, server, client)
+
+    def _carry(self, source, target):
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self.open.wait()
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        """Close everything."""
+        self.open.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for held in self._sockets:
+            with suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)
+            held.close()
+
+
+@contextmanager
+def proxy(host, port):
+    """Run a proxy in front of a server."""
+    made = Proxy(host, port)
+    try:
+        yield made
+    finally:
+        made.close()
