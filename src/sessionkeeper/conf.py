@@ -24,6 +24,10 @@ FORWARDED: Final = "Forwarded"
 UNIX: Final = "unix"
 END_OLDEST: Final = "end_oldest"
 REFUSE: Final = "refuse"
+IGNORE: Final = "ignore"
+NOTIFY: Final = "notify"
+STEP_UP: Final = "step_up"
+END: Final = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Settings:
         max_sessions: how many live sessions of one transport a user may have; None: any number.
         max_sessions_action: what becomes of a sign-in beyond that: END_OLDEST or REFUSE.
         near_cache: options of the near cache; None: it is off.
+        on_address_change, on_user_agent_change: what becomes of a session that is used from elsewhere.
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
         proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
@@ -71,6 +76,8 @@ class Settings:
     max_sessions: int | None = None
     max_sessions_action: str = END_OLDEST
     near_cache: near_options.NearCache | None = None
+    on_address_change: str = IGNORE
+    on_user_agent_change: str = IGNORE
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
     proxy_header: str = X_FORWARDED_FOR
     second_factor: str | None = None
@@ -136,10 +143,13 @@ def _duration(value: Any) -> timedelta:
     return duration
 
 
-def _preset(value: Any) -> str:
-    if isinstance(value, str) and value in policy.PRESETS:
-        return value
-    raise ValueError(f"must be one of {', '.join(sorted(policy.PRESETS))}, not {value!r}")
+def _one_of(*names: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise ValueError(f"must be one of {', '.join(names)}, not {value!r}")
+
+    return read
 
 
 def _store(value: Any) -> str:
@@ -195,12 +205,6 @@ def _number(value: Any) -> int:
     raise ValueError(f"must be a whole number above 0, not {value!r}")
 
 
-def _action(value: Any) -> str:
-    if isinstance(value, str) and value in {END_OLDEST, REFUSE}:
-        return value
-    raise ValueError(f"must be {END_OLDEST!r} or {REFUSE!r}, not {value!r}")
-
-
 def _switch(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -213,7 +217,7 @@ def _near_cache(value: Any) -> near_options.NearCache | None:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "STORE": _store,
-    "TIMEOUT_PRESET": _preset,
+    "TIMEOUT_PRESET": _one_of(*sorted(policy.PRESETS)),
     "IDLE_TIMEOUT": _duration,
     "ABSOLUTE_TIMEOUT": _duration,
     "TOUCH_INTERVAL": _duration,
@@ -221,8 +225,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "ROTATE_AFTER": _duration,
     "ROTATE_OVERLAP": _duration,
     "MAX_SESSIONS": _number,
-    "MAX_SESSIONS_ACTION": _action,
     "NEAR_CACHE": _near_cache,
+    "MAX_SESSIONS_ACTION": _one_of(END_OLDEST, REFUSE),
+    "ON_ADDRESS_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
+    "ON_USER_AGENT_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
     "SECOND_FACTOR": _path,

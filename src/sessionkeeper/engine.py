@@ -15,12 +15,12 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.core.exceptions import ImproperlyConfigured
 
-from sessionkeeper import audit, keys, renewal, sessions
+from sessionkeeper import audit, binding, keys, renewal, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.facts import Client
 from sessionkeeper.handle import Handle
-from sessionkeeper.record import COOKIE
+from sessionkeeper.record import COOKIE, Verdict
 from sessionkeeper.stores import get_store
 
 if apps.apps_ready and not apps.is_installed("sessionkeeper"):
@@ -71,6 +71,9 @@ class SessionStore(SessionBase):
         """
         with answering(self):
             data = self.handle.open(self._session_key, principal=self.principal_wanted)
+            if data is not None and self.client.address and not binding.holds(self.handle, data):
+                self.handle.drop()
+                data, self.handle.verdict = None, Verdict.GONE
         if data is None:
             self._session_key = None
             return {}
@@ -127,6 +130,7 @@ class SessionStore(SessionBase):
         self._get_session()
         if self.session_key is None or (self.handle.stored and not self.handle.rotated):
             self.cycle_key()
+        self._session.pop(binding.PROOF_IS_VOID, None)
         self.handle.signing_in = True
 
     def create(self) -> None:

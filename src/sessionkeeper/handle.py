@@ -81,6 +81,11 @@ class Handle:
         current.get().claim(found.record.id, self)
         return resolved.data
 
+    def rebase(self, data: dict[str, Any]) -> None:
+        """Take note that ``data`` has just been written."""
+        self._base = codec.encode(data)
+        self._forget_version()
+
     def forget_base(self) -> None:
         """Let the next merge replace all data, also what other requests wrote meanwhile."""
         self._base = None

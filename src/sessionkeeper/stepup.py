@@ -9,7 +9,7 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import audit, conf, lockout, policy, second_factor
+from sessionkeeper import audit, binding, conf, lockout, policy, second_factor
 from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
 
 #: What ``amr`` says of a session that began with a password (RFC 8176).
@@ -28,7 +28,11 @@ def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> 
     handle = session.handle
     if handle.proved or handle.signing_in:
         return policy.level_of(session.client.amr) >= level
-    if handle.found is None or policy.level_of(handle.found.record.amr) < level:
+    if (
+        handle.found is None
+        or binding.PROOF_IS_VOID in session
+        or policy.level_of(handle.found.record.amr) < level
+    ):
         return False
     limit = conf.current().reauthenticate_after if within is None else within
     return policy.is_recent(handle.found.record.authenticated_at, handle.found.now, limit)
@@ -69,6 +73,7 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
     session = request.session
     session.renew_key()
     session.client.amr = PASSWORD if "password" in credentials else ""
+    session.pop(binding.PROOF_IS_VOID, None)
     session.handle.signing_in, session.handle.proof = True, audit.Kind.STEP_UP
     if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
         session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
