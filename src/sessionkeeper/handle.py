@@ -98,12 +98,8 @@ class Handle:
 
     def changes(self, data: dict[str, Any]) -> bool:
         """Whether a save of ``data`` would write more than the time of use."""
-        if (
-            self.signing_in
-            or self.revoked
-            or self._base is None
-            or (self.key is not None and not self.stored)
-        ):
+        unwritten = self.key is not None and not self.stored
+        if self.signing_in or self.revoked or self._base is None or unwritten:
             return True
         return not sessions.is_nothing(sessions.changes(self._base, data))
 

@@ -79,12 +79,14 @@ def recall(text: object, *, transport: str) -> Resolved | None:
     ``data`` holds no more than who signed in. Only a live session is recalled: what would be refused, or is
     due for a touch, may have been used elsewhere since, so the store is asked before that.
     """
-    near = near_cache()
+    near, settings = near_cache(), conf.current()
+    if {settings.on_address_change, settings.on_user_agent_change} != {conf.IGNORE}:
+        return None  # whether the client is another one now is asked of the session itself
     key = keys.parse(text) if near is not None else None
     recalled = near.recall(key.id) if near is not None and key is not None else None
     if recalled is None or key is None:
         return None
-    record, now, interval = recalled.found.record, recalled.found.now, conf.current().touch_interval
+    record, now, interval = recalled.found.record, recalled.found.now, settings.touch_interval
     if (
         not is_live(record, now)
         or not keys.same_hash(record.secret_hash, key.secret_hash)
