@@ -60,6 +60,7 @@ _SIGNALS = {
     Kind.EXPIRED: signals.session_expired,
     Kind.REVOKED: signals.session_revoked,
     Kind.COPY_DETECTED: signals.copy_detected,
+    Kind.SEVERAL_COOKIES: signals.several_cookies,
     Kind.ADDRESS_CHANGED: signals.address_changed,
     Kind.USER_AGENT_CHANGED: signals.user_agent_changed,
     Kind.PASSWORD_CHANGED: signals.password_changed,

@@ -44,6 +44,7 @@ class SessionStore(SessionBase):
         flushed: whether this request ended the session.
         ended_id: id of the stored session that it ended.
         ending: what the audit trail says of the end of the session, and why it ended.
+        rivals: keys in further cookies of the same name.
         outage: the StoreUnavailable that this request met, or None.
     """
 
@@ -57,6 +58,7 @@ class SessionStore(SessionBase):
         self.handle = Handle(self.client, self.transport)
         self.outage: StoreUnavailable | None = None
         self.cookie_due = False
+        self.rivals: tuple[str, ...] = ()
         self.flushed = False
         self.ended_id: int | None = None
         self.ending: tuple[audit.Kind, str] = (audit.Kind.REVOKED, "flushed")
@@ -70,6 +72,12 @@ class SessionStore(SessionBase):
             StoreUnavailable: the store did not answer. The key stays.
         """
         with answering(self):
+            if self.rivals:
+                texts = (self._session_key, *self.rivals)
+                self._session_key, verdict = sessions.resolve_one(texts, transport=self.transport)
+                if self._session_key is None:
+                    self.handle.verdict = verdict
+                    return {}
             data = self.handle.open(self._session_key, principal=self.principal_wanted)
             if data is not None and self.client.address and not binding.holds(self.handle, data):
                 self.handle.drop()

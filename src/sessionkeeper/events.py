@@ -28,6 +28,7 @@ class Kind(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     COPY_DETECTED = "copy_detected"
+    SEVERAL_COOKIES = "several_cookies"
     ADDRESS_CHANGED = "address_changed"
     USER_AGENT_CHANGED = "user_agent_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105

@@ -19,7 +19,17 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http.request import HttpHeaders
 from django.utils.functional import SimpleLazyObject
 
-from sessionkeeper import answers, current, forgotten, known_devices, lockout, principal, problems, sessions
+from sessionkeeper import (
+    answers,
+    current,
+    forgotten,
+    keys,
+    known_devices,
+    lockout,
+    principal,
+    problems,
+    sessions,
+)
 from sessionkeeper.address import client_address
 from sessionkeeper.bearer import BearerSession
 from sessionkeeper.engine import SessionStore
@@ -58,8 +68,12 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if settings.DEBUG:
             forgotten.begin()
         cookie, token = Cookie.read(request), Bearer.read(request)
+        rivals = Cookie.rivals(request) if token is None else ()
+        if rivals:  # the engine looks at nothing that is too short to be a key
+            cookie = next((one for one in (cookie, *rivals) if keys.parse(one) is not None), cookie)
         session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
+        session.rivals = rivals
         session.client.address = client_address(request) or ""
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         # What a request brings may have been on its way for long, when it has a body: an upload that a proxy

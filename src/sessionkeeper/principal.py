@@ -84,6 +84,8 @@ def _recalled_user(session: SessionStore) -> Any:
     if hasattr(session, "_session_cache"):
         return None
     handle = session.handle
+    if session.rivals:
+        return None
     resolved = sessions.recall(session.session_key, transport=handle.transport)
     if resolved is None or sessions.SCOPES_KEY in resolved.data:
         return None

@@ -27,6 +27,8 @@ EXPIRY_KEY = "_session_expiry"
 SCOPES_KEY = "_sessionkeeper_scopes"
 #: Sessions that one step of a walk over all of them looks at.
 BATCH = 500
+#: Cookies of one name that are looked at.
+MOST_COOKIES = 4
 _LONGEST_IDLE = 2**31 - 1
 
 log = logging.getLogger("sessionkeeper.security")
@@ -71,6 +73,24 @@ def resolve(text: object, *, transport: str, principal: bool = False, watching: 
         return Resolved(Verdict.LIVE, key, found, codec.decode(found.record.data))
     except CorruptPayload:
         return _end_corrupt(key)
+
+
+def resolve_one(texts: Iterable[str | None], *, transport: str) -> tuple[str | None, Verdict]:
+    """Return which of several keys in one request counts: the only one that opens a session.
+
+    None counts where several do, since somebody may have planted one of them; the verdict is for that case.
+    """
+    live = []
+    for text in islice(dict.fromkeys(texts), MOST_COOKIES):
+        found = resolve(text, transport=transport).found
+        if found is not None:
+            live.append(text)
+            user, session_id = found.record.user_id, found.record.id
+            log.warning("A request brought several session cookies, one of %s.", keys.encode_id(session_id))
+            audit.record_once(audit.Kind.SEVERAL_COOKIES, user=user, session_id=session_id)
+    if len(live) == 1:
+        return live[0], Verdict.LIVE
+    return None, Verdict.STALE if live else Verdict.GONE
 
 
 def recall(text: object, *, transport: str) -> Resolved | None:

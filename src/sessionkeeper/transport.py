@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.http.cookie import parse_cookie
 from django.utils.cache import patch_vary_headers
 
 from sessionkeeper.keys import BEARER_PREFIX
@@ -27,6 +28,16 @@ class Cookie:
     def read(request: HttpRequest) -> str | None:
         """Return what the client presented, whatever it is."""
         return request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+
+    @staticmethod
+    def rivals(request: HttpRequest) -> tuple[str, ...]:
+        """Return other values of this cookie: another host of the domain may have set one."""
+        name, header = settings.SESSION_COOKIE_NAME, request.META.get("HTTP_COOKIE", "")
+        if header.count(f"{name}=") < 2:  # noqa: PLR2004 - one is none too many
+            return ()
+        values = [parse_cookie(part).get(name) for part in header.split(";")]
+        ours = request.COOKIES.get(name)
+        return tuple(dict.fromkeys(value for value in values if value not in {None, ours}))
 
     @staticmethod
     def write(response: HttpResponseBase, key: str, max_age: int | None) -> None:
