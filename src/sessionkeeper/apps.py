@@ -16,8 +16,9 @@ class SessionKeeperConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect receivers and checks."""
-        from sessionkeeper import checks, listeners, receivers
+        from sessionkeeper import checks, listeners, notice, receivers
 
         listeners.connect()  # before the receivers, which end the request
         receivers.connect()
+        notice.connect()
         checks.register()

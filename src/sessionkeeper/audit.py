@@ -31,9 +31,14 @@ __all__ = [
     "record",
     "record_all",
     "record_once",
+    "rows",
+    "rows_of",
+    "trail",
 ]
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from sessionkeeper.models import AuditEvent
 
 trail = logging.getLogger("sessionkeeper.audit")
@@ -101,8 +106,7 @@ def record_once(kind: Kind, *, user: Any, session_id: int, **detail: Any) -> Non
     """Record an event of a session, unless the trail has one of its kind already."""
     if conf.current().audit:
         try:
-            rows = _table()._base_manager.using(database())
-            if rows.filter(session_id=session_id, kind=kind.value).exists():
+            if rows().filter(session_id=session_id, kind=kind.value).exists():
                 return
         except DatabaseError:
             log.exception("The audit trail could not be read.")
@@ -210,17 +214,27 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     Of those older than ``AUDIT_MINIMISE_AFTER`` only the network of the address is kept (/24, /48 of IPv6),
     and nothing of the user agent.
     """
-    settings, rows = conf.current(), _table()._base_manager.using(database())
-    old = rows.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
+    settings, every = conf.current(), rows()
+    old = every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
     while ids := list(old.values_list("pk", flat=True)[:batch]):
-        yield rows.filter(pk__in=ids)._raw_delete(rows.db) or 0  # noqa: SLF001 - in one statement
-    whole = rows.filter(at__lte=_ago(settings.audit_minimise_after), exact=True).order_by("pk")
+        yield every.filter(pk__in=ids)._raw_delete(every.db) or 0  # noqa: SLF001 - in one statement
+    whole = every.filter(at__lte=_ago(settings.audit_minimise_after), exact=True).order_by("pk")
     while found := list(whole.only("pk", "ip_address")[:batch]):
         for row in found:
             row.ip_address = address.network(row.ip_address, ipv6=48)
             row.exact, row.user_agent = False, ""
-        rows.bulk_update(found, ["ip_address", "exact", "user_agent"])
+        every.bulk_update(found, ["ip_address", "exact", "user_agent"])
         yield 0
+
+
+def rows() -> QuerySet[AuditEvent]:
+    """All rows, where they are written."""
+    return _table()._base_manager.using(database())
+
+
+def rows_of(user_id: Any) -> QuerySet[AuditEvent]:
+    """The rows about a user, or none where the key is none of a user's."""
+    return rows().filter(user=user_id)
 
 
 def _ago(duration: timedelta) -> datetime:

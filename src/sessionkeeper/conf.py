@@ -30,6 +30,10 @@ STEP_UP: Final = "step_up"
 END: Final = "end"
 
 
+#: Of what users can be told by mail.
+NOTICES = ("new_device", "password_changed", "token_made", "copy_detected")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings in force.
@@ -60,6 +64,7 @@ class Settings:
         lockout_delay: the first wait; each further failure doubles it.
         lockout_longest_delay: the longest wait, up to the failure that locks until somebody lifts it.
         source_tries: failures an hour that a network of clients has.
+        notices: of what users are told by mail.
         audit: whether audit events are written into their table; log lines and signals there are in any case.
         audit_retention: how long an audit event is kept; ended sessions are history for as long.
         audit_minimise_after: how long an audit event keeps the whole address and the user agent.
@@ -86,6 +91,7 @@ class Settings:
     lockout_delay: timedelta = timedelta(minutes=1)
     lockout_longest_delay: timedelta = timedelta(hours=1)
     source_tries: int = 100
+    notices: frozenset[str] = frozenset(NOTICES)
     audit: bool = True
     audit_retention: timedelta = timedelta(days=365)
     audit_minimise_after: timedelta = timedelta(days=30)
@@ -205,6 +211,14 @@ def _number(value: Any) -> int:
     raise ValueError(f"must be a whole number above 0, not {value!r}")
 
 
+def _notices(value: Any) -> frozenset[str]:
+    if isinstance(value, bool):
+        return frozenset(NOTICES if value else ())
+    if isinstance(value, list | tuple | set | frozenset) and all(one in NOTICES for one in value):
+        return frozenset(value)
+    raise ValueError(f"must be True, False, or a list of {', '.join(NOTICES)}, not {value!r}")
+
+
 def _switch(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -237,6 +251,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "LOCKOUT_DELAY": _duration,
     "LOCKOUT_LONGEST_DELAY": _duration,
     "SOURCE_TRIES": _count,
+    "NOTICES": _notices,
     "AUDIT": _switch,
     "AUDIT_RETENTION": _duration,
     "AUDIT_MINIMISE_AFTER": _duration,

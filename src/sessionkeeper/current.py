@@ -18,7 +18,7 @@ class Current:
 
     Outside of requests it is the session used last. ``client`` are the facts of who sent the request, where
     our middleware knows them, ``attempt`` is the try to sign in that is under way, and ``device`` the known
-    device that somebody signed in on.
+    device that somebody signed in on; ``known_device`` whether the user had signed in on it before.
     """
 
     in_request: bool = False
@@ -27,6 +27,7 @@ class Current:
     client: Any = None
     attempt: Any = None
     device: Any = None
+    known_device: bool = False
     _holder: weakref.ref[Any] | None = None
 
     def claim(self, session_id: int, holder: object) -> None:

@@ -25,8 +25,9 @@ def _logged_in(request: Any, user: Any, **_: Any) -> None:
     lockout.succeeded()
     session = getattr(request, "session", None)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
-        this = current.get()
-        this.device = known_devices.remember(known_devices.read(request), *lockout.marks(user))
+        this, device, marks = current.get(), known_devices.read(request), lockout.marks(user)
+        this.known_device = device is not None and device.knows(marks[0])
+        this.device = known_devices.remember(device, *marks)
 
 
 def _logged_out(request: Any, user: Any, **_: Any) -> None:

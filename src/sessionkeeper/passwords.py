@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
@@ -12,15 +11,14 @@ from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import FieldError, ValidationError
-from django.db import connections, router, transaction
+from django.db import router, transaction
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlsafe_base64_decode
-from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import audit, lockout, sessions
+from sessionkeeper import audit, lockout, mail, sessions
 from sessionkeeper.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.stepup import require_recent
 
@@ -30,8 +28,6 @@ CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
 LONGEST_PASSWORD = 4096
 
 log = logging.getLogger("sessionkeeper.security")
-# Mail is sent aside, so that an answer takes as long for an address that nobody has.
-_mailer = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessionkeeper-mail")
 
 
 @sensitive_variables("current", "new")
@@ -110,15 +106,6 @@ def user_of_reset(uid: str, token: str) -> Any:
     return user if default_token_generator.check_token(user, token) else None
 
 
-def wait_for_mail() -> None:
-    """Wait until all mail that was asked for is handed over. For tests and orderly ends."""
-    while _pending:
-        _pending.pop().result()
-
-
-_pending: list[Future[None]] = []
-
-
 class _ResetForm(PasswordResetForm):
     """Django's form: its rules on who may reset, its token, and our templates."""
 
@@ -140,31 +127,15 @@ class _ResetForm(PasswordResetForm):
     ) -> None:
         """Render and send in another thread."""
         context = {**context, "confirm_path": _confirm_path(context)}
-        send = super().send_mail
-        _pending[:] = [one for one in _pending if not one.done()]
-        _pending.append(
-            _mailer.submit(
-                _quietly,
-                get_language(),
-                send,
-                subject_template_name,
-                email_template_name,
-                context,
-                from_email,
-                to_email,
-                html_email_template_name,
-            )
+        mail.send_aside(
+            super().send_mail,
+            subject_template_name,
+            email_template_name,
+            context,
+            from_email,
+            to_email,
+            html_email_template_name,
         )
-
-
-def _quietly(language: str | None, send: Any, *args: Any) -> None:
-    try:
-        with override(language):
-            send(*args)
-    except Exception:
-        log.exception("The mail of a password reset could not be sent.")
-    finally:
-        connections.close_all()  # this thread's own, if a template asked the database
 
 
 def _confirm_path(context: dict[str, Any]) -> str | None:

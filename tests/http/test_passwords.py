@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import get_language, override
 from django.views.debug import ExceptionReporter
 
+from sessionkeeper import mail as our_mail
 from sessionkeeper import passwords
 from sessionkeeper.models import Session
 from tests.conftest import PASSWORD
@@ -128,7 +129,7 @@ def test_a_mail_is_in_the_language_of_who_asked(make_user, monkeypatch):
     )
     with override("de"):
         passwords.request_reset(RequestFactory().get("/"), "ann@example.org")
-    passwords.wait_for_mail()
+    our_mail.wait()
     assert languages == ["de"]
 
 
@@ -160,7 +161,7 @@ def reset_values(body):
 
 def ask(api, email):
     response = api.send(AUTH + "password/reset/", {"email": email})
-    passwords.wait_for_mail()
+    our_mail.wait()
     return response
 
 

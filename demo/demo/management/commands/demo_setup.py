@@ -38,7 +38,9 @@ class Command(BaseCommand):
 
 def make_person(username: str, password: str, email: str, *, is_staff: bool) -> None:
     """Make the user, or put an existing one back to what is printed."""
-    user, is_new = get_user_model().objects.get_or_create(username=username)
+    users = get_user_model().objects
+    is_new = not users.filter(username=username).exists()
+    user = users.create_user(username, password=password) if is_new else users.get(username=username)
     if not user.check_password(password):
         user.set_password(password)
     user.email, user.is_staff, user.is_superuser, user.is_active = email, is_staff, is_staff, True

@@ -1,0 +1,76 @@
+"""Tells users by mail what happened to their account, so that they can see what was not them.
+
+Sent after the transaction has committed, in another thread, from templates in ``sessionkeeper/mail/``, which
+a project may override. A notice holds no secret and no link, so that nobody is taught to click on one.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.mail import send_mail
+from django.db import router, transaction
+from django.template.loader import render_to_string
+
+from sessionkeeper import audit, conf, current, mail, signals
+from sessionkeeper.address import network
+from sessionkeeper.events import Event, Kind
+
+#: Kinds of notices: what ``NOTICES`` may name.
+NEW_DEVICE, TOKEN_MADE = "new_device", "token_made"
+PASSWORD_CHANGED, COPY_DETECTED = "password_changed", "copy_detected"
+#: Sign-ins of the user that are looked at to tell whether a device is new.
+_RECENT = 50
+_SIGN_INS = [Kind.SIGN_IN.value, Kind.TOKEN_MADE.value]
+
+
+def connect() -> None:
+    """Listen to the audit events that users are told of; called once, when the applications are ready."""
+    for signal, kind in (
+        (signals.signed_in, NEW_DEVICE),
+        (signals.token_made, TOKEN_MADE),
+        (signals.password_changed, PASSWORD_CHANGED),
+        (signals.copy_detected, COPY_DETECTED),
+    ):
+        signal.connect(partial(_told, kind), dispatch_uid=f"sessionkeeper.notice.{kind}", weak=False)
+
+
+def _told(kind: str, event: Event, **_: Any) -> None:
+    if event.user_id is None or kind not in conf.current().notices:
+        return
+    if kind == NEW_DEVICE and current.get().known_device:
+        return
+    transaction.on_commit(partial(_notify, kind, event), using=audit.database(), robust=True)
+
+
+def _notify(kind: str, event: Event) -> None:
+    if kind == NEW_DEVICE and not _is_new(event):
+        return
+    model: Any = get_user_model()
+    user = model._base_manager.using(router.db_for_read(model)).filter(pk=event.user_id).first()
+    field = model.get_email_field_name() if hasattr(model, "get_email_field_name") else ""
+    address = getattr(user, field, None) if field else None
+    if address:
+        context = {"user": user.get_username(), "event": event, "kind": kind}
+        mail.send_aside(_send, kind, context, address)
+
+
+def _send(kind: str, context: dict[str, Any], address: str) -> None:
+    subject = render_to_string(f"sessionkeeper/mail/{kind}_subject.txt", context)
+    body = render_to_string(f"sessionkeeper/mail/{kind}.txt", context)
+    send_mail(" ".join(subject.split()), body, None, [address])
+
+
+def _is_new(event: Event) -> bool:
+    """Whether the user has signed in before, and never like this: with this user agent from this network.
+
+    The first sign-in of all is no news to somebody who has just made the account.
+    """
+    if not conf.current().audit:
+        return True
+    rows = audit.rows_of(event.user_id).filter(kind__in=_SIGN_INS).exclude(session_id=event.session_id)
+    before = list(rows.order_by("-pk").values_list("ip_address", "user_agent")[:_RECENT])
+    here = (network(event.ip_address, ipv6=64), event.user_agent)
+    return bool(before) and here not in {(network(address, ipv6=64), agent) for address, agent in before}
