@@ -16,7 +16,7 @@ from typing import Any, Final
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from sessionkeeper import near_options, policy
+from sessionkeeper import near_options, policy, values
 
 X_FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED: Final = "Forwarded"
@@ -104,7 +104,7 @@ class Settings:
         if self.timeout_preset is not None:
             idle = policy.PRESETS[self.timeout_preset].idle
             return None if idle is None else int(idle.total_seconds())
-        return min(int(django_settings.SESSION_COOKIE_AGE), int(_LONGEST.total_seconds()))
+        return min(int(django_settings.SESSION_COOKIE_AGE), int(values.LONGEST.total_seconds()))
 
     @property
     def explicit_idle(self) -> bool:
@@ -128,25 +128,6 @@ class Settings:
 
 #: Names that are reserved for later releases: setting one is an error, not a silent nothing.
 NOT_YET = ("PRINCIPAL_CACHE", "ADOPT")
-
-
-# What every database's integers and calendars hold.
-_MOST = 1_000_000
-_LONGEST = timedelta(days=50 * 365)
-
-
-def _duration(value: Any) -> timedelta:
-    if isinstance(value, timedelta):
-        duration = value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        duration = timedelta(seconds=value)
-    else:
-        raise ValueError(f"must be a timedelta or a number of seconds, not {value!r}")
-    if duration <= timedelta(0):
-        raise ValueError(f"must be longer than nothing, not {value!r}")
-    if duration > _LONGEST:
-        raise ValueError(f"must be shorter than {_LONGEST.days // 365} years, not {value!r}")
-    return duration
 
 
 def _one_of(*names: str) -> Callable[[Any], str]:
@@ -193,24 +174,6 @@ def _path(value: Any) -> str:
     raise ValueError(f"must be the dotted path of a function, not {value!r}")
 
 
-def _count(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
-        return value
-    raise ValueError(f"must be a whole number from 1 to {_MOST:,}, not {value!r}")
-
-
-def _tries(value: Any) -> int:
-    if _count(value) <= policy.MOST_FAILURES:
-        return int(value)
-    raise ValueError(f"must be at most {policy.MOST_FAILURES} (NIST SP 800-63B-4, 3.2.2), not {value!r}")
-
-
-def _number(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    raise ValueError(f"must be a whole number above 0, not {value!r}")
-
-
 def _notices(value: Any) -> frozenset[str]:
     if isinstance(value, bool):
         return frozenset(NOTICES if value else ())
@@ -219,26 +182,20 @@ def _notices(value: Any) -> frozenset[str]:
     raise ValueError(f"must be True, False, or a list of {', '.join(NOTICES)}, not {value!r}")
 
 
-def _switch(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError(f"must be True or False, not {value!r}")
-
-
 def _near_cache(value: Any) -> near_options.NearCache | None:
-    return near_options.read(value, _duration)
+    return near_options.read(value, values.duration)
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "STORE": _store,
     "TIMEOUT_PRESET": _one_of(*sorted(policy.PRESETS)),
-    "IDLE_TIMEOUT": _duration,
-    "ABSOLUTE_TIMEOUT": _duration,
-    "TOUCH_INTERVAL": _duration,
-    "REAUTHENTICATE_AFTER": _duration,
-    "ROTATE_AFTER": _duration,
-    "ROTATE_OVERLAP": _duration,
-    "MAX_SESSIONS": _number,
+    "IDLE_TIMEOUT": values.duration,
+    "ABSOLUTE_TIMEOUT": values.duration,
+    "TOUCH_INTERVAL": values.duration,
+    "REAUTHENTICATE_AFTER": values.duration,
+    "ROTATE_AFTER": values.duration,
+    "ROTATE_OVERLAP": values.duration,
+    "MAX_SESSIONS": values.number,
     "NEAR_CACHE": _near_cache,
     "MAX_SESSIONS_ACTION": _one_of(END_OLDEST, REFUSE),
     "ON_ADDRESS_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
@@ -246,15 +203,15 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
     "SECOND_FACTOR": _path,
-    "LOCKOUT": _switch,
-    "LOCKOUT_TRIES": _tries,
-    "LOCKOUT_DELAY": _duration,
-    "LOCKOUT_LONGEST_DELAY": _duration,
-    "SOURCE_TRIES": _count,
+    "LOCKOUT": values.switch,
+    "LOCKOUT_TRIES": values.tries,
+    "LOCKOUT_DELAY": values.duration,
+    "LOCKOUT_LONGEST_DELAY": values.duration,
+    "SOURCE_TRIES": values.count,
     "NOTICES": _notices,
-    "AUDIT": _switch,
-    "AUDIT_RETENTION": _duration,
-    "AUDIT_MINIMISE_AFTER": _duration,
+    "AUDIT": values.switch,
+    "AUDIT_RETENTION": values.duration,
+    "AUDIT_MINIMISE_AFTER": values.duration,
 }
 
 
