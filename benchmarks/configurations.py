@@ -54,6 +54,7 @@ FLOOR = "floor"
 STOCK = "stock-db"
 OURS = "ours"
 OURS_ENGINE_ONLY = "ours-engine"
+NEAR = "ours-near"
 
 CONFIGURATIONS = (
     Configuration(FLOOR, "no authentication (the floor)", "", "none", ()),
@@ -95,6 +96,14 @@ CONFIGURATIONS = (
         middleware=OUR_MIDDLEWARE,
         settings={"SESSION_ENGINE": "sessionkeeper.engine"},
         options={"server_side_binding": True, "prepare_threshold": 5},
+        needs="postgresql",
+    ),
+    Configuration(
+        NEAR,
+        "sessionkeeper, near cache",
+        "sessionkeeper.api.SessionAuthentication",
+        middleware=OUR_MIDDLEWARE,
+        settings={"SESSION_ENGINE": "sessionkeeper.engine", "SESSIONKEEPER": {"NEAR_CACHE": True}},
         needs="postgresql",
     ),
 )

@@ -29,11 +29,15 @@ class Site:
 
         from benchmarks import credentials
         from benchmarks.configurations import BY_NAME
+        from sessionkeeper.stores import near_cache
 
         self.configuration = BY_NAME[configuration]
         self.handler = WSGIHandler()
         self.credential = credentials.BY_NAME[self.configuration.credential]()
         self.environ = environ("/whoami/", self.credential)
+        near = near_cache()
+        while near is not None and not near.is_on():
+            time.sleep(0.01)
 
     def get(self, template: dict[str, Any]) -> tuple[str, bytes]:
         """Make one request; return status and body."""

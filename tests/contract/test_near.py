@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 import warnings
 from datetime import timedelta
 
@@ -331,3 +332,33 @@ def test_a_child_of_a_fork_takes_nothing_over(sides, key):
             os._exit(0 if len(entries) == 0 and entries._lock.acquire(timeout=1) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert remembered(sides, key)
+
+
+def test_threads_that_fill_and_drop_leave_the_books_in_order(sides, key, user):
+    entries = sides.here.entries
+    record = sides.here.recall(keys.parse(key).id).found.record
+    kept = next(iter(entries._entries.values()))[0]
+    problems = []
+
+    def work(seed):
+        try:
+            for number in range(300):
+                session_id = (number * seed) % 20
+                mine = kept._replace(record=record._replace(id=session_id, user_id=session_id % 3))
+                entries.fill(entries.begin(1, 0), mine, 1)
+                entries.get((session_id + 1) % 20, 1, 0)
+                entries.drop([f"s:{(session_id + 2) % 20}", f"u:{number % 7}"])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test must know
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 3, 7, 11)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    held = {session_id for ids in entries._ids_of.values() for session_id in ids}
+    assert problems == []
+    assert held == set(entries._entries)
+    assert entries.bytes == sum(size for _, size in entries._entries.values())
+    entries.drop(["*"])
+    assert (len(entries), entries.bytes, entries._ids_of) == (0, 0, {})

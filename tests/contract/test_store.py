@@ -14,6 +14,7 @@ from sessionkeeper.models import Session
 from sessionkeeper.record import UNASKED, Changes, NewSession, SessionRecord, UserLimit
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
+from sessionkeeper.stores.notify import PostgresChannel
 from tests.stores import Clock, insert, is_postgresql, near
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
@@ -22,10 +23,15 @@ STORES = {
     "database": DatabaseStore,
     "near-memory": lambda **settings: near(MemoryStore(**settings)),
     "near-database": lambda **settings: near(DatabaseStore(**settings)),
+    "near-postgres": lambda **settings: near(DatabaseStore(**settings), PostgresChannel("default")),
 }
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.postgres if name == "near-postgres" else ()) for name in STORES
+    ]
+)
 def kind(request):
     """A kind of store."""
     return STORES[request.param]

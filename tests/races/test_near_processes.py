@@ -32,7 +32,7 @@ def near_cache(settings, **options):
     stores._open_near.cache_clear()
     made = stores.near_cache()
     try:
-        until(made._channel.is_trusted)
+        until(made.is_on)
         yield made
     finally:
         made.close()
@@ -101,9 +101,9 @@ def test_what_is_ended_is_told_with_the_commit_and_not_before(near, user):
     with transaction.atomic():
         assert near.revoke(keys.parse(key).id)
         proven_at = near._channel._proven_at
-        until(lambda: near._channel.is_trusted() and near._channel._proven_at > proven_at)
+        until(lambda: near.is_on() and near._channel._proven_at > proven_at)
         assert heard_of == []
-    until(lambda: near._channel.is_trusted() and heard_of == [f"s:{keys.parse(key).id}"])
+    until(lambda: near.is_on() and heard_of == [f"s:{keys.parse(key).id}"])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_every_end_and_change_is_told_in_the_statement_that_makes_it(near, user,
     near._channel.subscribe(heard_of.append)
     with CaptureQueriesContext(connection) as captured:
         change(key, user)
-    until(lambda: near._channel.is_trusted() and f"s:{keys.parse(key).id}" in heard_of)
+    until(lambda: near.is_on() and f"s:{keys.parse(key).id}" in heard_of)
     told = [query["sql"] for query in captured if "pg_notify" in query["sql"]]
     assert told
     assert all(sql.split()[0] in {"UPDATE", "DELETE"} for sql in told)
@@ -141,9 +141,9 @@ def test_a_user_who_is_saved_or_deleted_is_told(near, user):
     near._channel.subscribe(heard_of.append)
     pk = user.pk
     user.save()
-    until(lambda: near._channel.is_trusted() and heard_of == [f"u:{pk}"])
+    until(lambda: near.is_on() and heard_of == [f"u:{pk}"])
     user.delete()
-    until(lambda: near._channel.is_trusted() and heard_of == [f"u:{pk}"] * 2)
+    until(lambda: near.is_on() and heard_of == [f"u:{pk}"] * 2)
 
 
 def test_other_data_is_written_without_a_word(near, user):
@@ -165,10 +165,10 @@ def test_a_cut_channel_is_believed_no_more_said_once_and_comes_back(near, user, 
     assert remembered(near, key)
     with caplog.at_level(logging.WARNING, "sessionkeeper.near"):
         terminate(backend(near))
-        until(lambda: not near._channel.is_trusted())
+        until(lambda: not near.is_on())
         Session.objects.all().delete()  # nobody tells
         assert ask(key).is_anonymous
-        until(near._channel.is_trusted)
+        until(near.is_on)
         until(lambda: len(caplog.records) == 2)
     assert "its channel is cut" in caplog.messages[0]
     assert "works" in caplog.messages[1]
@@ -188,11 +188,29 @@ def test_a_channel_that_says_nothing_is_believed_no_more(settings, user):
         assert remembered(near, key)
         held.open.clear()
         assert sessions.revoke(keys.parse(key).id)
-        until(lambda: not near._channel.is_trusted())
+        until(lambda: not near.is_on())
         assert ask(key).is_anonymous
         held.open.set()
-        until(near._channel.is_trusted)
+        until(near.is_on)
         assert ask(key).is_anonymous
+
+
+def test_a_connection_on_which_no_notices_come_through_is_never_believed(settings, user, caplog, monkeypatch):
+    monkeypatch.setattr("psycopg.Connection.notifies", lambda self, **options: iter(()))
+    settings.SESSIONKEEPER = {"NEAR_CACHE": True}
+    stores._open_near.cache_clear()
+    near = stores.near_cache()
+    try:
+        with caplog.at_level(logging.WARNING, "sessionkeeper.near"):
+            key = sign_in(user)
+            ask(key)
+            until(lambda: caplog.records)
+            assert ask(key) == user
+            assert len(near.entries) == 0
+        assert "SESSIONKEEPER['NEAR_CACHE']['CHANNEL']" in caplog.messages[0]
+    finally:
+        near.close()
+        stores._open_near.cache_clear()
 
 
 def test_a_transaction_that_is_rolled_back_is_never_remembered(near, user):
@@ -232,7 +250,7 @@ def test_a_child_of_a_fork_listens_for_itself(near, user):
             code = 1
             try:
                 fresh = not remembered(near, key) and len(near.entries) == 0
-                until(near._channel.is_trusted)
+                until(near.is_on)
                 code = 0 if fresh and backend(near) != listening else 2
             finally:
                 os._exit(code)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +44,28 @@ def test_costs_are_differences_within_a_round_and_shares_are_of_stock():
 def test_a_table_has_columns_of_one_width():
     lines = list(report.table(("name", "µs"), [("one", "1"), ("another", "1000")]))
     assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.postgres
+def test_revocation_is_timed_between_two_processes(tmp_path):
+    """In a process of its own, because it sets Django up for itself."""
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.revocation",
+            "--trials",
+            "1",
+            "--cuts",
+            "0",
+            "--out",
+            tmp_path / "x.json",
+        ],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    measured = json.loads((tmp_path / "x.json").read_text())["ms"]
+    assert measured.keys() == {"idle", "busy", "busy threads"}
+    assert all(name in said for name in measured)

@@ -97,11 +97,15 @@ class NearStore:
         """What this process's near cache has done; read it for a metric."""
         return self.entries.counters
 
+    def is_on(self) -> bool:
+        """Whether it may answer now: its channel works. False for a moment after the process started."""
+        return self._channel.is_trusted()
+
     # Reading
 
     def recall(self, session_id: int) -> Recalled | None:
         """Return what is remembered of a session, asking nobody; None: ask the store."""
-        if not self._channel.is_trusted():
+        if not self.is_on():
             self.counters.distrusted += 1
             return None
         clock = self._clock()
