@@ -32,4 +32,7 @@ SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_NAME = "__Host-csrftoken"
 CSRF_COOKIE_SECURE = True
 
+# The key of somebody who is signed in changes every hour, so that a stolen cookie shows.
+SESSIONKEEPER = {**SESSIONKEEPER, "ROTATE_AFTER": 3600}  # noqa: F405
+
 STATIC_ROOT = os.environ.get("DJANGO_STATIC_ROOT", str(BASE_DIR / "static"))  # noqa: F405

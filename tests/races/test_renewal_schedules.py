@@ -146,6 +146,8 @@ def worlds(monkeypatch):
     return make
 
 
+@pytest.mark.rule("R42")
+@pytest.mark.rule("L12")
 def test_no_schedule_of_one_browser_signs_it_out_or_loses_what_it_wrote(worlds):
     renewed = 0
     for seed, world in worlds(SCHEDULES):
@@ -157,6 +159,7 @@ def test_no_schedule_of_one_browser_signs_it_out_or_loses_what_it_wrote(worlds):
     assert renewed > SCHEDULES / 2
 
 
+@pytest.mark.rule("R47")
 def test_no_schedule_with_a_new_secret_key_in_it_signs_the_browser_out(worlds):
     for seed, world in worlds(500):
         world.visit(world.browser, 3)
@@ -165,6 +168,7 @@ def test_no_schedule_with_a_new_secret_key_in_it_signs_the_browser_out(worlds):
         assert set(world.browser.verdicts) == {Verdict.LIVE}, f"schedule {seed}"
 
 
+@pytest.mark.rule("R42")
 def test_a_thief_who_renews_twice_is_found_when_the_owner_returns(worlds):
     for seed, world in worlds(1000):
         world.visit(world.browser, 2)

@@ -94,6 +94,7 @@ def test_a_key_that_is_old_is_renewed_and_the_session_stays(browser, user, view)
     assert key_of(browser) == new
 
 
+@pytest.mark.rule("L12")
 def test_requests_side_by_side_and_again_are_given_the_same_key(browser):
     old = key_of(browser)
     assert len({ask(old).cookies["sessionid"].value for _ in range(3)}) == 1
@@ -118,6 +119,7 @@ def test_the_old_key_is_good_for_a_minute_after_the_new_one_was_seen_but_brings_
     assert (response.text, "sessionid" in response.cookies) == (str(user.pk), False)
 
 
+@pytest.mark.rule("R42")
 def test_an_old_key_that_comes_back_ends_the_session_and_is_recorded(browser, user):
     old = key_of(browser)
     browser.get("/me/")
