@@ -1,4 +1,4 @@
-"""Renewal of the key in Chromium: tabs and bursts stay signed in, a copy of an old cookie ends the session."""
+"""Renewal of the key in Chromium: tabs and bursts stay signed in, an old cookie ends the session."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ def site(chromium, tmp_path_factory):
 
 
 @pytest.mark.rule("R42")
-@pytest.mark.rule("L12")
 def test_two_tabs_in_bursts_stay_signed_in_and_an_old_cookie_ends_the_session(site, chromium, context, page):
     log_in(page)
     tab = context.new_page()

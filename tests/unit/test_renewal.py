@@ -94,7 +94,6 @@ def test_a_key_that_is_old_is_renewed_and_the_session_stays(browser, user, view)
     assert key_of(browser) == new
 
 
-@pytest.mark.rule("L12")
 def test_requests_side_by_side_and_again_are_given_the_same_key(browser):
     old = key_of(browser)
     assert len({ask(old).cookies["sessionid"].value for _ in range(3)}) == 1
