@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/notes/", include("notes.urls")),
     path("api/auth/", include("sessionkeeper.api.urls")),
     path("api/", include("demo.other_tokens")),
+    path("auth/", include("sessionkeeper.pages.urls")),  # devices, password change and reset, as pages
     path("api-auth/", include("rest_framework.urls")),  # login and logout of the browsable API
     path("admin/", admin.site.urls),
 ]

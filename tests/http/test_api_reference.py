@@ -13,6 +13,7 @@ from sessionkeeper import csrf, keys, problems
 from sessionkeeper.api import parsers, serializers, throttling, tokens, urls
 from sessionkeeper.api.problems import BODY_LIMIT, INVALID, PROBLEMS
 from sessionkeeper.middleware import PASSIVE_HEADER
+from sessionkeeper.user_agents import device
 from tests.conftest import PASSWORD
 from tests.http.conftest import TokenApi
 
@@ -63,7 +64,7 @@ def test_the_example_of_a_session_has_the_members_of_one(signed_in):
     example = next(example for example in EXAMPLES if "session" in example)
     assert set(example["user"]) == set(real["user"])
     assert list(example["session"]) == list(real["session"])
-    assert example["session"]["device"] == serializers.device(example["session"]["user_agent"])
+    assert example["session"]["device"] == device(example["session"]["user_agent"])
     table = TEXT.partition("| member of `session` |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE)))) == set(
         real["session"]

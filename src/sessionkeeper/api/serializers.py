@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from rest_framework import serializers
@@ -13,6 +12,7 @@ from rest_framework.utils import html
 
 from sessionkeeper import keys, policy
 from sessionkeeper.record import SessionRecord
+from sessionkeeper.user_agents import device
 
 
 class Text(serializers.CharField):
@@ -83,16 +83,3 @@ def session_json(record: SessionRecord, *, current_id: int | None) -> dict[str, 
 def _utc(moment: datetime | None) -> str | None:
     """Return a time as RFC 3339 in UTC."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-@lru_cache(maxsize=256)
-def device(user_agent: str) -> str | None:
-    """Return browser and system in words ("Firefox on Linux"), if ``ua-parser`` is there and knows them."""
-    try:
-        import ua_parser
-    except ImportError:
-        return None
-    found = ua_parser.parse(user_agent)
-    browser = found.user_agent.family if found.user_agent else None
-    system = found.os.family if found.os else None
-    return " on ".join(name for name in (browser, system) if name) or None

@@ -1,0 +1,92 @@
+"""The forms, with the hints that password managers read."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from sessionkeeper.passwords import LONGEST_PASSWORD
+
+
+def _password(label: Any, autocomplete: str, *, focus: bool = False) -> forms.CharField:
+    attributes = {"autocomplete": autocomplete, **({"autofocus": True} if focus else {})}
+    return forms.CharField(
+        label=label,
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=forms.PasswordInput(attrs=attributes),
+    )
+
+
+class LoginForm(forms.Form):
+    """Name, password, and whether to stay signed in."""
+
+    username = forms.CharField(
+        max_length=254,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "username",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "autofocus": True,
+            }
+        ),
+    )
+    password = _password(_("Password"), "current-password")
+    remember = forms.BooleanField(label=_("Stay signed in on this device"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        model: Any = get_user_model()
+        self.fields["username"].label = capfirst(model._meta.get_field(model.USERNAME_FIELD).verbose_name)
+
+    def clean_username(self) -> str:
+        """Return the name in the form in which Django stores names."""
+        return unicodedata.normalize("NFKC", self.cleaned_data["username"])
+
+
+class ReauthenticateForm(forms.Form):
+    """The password, again."""
+
+    password = _password(_("Password"), "current-password", focus=True)
+
+
+class _NewPassword(forms.Form):
+    """A new password, typed twice."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse two different ones."""
+        given = super().clean() or {}
+        if {"new_password", "again"} <= given.keys() and given["new_password"] != given["again"]:
+            self.add_error("again", _("The two new passwords are not the same."))
+        return given
+
+
+class ChangeForm(_NewPassword):
+    """The password as it is, and the new one."""
+
+    current_password = _password(_("Current password"), "current-password", focus=True)
+    new_password = _password(_("New password"), "new-password")
+    again = _password(_("New password, again"), "new-password")
+
+
+class ResetForm(forms.Form):
+    """The address that the mail goes to."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
+    )
+
+
+class ConfirmForm(_NewPassword):
+    """The new password."""
+
+    new_password = _password(_("New password"), "new-password", focus=True)
+    again = _password(_("New password, again"), "new-password")

@@ -1,0 +1,92 @@
+"""The devices that somebody is signed in on: see them, end them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from sessionkeeper import flows, keys, policy, sessions
+from sessionkeeper.errors import NoSuchSession
+from sessionkeeper.pages.base import DONE, Page, route, signed_out
+from sessionkeeper.record import BEARER, SessionRecord
+from sessionkeeper.user_agents import device
+
+_ENDED = f"?{DONE}=ended"
+
+
+class Device(NamedTuple):
+    """A session, as the page shows it."""
+
+    id: str
+    name: str | None
+    label: str
+    is_current: bool
+    is_program: bool
+    address: str | None
+    since: Any
+    last_seen: Any
+    until: Any
+
+
+class SessionsPage(Page):
+    """All live sessions of the user, this one first."""
+
+    template = "sessions"
+    signed_in = True
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show them."""
+        current = _current_id(request)
+        records = sorted(sessions.list_for(request.user), key=lambda one: (one.id != current, -one.id))
+        return self.show(request, devices=[_device(record, current) for record in records])
+
+
+class EndOne(Page):
+    """One of them."""
+
+    signed_in = True
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
+        """End it. One that is not there any more is ended already."""
+        number = keys.parse_id(session_id)
+        is_this = number is not None and number == _current_id(request)
+        if number is not None:
+            with suppress(NoSuchSession):
+                flows.revoke(request, number)
+        return signed_out() if is_this else redirect(route("sessions") + _ENDED)
+
+
+class EndOthers(Page):
+    """All but this one."""
+
+    signed_in = True
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """End them."""
+        flows.revoke_others(request)
+        return redirect(route("sessions") + _ENDED)
+
+
+def _device(record: SessionRecord, current: int | None) -> Device:
+    ends = [record.expires_at, policy.idle_end(record.last_seen_at, record.idle_seconds)]
+    return Device(
+        id=keys.encode_id(record.id),
+        name=device(record.user_agent),
+        label=record.label,
+        is_current=record.id == current,
+        is_program=record.transport == BEARER,
+        address=record.ip_address,
+        since=record.authenticated_at or record.created_at,
+        last_seen=record.last_seen_at,
+        until=min(end for end in ends if end is not None),
+    )
+
+
+def _current_id(request: Any) -> int | None:
+    key = request.session.handle.key
+    return None if key is None else key.id
