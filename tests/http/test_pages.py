@@ -15,7 +15,8 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessionkeeper import keys, passwords
+from sessionkeeper import keys
+from sessionkeeper import mail as our_mail
 from sessionkeeper.models import Session
 from tests.conftest import PASSWORD
 from tests.http.conftest import TokenApi
@@ -308,7 +309,7 @@ def test_the_proof_for_a_change_is_asked_before_anything_is_typed(signed_in):
 def test_a_reset_by_mail_sets_the_password(visitor, signed_in, alice):
     answer = visitor.submit("/auth/password/reset/", email=alice.email)
     assert answer["Location"] == "/auth/password/reset/sent/"
-    passwords.wait_for_mail()
+    our_mail.wait()
     link = re.search(r"http://testserver(\S+)", mail.outbox[0].body)[1]
     other = Visitor()
     assert other.submit(link, new_password=NEW, again=NEW)["Location"] == "/auth/password/reset/done/"
@@ -324,7 +325,7 @@ def test_a_reset_does_not_tell_whether_somebody_has_the_address(visitor, alice):
     answers = [
         visitor.submit("/auth/password/reset/", email=one) for one in (alice.email, "nobody@example.org")
     ]
-    passwords.wait_for_mail()
+    our_mail.wait()
     assert len({(answer.status_code, answer["Location"]) for answer in answers}) == 1
     assert len(mail.outbox) == 1
 
