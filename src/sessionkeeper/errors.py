@@ -25,6 +25,10 @@ class TooManySessions(SessionKeeperError):
     """The user has as many sessions as the site allows; nobody was signed in."""
 
 
+class SessionTooLarge(SessionKeeperError):
+    """A session in which nobody signed in would hold more than strangers may store; nothing was written."""
+
+
 class NoTransport(SessionKeeperError):
     """A session cannot begin in a request with a bearer token: its key would reach nobody."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
-from sessionkeeper import audit, concurrency, conf, current, keys, policy, renewal, sessions
+from sessionkeeper import audit, concurrency, conf, current, keys, policy, renewal, sessions, size
 from sessionkeeper.errors import IdTaken, SessionGone, StoreUnavailable
 from sessionkeeper.facts import Client
 from sessionkeeper.record import BEARER, COOKIE, Changes, Found, NewSession, Verdict
@@ -99,14 +99,14 @@ class Handle:
     def changes(self, data: dict[str, Any]) -> bool:
         """Whether a save of ``data`` would write more than the time of use."""
         unwritten = self.key is not None and not self.stored
-        if self.signing_in or self.revoked or self._base is None or unwritten:
+        if self.signing_in or self.revoked or unwritten:
             return True
-        return not sessions.is_nothing(sessions.changes(self._base, data))
+        return self._base is None or not sessions.is_nothing(sessions.changes(self._base, data))
 
     def insert(self, data: dict[str, Any]) -> None:
         """Store a new session with this data; on a collision of ids under yet another key."""
         key = self.key if self.key is not None and not self.stored else keys.mint()
-        text, user_id = codec.encode(data), sessions.user_of(data)
+        text, user_id = size.encode_bounded(data), sessions.user_of(data)
         limits = sessions.limits(data.get(sessions.EXPIRY_KEY), signed_in=SESSION_KEY in data)
         while True:
             new = NewSession(
@@ -145,7 +145,8 @@ class Handle:
         key = key or self.key
         if key is None:
             raise SessionGone
-        change, user_id, rotated = sessions.changes(self._base, data), sessions.user_of(data), False
+        text, user_id, rotated = size.encode_bounded(data), sessions.user_of(data), False
+        change = sessions.changes(self._base, data)
         moved = self.stored and user_id != self._user_id
         if moved:  # somebody signed in or out, however the data came there
             if not self.rotated and self.transport == COOKIE:
@@ -158,12 +159,11 @@ class Handle:
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         if moved or whole:
             change = change._replace(limit=concurrency.limit_for(user_id, self.transport))
-        ended = get_store().merge(key.id, key.secret_hash, change, self._seen())
-        concurrency.note_ended(ended, user_id)
+        concurrency.note_ended(get_store().merge(key.id, key.secret_hash, change, self._seen()), user_id)
         self.proved = self.proved or self.signing_in
         signed_in, self.signing_in = self.signing_in, False
         self.key, self.stored = key, True
-        self._base, self._user_id = codec.encode(data), user_id
+        self._base, self._user_id = text, user_id
         if user_id is not None and (signed_in or self._unrecorded_rotation):
             self._record(self.proof if signed_in else audit.Kind.ROTATED)
         self._unrecorded_rotation = False

@@ -12,6 +12,8 @@ from sessionkeeper.record import SessionRecord, UserLimit
 DEFAULT_ABSOLUTE: Final = timedelta(days=30)
 #: Longest life of a session in which nobody signed in.
 ANONYMOUS_ABSOLUTE: Final = timedelta(days=14)
+#: Largest session, as JSON text, in which nobody signed in: what strangers may store.
+ANONYMOUS_LARGEST: Final = 64 * 1024
 LONGEST_TOUCH_INTERVAL: Final = timedelta(minutes=5)
 REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
 #: How long a secret is taken after the next one was first seen: requests may still be on their way.

@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.core.exceptions import SuspiciousOperation
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessionkeeper import keys
+from sessionkeeper import keys, policy
 from sessionkeeper.answering import SessionGoneError, StaleSessionError
 from sessionkeeper.engine import SessionStore
+from sessionkeeper.errors import SessionTooLarge
 from sessionkeeper.models import Session
 from sessionkeeper.stores import get_store
 from tests.stores import insert
@@ -644,3 +646,24 @@ def test_what_is_no_users_key_is_kept_as_data_and_nobody_is_signed_in(do, value)
     do(later, "set", "_auth_user_id", value)
     do(later, "save")
     assert row(later).data["a"] == 1
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_strangers_may_store_so_much_and_no_more(stored):
+    session = SessionStore()
+    if stored:
+        session["a"] = 1
+        session.save()
+    session["b"] = "x" * policy.ANONYMOUS_LARGEST
+    with pytest.raises(SuspiciousOperation, match="at most 65536 characters") as caught:
+        session.save()
+    assert isinstance(caught.value, SessionTooLarge)
+    assert [row.data for row in Session.objects.all()] == ([{"a": 1}] if stored else [])
+
+
+def test_who_is_signed_in_may_store_more(make_user):
+    session = SessionStore()
+    session["_auth_user_id"] = str(make_user().pk)
+    session["b"] = "x" * policy.ANONYMOUS_LARGEST
+    session.save()
+    assert len(SessionStore(session.session_key)["b"]) == policy.ANONYMOUS_LARGEST
