@@ -1,13 +1,13 @@
 # The project's commands. Only `sh`, `make` and a Python 3.11 or newer are needed.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check bench matrix lock docs clean
+.PHONY: help env demo test check bench bench-timing matrix lock docs clean
 
 PORT ?= 8000
 RUN = .venv/bin/python -m
 export PORT ARGS STAGES
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 env: ## make .venv from the lock (the other commands do it when needed)
 	@python=$$(sh tools/find_python.sh) && "$$python" -m tools.environment
@@ -23,6 +23,9 @@ check: env ## format, lint, types, layers, migrations, docs, sizes, metadata
 
 bench: env ## measure the cost of a request, write benchmarks/out/*.json
 	@$(RUN) benchmarks $(ARGS)
+
+bench-timing: env ## measure whether the time of a refused sign-in tells why (ARGS="--tries 2000")
+	@$(RUN) benchmarks.timing $(ARGS)
 
 matrix: env ## run the tests on every Python and Django that is supported and installed
 	@$(RUN) tools.matrix

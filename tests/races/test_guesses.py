@@ -24,6 +24,7 @@ def shared(any_database, tmp_path):
         yield f"sqlite:///{tmp_path / 'guesses.sqlite3'}", alias
 
 
+@pytest.mark.rule("R32")
 def test_of_fifty_guesses_at_once_five_are_looked_at_and_five_are_counted(shared):
     url, alias = shared
     with ExitStack() as stack:

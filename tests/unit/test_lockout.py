@@ -143,6 +143,7 @@ def lock(name, number=TRIES, address="203.0.113.9"):
 
 
 @pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+@pytest.mark.rule("R32")
 def test_after_five_failures_the_sixth_try_is_not_looked_at(make_user, door):
     user = make_user(is_staff=True)
     for _ in range(TRIES):
@@ -171,6 +172,7 @@ def test_async_views_count_too(make_user):
     assert is_refused(async_to_sync(client.post)("/async/", given))
 
 
+@pytest.mark.rule("R34")
 def test_a_name_that_nobody_has_is_refused_like_one_that_somebody_has(make_user):
     somebody = make_user().get_username()
     answers = []
@@ -231,6 +233,7 @@ def test_each_further_failure_doubles_the_wait_up_to_an_hour(make_user, clock):
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
+@pytest.mark.rule("R32")
 def test_after_a_hundred_failures_in_a_row_only_somebody_who_lifts_it_helps(make_user, clock, settings):
     settings.SESSIONKEEPER = {"SOURCE_TRIES": 10_000}
     name = make_user().get_username()
@@ -265,6 +268,7 @@ def test_basic_requests_that_go_well_cost_no_try(make_user):
 @pytest.mark.parametrize(
     "spelling", [str.upper, str.title, lambda name: f" {name}", lambda name: f"{name}\u200b"]
 )
+@pytest.mark.rule("R36")
 def test_another_spelling_of_the_name_is_the_same_account(make_user, spelling):
     name = make_user().get_username()
     lock(name)
@@ -293,6 +297,7 @@ def test_a_spelling_is_normal_at_once(name):
         ("\u212aate", "kate"),  # the sign for kelvin
     ],
 )
+@pytest.mark.rule("R36")
 def test_lookalikes_that_a_database_may_take_for_the_same_are_one(one, two):
     assert accounts.normal(one) == accounts.normal(two)
 
@@ -303,11 +308,13 @@ def test_lookalikes_that_a_database_may_take_for_the_same_are_one(one, two):
 @example(name="x", password="a\0b")
 @example(name="x" * 100_000, password="y" * 100_000)
 @given(name=st.text(), password=st.text())
+@pytest.mark.rule("R05")
 def test_no_name_and_no_password_is_a_server_error_at_any_door(door, name, password):
     name, password = (text.encode("utf-8", "replace").decode() for text in (name, password))
     assert door(browser(), name, password).status_code < 500
 
 
+@pytest.mark.rule("R37")
 def test_a_password_that_is_too_long_is_never_hashed(make_user, monkeypatch):
     user = make_user()
     monkeypatch.setattr(type(user), "check_password", lambda *args: pytest.fail("hashed"))
@@ -319,6 +326,7 @@ def test_a_password_that_is_too_long_is_never_hashed(make_user, monkeypatch):
 # Strangers
 
 
+@pytest.mark.rule("R33")
 def test_a_stranger_locks_nobody_out_of_a_live_session(make_user):
     user, here = make_user(), browser()
     api(here, user.get_username(), PASSWORD)
@@ -328,6 +336,7 @@ def test_a_stranger_locks_nobody_out_of_a_live_session(make_user):
     assert again.status_code == 200
 
 
+@pytest.mark.rule("R33")
 def test_a_stranger_locks_nobody_out_of_a_known_device(make_user):
     user, here = make_user(), browser()
     api(here, user.get_username(), PASSWORD)
@@ -390,6 +399,7 @@ def test_guesses_in_a_stolen_session_are_counted_for_it(make_user):
 # Sources
 
 
+@pytest.mark.rule("R33")
 def test_spraying_from_one_network_is_limited_whoever_is_named(make_user, settings):
     settings.SESSIONKEEPER = {"SOURCE_TRIES": 10}
     for number in range(10):
