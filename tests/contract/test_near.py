@@ -362,3 +362,18 @@ def test_threads_that_fill_and_drop_leave_the_books_in_order(sides, key, user):
     assert entries.bytes == sum(size for _, size in entries._entries.values())
     entries.drop(["*"])
     assert (len(entries), entries.bytes, entries._ids_of) == (0, 0, {})
+
+
+def test_a_renewal_is_heard_of(sides, key):
+    with sides.on(sides.there):
+        old, new = keys.parse(key), keys.renew(keys.parse(key))
+        assert sides.there.renew(old.id, old.secret_hash, new.secret_hash)
+    assert not remembered(sides, key)
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_a_session_that_ended_to_make_room_is_refused_on_both(sides, key, user, settings, side):
+    settings.SESSIONKEEPER = {"MAX_SESSIONS": 1}
+    with sides.on(getattr(sides, side)):
+        sign_in(user)
+    assert [sides.ask(key, one)[0].is_anonymous for one in (sides.here, sides.there)] == [True, True]

@@ -136,6 +136,15 @@ def sign_out(key):
     session.save()
 
 
+def test_a_transaction_sees_what_it_ended_itself_before_its_commit(near, user):
+    key = sign_in(user)
+    ask(key)
+    assert remembered(near, key)
+    with transaction.atomic():
+        near.revoke(keys.parse(key).id)
+        assert ask(key).is_anonymous
+
+
 def test_a_user_who_is_saved_or_deleted_is_told(near, user):
     heard_of = []
     near._channel.subscribe(heard_of.append)
@@ -187,8 +196,11 @@ def test_a_channel_that_says_nothing_is_believed_no_more(settings, user):
         ask(key)
         assert remembered(near, key)
         held.open.clear()
-        assert sessions.revoke(keys.parse(key).id)
+        Session.objects.all().delete()  # as another process does it, which tells
+        near._channel.publish(f"s:{keys.parse(key).id}")
         until(lambda: not near.is_on())
+        assert near._channel.epoch == 1  # before the connection is given up
+        assert len(near.entries) == 1
         assert ask(key).is_anonymous
         held.open.set()
         until(near.is_on)

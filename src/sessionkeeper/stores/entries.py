@@ -15,7 +15,7 @@ from sessionkeeper.record import SessionRecord
 from sessionkeeper.stores.snapshot import Snapshot
 
 #: What an entry takes besides its texts and the user's columns, in bytes, about: objects, dicts, an index.
-OVERHEAD = 2_000
+OVERHEAD = 2_500
 #: The message that is about everything.
 ALL = "*"
 _LONGEST_NAME = 200
