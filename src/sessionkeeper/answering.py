@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from django.contrib.sessions.backends.base import UpdateError
@@ -26,17 +24,25 @@ class TooManySessionsError(TooManySessions, UpdateError):
     """The user has as many sessions as the site allows; nothing was written."""
 
 
-@contextmanager
-def answering(session: SessionStore) -> Iterator[None]:
+class answering:  # noqa: N801 - a context manager, which every request enters: a generator would cost more
     """Remember an outage, and raise what Django expects of an engine."""
-    try:
-        yield
-    except StoreUnavailable as error:
-        session.outage = error
-        raise
-    except SessionGone as error:
-        raise SessionGoneError from error
-    except StaleSession as error:
-        raise StaleSessionError from error
-    except TooManySessions as error:
-        raise TooManySessionsError from error
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: SessionStore) -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Translate what ended the block."""
+        match error:
+            case StoreUnavailable():
+                self._session.outage = error
+            case SessionGone():
+                raise SessionGoneError from error
+            case StaleSession():
+                raise StaleSessionError from error
+            case TooManySessions():
+                raise TooManySessionsError from error

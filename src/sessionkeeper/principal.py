@@ -22,6 +22,7 @@ from django.utils.crypto import salted_hmac
 from sessionkeeper import audit, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.record import UNASKED
+from sessionkeeper.stores import near_cache
 
 _MISSING = object()
 
@@ -81,11 +82,9 @@ async def aget_user(request: Any) -> Any:
 
 def _recalled_user(session: SessionStore) -> Any:
     """Return the user whom the near cache lets in, or None: whatever else it may be, the store has to say."""
-    if hasattr(session, "_session_cache"):
+    if near_cache() is None or session.rivals or hasattr(session, "_session_cache"):
         return None
     handle = session.handle
-    if session.rivals:
-        return None
     resolved = sessions.recall(session.session_key, transport=handle.transport)
     if resolved is None or sessions.SCOPES_KEY in resolved.data:
         return None

@@ -65,11 +65,12 @@ def is_first_use(key: keys.Key, record: SessionRecord) -> bool:
 def is_due(key: keys.Key, found: Found) -> bool:
     """Whether the client should be given another key than this one, which opened the session."""
     record = found.record
-    if record.transport != COOKIE or record.user_id is None:
+    after = conf.current().rotate_after
+    if record.transport != COOKIE or record.user_id is None or (after is None and not record.previous_hash):
         return False
     if not is_current(key, record):
         return policy.awaits_first_use(record)
-    return policy.renewal_due(record, found.now, conf.current().rotate_after) and not keeper()
+    return policy.renewal_due(record, found.now, after) and not keeper()
 
 
 def renew(key: keys.Key, found: Found) -> keys.Key | None:

@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper.errors import CorruptPayload
 
+_parse = json.JSONDecoder().decode  # json.loads looks at options first, at each call
 _JSON = "$json"
 _SIGNED = "$signed"
 _SALT = "sessionkeeper.payload"
@@ -48,7 +49,7 @@ def decode(text: str) -> dict[str, Any]:
     """Return what ``encode`` was given. Raise CorruptPayload for anything that it did not write."""
     serializer = _serializer()
     try:
-        data = json.loads(text)
+        data = _parse(text)
         if _JSON in text or _SIGNED in text or serializer is not JSONSerializer:
             data = _unwrap(serializer, data)
     except Exception as error:

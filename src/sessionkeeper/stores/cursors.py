@@ -1,8 +1,9 @@
 """The cursor that the one statement of a request runs on: Django's own, on Django's connection.
 
-To make a cursor takes psycopg longer than to read a row with it, and Django's loader of times is plain
-Python. So on PostgreSQL one cursor is kept for each connection, with a loader that leaves the work to
-``fromisoformat``. Its statements are wrapped, logged and timed as all others are.
+To make a cursor takes psycopg longer than to read a row with it, so one is kept for each connection. Its
+statements are wrapped, logged and timed as all others are. Two things are left out: on PostgreSQL Django's
+loader of times, which is plain Python, and on SQLite its search for placeholders in a statement that stays
+the same.
 """
 
 from __future__ import annotations
@@ -21,39 +22,63 @@ _kept: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
 
 @async_unsafe
 def fetch_one(connection: Any, sql: str, params: list[Any]) -> Any:
-    """Execute a SELECT on one of Django's connections; return its first row, or None.
+    """Execute a SELECT of one row on one of Django's connections; return the row, or None.
 
     Raises:
         django.db.Error: as any cursor of Django's does.
     """
-    if connection.vendor != "postgresql" or "cursor" in vars(connection):  # somebody looks at all cursors
+    if connection.vendor not in _MAKERS or "cursor" in vars(connection):  # somebody looks at all cursors
         with connection.cursor() as wrapped:
             wrapped.execute(sql, params)
-            return _first(connection, wrapped.cursor)
+            return wrapped.fetchone()
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors:
         cursor = _cursor(connection)
     connection._prepare_cursor(cursor).execute(sql, params)  # noqa: SLF001 - what connection.cursor() does
-    return _first(connection, cursor)
-
-
-def _first(connection: Any, cursor: Any) -> Any:
-    # The driver's own fetchone(): Django builds a wrapper around it at each call, which costs more.
+    # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All rows,
+    # because SQLite holds its lock until the last one is read.
     with connection.wrap_database_errors:
-        return cursor.fetchone()
+        rows = cursor.fetchall()
+    return rows[0] if rows else None
 
 
 def _cursor(connection: Any) -> Any:
     made_of = connection.connection, connection.timezone
     kept, cursor = _kept.get(connection, (None, None))
-    if kept != made_of or cursor.closed:
-        cursor = connection.create_cursor()
-        if hasattr(cursor, "adapters") and connection.timezone is UTC:  # psycopg 3
-            loader = cursor.adapters.get_loader(cursor.adapters.types[_TIMESTAMPTZ].oid, 0)
-            cursor.adapters.register_loader(_TIMESTAMPTZ, _quick(loader))
+    if kept != made_of or getattr(cursor, "closed", False):
+        cursor = _MAKERS[connection.vendor](connection)
         _kept[connection] = made_of, cursor
     return cursor
+
+
+def _on_postgresql(connection: Any) -> Any:
+    cursor = connection.create_cursor()
+    if hasattr(cursor, "adapters") and connection.timezone is UTC:  # psycopg 3
+        loader = cursor.adapters.get_loader(cursor.adapters.types[_TIMESTAMPTZ].oid, 0)
+        cursor.adapters.register_loader(_TIMESTAMPTZ, _quick(loader))
+    return cursor
+
+
+def _on_sqlite(connection: Any) -> Any:
+    return connection.connection.cursor(factory=_sqlite_cursor())
+
+
+_MAKERS = {"postgresql": _on_postgresql, "sqlite": _on_sqlite}
+
+
+@lru_cache(maxsize=1)
+def _sqlite_cursor() -> Any:
+    """Return Django's cursor, but for the search for placeholders: once for each statement, not each time."""
+    from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
+
+    class Cursor(SQLiteCursorWrapper):
+        @staticmethod
+        @lru_cache(maxsize=256)
+        def convert_query(query: str, *, param_names: Any = None) -> str:
+            return str(FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%"))
+
+    return Cursor
 
 
 @lru_cache(maxsize=8)

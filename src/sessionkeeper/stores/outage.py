@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from django.db.utils import InterfaceError, OperationalError
 
 from sessionkeeper.errors import StoreUnavailable
@@ -16,15 +13,22 @@ _SQLITE_REFUSALS = ("no such ", "near ", "table ", "unrecognized token")
 _MYSQL_REFUSALS = frozenset({1054, 1153, 1292, 1366, 3140, 3141})
 
 
-@contextmanager
-def outages() -> Iterator[None]:
+class outages:  # noqa: N801 - a context manager, which every request enters: a generator would cost more
     """Make StoreUnavailable of connection, lock and timeout errors. Refusals pass through as they are."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        if _is_refusal(error):
-            raise
-        raise StoreUnavailable("The session store did not answer.") from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Translate what ended the block.
+
+        Raises:
+            StoreUnavailable: it was an outage.
+        """
+        if isinstance(error, OperationalError | InterfaceError) and not _is_refusal(error):
+            raise StoreUnavailable("The session store did not answer.") from error
 
 
 def _is_refusal(error: Exception) -> bool:
