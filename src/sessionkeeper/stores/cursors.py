@@ -11,13 +11,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.utils.asyncio import async_unsafe
 
 _TIMESTAMPTZ = "timestamptz"
-# For each of Django's connections: the driver's connection and the time zone, and the cursor made of them.
-_kept: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
+# Kept with each of Django's connections: the driver's connection, the time zone, and the cursor made of them.
+_KEPT = "_sessionkeeper_cursor"
+_NOTHING = (None, None, None)
 
 
 @async_unsafe
@@ -32,9 +32,9 @@ def fetch_one(connection: Any, sql: str, params: list[Any]) -> Any:
             wrapped.execute(sql, params)
             return wrapped.fetchone()
     connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor = _cursor(connection)
+    if connection.connection is None:
+        connection.ensure_connection()
+    cursor = _cursor(connection)
     connection._prepare_cursor(cursor).execute(sql, params)  # noqa: SLF001 - what connection.cursor() does
     # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All rows,
     # because SQLite holds its lock until the last one is read.
@@ -44,11 +44,15 @@ def fetch_one(connection: Any, sql: str, params: list[Any]) -> Any:
 
 
 def _cursor(connection: Any) -> Any:
-    made_of = connection.connection, connection.timezone
-    kept, cursor = _kept.get(connection, (None, None))
-    if kept != made_of or getattr(cursor, "closed", False):
-        cursor = _MAKERS[connection.vendor](connection)
-        _kept[connection] = made_of, cursor
+    under, zone, cursor = vars(connection).get(_KEPT, _NOTHING)
+    if (
+        under is not connection.connection
+        or zone is not connection.timezone
+        or getattr(cursor, "closed", False)
+    ):
+        with connection.wrap_database_errors:
+            cursor = _MAKERS[connection.vendor](connection)
+        vars(connection)[_KEPT] = connection.connection, connection.timezone, cursor
     return cursor
 
 
