@@ -21,6 +21,7 @@ STEPS: dict[str, list[str | Path]] = {
     "lint": [BIN / "ruff", "check", *PYTHON_FOLDERS],
     "types": [BIN / "mypy"],
     "layers": [BIN / "lint-imports"],
+    "requirements": [sys.executable, "-m", "tools.requirements", "--check"],
     "sizes": [sys.executable, "-m", "tools.sizes"],
     "migrations": [sys.executable, "-m", "django", "makemigrations", "--check", "--dry-run", "sessionkeeper"],
     "docs": [BIN / "zensical", "build", "--strict"],

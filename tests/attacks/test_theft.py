@@ -7,6 +7,7 @@ import json
 import logging
 import re
 
+import django
 import pytest
 from django.core import serializers
 from django.core.management import call_command
@@ -20,6 +21,8 @@ from tests.http.conftest import TRANSPORTS, TokenApi
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.attacks.site")]
 
+#: Django 6 takes addresses, Django 5 pairs.
+ADMINS = ["admin@example.org"] if django.VERSION >= (6, 0) else [("admin", "admin@example.org")]
 #: Whatever in a dump could be a key or a token.
 CANDIDATE = re.compile(r"[A-Za-z0-9_+/=-]{11,}")
 
@@ -90,7 +93,7 @@ def test_no_answer_repeats_the_key_of_the_cookie(signed_in):
     assert held not in json.dumps(signed_in.log_out().headers.__dict__, default=str)
 
 
-@override_settings(DEBUG=False, ADMINS=[("admin", "admin@example.org")])
+@override_settings(DEBUG=False, ADMINS=ADMINS)
 def test_an_error_report_by_mail_holds_no_key(either, mailoutbox):
     either.raise_request_exception = False
     assert either.get("/boom/").status_code == 500

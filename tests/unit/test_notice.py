@@ -139,10 +139,11 @@ def test_who_has_no_address_is_sent_nothing(make_user, after):
     assert after(user.save) == []
 
 
-def test_mail_that_cannot_be_sent_keeps_nobody_from_anything(make_user, after, settings, caplog):
+def test_mail_that_cannot_be_sent_keeps_nobody_from_anything(make_user, after, monkeypatch, caplog):
     user = make_user()
     sign_in(browser(), user)
-    settings.EMAIL_BACKEND = "nowhere.Backend"
+    backend = "django.core.mail.backends.locmem.EmailBackend.send_messages"
+    monkeypatch.setattr(backend, lambda self, messages: 1 / 0)
     there = browser("203.0.113.7")
     assert after(sign_in, there, user) == []
     assert there.get("/auth/session/").status_code == 200
