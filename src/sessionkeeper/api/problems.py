@@ -129,7 +129,11 @@ class BodyTooLarge(exceptions.APIException):
 
     status_code = BODY_TOO_LARGE.status
     default_code = BODY_TOO_LARGE.code
-    default_detail = str(BODY_TOO_LARGE.detail).format(limit=BODY_LIMIT)
+
+    def __init__(self) -> None:
+        super().__init__(
+            str(BODY_TOO_LARGE.detail).format(limit=BODY_LIMIT)
+        )  # in the language of the request
 
 
 class WrongCredentials(exceptions.AuthenticationFailed):
