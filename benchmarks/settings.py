@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import dj_database_url
+import django
 
 from benchmarks.configurations import BY_NAME, COMMON
 
@@ -53,6 +54,13 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+# A login on a new device sends a mail, which goes nowhere.
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+_nowhere = "django.core.mail.backends.dummy.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _nowhere}}
+else:
+    EMAIL_BACKEND = _nowhere
 LOGGING_CONFIG = None
 
 globals().update(_configuration.settings)
