@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
 from django.utils.cache import patch_cache_control
 
 from sessionkeeper import problems
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from sessionkeeper.engine import SessionStore
     from sessionkeeper.errors import StoreUnavailable
 
+#: Where ``sessionkeeper.pages.urls`` asks for the password once more.
+REAUTHENTICATE_ROUTE = "sessionkeeper-pages:reauthenticate"
 #: What a 401 says where a token was refused (RFC 6750, section 3).
 BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 
@@ -36,6 +41,22 @@ def forbid_caching(response: Any) -> None:
 def unavailable(request: Any, error: StoreUnavailable) -> Any:
     """Answer 503 when the store did not."""
     return problems.STORE_UNAVAILABLE.response(request, headers={"Retry-After": str(error.retry_after)})
+
+
+def ask_again(request: Any) -> Any:
+    """Answer a request that needs a fresh proof: a browser is led to the page for it, if there is one.
+
+    Only from a page that it asked for: after a form the page would come back without what was typed.
+    """
+    try:
+        page = reverse(REAUTHENTICATE_ROUTE)
+    except NoReverseMatch:
+        page = None
+    if page is None or request.method != "GET" or not problems.prefers_html(request):
+        return problems.REAUTHENTICATION_REQUIRED.response(request)
+    response = redirect(f"{page}?{urlencode({'next': request.get_full_path()})}")
+    response["Vary"] = "Accept"
+    return response
 
 
 def refuse_both(request: Any) -> Any:

@@ -115,7 +115,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if isinstance(exception, NoTransport):
             return answers.no_session(request)
         if isinstance(exception, ReauthenticationRequired):
-            return problems.REAUTHENTICATION_REQUIRED.response(request)
+            return answers.ask_again(request)
         if isinstance(exception, TooManySessions):
             return answers.too_many_sessions(request, request.session)
         if isinstance(exception, TooManyTries):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib import admin
 from django.http import JsonResponse
 from django.urls import include, path
 
+from sessionkeeper.decorators import require_authentication
 from sessionkeeper.pages.signing import admin_login
 
 
@@ -18,7 +21,13 @@ def home(request):
     return JsonResponse({"user": request.user.get_username()})
 
 
+@require_authentication(within=timedelta(minutes=5))
+def safe(request):
+    return JsonResponse({"opened": True})
+
+
 urlpatterns = [
+    path("safe/", safe),
     path("", home),
     path("auth/", include("sessionkeeper.pages.urls")),
     path("admin/", Admin().urls),

@@ -268,6 +268,25 @@ def test_ending_others_asks_for_the_password_when_the_last_proof_is_old(signed_i
     assert who(other) == ""
 
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.rule("R30")
+def test_a_view_that_asks_for_a_recent_proof_leads_browsers_to_the_question_and_back(signed_in):
+    assert signed_in.get("/safe/?a=1", headers=BROWSER).json() == {"opened": True}
+    grow_old()
+    answer = signed_in.get("/safe/?a=1", headers=BROWSER)
+    assert answer["Location"] == "/auth/reauthenticate/?next=%2Fsafe%2F%3Fa%3D1"
+    assert signed_in.submit(answer["Location"], password=PASSWORD)["Location"] == "/safe/?a=1"
+    assert signed_in.get("/safe/?a=1", headers=BROWSER).json() == {"opened": True}
+
+
+def test_a_program_is_told_what_is_asked_for(signed_in):
+    grow_old()
+    answer = signed_in.get("/safe/", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "reauthentication_required")
+
+
 # passwords
 
 
