@@ -46,8 +46,8 @@ def require_authentication(*, within: timedelta | None = None, level: int = 0) -
     ``level`` 2 asks for two factors in that proof, by the methods (``amr``) that the session began or was
     stepped up with. For functions, sync or async, below DRF's ``@api_view`` too; for classes on one method or
     through ``method_decorator``. Where the proof does not do, visitors included, our middleware answers 403
-    ``reauthentication_required``, and leads browsers to the page that asks where ``sessionkeeper.pages.urls`` is
-    included; put ``login_required`` above it to send visitors to the login page.
+    ``reauthentication_required``, and leads browsers to the page that asks where ``sessionkeeper.pages.urls``
+    is included; put ``login_required`` above it to send visitors to the login page.
     """
 
     def decorate(view: View) -> View:
