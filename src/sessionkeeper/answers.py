@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: Where ``sessionkeeper.pages.urls`` asks for the password once more.
 REAUTHENTICATE_ROUTE = "sessionkeeper-pages:reauthenticate"
+#: What a browser forgets at a sign-out (ASVS 5.0, 14.3.1): what it kept of the pages. Not its cookies or
+#: its storage, which the rest of the site may need.
+CLEAR_SITE_DATA = '"cache"'
 #: What a 401 says where a token was refused (RFC 6750, section 3).
 BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 

@@ -303,6 +303,7 @@ def test_logout_ends_the_session_on_the_server(signed_in, alice):
     key = signed_in.key
     response = signed_in.log_out()
     assert (response.status_code, response.content) == (204, b"")
+    assert response["Clear-Site-Data"] == '"cache"'
     assert signed_in.key is None
     assert sessions.list_for(alice) == []
     signed_in.key = key

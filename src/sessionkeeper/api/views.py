@@ -24,6 +24,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from sessionkeeper import flows
+from sessionkeeper.answers import CLEAR_SITE_DATA
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
 from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
 from sessionkeeper.api.permissions import HasScope
@@ -141,7 +142,7 @@ class LogoutView(Endpoint):
         """End the session, if there is one."""
         flows.log_out(django_request(request))
         request.user = AnonymousUser()
-        return Response(status=204)
+        return Response(status=204, headers={"Clear-Site-Data": CLEAR_SITE_DATA})
 
 
 class SessionView(Endpoint):

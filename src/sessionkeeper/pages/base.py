@@ -18,6 +18,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
+from sessionkeeper.answers import CLEAR_SITE_DATA
 from sessionkeeper.errors import ReauthenticationRequired
 
 #: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
@@ -103,13 +104,10 @@ def content_security_policy() -> str:
 
 
 def signed_out(after: str | None = None) -> HttpResponse:
-    """Lead on after a sign-out, and have the browser forget what it kept of the pages (ASVS 5.0, 14.3.1).
-
-    Not its cookies or its storage: those of the rest of the site are not ours to clear.
-    """
+    """Lead on after a sign-out, and have the browser forget what it kept of the pages."""
     home = settings.LOGOUT_REDIRECT_URL
     response = redirect(after or (resolve_url(home) if home else f"{route('login')}?{DONE}=out"))
-    response["Clear-Site-Data"] = '"cache"'
+    response["Clear-Site-Data"] = CLEAR_SITE_DATA
     return response
 
 
