@@ -30,7 +30,7 @@ def fill_and_submit(page, credentials):
 def log_in(page, credentials=ALICE):
     page.goto("/login/")
     fill_and_submit(page, credentials)
-    page.wait_for_url("**/")
+    expect(page.get_by_role("banner")).to_contain_text("Signed in as")
 
 
 def session_cookie(context):

@@ -34,7 +34,7 @@ def sign_in(page, credentials=ALICE):
     page.get_by_label("Username").fill(credentials["username"])
     page.get_by_label("Password").fill(credentials["password"])
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/")
+    expect(page.get_by_role("banner")).to_contain_text("Signed in as")
 
 
 def picture(page, name):
@@ -68,7 +68,8 @@ def test_everybody_can_read_and_use_every_page(chromium, site, size, scheme):
 
 def test_everything_works_with_the_keyboard_alone(page, context):
     page.goto("/auth/login/?next=/auth/sessions/")
-    page.keyboard.type(ALICE["username"])  # the first field has the focus
+    expect(page.get_by_label("Username")).to_be_focused()
+    page.keyboard.type(ALICE["username"])
     page.keyboard.press("Tab")
     page.keyboard.type(ALICE["password"])
     page.keyboard.press("Tab")
