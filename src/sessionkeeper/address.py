@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from sessionkeeper import conf
+from sessionkeeper import conf, readers
 
 Address = IPv4Address | IPv6Address
 
@@ -80,13 +80,13 @@ def parse_address(text: str) -> Address | None:
 
 def _is_trusted(address: Address | None, settings: conf.Settings) -> bool:
     if address is None:
-        return conf.UNIX in settings.trusted_proxies
+        return readers.UNIX in settings.trusted_proxies
     return any(not isinstance(network, str) and address in network for network in settings.trusted_proxies)
 
 
 def _hops(header: str, name: str) -> Iterator[Address | None]:
     """Yield who connected to whom, the nearest first; None for what is no address."""
-    read = _forwarded_for if name == conf.FORWARDED else parse_address
+    read = _forwarded_for if name == readers.FORWARDED else parse_address
     return (read(entry) for entry in reversed(header.split(",")) if entry.strip())
 
 

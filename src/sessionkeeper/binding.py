@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sessionkeeper import audit, conf, sessions
+from sessionkeeper import audit, conf, readers, sessions
 from sessionkeeper.address import network
 from sessionkeeper.errors import SessionGone, StaleSession
 from sessionkeeper.record import COOKIE
@@ -33,7 +33,7 @@ def holds(handle: Handle, data: dict[str, Any]) -> bool:
     Costs nothing while nothing changed, one write when something did.
     """
     found, key, settings = handle.found, handle.key, conf.current()
-    if {settings.on_address_change, settings.on_user_agent_change} == {conf.IGNORE}:
+    if {settings.on_address_change, settings.on_user_agent_change} == {readers.IGNORE}:
         return True
     if found is None or key is None or found.record.user_id is None or handle.transport != COOKIE:
         return True
@@ -41,11 +41,11 @@ def holds(handle: Handle, data: dict[str, Any]) -> bool:
     if not changed:
         return True
     record, actions = found.record, set(changed.values())
-    if conf.END in actions:
+    if readers.END in actions:
         if get_store().revoke(record.id, record.secret_hash):
             _tell(handle, changed)
         return False
-    if conf.STEP_UP in actions:
+    if readers.STEP_UP in actions:
         data[PROOF_IS_VOID] = True
     change = sessions.changes(record.data, data)._replace(facts=handle.client.facts())
     try:
@@ -63,10 +63,10 @@ def _changes(handle: Handle, settings: conf.Settings) -> Iterator[tuple[audit.Ki
     record, facts = handle.found.record, handle.client.facts()  # type: ignore[union-attr]  # it was opened
     address, agent = facts.get("ip_address"), facts.get("user_agent", "")
     moved = bool(address and record.ip_address) and _network(address) != _network(record.ip_address)
-    if moved and settings.on_address_change != conf.IGNORE:
+    if moved and settings.on_address_change != readers.IGNORE:
         yield audit.Kind.ADDRESS_CHANGED, settings.on_address_change
     other = bool(record.user_agent) and _NUMBERS.sub("", agent) != _NUMBERS.sub("", record.user_agent)
-    if other and settings.on_user_agent_change != conf.IGNORE:
+    if other and settings.on_user_agent_change != readers.IGNORE:
         yield audit.Kind.USER_AGENT_CHANGED, settings.on_user_agent_change
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sessionkeeper import audit, conf
+from sessionkeeper import audit, conf, readers
 from sessionkeeper.record import UserLimit
 
 
@@ -14,7 +14,7 @@ def limit_for(user_id: Any, transport: str) -> UserLimit | None:
     settings = conf.current()
     if user_id is None or settings.max_sessions is None:
         return None
-    return UserLimit(settings.max_sessions, settings.max_sessions_action == conf.END_OLDEST, transport)
+    return UserLimit(settings.max_sessions, settings.max_sessions_action == readers.END_OLDEST, transport)
 
 
 def note_ended(session_ids: Collection[int], user_id: Any) -> None:

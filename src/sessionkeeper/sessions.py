@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from sessionkeeper import audit, conf, current, keys, renewal
+from sessionkeeper import audit, conf, current, keys, readers, renewal
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
@@ -100,7 +100,7 @@ def recall(text: object, *, transport: str) -> Resolved | None:
     due for a touch, may have been used elsewhere since, so the store is asked before that.
     """
     near, settings = near_cache(), conf.current()
-    if {settings.on_address_change, settings.on_user_agent_change} != {conf.IGNORE}:
+    if {settings.on_address_change, settings.on_user_agent_change} != {readers.IGNORE}:
         return None  # whether the client is another one now is asked of the session itself
     key = keys.parse(text) if near is not None else None
     recalled = near.recall(key.id) if near is not None and key is not None else None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
-from sessionkeeper import checks, conf, policy, renewal
+from sessionkeeper import checks, conf, policy, readers, renewal
 from sessionkeeper.checks import deploy, engine
 from sessionkeeper.checks import settings as own
 from sessionkeeper.engine import SessionStore as OurStore
@@ -230,7 +230,7 @@ def documented():
 
 def test_the_settings_reference_lists_the_keys_that_there_are():
     known, not_yet = documented()
-    assert known == set(conf._READERS)
+    assert known == set(readers.READERS)
     assert not_yet == set(conf.NOT_YET)
 
 

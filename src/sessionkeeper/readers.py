@@ -1,0 +1,109 @@
+"""Reads the values of ``SESSIONKEEPER``, each key by its own function. A wrong one is a ValueError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Final
+
+from sessionkeeper import near_options, policy, values
+
+X_FORWARDED_FOR: Final = "X-Forwarded-For"
+FORWARDED: Final = "Forwarded"
+#: Entry of ``TRUSTED_PROXIES`` for a proxy that connects over a Unix socket, where there is no address.
+UNIX: Final = "unix"
+END_OLDEST: Final = "end_oldest"
+REFUSE: Final = "refuse"
+IGNORE: Final = "ignore"
+NOTIFY: Final = "notify"
+STEP_UP: Final = "step_up"
+END: Final = "end"
+
+#: Of what users can be told by mail.
+NOTICES = ("new_device", "password_changed", "token_made", "copy_detected")
+
+
+def _one_of(*names: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise ValueError(f"must be one of {', '.join(names)}, not {value!r}")
+
+    return read
+
+
+def _store(value: Any) -> str:
+    if isinstance(value, str) and (value == "database" or value.startswith("database:")):
+        return value if ":" in value else "database:"
+    raise ValueError(f"must be 'database:' or 'database:ALIAS', not {value!r}")
+
+
+def _network(entry: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(entry if isinstance(entry, str) else repr(entry))
+    except ValueError as error:
+        raise ValueError(f"must be networks: {error}") from error
+
+
+def _networks(value: Any) -> tuple[IPv4Network | IPv6Network | str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise ValueError(f"must be a list of addresses and networks, not {value!r}")
+    networks = tuple(entry if entry == UNIX else _network(entry) for entry in value)
+    if any(not isinstance(network, str) and not network.prefixlen for network in networks):
+        raise ValueError("must be less than all addresses: else anybody could pretend to be anybody")
+    return networks
+
+
+def _header(value: Any) -> str:
+    for name in (X_FORWARDED_FOR, FORWARDED):
+        if isinstance(value, str) and value.lower() == name.lower():
+            return name
+    raise ValueError(f"must be {X_FORWARDED_FOR!r} or {FORWARDED!r}, not {value!r}")
+
+
+def _path(value: Any) -> str:
+    if isinstance(value, str) and all(part.isidentifier() for part in value.split(".")) and "." in value:
+        return value
+    raise ValueError(f"must be the dotted path of a function, not {value!r}")
+
+
+def _notices(value: Any) -> frozenset[str]:
+    if isinstance(value, bool):
+        return frozenset(NOTICES if value else ())
+    if isinstance(value, list | tuple | set | frozenset) and all(one in NOTICES for one in value):
+        return frozenset(value)
+    raise ValueError(f"must be True, False, or a list of {', '.join(NOTICES)}, not {value!r}")
+
+
+def _near_cache(value: Any) -> near_options.NearCache | None:
+    return near_options.read(value, values.duration)
+
+
+#: Key of ``SESSIONKEEPER`` to what reads its value.
+READERS: dict[str, Callable[[Any], Any]] = {
+    "STORE": _store,
+    "TIMEOUT_PRESET": _one_of(*sorted(policy.PRESETS)),
+    "IDLE_TIMEOUT": values.duration,
+    "ABSOLUTE_TIMEOUT": values.duration,
+    "TOUCH_INTERVAL": values.duration,
+    "REAUTHENTICATE_AFTER": values.duration,
+    "ROTATE_AFTER": values.duration,
+    "ROTATE_OVERLAP": values.duration,
+    "MAX_SESSIONS": values.number,
+    "NEAR_CACHE": _near_cache,
+    "MAX_SESSIONS_ACTION": _one_of(END_OLDEST, REFUSE),
+    "ON_ADDRESS_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
+    "ON_USER_AGENT_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
+    "TRUSTED_PROXIES": _networks,
+    "PROXY_HEADER": _header,
+    "SECOND_FACTOR": _path,
+    "LOCKOUT": values.switch,
+    "LOCKOUT_TRIES": values.tries,
+    "LOCKOUT_DELAY": values.duration,
+    "LOCKOUT_LONGEST_DELAY": values.duration,
+    "SOURCE_TRIES": values.count,
+    "NOTICES": _notices,
+    "AUDIT": values.switch,
+    "AUDIT_RETENTION": values.duration,
+    "AUDIT_MINIMISE_AFTER": values.duration,
+}
