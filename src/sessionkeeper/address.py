@@ -8,7 +8,7 @@ that connected to us has put the address of who connected to it, and only as lon
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
@@ -31,7 +31,11 @@ def client_address(request: Any) -> str | None:
     ``request`` is Django's or REST framework's. Without ``TRUSTED_PROXIES`` it is the address that connected
     to the server, and no header is read. None where the server gives none, as over a Unix socket.
     """
-    meta = request.META
+    return address_in(request.META)
+
+
+def address_in(meta: Mapping[str, str]) -> str | None:
+    """See :func:`client_address`; ``meta`` are the headers and the environment of a request."""
     address = parse_address(meta.get("REMOTE_ADDR") or "")
     settings = conf.current()
     if not settings.trusted_proxies or not _is_trusted(address, settings):

@@ -79,7 +79,7 @@ class SessionStore(SessionBase):
                     self.handle.verdict = verdict
                     return {}
             data = self.handle.open(self._session_key, principal=self.principal_wanted)
-            if data is not None and self.client.address and not binding.holds(self.handle, data):
+            if data is not None and not binding.holds(self.handle, data):
                 self.handle.drop()
                 data, self.handle.verdict = None, Verdict.GONE
         if data is None:

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
 
-@dataclass(slots=True)
 class Client:
     """Facts of the client as it states them; cleaned when they are stored.
 
-    They are stored when the session begins and when somebody signs in.
+    They are stored when the session begins and when somebody signs in. ``address`` may be given as a
+    function, which is called once, by whoever wants the address first: most requests do without.
     """
 
-    address: str = ""
-    user_agent: str = ""
-    label: str = ""
-    amr: str = ""
+    __slots__ = ("_address", "amr", "label", "user_agent")
+
+    def __init__(
+        self,
+        address: str | Callable[[], str | None] = "",
+        user_agent: str = "",
+        label: str = "",
+        amr: str = "",
+    ) -> None:
+        self._address = address
+        self.user_agent, self.label, self.amr = user_agent, label, amr
+
+    @property
+    def address(self) -> str:
+        """Where the client is, or an empty text."""
+        if not isinstance(self._address, str):
+            self._address = self._address() or ""
+        return self._address
+
+    @address.setter
+    def address(self, value: str | Callable[[], str | None]) -> None:
+        self._address = value
 
     def facts(self) -> dict[str, Any]:
         """Return the columns that are known: one line of text each, and an address only if it is one."""

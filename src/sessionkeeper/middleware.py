@@ -30,7 +30,7 @@ from sessionkeeper import (
     problems,
     sessions,
 )
-from sessionkeeper.address import client_address
+from sessionkeeper.address import address_in
 from sessionkeeper.bearer import BearerSession
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import (
@@ -74,7 +74,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
         session.rivals = rivals
-        session.client.address = client_address(request) or ""
+        session.client.address = partial(address_in, request.META)  # for who writes
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         # What a request brings may have been on its way for long, when it has a body: an upload that a proxy
         # has kept until it was whole. Its key is no proof of a copy.

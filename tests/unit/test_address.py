@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sessionkeeper import middleware
 from sessionkeeper.address import client_address, parse_address
 
 PROXIES = ["10.0.0.0/8", "2001:db8:ffff::/48", "192.0.2.1"]
@@ -116,3 +118,15 @@ def test_any_header_gives_an_address_and_never_raises(text):
     for given_address in (address(text), forwarded(text)):
         assert given_address is not None
         assert str(parse_address(given_address)) == given_address
+
+
+@pytest.mark.any_user
+@pytest.mark.django_db
+def test_the_address_is_worked_out_by_who_wants_it_and_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(middleware, "address_in", lambda meta: asked.append(meta) or "192.0.2.1")
+    request = RequestFactory().get("/")
+    middleware.SessionMiddleware(lambda request: HttpResponse())(request)
+    assert asked == []
+    assert [request.session.client.address, request.session.client.address] == ["192.0.2.1"] * 2
+    assert asked == [request.META]
