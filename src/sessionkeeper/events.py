@@ -36,6 +36,11 @@ class Kind(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105
 
 
+#: Kinds that begin a session in which somebody is signed in, and kinds that end one.
+BEGINNINGS = (Kind.SIGN_IN, Kind.TOKEN_MADE)
+ENDS = (Kind.SIGN_OUT, Kind.REVOKED, Kind.EXPIRED, Kind.COPY_DETECTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event.

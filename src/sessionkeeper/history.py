@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sessionkeeper import audit, sessions
-from sessionkeeper.events import Kind
-
-_BEGINNINGS = [Kind.SIGN_IN.value, Kind.TOKEN_MADE.value]
-_ENDS = [Kind.SIGN_OUT.value, Kind.REVOKED.value, Kind.EXPIRED.value, Kind.COPY_DETECTED.value]
+from sessionkeeper.events import BEGINNINGS, ENDS, Kind
+from sessionkeeper.stores.joined import aware
 
 
 class EndedSession(NamedTuple):
@@ -19,7 +17,7 @@ class EndedSession(NamedTuple):
         id: number of the session.
         kind: how it began, ``sign_in`` or ``token_made``.
         began_at: when somebody signed in, the last time in this session.
-        ended_at: when it ended; None where it expired and nobody came back.
+        ended_at: when it ended; None where it has expired and no purge has come by yet.
         how: ``sign_out``, ``revoked``, ``expired`` or ``copy_detected``.
         reason: of a revocation, as in the audit trail.
         ip_address, user_agent: of the client that signed in; shortened as the trail's are.
@@ -38,13 +36,13 @@ class EndedSession(NamedTuple):
 def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
     """Return a user's ended sessions, the latest first, as far back as the trail goes. Three queries."""
     live = {record.id for record in sessions.list_for(user)}
-    begun = audit.rows_of(getattr(user, "pk", user)).filter(kind__in=_BEGINNINGS).exclude(session_id__in=live)
+    begun = audit.rows_of(getattr(user, "pk", user)).filter(kind__in=BEGINNINGS).exclude(session_id__in=live)
     begun = begun.filter(session_id__isnull=False)
     rows: dict[int, Any] = {}
     for row in begun.order_by("-pk")[: 2 * limit]:
         rows.setdefault(row.session_id or 0, row)
     wanted = list(rows)[:limit]
-    ends = audit.rows().filter(session_id__in=wanted, kind__in=_ENDS).order_by("pk")
+    ends = audit.rows().filter(session_id__in=wanted, kind__in=ENDS).order_by("pk")
     ended = {row.session_id: row for row in ends}
     return [_ended(number, rows[number], ended.get(number)) for number in wanted]
 
@@ -53,10 +51,20 @@ def _ended(number: int, begun: Any, ended: Any) -> EndedSession:
     return EndedSession(
         number,
         begun.kind,
-        begun.at,
-        None if ended is None else ended.at,
+        aware(begun.at),
+        _moment(ended),
         Kind.EXPIRED.value if ended is None else ended.kind,
         "" if ended is None else ended.reason,
         begun.ip_address,
         begun.user_agent,
     )
+
+
+def _moment(ended: Any) -> datetime | None:
+    """Return when a session ended: it may have expired long before somebody noted it."""
+    if ended is None:
+        return None
+    try:
+        return datetime.fromisoformat(ended.detail["ended_at"])
+    except (KeyError, TypeError, ValueError):
+        return aware(ended.at)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sessionkeeper.errors import TooManySessions
-from sessionkeeper.record import SessionRecord, UserLimit
+from sessionkeeper.record import Expired, SessionRecord, UserLimit
 
 DEFAULT_ABSOLUTE: Final = timedelta(days=30)
 #: Longest life of a session in which nobody signed in.
@@ -58,15 +58,24 @@ def idle_end(last_seen_at: datetime, idle_seconds: int | None) -> datetime | Non
 
 def has_ended(now: datetime, last_seen_at: datetime, expires_at: datetime, idle_seconds: int | None) -> bool:
     """Whether one of the two limits is over. The moment of expiry itself is over."""
-    if expires_at <= now:
-        return True
-    end = idle_end(last_seen_at, idle_seconds)
-    return end is not None and end <= now
+    return end_of(last_seen_at, expires_at, idle_seconds) <= now
 
 
 def is_live(record: SessionRecord, now: datetime) -> bool:
     """Whether both limits of a record hold."""
     return not has_ended(now, record.last_seen_at, record.expires_at, record.idle_seconds)
+
+
+def end_of(last_seen_at: datetime, expires_at: datetime, idle_seconds: int | None) -> datetime:
+    """Return when a session ends if nobody uses it again."""
+    idle = idle_end(last_seen_at, idle_seconds)
+    return expires_at if idle is None else min(idle, expires_at)
+
+
+def expired(record: SessionRecord) -> Expired:
+    """Return what a purge tells of a session that it removed."""
+    end = end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
+    return Expired(record.id, record.user_id, end)
 
 
 def touch_interval(idle_seconds: int | None, configured: timedelta | None) -> timedelta:

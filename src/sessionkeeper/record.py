@@ -108,6 +108,14 @@ class Changes(NamedTuple):
     limit: UserLimit | None = None
 
 
+class Expired(NamedTuple):
+    """A session that a purge removed: whose it was, and when it ended."""
+
+    id: int
+    user_id: Any
+    ended_at: datetime
+
+
 class Verdict(Enum):
     """What a presented key turned out to be."""
 

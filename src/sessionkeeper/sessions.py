@@ -15,9 +15,9 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from sessionkeeper import audit, conf, current, keys, readers, renewal
+from sessionkeeper import audit, conf, current, expiry, keys, readers, renewal
 from sessionkeeper.errors import CorruptPayload
-from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, is_live, touch_due
+from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, expired, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
 from sessionkeeper.stores import codec, get_store, near_cache
 
@@ -61,8 +61,8 @@ def resolve(text: object, *, transport: str, principal: bool = False, watching: 
     if found is None:
         return Resolved(Verdict.GONE)
     if not is_live(found.record, found.now):
-        if found.record.user_id is not None and renewal.is_current(key, found.record):
-            audit.record_once(audit.Kind.EXPIRED, user=found.record.user_id, session_id=key.id)
+        if renewal.is_current(key, found.record):
+            expiry.note([expired(found.record)])
         return Resolved(Verdict.GONE)
     if not renewal.is_good(key, found):
         copied = watching and renewal.end_if_copied(key, found.record)
@@ -266,7 +266,8 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     after: int | None = 0
     while after is not None:
         removed, after = get_store().purge(batch, after)
-        yield removed
+        expiry.note(removed)
+        yield len(removed)
 
 
 def _record(ended: Iterable[tuple[int, Any]], reason: str, actor: Any) -> None:

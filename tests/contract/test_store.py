@@ -448,8 +448,8 @@ def walk(store, limit):
     """Purge to the end; return what each step removed."""
     removed, after = [], 0
     while after is not None:
-        count, after = store.purge(limit, after)
-        removed.append(count)
+        expired, after = store.purge(limit, after)
+        removed.append(len(expired))
         assert len(removed) < 100
     return removed
 
@@ -469,10 +469,25 @@ def test_a_purge_goes_on_where_it_was_and_ends(store, clock):
     for number in range(1, 11):
         insert(store, keys.Key(number, keys.mint().secret), idle_seconds=60 if number % 2 else None)
     clock.move(minutes=2)
-    assert store.purge(4) == (2, 4)
-    assert store.purge(4, 4) == (2, 8)
-    assert store.purge(4, 8) == (1, None)
+    steps = [store.purge(4), store.purge(4, 4), store.purge(4, 8)]
+    assert [(sorted(one.id for one in expired), after) for expired, after in steps] == [
+        ([1, 3], 4),
+        ([5, 7], 8),
+        ([9], None),
+    ]
     assert store.count() == 5
+
+
+def test_a_purge_tells_whose_sessions_ended_and_when(store, clock, users):
+    began = clock.now
+    idle = insert(store, idle_seconds=60, user_id=users[0])
+    absolute = insert(store, lifetime=timedelta(minutes=2), idle_seconds=None)
+    clock.move(days=2)
+    expired, _ = store.purge(10)
+    assert {(one.id, one.user_id, one.ended_at - began) for one in expired} == {
+        (idle.id, users[0], timedelta(minutes=1)),
+        (absolute.id, None, timedelta(minutes=2)),
+    }
 
 
 @pytest.mark.parametrize(("sessions", "steps"), [(0, 1), (2, 1), (3, 2), (7, 3)])

@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 from django.utils import timezone
 
-from sessionkeeper import keys, stepup
+from sessionkeeper import keys, sessions, stepup
 from sessionkeeper.models import Session
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
@@ -44,6 +44,32 @@ def test_the_list_has_all_of_the_users_sessions_this_one_first(make_user):
     assert [entry["id"] for entry in body["results"]] == [id_of(second), id_of(third), id_of(first)]
     assert [entry["current"] for entry in body["results"]] == [True, False, False]
     assert body["results"][1]["label"] == "three"
+
+
+@pytest.mark.any_user
+def test_the_history_has_the_users_ended_sessions_and_how_they_ended(make_user):
+    ann, bob = make_user(), make_user()
+    out, ended, old, here = (signed_in(ann) for _ in range(4))
+    signed_in(bob).log_out()
+    ids = [id_of(api) for api in (out, ended, old)]
+    assert out.log_out().status_code == 204
+    sessions.revoke(keys.parse_id(ids[1]), reason="admin")
+    end = timezone.now().replace(microsecond=0) - timedelta(hours=1)
+    Session.objects.filter(pk=keys.parse_id(ids[2])).update(expires_at=end)
+    assert sum(sessions.purge()) == 1
+    body = here.get(AUTH + "sessions/history/").json()
+    assert [(one["id"], one["how"], one["reason"]) for one in body["results"]] == [
+        (ids[2], "expired", ""),
+        (ids[1], "revoked", "admin"),
+        (ids[0], "sign_out", ""),
+    ]
+    assert body["count"] == 3
+    assert body["results"][0]["ended_at"] == end.isoformat().replace("+00:00", "Z")
+    assert body["results"][0]["transport"] == "cookie"
+
+
+def test_the_history_is_for_who_is_signed_in():
+    problem(Api().get(AUTH + "sessions/history/"), 401, "not_authenticated")
 
 
 def test_the_list_leaves_out_expired_sessions(make_user):

@@ -215,6 +215,17 @@ def test_the_page_shows_all_devices_this_one_first(signed_in, alice):
     assert program.key is None
 
 
+def test_the_page_shows_what_ended_and_how(signed_in, alice):
+    other = Visitor(HTTP_USER_AGENT="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    other.log_in(alice)
+    assert "Recently ended" not in signed_in.get("/auth/sessions/").content.decode()
+    other.submit("/auth/logout/")
+    text = signed_in.get("/auth/sessions/").content.decode()
+    ended = text[text.index("Recently ended") :]
+    assert "Firefox on Linux" in ended
+    assert "Signed out" in ended
+
+
 @pytest.mark.rule("R17")
 def test_one_device_is_signed_out_and_refused_at_its_next_request(signed_in, alice):
     other = Visitor()

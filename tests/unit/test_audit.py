@@ -15,11 +15,13 @@ from django.urls import include, path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkeeper import audit, current, keys, sessions, signals
+from sessionkeeper import audit, current, expiry, keys, sessions, signals
 from sessionkeeper.audit import Kind
 from sessionkeeper.errors import AppendOnly
 from sessionkeeper.facts import Client as Facts
+from sessionkeeper.history import history_for
 from sessionkeeper.models import AuditEvent, Session
+from sessionkeeper.record import Expired
 from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -163,6 +165,44 @@ def test_an_expired_session_is_written_once_when_it_is_presented(browser, make_u
         browser.cookies["sessionid"] = cookie
         browser.get("/auth/session/")
     assert kinds() == ["sign_in", "expired"]
+
+
+def test_an_expired_session_is_written_by_the_purge_with_its_end_and_not_again(browser, make_user):
+    user = make_user()
+    sign_in(browser, user)
+    Client().force_login(user)
+    sessions.revoke(Session.objects.latest("pk").pk)
+    end = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
+    row = Session.objects.get()
+    Session.objects.update(expires_at=end)
+    assert sum(sessions.purge()) == 1
+    event = the(Kind.EXPIRED)
+    assert (event.user_id, event.session_id, event.ip_address) == (user.pk, row.pk, None)
+    assert event.detail == {"ended_at": end.isoformat()}
+    assert {one.id: one.ended_at for one in history_for(user)}[row.pk] == end
+    expiry.note([Expired(row.pk, user.pk, end)])
+    assert kinds().count("expired") == 1
+
+
+def test_a_purge_of_what_visitors_left_writes_nothing(make_user):
+    store = Client().session
+    store["basket"] = 1
+    store.save()
+    Session.objects.update(expires_at=datetime.now(UTC))
+    assert sum(sessions.purge()) == 1
+    assert kinds() == []
+
+
+def test_a_trail_that_cannot_be_read_stops_no_purge(browser, make_user, monkeypatch, caplog):
+    sign_in(browser, make_user())
+    Session.objects.update(expires_at=datetime.now(UTC))
+
+    def refuse():
+        raise DatabaseError
+
+    monkeypatch.setattr(audit, "rows", refuse)
+    assert sum(sessions.purge()) == 1
+    assert "could not be read" in caplog.text
 
 
 def test_a_guess_at_an_expired_session_is_not_written(browser, make_user):

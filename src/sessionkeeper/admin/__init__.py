@@ -185,8 +185,7 @@ class SessionAdmin(_ModelAdmin):
 
 
 def _end_of(session: Session) -> datetime:
-    idle_end = policy.idle_end(session.last_seen_at, session.idle_seconds)
-    return session.expires_at if idle_end is None else min(session.expires_at, idle_end)
+    return policy.end_of(session.last_seen_at, session.expires_at, session.idle_seconds)
 
 
 def _ids(queryset: QuerySet[Session]) -> Iterable[tuple[int, Any]]:

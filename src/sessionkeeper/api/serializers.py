@@ -11,7 +11,9 @@ from rest_framework.fields import empty
 from rest_framework.utils import html
 
 from sessionkeeper import keys, policy
-from sessionkeeper.record import SessionRecord
+from sessionkeeper.events import Kind
+from sessionkeeper.history import EndedSession
+from sessionkeeper.record import BEARER, COOKIE, SessionRecord
 from sessionkeeper.user_agents import device
 
 
@@ -77,6 +79,21 @@ def session_json(record: SessionRecord, *, current_id: int | None) -> dict[str, 
         "ip_address": record.ip_address,
         "user_agent": record.user_agent,
         "device": device(record.user_agent),
+    }
+
+
+def ended_json(ended: EndedSession) -> dict[str, Any]:
+    """Return an ended session for its owner's eyes."""
+    return {
+        "id": keys.encode_id(ended.id),
+        "transport": BEARER if ended.kind == Kind.TOKEN_MADE else COOKIE,
+        "authenticated_at": _utc(ended.began_at),
+        "ended_at": _utc(ended.ended_at),
+        "how": ended.how,
+        "reason": ended.reason,
+        "ip_address": ended.ip_address,
+        "user_agent": ended.user_agent,
+        "device": device(ended.user_agent),
     }
 
 

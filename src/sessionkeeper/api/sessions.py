@@ -13,9 +13,13 @@ from rest_framework.response import Response
 
 from sessionkeeper import flows, keys, sessions
 from sessionkeeper.api.authentication import django_request
-from sessionkeeper.api.serializers import session_json
+from sessionkeeper.api.serializers import ended_json, session_json
 from sessionkeeper.api.views import Endpoint
 from sessionkeeper.errors import NoSuchSession
+from sessionkeeper.history import history_for
+
+#: Ended sessions that are looked at.
+MOST_ENDED = 500
 
 
 class Pages(PageNumberPagination):
@@ -40,6 +44,18 @@ class SessionsView(Endpoint):
         pages = Pages()
         page: Any = pages.paginate_queryset(records, request, view=self)
         return pages.get_paginated_response([session_json(record, current_id=current_id) for record in page])
+
+
+class HistoryView(Endpoint):
+    """The user's sessions that are over, the latest first, as far back as the audit trail goes."""
+
+    permission_classes = [IsAuthenticated]
+
+    def get(self, request: Request) -> Response:
+        """Return a page of them."""
+        pages = Pages()
+        page: Any = pages.paginate_queryset(history_for(request.user, MOST_ENDED), request, view=self)
+        return pages.get_paginated_response([ended_json(ended) for ended in page])
 
 
 class OneSessionView(Endpoint):

@@ -13,6 +13,7 @@ urlpatterns = [
     path("logout/", views.LogoutView.as_view(), name="logout"),
     path("session/", views.SessionView.as_view(), name="session"),
     path("sessions/", sessions.SessionsView.as_view(), name="sessions"),
+    path("sessions/history/", sessions.HistoryView.as_view(), name="history"),
     path("sessions/revoke-others/", sessions.RevokeOthersView.as_view(), name="revoke-others"),
     path("sessions/revoke-all/", sessions.RevokeAllView.as_view(), name="revoke-all"),
     path("sessions/<str:session_id>/", sessions.OneSessionView.as_view(), name="one-session"),

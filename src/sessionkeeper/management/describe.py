@@ -81,8 +81,7 @@ def state(record: SessionRecord, now: datetime) -> str:
 
 def ends_at(record: SessionRecord) -> datetime:
     """Return when the session ends if nobody uses it again."""
-    idle_end = policy.idle_end(record.last_seen_at, record.idle_seconds)
-    return record.expires_at if idle_end is None else min(idle_end, record.expires_at)
+    return policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
 
 
 def user_text(record: SessionRecord, name: str | None) -> str:

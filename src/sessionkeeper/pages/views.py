@@ -7,14 +7,25 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from sessionkeeper import flows, keys, policy, sessions
 from sessionkeeper.errors import NoSuchSession
+from sessionkeeper.events import Kind
+from sessionkeeper.history import history_for
 from sessionkeeper.pages.base import DONE, Page, route, signed_out
 from sessionkeeper.record import BEARER, SessionRecord
 from sessionkeeper.user_agents import device
 
 _ENDED = f"?{DONE}=ended"
+#: Ended sessions that the page shows.
+_MOST_ENDED = 10
+_HOW = {
+    Kind.SIGN_OUT: _("Signed out"),
+    Kind.EXPIRED: _("Expired"),
+    Kind.REVOKED: _("Ended from elsewhere"),
+    Kind.COPY_DETECTED: _("Ended, because somebody had a copy of its key"),
+}
 
 
 class Device(NamedTuple):
@@ -41,7 +52,9 @@ class SessionsPage(Page):
         """Show them."""
         current = _current_id(request)
         records = sorted(sessions.list_for(request.user), key=lambda one: (one.id != current, -one.id))
-        return self.show(request, devices=[_device(record, current) for record in records])
+        return self.show(
+            request, devices=[_device(record, current) for record in records], ended=_ended(request)
+        )
 
 
 class EndOne(Page):
@@ -72,8 +85,22 @@ class EndOthers(Page):
         return redirect(route("sessions") + _ENDED)
 
 
+def _ended(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sessions that ended last, with the words for how."""
+    return [
+        {
+            "name": device(one.user_agent),
+            "is_program": one.kind == Kind.TOKEN_MADE,
+            "address": one.ip_address,
+            "since": one.began_at,
+            "at": one.ended_at,
+            "how": _HOW[Kind(one.how)],
+        }
+        for one in history_for(request.user, _MOST_ENDED)
+    ]
+
+
 def _device(record: SessionRecord, current: int | None) -> Device:
-    ends = [record.expires_at, policy.idle_end(record.last_seen_at, record.idle_seconds)]
     return Device(
         id=keys.encode_id(record.id),
         name=device(record.user_agent),
@@ -83,7 +110,7 @@ def _device(record: SessionRecord, current: int | None) -> Device:
         address=record.ip_address,
         since=record.authenticated_at or record.created_at,
         last_seen=record.last_seen_at,
-        until=min(end for end in ends if end is not None),
+        until=policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from sessionkeeper.keys import MAX_ID
-from sessionkeeper.record import Changes, Found, NewSession, SessionRecord
+from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord
 
 
 class Store(Protocol):
@@ -83,10 +83,10 @@ class Store(Protocol):
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """Return up to ``limit`` sessions of anybody, newest first, from the id ``newest`` down."""
 
-    def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
+    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
         """Look at the next ``limit`` sessions with an id above ``after`` and remove the expired.
 
-        Return how many were removed and the id to go on after, or None at the end.
+        Return those that were removed and the id to go on after, or None at the end.
         """
 
     def count(self) -> int:

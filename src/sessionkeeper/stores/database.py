@@ -21,8 +21,8 @@ from django.utils import timezone
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.keys import MAX_ID
 from sessionkeeper.models import Session
-from sessionkeeper.policy import has_ended, to_end
-from sessionkeeper.record import Changes, Found, NewSession, SessionRecord, UserLimit
+from sessionkeeper.policy import end_of, to_end
+from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
 from sessionkeeper.stores import joined, room, written
 from sessionkeeper.stores.outage import outages
 
@@ -209,26 +209,33 @@ class DatabaseStore:
         page = connections[self.alias].ops.limit_offset_sql(0, limit)
         return self._select(f"s.id <= %s ORDER BY s.id DESC {page}", newest)
 
-    def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
+    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
         """See the contract. A walk along the primary key; deletes are by key and check again."""
         with outages():
             window = self._table.filter(pk__gt=after).order_by("pk")
-            rows = list(window.values_list("pk", "last_seen_at", "expires_at", "idle_seconds")[:limit])
+            rows = list(
+                window.values_list("pk", "user_id", "last_seen_at", "expires_at", "idle_seconds")[:limit]
+            )
             if not rows:
-                return 0, None
+                return [], None
             now = self._server_now()
-            dead: dict[int | None, list[int]] = {}
-            for pk, seen_at, expires_at, idle in rows:
-                if has_ended(now, joined.aware(seen_at), joined.aware(expires_at), idle):
-                    dead.setdefault(idle, []).append(pk)
-            removed = sum(self._remove(ids, idle, now) for idle, ids in dead.items())
+            dead: dict[int | None, dict[int, Expired]] = {}
+            for pk, user_id, seen_at, expires_at, idle in rows:
+                end = end_of(joined.aware(seen_at), joined.aware(expires_at), idle)
+                if end <= now:
+                    dead.setdefault(idle, {})[pk] = Expired(pk, user_id, end)
+            removed = [one for idle, ended in dead.items() for one in self._remove(ended, idle, now)]
         return removed, rows[-1][0] if len(rows) == limit else None
 
-    def _remove(self, ids: list[int], idle: int | None, now: datetime) -> int:
+    def _remove(self, ended: dict[int, Expired], idle: int | None, now: datetime) -> Collection[Expired]:
         expired = Q(expires_at__lte=written.native(now))
         if idle is not None:
             expired |= Q(last_seen_at__lte=written.native(now - timedelta(seconds=idle)))
-        return self._delete(self._table.filter(expired, pk__in=ids))
+        rows = self._table.filter(pk__in=ended)
+        if self._delete(rows.filter(expired)) < len(ended):  # somebody used one of them in this moment
+            for pk in rows.values_list("pk", flat=True):
+                del ended[pk]
+        return ended.values()
 
     def count(self) -> int:
         """See the contract."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
 from sessionkeeper.keys import MAX_ID
-from sessionkeeper.policy import awaits_first_use, is_live, to_end
-from sessionkeeper.record import Changes, Found, NewSession, SessionRecord, UserLimit
+from sessionkeeper.policy import awaits_first_use, expired, is_live, to_end
+from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
 
 
 class MemoryStore:
@@ -161,15 +161,14 @@ class MemoryStore:
             records = [record for record in self._records.values() if record.id <= newest]
         return sorted(records, key=lambda record: record.id, reverse=True)[:limit]
 
-    def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
+    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
         """See the contract."""
         now = self._clock()
         with self._lock:
             ids = sorted(session_id for session_id in self._records if session_id > after)[:limit]
             dead = [session_id for session_id in ids if not is_live(self._records[session_id], now)]
-            for session_id in dead:
-                del self._records[session_id]
-        return len(dead), ids[-1] if len(ids) == limit else None
+            removed = [expired(self._records.pop(session_id)) for session_id in dead]
+        return removed, ids[-1] if len(ids) == limit else None
 
     def count(self) -> int:
         """See the contract."""

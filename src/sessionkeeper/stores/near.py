@@ -18,7 +18,7 @@ from weakref import WeakSet
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.keys import MAX_ID
 from sessionkeeper.near_options import NearCache
-from sessionkeeper.record import UNASKED, Changes, Found, NewSession, SessionRecord
+from sessionkeeper.record import UNASKED, Changes, Expired, Found, NewSession, SessionRecord
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.base import Store
 from sessionkeeper.stores.entries import ALL, Counters, Entries, Entry, Ticket, of_session, of_user
@@ -210,7 +210,7 @@ class NearStore:
         with self._changing(*map(of_session, session_ids)):
             return self._store.revoke_many(session_ids)
 
-    def purge(self, limit: int, after: int = 0) -> tuple[int, int | None]:
+    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
         """See the contract. Nobody is told: what is remembered of an expired session lets nobody in."""
         return self._store.purge(limit, after)
 
