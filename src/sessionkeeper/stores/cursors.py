@@ -14,15 +14,20 @@ from typing import Any
 
 from django.utils.asyncio import async_unsafe
 
+from sessionkeeper.stores.prepared import Prepared
+
 _TIMESTAMPTZ = "timestamptz"
-# Kept with each of Django's connections: the driver's connection, the time zone, and the cursor made of them.
+# Kept with each of Django's connections: the driver's connection, the time zone, the cursor made of them, and
+# what is prepared there.
 _KEPT = "_sessionkeeper_cursor"
-_NOTHING = (None, None, None)
+_NOTHING = (None, None, None, None)
 
 
 @async_unsafe
-def fetch_one(connection: Any, sql: str, params: list[Any]) -> Any:
+def fetch_one(connection: Any, sql: str, params: list[Any], *, preparable: bool = False) -> Any:
     """Execute a SELECT of one row on one of Django's connections; return the row, or None.
+
+    It may be prepared if all ``params`` are the same whole number of 64 bits.
 
     Raises:
         django.db.Error: as any cursor of Django's does.
@@ -34,8 +39,12 @@ def fetch_one(connection: Any, sql: str, params: list[Any]) -> Any:
     connection.close_if_health_check_failed()
     if connection.connection is None:
         connection.ensure_connection()
-    cursor = _cursor(connection)
-    connection._prepare_cursor(cursor).execute(sql, params)  # noqa: SLF001 - what connection.cursor() does
+    cursor, prepared = _cursor(connection)
+    execute = connection._prepare_cursor(cursor).execute  # noqa: SLF001 - what connection.cursor() does
+    if prepared is not None and preparable:
+        prepared.execute(connection, execute, sql, params)
+    else:
+        execute(sql, params)
     # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All rows,
     # because SQLite holds its lock until the last one is read.
     with connection.wrap_database_errors:
@@ -43,17 +52,16 @@ def fetch_one(connection: Any, sql: str, params: list[Any]) -> Any:
     return rows[0] if rows else None
 
 
-def _cursor(connection: Any) -> Any:
-    under, zone, cursor = vars(connection).get(_KEPT, _NOTHING)
-    if (
-        under is not connection.connection
-        or zone is not connection.timezone
-        or getattr(cursor, "closed", False)
-    ):
-        with connection.wrap_database_errors:
-            cursor = _MAKERS[connection.vendor](connection)
-        vars(connection)[_KEPT] = connection.connection, connection.timezone, cursor
-    return cursor
+def _cursor(connection: Any) -> tuple[Any, Prepared | None]:
+    under, zone, cursor, prepared = vars(connection).get(_KEPT, _NOTHING)
+    if under is not connection.connection:
+        prepared = Prepared() if connection.vendor == "postgresql" else None
+    elif zone is connection.timezone and not getattr(cursor, "closed", False):
+        return cursor, prepared
+    with connection.wrap_database_errors:
+        cursor = _MAKERS[connection.vendor](connection)
+    vars(connection)[_KEPT] = connection.connection, connection.timezone, cursor, prepared
+    return cursor, prepared
 
 
 def _on_postgresql(connection: Any) -> Any:

@@ -56,6 +56,7 @@ class Statement(NamedTuple):
     user_converters: Sequence[Converter] = ()
     filtered: bool = False
     server_clock: bool = False
+    preparable: bool = True  # the session id is all that changes from use to use
 
 
 def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
@@ -63,7 +64,7 @@ def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) ->
     statement = _statement(alias, principal=principal, server_clock=server_clock)
     connection = connections[alias]
     given = [session_id if param is _ID else param for param in statement.params]
-    row = cursors.fetch_one(connection, statement.sql, given)
+    row = cursors.fetch_one(connection, statement.sql, given, preparable=statement.preparable)
     if row is None:
         return None
     record = to_record(row, statement.columns, connection)
@@ -169,6 +170,7 @@ def _build(alias: str, model: Any, *, server_clock: bool) -> Statement:
         ],
         filtered=bool(model._default_manager.get_queryset().query.where),
         server_clock=server_clock,
+        preparable=all(param is _ID for param in user.params),
     )
 
 

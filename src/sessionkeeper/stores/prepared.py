@@ -1,0 +1,90 @@
+"""The statement of a request, prepared on the PostgreSQL connection: the server plans it once, not each time.
+
+Only where it is safe to be wrong. Behind a pooler that hands one server connection to several clients, a
+statement that was prepared may not be there, or be there already: then the whole statement is sent, which
+costs one round trip, and after a few such losses this process prepares nothing more on that database. Inside
+a transaction, which such an error would break, the whole statement is sent in any case; so it is where
+somebody reads statements: the query log, ``DEBUG``, execute wrappers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from django.db import DatabaseError
+
+#: Uses of a statement on one connection after which it is prepared: a connection for each request never is.
+USES = 5
+#: Statements that are prepared on one connection.
+MOST = 8
+#: Losses on one database after which this process prepares nothing more there.
+MOST_LOSSES = 3
+
+# PostgreSQL's SQLSTATEs: no such prepared statement, it exists already, a plan that fits its tables no more.
+_LOST = frozenset({"26000", "42P05", "0A000"})
+_losses: Counter[str] = Counter()
+
+
+class Prepared:
+    """What is prepared on one connection of the driver's."""
+
+    __slots__ = ("_names", "_uses")
+
+    def __init__(self) -> None:
+        self._uses: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+
+    def execute(self, connection: Any, execute: Callable[..., Any], sql: str, params: list[Any]) -> None:
+        """Execute a statement whose parameters are all one number, by its name once it is prepared.
+
+        Raises:
+            django.db.Error: as any cursor of Django's does.
+        """
+        if not _is_safe(connection):
+            execute(sql, params)
+            return
+        try:
+            name = self._names.get(sql) or self._prepare(execute, sql, params)
+            if name is not None:
+                execute(f"EXECUTE {name}(%s)", params[:1])
+                return
+        except DatabaseError as error:
+            if _state(error) not in _LOST:
+                raise
+            _losses[connection.alias] += 1
+            self._uses.clear()
+            self._names.clear()
+        execute(sql, params)
+
+    def _prepare(self, execute: Callable[..., Any], sql: str, params: list[Any]) -> str | None:
+        uses = self._uses.get(sql, 0)
+        if uses < USES:
+            if uses or len(self._uses) < MOST:
+                self._uses[sql] = uses + 1
+            return None
+        # Named by what it says, so that whoever finds it there finds the right one.
+        name = f"sessionkeeper_{sha256(sql.encode()).hexdigest()[:32]}"
+        execute(f"PREPARE {name}(bigint) AS {sql % (('$1',) * len(params))}", None)
+        self._names[sql] = name
+        return name
+
+
+def _is_safe(connection: Any) -> bool:
+    options = connection.settings_dict
+    return (
+        not connection.in_atomic_block
+        and connection.autocommit
+        and not connection.execute_wrappers
+        and not connection.queries_logged
+        and not options["DISABLE_SERVER_SIDE_CURSORS"]  # Django's setting for such poolers
+        and not options["OPTIONS"].get("server_side_binding")  # the driver prepares by itself, if asked to
+        and _losses[connection.alias] < MOST_LOSSES
+    )
+
+
+def _state(error: DatabaseError) -> str | None:
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
