@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -24,6 +25,13 @@ REAUTHENTICATE_ROUTE = "sessionkeeper-pages:reauthenticate"
 CLEAR_SITE_DATA = '"cache"'
 #: What a 401 says where a token was refused (RFC 6750, section 3).
 BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
+
+
+def say_refused(response: Any, wait: int) -> None:
+    """Say 429 in an answer of 200 that shows a form once more, because a try was refused unlooked at."""
+    if wait and response.status_code == HTTPStatus.OK:
+        response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+        response.headers["Retry-After"] = str(wait)
 
 
 def take_cookie(response: Any) -> None:

@@ -29,6 +29,7 @@ class Attempt:
         waits: key of the row that waits after failures: the account's, or that of the known device.
         source: key of the row of the source; None where nobody can say where the request comes from.
         state: ``open`` until it is known how it went; ``failed``, ``right``, or ``refused`` unlooked at.
+        wait: seconds until the next try, where this one was refused.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Attempt:
     source: str | None
     network: str = ""
     state: str = "open"
+    wait: int = 0
     kept: list[Callable[[], bool]] = field(default_factory=list)
 
     def counts(self) -> list[tuple[str, str]]:
@@ -67,7 +69,7 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
     attempt = this.attempt = _attempt(request, normal, proof)
     wait = _charge(attempt)
     if wait:
-        attempt.state = "refused"
+        attempt.state, attempt.wait = "refused", wait
         audit.trail.warning('refused reason="locked" name="%s" wait=%d', audit.digest(normal), wait)
         raise TooManyTries(wait)
     return attempt
@@ -102,11 +104,14 @@ def succeeded() -> None:
             guesses.give_back(attempt.source, guesses.SOURCE)
 
 
-def settle() -> None:
-    """Give back the count of a try that nobody decided on, and count again what a rollback undid."""
+def settle() -> int:
+    """Give back the count of a try that nobody decided on, and count again what a rollback undid.
+
+    Return the seconds that a try has to wait which was refused unlooked at, else 0.
+    """
     attempt: Attempt | None = current.get().attempt
     if attempt is None:
-        return
+        return 0
     with outages():
         if attempt.state == "open":
             attempt.state = "right"
@@ -115,6 +120,7 @@ def settle() -> None:
         elif attempt.state == "failed" and not all(kept() for kept in attempt.kept):
             attempt.kept.clear()
             _charge(attempt)
+    return attempt.wait
 
 
 def is_open() -> bool:

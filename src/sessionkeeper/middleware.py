@@ -134,7 +134,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             # Another middleware met the outage, and Django has made an error page of it.
             return answers.unavailable(request, session.outage)
         try:
-            lockout.settle()
+            answers.say_refused(response, lockout.settle())
             return self._finish(request, response, session)
         except (StoreUnavailable, TooManySessions, NoTransport) as error:
             return self.process_exception(request, error)

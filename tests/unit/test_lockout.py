@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.contrib import admin, auth
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -24,6 +26,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
 from sessionkeeper import accounts, current, guesses, lockout, policy
+from sessionkeeper.admin import login
 from sessionkeeper.errors import TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests.conftest import PASSWORD
@@ -184,14 +187,23 @@ def test_a_name_that_nobody_has_is_refused_like_one_that_somebody_has(make_user)
     assert (one.status_code, one["Retry-After"]) == (two.status_code, two["Retry-After"]) == (429, "60")
 
 
-def test_the_answer_of_the_admin_is_a_page_that_says_how_long(make_user):
+def test_the_admin_says_in_its_form_how_long(make_user):
     user = make_user(is_staff=True)
     lock(user.get_username())
     response = browser().post(
         "/admin/login/", {"username": user.get_username(), "password": "x"}, headers={"accept": "text/html"}
     )
     assert is_refused(response)
-    assert "<h1>" in response.text
+    assert "Try again in 1 minute." in response.text
+    assert 'name="password"' in response.text
+    assert user.get_username() in response.text
+
+
+def test_an_admin_that_has_a_form_of_its_own_keeps_it(monkeypatch):
+    site = SimpleNamespace(login_form=AdminAuthenticationForm)
+    monkeypatch.setattr(login, "admin", SimpleNamespace(site=site))
+    login.install()
+    assert site.login_form is AdminAuthenticationForm
 
 
 def test_where_our_middleware_is_not_there_authenticate_returns_none(make_user):

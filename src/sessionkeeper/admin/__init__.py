@@ -18,6 +18,7 @@ from sessionkeeper import keys, policy, sessions
 from sessionkeeper.admin.audit import AuditEventAdmin
 from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilter, TransportFilter
 from sessionkeeper.admin.lockout import LoginAttemptAdmin
+from sessionkeeper.admin.login import install
 from sessionkeeper.admin.people import name_of, of_users_named, users
 from sessionkeeper.models import Session
 from sessionkeeper.stores import get_store
@@ -27,6 +28,8 @@ _HIDDEN = ("secret_hash", "family_hash", "previous_hash")
 
 
 __all__ = ["AuditEventAdmin", "LoginAttemptAdmin", "SessionAdmin"]
+
+install()
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Session]
