@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import atexit
+import itertools
+import os
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
+import pytest
 from django.apps import apps
 from django.db import connections
 
-from sessionkeeper import keys
+from sessionkeeper import keys, store_url
 from sessionkeeper.near_options import NearCache
 from sessionkeeper.record import NewSession
 from sessionkeeper.stores.near import NearStore
+from sessionkeeper.stores.redis.store import RedisStore
+from tools import valkey
 
 
 class Clock:
@@ -135,3 +142,28 @@ def near(store, channel=None, clock=None, **options):
     channel = channel or Channel([], getattr(store, "alias", None))
     seconds = {} if clock is None else {"clock": lambda: clock().timestamp()}
     return NearStore(store, channel, NearCache(**options), **seconds)
+
+
+_servers = ExitStack()
+_prefixes = itertools.count(1)
+atexit.register(_servers.close)
+
+
+@cache
+def server_url(kind):
+    """Return the URL of a ``valkey``, ``redis``, ``cluster`` or ``sentinel`` of this run, started once."""
+    starts = {"cluster": valkey.private_cluster, "sentinel": valkey.private_sentinel}
+    found = valkey.programs()
+    program = found.get("valkey", found.get("redis")) if kind in starts else found.get(kind)
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"No {kind} server. {valkey.MISSING}")
+        pytest.skip(f"No {kind} server. {valkey.MISSING}")
+    return _servers.enter_context(starts.get(kind, valkey.private_server)(program))
+
+
+def redis_store(kind="valkey", clock=None, **options):
+    """Return an empty store at such a server: its keys have a prefix of their own."""
+    query = "&".join(f"{name}={value}" for name, value in options.items())
+    url = f"{server_url(kind)}?prefix=t{os.getpid()}-{next(_prefixes)}:&{query}".rstrip("&")
+    return RedisStore(store_url.parse(url), clock=clock)

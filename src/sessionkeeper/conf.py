@@ -8,7 +8,7 @@ a request: its default holds and the system check ``sessionkeeper.E001`` names i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -25,7 +25,8 @@ class Settings:
     """The settings in force.
 
     Attributes:
-        store: URL of the store; ``database:`` is the default, ``database:ALIAS`` names a database.
+        store: URL of the store; ``database:`` is the default, ``database:ALIAS`` names a database. Others may
+            hold a password: never show it.
         timeout_preset: ``aal1``, ``aal2`` or ``aal3`` (NIST SP 800-63B-4), or None.
         idle_timeout: longest time without a request; None means that no idle timeout was configured
             (then ``SESSION_COOKIE_AGE`` is the idle timeout, unless a preset says otherwise).
@@ -56,7 +57,7 @@ class Settings:
         audit_minimise_after: how long an audit event keeps the whole address and the user agent.
     """
 
-    store: str = "database:"
+    store: str = field(default="database:", repr=False)
     timeout_preset: str | None = None
     idle_timeout: timedelta | None = None
     absolute_timeout: timedelta | None = None

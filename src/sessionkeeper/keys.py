@@ -130,6 +130,11 @@ def id_before(moment: datetime) -> int:
     return max(elapsed << _RANDOM_BITS, 1) - 1
 
 
+def made_at(session_id: int) -> int:
+    """Return when an id was minted, in microseconds since 1970."""
+    return ((session_id >> _RANDOM_BITS) + _EPOCH_MS) * 1000
+
+
 def parse_id(text: object) -> int | None:
     """Return the session id that 11 characters spell, or None for any other value."""
     if not isinstance(text, str) or _ID.fullmatch(text) is None:

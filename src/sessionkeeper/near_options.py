@@ -64,8 +64,9 @@ def read(value: Any, duration: Callable[[Any], timedelta]) -> NearCache | None:
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
     """Return the name that was probably meant, or all that there are."""
-    close = difflib.get_close_matches(str(name).upper(), known, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+    spelled = {one.upper(): one for one in known}
+    close = difflib.get_close_matches(str(name).upper(), spelled, n=1)
+    return f"Did you mean {spelled[close[0]]!r}?" if close else f"Known: {', '.join(known)}."
 
 
 def _number(value: Any) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
-from sessionkeeper import near_options, policy, values
+from sessionkeeper import near_options, policy, store_url, values
 
 X_FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED: Final = "Forwarded"
@@ -35,7 +35,11 @@ def _one_of(*names: str) -> Callable[[Any], str]:
 def _store(value: Any) -> str:
     if isinstance(value, str) and (value == "database" or value.startswith("database:")):
         return value if ":" in value else "database:"
-    raise ValueError(f"must be 'database:' or 'database:ALIAS', not {value!r}")
+    if store_url.is_redis(value):
+        store_url.parse(value)
+        return str(value)
+    scheme = repr(value.partition(":")[0]) if isinstance(value, str) else type(value).__name__
+    raise ValueError(f"must be 'database:', 'database:ALIAS', or a URL such as redis://host/0, not {scheme}")
 
 
 def _network(entry: Any) -> IPv4Network | IPv6Network:

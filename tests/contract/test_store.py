@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -15,12 +16,17 @@ from sessionkeeper.record import UNASKED, Changes, NewSession, SessionRecord, Us
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
 from sessionkeeper.stores.notify import PostgresChannel
-from tests.stores import Clock, insert, is_postgresql, near
+from tests.stores import Channel, Clock, insert, is_postgresql, near, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 STORES = {
     "memory": MemoryStore,
     "database": DatabaseStore,
+    "valkey": partial(redis_store, "valkey"),
+    "redis": partial(redis_store, "redis"),
+    "valkey-cluster": partial(redis_store, "cluster"),
+    "valkey-sentinel": partial(redis_store, "sentinel"),
+    "near-valkey": lambda **settings: near(redis_store("valkey", **settings), Channel([], None)),
     "near-memory": lambda **settings: near(MemoryStore(**settings)),
     "near-database": lambda **settings: near(DatabaseStore(**settings)),
     "near-postgres": lambda **settings: near(DatabaseStore(**settings), PostgresChannel("default")),

@@ -7,12 +7,12 @@ import pytest
 from sessionkeeper import keys, sessions
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
-from tests.stores import Clock, insert
+from tests.stores import Clock, insert, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
 
-@pytest.fixture(params=[MemoryStore, DatabaseStore])
+@pytest.fixture(params=[MemoryStore, DatabaseStore, redis_store])
 def store(request):
     """A store whose time stands."""
     return request.param(clock=Clock())

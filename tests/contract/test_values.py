@@ -18,12 +18,12 @@ from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
-from tests.stores import insert
+from tests.stores import insert, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
 
-@pytest.fixture(params=[MemoryStore, DatabaseStore])
+@pytest.fixture(params=[MemoryStore, DatabaseStore, redis_store])
 def store(request):
     """Every store."""
     return request.param()

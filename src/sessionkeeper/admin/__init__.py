@@ -14,7 +14,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from sessionkeeper import keys, policy, sessions
+from sessionkeeper import conf, keys, policy, sessions, store_url
 from sessionkeeper.admin.audit import AuditEventAdmin
 from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilter, TransportFilter
 from sessionkeeper.admin.lockout import LoginAttemptAdmin
@@ -76,11 +76,20 @@ class SessionAdmin(_ModelAdmin):
         "data_keys",
     )
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Say where the sessions are, when this list, of a table, cannot show them."""
+        if _is_elsewhere():
+            text = _("Sessions are kept in Valkey or Redis. `manage.py sessions` lists and ends them.")
+            self.message_user(request, text, messages.WARNING)
+        return super().changelist_view(request, extra_context)
+
     # Rows
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Read where the store writes, and all users of a page in one more query."""
         rows = Session._base_manager.using(getattr(get_store(), "alias", None))
+        if _is_elsewhere():
+            rows = rows.none()
         owners = Prefetch("user", queryset=users())
         return rows.defer(*_HIDDEN, "data").prefetch_related(owners).order_by(*self.ordering)
 
@@ -185,6 +194,10 @@ class SessionAdmin(_ModelAdmin):
     def _report(self, request: HttpRequest, ended: int) -> None:
         text = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended)
         self.message_user(request, text % {"count": ended}, messages.SUCCESS)
+
+
+def _is_elsewhere() -> bool:
+    return store_url.is_redis(conf.current().store)
 
 
 def _end_of(session: Session) -> datetime:

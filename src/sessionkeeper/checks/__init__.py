@@ -22,6 +22,7 @@ from sessionkeeper.checks import (
     near,
     second_factor,
     settings,
+    store,
     urls,
 )
 
@@ -38,6 +39,7 @@ ALWAYS: tuple[Check, ...] = (
     settings.check_serializer,
     settings.check_cookie_prefix,
     settings.check_connections,
+    store.check_redis,
     near.check_near_cache,
     engine.check_engine,
     middleware.check_present,

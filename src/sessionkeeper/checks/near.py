@@ -20,13 +20,20 @@ def check_near_cache() -> Iterator[CheckMessage]:
     if options is None or not engine.is_ours():
         return
     known = list(connections)
-    alias = current.store.partition(":")[2] or "default"
+    kind, _, name = current.store.partition(":")
+    alias = name or "default" if kind == "database" else ""
     if options.channel is not None and options.channel not in known:
         yield Error(
             f"SESSIONKEEPER['NEAR_CACHE']['CHANNEL'] names the database {options.channel!r}, which DATABASES "
             "does not have: nothing is remembered.",
             hint=f"Known: {', '.join(known)}.",
             id="sessionkeeper.E011",
+        )
+    if not alias:
+        yield Warning(
+            "SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: it cannot listen to Valkey or Redis.",
+            hint="Leave NEAR_CACHE out.",
+            id="sessionkeeper.W021",
         )
     if alias in known and not PostgresChannel.serves(alias):
         yield Warning(

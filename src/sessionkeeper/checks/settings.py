@@ -29,8 +29,8 @@ def check_sessionkeeper() -> Iterator[CheckMessage]:
 
 def check_store() -> Iterator[CheckMessage]:
     """Report a store in a database that is not configured."""
-    alias = conf.current().store.partition(":")[2]
-    if alias and alias not in _databases():
+    kind, _, alias = conf.current().store.partition(":")
+    if kind == "database" and alias and alias not in _databases():
         yield Error(
             f"SESSIONKEEPER['STORE'] names the database {alias!r}, which DATABASES does not have.",
             hint=f"Known: {', '.join(map(str, _databases())) or 'none'}.",
@@ -149,7 +149,8 @@ def check_connections() -> Iterator[CheckMessage]:
     """Report a database server that is connected to anew for every request."""
     if settings.DEBUG or not engine.is_ours():
         return  # the development server makes a thread for each request: keeping connections is no use there
-    alias = conf.current().store.partition(":")[2] or "default"
+    kind, _, name = conf.current().store.partition(":")
+    alias = name if kind == "database" and name else "default"
     database = _databases().get(alias)
     if not isinstance(database, dict):
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sessionkeeper import conf
+from sessionkeeper import conf, store_url
 from sessionkeeper.near_options import NearCache
 from sessionkeeper.stores.near import NearStore
 
@@ -33,13 +33,17 @@ def _open_near(url: str, options: NearCache) -> Store:
 
     store = _open(url)
     alias = str(getattr(store, "alias", ""))
-    if not PostgresChannel.serves(alias):
+    if not alias or not PostgresChannel.serves(alias):
         return store
     return NearStore(store, PostgresChannel(alias, options.channel), options)
 
 
 @lru_cache(maxsize=8)
 def _open(url: str) -> Store:
+    if store_url.is_redis(url):
+        from sessionkeeper.stores.redis import open_store
+
+        return open_store(url)
     # Imported late: models can only be imported once the application registry is ready.
     from sessionkeeper.stores.database import DatabaseStore
 

@@ -1,0 +1,207 @@
+"""How the Valkey/Redis store speaks to its server: connections, the script, retries, what is an outage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis import exceptions
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.connection import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from sessionkeeper.errors import CorruptPayload, StoreUnavailable
+from sessionkeeper.store_url import RedisUrl
+
+SCRIPT = Path(__file__).with_name("script.lua").read_text(encoding="utf-8")
+_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_OTHER_TYPE = "WRONGTYPE"
+# redis-py leaves these without types.
+_Node: Any = ClusterNode
+_Pool: Any = BlockingConnectionPool
+_Sentinel: Any = Sentinel
+#: What a second try on another connection may heal: a server that restarted, a master that is a replica now.
+_RETRIED = (exceptions.ConnectionError, exceptions.ReadOnlyError)
+_NOT_RETRIED = (
+    exceptions.AuthenticationError,
+    exceptions.AuthorizationError,
+    exceptions.BusyLoadingError,
+    exceptions.MaxConnectionsError,
+)
+
+
+class Client:
+    """Runs commands at a server, a Unix socket, a master that Sentinels name, or a Cluster.
+
+    Safe to share between threads, and after a fork: redis-py's pools are. Every operation of the store may be
+    run twice, so one that lost its connection is tried once more; one that timed out is not.
+    """
+
+    def __init__(self, url: RedisUrl) -> None:
+        self.url = url
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether keys live on several servers, so that a script sees only one of them."""
+        return self.url.way == "cluster"
+
+    @cached_property
+    def connection(self) -> Any:
+        """The client of redis-py. A Cluster is asked for its nodes now; else nothing is connected yet."""
+        return _connect(self.url)
+
+    def run(self, keys: Sequence[str], *arguments: Any) -> Any:
+        """Run the script. ``arguments`` begin with the operation and the time.
+
+        Raises:
+            StoreUnavailable: no answer, or one that says that the server cannot answer now.
+            CorruptPayload: the key holds something that is no session.
+        """
+        with outages():
+            return self._twice(lambda: self._evaluate([len(keys), *keys, *arguments]))
+
+    def run_many(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Run the script for several keys, each with its arguments, in one go; not atomic together."""
+        return self.pipeline([("EVALSHA", _SHA, 1, key, *arguments) for key, arguments in calls])
+
+    def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run commands in one go, each at the node that has its key; not atomic together.
+
+        The answer for a key that holds something else is None.
+        """
+        if not commands:
+            return []
+        with outages():
+            answers: list[Any] = self._twice(lambda: self._send(commands))
+            for position, answer in enumerate(answers):
+                if isinstance(answer, exceptions.NoScriptError):
+                    answers[position] = self._evaluate(list(commands[position][2:]))
+                elif isinstance(answer, Exception):
+                    if not str(answer).startswith(_OTHER_TYPE):
+                        raise answer
+                    answers[position] = None
+        return answers
+
+    def _send(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        pipe = self.connection.pipeline() if self.is_cluster else self.connection.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        return list(pipe.execute(raise_on_error=False))
+
+    def _evaluate(self, rest: Sequence[Any]) -> Any:
+        try:
+            return self.connection.execute_command("EVALSHA", _SHA, *rest)
+        except exceptions.NoScriptError:  # a server that has restarted, or never saw it
+            return self.connection.execute_command("EVAL", SCRIPT, *rest)
+
+    def _twice(self, function: Callable[[], Any]) -> Any:
+        try:
+            answer = function()
+        except _RETRIED as error:
+            if isinstance(error, _NOT_RETRIED):
+                raise
+        else:
+            if not (isinstance(answer, list) and any(isinstance(one, _RETRIED) for one in answer)):
+                return answer
+        self._let_go()
+        return function()
+
+    def _let_go(self) -> None:
+        """Close idle connections: those to a master that is a replica now would refuse again."""
+        if not self.is_cluster:
+            self.connection.connection_pool.disconnect(inuse_connections=False)
+
+    def information(self) -> list[dict[str, Any]]:
+        """Return what each server that holds sessions says of itself (INFO)."""
+        with outages():
+            if self.is_cluster:
+                told = self.connection.info(target_nodes=RedisCluster.PRIMARIES)
+                return list(told.values()) if "redis_version" not in told else [told]
+            return [self.connection.info()]
+
+    def saving(self) -> bool:
+        """Whether the servers write snapshots; True also where they do not tell."""
+        try:
+            with outages():
+                target = {"target_nodes": RedisCluster.RANDOM} if self.is_cluster else {}
+                told = self.connection.config_get("save", **target)
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, exceptions.ResponseError):  # hosted ones keep it to themselves
+                return True
+            raise
+        return bool(told.get("save"))
+
+    def close(self) -> None:
+        """Close all connections."""
+        connection = self.__dict__.pop("connection", None)
+        if connection is not None:
+            connection.close()
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Make StoreUnavailable of everything that says that there is no answer now.
+
+    Raises:
+        CorruptPayload: a key of ours holds what no session is.
+    """
+    try:
+        yield
+    except exceptions.DataError:
+        raise  # a value that cannot be sent is the caller's error
+    except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as error:
+        if str(error).startswith(_OTHER_TYPE):
+            raise CorruptPayload("The stored session is of another type.") from error
+        raise StoreUnavailable("The session store did not answer.") from error
+
+
+def _connect(url: RedisUrl) -> Any:
+    options: dict[str, Any] = {
+        "username": url.username,
+        "password": url.password,
+        "socket_timeout": url.timeout,
+        "socket_connect_timeout": url.connect_timeout,
+        "socket_keepalive": True,
+        "protocol": 2,
+        **url.ssl,
+    }
+    if url.way == "cluster":
+        return RedisCluster(
+            startup_nodes=[_Node(host, port) for host, port in url.hosts],
+            retry=Retry(NoBackoff(), 1),
+            max_connections=url.connections,
+            require_full_coverage=False,
+            ssl=url.tls,
+            **options,
+        )
+    options |= {"db": url.db, "retry": Retry(NoBackoff(), 0)}
+    if url.way == "sentinel":
+        return _by_sentinel(url, options)
+    place: dict[str, Any]
+    if url.way == "socket":
+        place = {"connection_class": UnixDomainSocketConnection, "path": url.path}
+        del options["socket_keepalive"]
+    else:
+        host, port = url.hosts[0]
+        place = {"connection_class": SSLConnection if url.tls else Connection, "host": host, "port": port}
+    pool = _Pool(max_connections=url.connections, timeout=url.connect_timeout, **place, **options)
+    return redis.Redis(connection_pool=pool)
+
+
+def _by_sentinel(url: RedisUrl, options: dict[str, Any]) -> Any:
+    own = {
+        **options,
+        "username": url.sentinel_username,
+        "password": url.sentinel_password,
+        "db": 0,
+        "ssl": url.tls,
+    }
+    sentinel = _Sentinel(list(url.hosts), sentinel_kwargs=own, ssl=url.tls, **options)
+    return sentinel.master_for(url.service, max_connections=url.connections)

@@ -1,0 +1,189 @@
+"""The indexes of the Valkey/Redis store: who has which sessions, and which sessions there are.
+
+A user's sessions are a sorted set of names, by when they were written there. All sessions are sorted sets
+too, one for each quarter of an hour in which ids were made, so that none grows without bounds and a Cluster
+spreads them; one more names those. On a single server the script writes them with the session. In a Cluster
+they are written first: a crash leaves an entry that names nothing, never a session that nobody finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sessionkeeper import keys
+from sessionkeeper.stores.redis.client import Client
+
+#: Bits of an id within its bucket: 22 at random and 20 of milliseconds, 17 minutes.
+_BITS = 42
+_MASK = (1 << _BITS) - 1
+_LAST_BUCKET = keys.MAX_ID >> _BITS
+#: Buckets that are asked for in one go.
+_AT_ONCE = 64
+#: What an index must not be touched for while its entry may be ahead of its session, in microseconds: the
+#: script gives up an insert after 30 seconds, and clocks of a Cluster may disagree by minutes.
+GRACE = 3600 * 1_000_000
+#: How long an entry without a session counts as one that is about to be, in microseconds.
+_PENDING = 60 * 1_000_000
+
+
+class Entries(NamedTuple):
+    """A user's index: the server's time, what tells that it is still the same, name to when written."""
+
+    now: int
+    fingerprint: bytes
+    written: dict[bytes, int]
+
+    def ids(self) -> list[int]:
+        """Return the ids that are named, without names that none has."""
+        ids = (keys.parse_id(name.decode("ascii", "replace")) for name in self.written)
+        return [session_id for session_id in ids if session_id is not None]
+
+    def pending(self, there: Collection[int]) -> int:
+        """Return how many entries may be of sessions that are about to be stored: not ``there``, and new."""
+        names = {keys.encode_id(session_id).encode() for session_id in there}
+        return sum(
+            self.now - written < _PENDING for name, written in self.written.items() if name not in names
+        )
+
+
+class Index:
+    """Names and reads the keys of the store."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._prefix = client.url.prefix
+        self.buckets = f"{self._prefix}buckets"
+
+    def session(self, session_id: int) -> str:
+        """Return the key of a session's hash."""
+        return f"{self._prefix}s:{{{keys.encode_id(session_id)}}}"
+
+    def user(self, user: str) -> str:
+        """Return the key of a user's index."""
+        return f"{self._prefix}u:{{{user}}}"
+
+    def bucket(self, number: int) -> str:
+        """Return the key of a bucket."""
+        return f"{self._prefix}i:{{{number}}}"
+
+    def with_session(self, session_id: int, user: str | None) -> list[str]:
+        """Return the keys that the script needs beside the session's, on a single server."""
+        users = [] if user is None else [self.user(user)]
+        return [self.bucket(session_id >> _BITS), self.buckets, *users]
+
+    def entry(self, session_id: int) -> tuple[str, int, int]:
+        """Return a session's name, its place in its bucket, and the bucket's number."""
+        return keys.encode_id(session_id), session_id & _MASK, session_id >> _BITS
+
+    def write(
+        self, session_id: int, user: str | None, now: str, lifetime: str, fingerprint: bytes | str
+    ) -> int | None:
+        """Write the entries of a session, in a Cluster. Return the server's time; None: nothing was written.
+
+        ``fingerprint`` is what the user's index must have been until now; empty: whatever it is.
+        """
+        name, place, number = self.entry(session_id)
+        if fingerprint and user is not None:
+            answer = self._client.run([self.user(user)], "index", now, name, "", lifetime, fingerprint)
+            if answer[0] != 1:
+                return None
+        calls: list[tuple[str, tuple[Any, ...]]] = [
+            (self.bucket(number), ("index", now, name, place, lifetime, ""))
+        ]
+        if user is not None and not fingerprint:
+            calls.append((self.user(user), ("index", now, name, "", lifetime, "")))
+        self._client.pipeline([("ZADD", self.buckets, number, number)])
+        answers = self._client.run_many(calls)
+        return min(int(answer[1]) for answer in answers)
+
+    def of_user(self, user: str, now: str) -> Entries:
+        """Return the index of a user."""
+        time, fingerprint, flat = self._client.run([self.user(user)], "entries", now)
+        turns = iter(flat)
+        return Entries(
+            int(time),
+            fingerprint,
+            {name: int(float(score)) for name, score in zip(turns, turns, strict=True)},
+        )
+
+    def drop_ended(self, ended: Iterable[tuple[int, str | None]]) -> None:
+        """Remove the entries of sessions that are gone for good, each given with its user."""
+        names: dict[str, list[Any]] = {}
+        for session_id, user in ended:
+            name, _, number = self.entry(session_id)
+            names.setdefault(self.bucket(number), []).extend((name, ""))
+            if user is not None:
+                names.setdefault(self.user(user), []).extend((name, ""))
+        self._client.run_many([(key, ("drop", "", *pairs)) for key, pairs in names.items()])
+
+    def drop_dangling(self, user: str, entries: Entries, kept: Collection[int]) -> None:
+        """Remove old entries of a user's index that name none of his sessions, unless written again since."""
+        names = {keys.encode_id(session_id).encode() for session_id in kept}
+        old = [
+            part
+            for name, written in entries.written.items()
+            if name not in names and entries.now - written > GRACE
+            for part in (name, written)
+        ]
+        if old:
+            self._client.run([self.user(user)], "drop", "", *old)
+
+    def down_from(self, newest: int, limit: int) -> list[int]:
+        """Return up to ``limit`` ids, newest first, from ``newest`` down."""
+        return self._walk(newest, limit, "ZREVRANGEBYSCORE", ("-inf",))
+
+    def up_from(self, oldest: int, limit: int, empty: list[int] | None = None) -> list[int]:
+        """Return up to ``limit`` ids, oldest first, from ``oldest`` up. ``empty`` is given empty buckets."""
+        return self._walk(oldest, limit, "ZRANGEBYSCORE", ("+inf",), empty=empty)
+
+    def drop_buckets(self, numbers: Sequence[int], now: int) -> None:
+        """Forget empty buckets that nobody writes into any more."""
+        old = [number for number in numbers if is_old(number << _BITS, now)]
+        if old:
+            self._client.pipeline([("ZREM", self.buckets, *old)])
+
+    def _walk(
+        self,
+        start: int,
+        limit: int,
+        command: str,
+        end: tuple[str],
+        empty: list[int] | None = None,
+    ) -> list[int]:
+        ids: list[int] = []
+        bound: Any = start >> _BITS
+        while len(ids) < limit:
+            [numbers] = self._client.pipeline([(command, self.buckets, bound, *end, "LIMIT", 0, _AT_ONCE)])
+            if not numbers:
+                break
+            numbers = [int(number) for number in numbers]
+            starts = [start & _MASK if number == start >> _BITS else _other(end) for number in numbers]
+            found = self._client.pipeline(
+                [
+                    (command, self.bucket(number), begin, *end, "LIMIT", 0, limit)
+                    for number, begin in zip(numbers, starts, strict=True)
+                ]
+            )
+            for number, names in zip(numbers, found, strict=True):
+                ids += [
+                    one for one in (keys.parse_id(name.decode()) for name in names or ()) if one is not None
+                ]
+                if empty is not None and not names and number != start >> _BITS:
+                    empty.append(number)
+            bound = f"({numbers[-1]}"
+        return ids[:limit]
+
+    def count(self) -> int:
+        """Return how many entries all buckets have."""
+        [numbers] = self._client.pipeline([("ZRANGE", self.buckets, 0, -1)])
+        return sum(self._client.pipeline([("ZCARD", self.bucket(int(number))) for number in numbers]))
+
+
+def is_old(session_id: int, now: int) -> bool:
+    """Whether an id was made so long ago that nobody is still about to store its session."""
+    return now - keys.made_at(session_id) > GRACE
+
+
+def _other(end: tuple[str]) -> str:
+    return "+inf" if end == ("-inf",) else "-inf"

@@ -1,0 +1,173 @@
+"""A session as the fields of a hash, and back. Data is JSON, key by key; nothing is ever executed.
+
+Fields of the data begin with ``d:``, so that no name that a project chooses can be one of ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+
+from sessionkeeper.errors import CorruptPayload
+from sessionkeeper.record import NewSession, SessionRecord
+
+#: Written into every hash; one that says otherwise was written by a release that this one cannot read.
+FORMAT = b"1"
+DATA = "d:"
+_DATA = b"d:"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_HASH_LENGTH = 32
+_parse = json.JSONDecoder().decode
+#: Facts of a session to the fields that hold them.
+FACTS: Mapping[str, str] = {
+    "user_id": "user",
+    "idle_seconds": "idle",
+    "ip_address": "ip_address",
+    "user_agent": "user_agent",
+    "label": "label",
+    "amr": "amr",
+}
+
+
+def new_fields(new: NewSession) -> list[Any]:
+    """Return fields and values of a new session, in turn; times are the script's to write."""
+    facts = {name: getattr(new, name) for name in FACTS}
+    return [
+        *("format", FORMAT, "family", new.family_hash, "transport", new.transport),
+        *(part for pair in _facts(facts).items() if pair[1] is not None for part in pair),
+        *data_fields(new.data),
+    ]
+
+
+def changed_facts(facts: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    """Return the fields to drop, and fields and values to set."""
+    fields = _facts(facts)
+    dropped = [name for name, value in fields.items() if value is None]
+    return dropped, [part for name, value in fields.items() if value is not None for part in (name, value)]
+
+
+def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields and values; None for those that are left out: empty texts take no room."""
+    texts = {FACTS[name]: user_text(value) if name == "user_id" else value for name, value in facts.items()}
+    return {name: None if value == "" else value for name, value in texts.items()}
+
+
+def data_fields(text: str) -> list[Any]:
+    """Return fields and values of session data, given as the text of a JSON object."""
+    if text == "{}":
+        return []
+    return [part for name, value in _parse(text).items() for part in (DATA + name, json.dumps(value))]
+
+
+def lifetime(given: timedelta | datetime | None) -> str:
+    """Return a lifetime as the script reads it: microseconds from now, or of a moment."""
+    if given is None:
+        return ""
+    return f"+{given // _MICROSECOND}" if isinstance(given, timedelta) else microseconds(given)
+
+
+def microseconds(moment: datetime) -> str:
+    """Return a moment in microseconds since 1970."""
+    return str((moment - _EPOCH) // _MICROSECOND)
+
+
+def moment(text: bytes) -> datetime:
+    """Return the moment that is written so.
+
+    Raises:
+        ValueError, OverflowError: none is.
+    """
+    return _EPOCH + timedelta(microseconds=int(text))
+
+
+def user_text(user_id: Any) -> str | None:
+    """Return a user's primary key as it is written, whatever form it comes in."""
+    return None if user_id is None else str(_user_field().to_python(user_id))
+
+
+def user_id(text: bytes | None) -> Any:
+    """Return the primary key that is written so.
+
+    Raises:
+        ValueError, ValidationError: none is.
+    """
+    return None if text is None else _user_field().to_python(text.decode())
+
+
+def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    """Return fields and values as pairs, which the script gives in turn."""
+    turns = iter(flat)
+    return zip(turns, turns, strict=True)
+
+
+def to_record(session_id: int, fields: Iterable[tuple[bytes, bytes]]) -> SessionRecord:
+    """Return the record of a hash, given as pairs of field and value.
+
+    Raises:
+        CorruptPayload: it holds what no session does.
+    """
+    meta: dict[bytes, bytes] = {}
+    data: list[str] = []
+    try:
+        for name, value in fields:
+            if name.startswith(_DATA):
+                data.append(_member(name[len(_DATA) :].decode(), value.decode()))
+            else:
+                meta[name] = value
+        return _record(session_id, meta, "{" + ", ".join(data) + "}")
+    except (KeyError, ValueError, OverflowError, RecursionError, ValidationError) as error:
+        raise CorruptPayload("The stored session cannot be read.") from error
+
+
+def _member(name: str, value: str) -> str:
+    _parse(value)  # one value, or nothing: what is not must not become other keys
+    return f"{json.dumps(name)}: {value}"
+
+
+def _record(session_id: int, meta: dict[bytes, bytes], data: str) -> SessionRecord:
+    if meta[b"format"] != FORMAT:
+        raise ValueError("another format")
+    idle, address = meta.get(b"idle"), meta.get(b"ip_address")
+    return SessionRecord(
+        id=session_id,
+        secret_hash=_digest(meta[b"secret"]),
+        family_hash=_digest(meta[b"family"]),
+        previous_hash=_digest(meta[b"previous"]) if b"previous" in meta else None,
+        previous_at=_perhaps(meta.get(b"previous_at")),
+        user_id=user_id(meta.get(b"user")),
+        transport=meta[b"transport"].decode(),
+        data=data,
+        created_at=moment(meta[b"created"]),
+        authenticated_at=_perhaps(meta.get(b"authenticated")),
+        last_seen_at=moment(meta[b"seen"]),
+        expires_at=moment(meta[b"expires"]),
+        idle_seconds=None if idle is None else int(idle),
+        ip_address=None if address is None else address.decode(),
+        user_agent=meta.get(b"user_agent", b"").decode(),
+        label=meta.get(b"label", b"").decode(),
+        amr=meta.get(b"amr", b"").decode(),
+        version=int(meta[b"version"]),
+    )
+
+
+def _digest(value: bytes) -> bytes:
+    if len(value) != _HASH_LENGTH:
+        raise ValueError("no SHA-256")
+    return value
+
+
+def _perhaps(text: bytes | None) -> datetime | None:
+    return None if text is None else moment(text)
+
+
+def _user_field() -> Any:
+    field: Any = get_user_model()._meta.pk
+    while field.is_relation:  # the pointer of an inherited model
+        field = field.target_field
+    return field

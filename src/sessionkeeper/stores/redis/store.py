@@ -1,0 +1,290 @@
+"""The store in a Valkey or Redis: a server, a master that Sentinels name, or a Cluster.
+
+One hash for each session. Each write is one script that checks and changes it in one step, and a hash goes by
+itself a few minutes after its session has ended. The clock is the server's. What the store writes does not
+belong to a transaction of the database, and is not undone with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sessionkeeper import keys
+from sessionkeeper.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.policy import to_end
+from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
+from sessionkeeper.store_url import RedisUrl
+from sessionkeeper.stores.redis import packing
+from sessionkeeper.stores.redis.client import Client
+from sessionkeeper.stores.redis.index import Index, is_old
+
+log = logging.getLogger("sessionkeeper.store")
+
+_DONE, _GONE, _STALE, _CORRUPT, _LATE, _CHANGED = 1, 0, -1, -2, -3, -4
+#: Tries of a sign-in with a limit. A lost try means that another sign-in of the same user got through.
+_TRIES = 200
+
+
+class RedisStore:
+    """A :class:`~sessionkeeper.stores.base.Store` in Valkey or Redis.
+
+    Args:
+        url: where it is.
+        clock: replaces the server's clock, for tests; returns an aware datetime.
+    """
+
+    def __init__(self, url: RedisUrl, clock: Callable[[], datetime] | None = None) -> None:
+        self.client = Client(url)
+        self._index = Index(self.client)
+        self._clock = clock
+
+    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+        """See the contract. One command."""
+        now, fields = self.client.run([self._index.session(session_id)], "find", self._time())
+        if not fields:
+            return None
+        return Found(packing.to_record(session_id, packing.pairs(fields)), packing.moment(now))
+
+    def insert(self, new: NewSession) -> list[int]:
+        """See the contract."""
+        user, life = packing.user_text(new.user_id), packing.lifetime(new.lifetime)
+        flag = "1" if new.authenticated else ""
+        rest = (new.secret_hash, *packing.new_fields(new))
+        write = partial(self._place, ("insert", flag, *rest), new.id, user, (life, life))
+        code, ended = self._with_room(new.limit, new.id, user, write)
+        if code == _GONE:
+            raise IdTaken
+        return ended
+
+    def merge(
+        self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
+    ) -> list[int]:
+        """See the contract."""
+        dropped, fields = packing.changed_facts(changes.facts)
+        dropped += [packing.DATA + name for name in changes.deleted]
+        fields += packing.data_fields(changes.patch)
+        flags = ("1" if changes.authenticated else "", "1" if changes.replace else "")
+        operation = ("merge", flags[0], secret_hash, flags[1], len(dropped), *dropped, *fields)
+        is_indexed = "user_id" in changes.facts or changes.lifetime is not None
+        user, lives = self._indexed_as(session_id, changes, seen) if is_indexed else (None, None)
+        write = partial(self._place, operation, session_id, user, lives)
+        code, ended = self._with_room(changes.limit, session_id, user, write)
+        _raise(code)
+        return ended
+
+    def _indexed_as(
+        self, session_id: int, changes: Changes, seen: SessionRecord | None
+    ) -> tuple[str | None, tuple[str, str]]:
+        """Return whose index a changed session belongs into; its new life, and that of its entries."""
+        life = packing.lifetime(changes.lifetime)
+        if "user_id" in changes.facts and life:
+            return packing.user_text(changes.facts["user_id"]), (life, life)
+        if seen is None:
+            found = self.find(session_id)
+            if found is None:
+                raise SessionGone
+            seen = found.record
+        user = packing.user_text(changes.facts.get("user_id", seen.user_id))
+        return user, (life, life or packing.lifetime(seen.expires_at))
+
+    def _place(
+        self,
+        operation: tuple[Any, ...],
+        session_id: int,
+        user: str | None,
+        lives: tuple[str, str] | None,
+        fingerprint: bytes | str,
+    ) -> int:
+        """Write a session and its entries in the indexes, in a Cluster these first. ``lives`` None: none.
+
+        ``operation`` is its name, whether somebody was authenticated, and the rest of its arguments.
+        """
+        names, indexed_at = [self._index.session(session_id)], ""
+        if lives is not None and self.client.is_cluster:
+            written = self._index.write(session_id, user, self._time(), lives[1], fingerprint)
+            if written is None:
+                return _CHANGED
+            indexed_at = str(written)
+        elif lives is not None:
+            names += self._index.with_session(session_id, user)
+        name, flag, *rest = operation
+        entry = (*self._index.entry(session_id), fingerprint)
+        life = lives[0] if lives is not None else ""
+        return int(self.client.run(names, name, self._time(), life, flag, indexed_at, *entry, *rest)[0])
+
+    def _with_room(
+        self, limit: UserLimit | None, session_id: int, user: str | None, write: Callable[[bytes | str], int]
+    ) -> tuple[int, list[int]]:
+        """Write a sign-in, and end what must make room for it. Return what became of it, and who ended.
+
+        The user's index must be the same as when the sessions were counted: of parallel sign-ins one goes
+        first, the others count again.
+        """
+        for _ in range(_TRIES):
+            ended, fingerprint = self._make_room(limit, session_id, user)
+            code = write(fingerprint)
+            if code not in {_LATE, _CHANGED}:
+                if code == _DONE and ended:
+                    self._end(ended)
+                return code, ended
+            time.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: so that they do not meet again
+        raise StoreUnavailable("Too many sign-ins of one user at once.")
+
+    def _make_room(
+        self, limit: UserLimit | None, session_id: int, user: str | None
+    ) -> tuple[list[int], bytes | str]:
+        if limit is None or user is None:
+            return [], ""
+        entries = self._index.of_user(user, self._time())
+        records = self._read(entries.ids())
+        if self.client.is_cluster:  # there another sign-in may have its entry and not yet its session
+            pending = entries.pending({session_id, *(record.id for record in records)})
+            limit = limit._replace(most=limit.most - pending)
+        now = packing.moment(str(entries.now).encode())
+        return to_end(records, limit, session_id, packing.user_id(user.encode()), now), entries.fingerprint
+
+    def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
+        """See the contract."""
+        _raise(self._run(session_id, "rotate", secret_hash, new_secret, new_family)[0])
+
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
+        """See the contract."""
+        return bool(self._run(session_id, "renew", secret_hash, new_secret)[0] == _DONE)
+
+    def touch(self, session_id: int, secret_hash: bytes) -> bool:
+        """See the contract. In a Cluster the entries are written again: a failover may have lost them."""
+        code, *rest = self._run(session_id, "touch", secret_hash)
+        if code != _DONE:
+            return False
+        if self.client.is_cluster:
+            user, expires = rest
+            self._index.write(session_id, _text(user), self._time(), expires.decode(), "")
+        return True
+
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+        """See the contract."""
+        return bool(self._end([session_id], secret_hash=secret_hash))
+
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+        """See the contract."""
+        user = packing.user_text(user_id)
+        if user is None:
+            return 0
+        ids = self._index.of_user(user, self._time()).ids()
+        return self._end([session_id for session_id in ids if session_id != except_], user=user)
+
+    def revoke_many(self, session_ids: Collection[int]) -> int:
+        """See the contract."""
+        return self._end(session_ids)
+
+    def _end(
+        self, session_ids: Collection[int], *, secret_hash: bytes | None = None, user: str | None = None
+    ) -> int:
+        """End sessions: all ends but that of a lifetime pass here. Return how many there were.
+
+        With ``secret_hash`` only where that proves the caller, with ``user`` only that user's.
+        """
+        condition = ("revoke", self._time(), secret_hash or "", user or "")
+        answers = self.client.run_many([(self._index.session(one), condition) for one in session_ids])
+        ended = [
+            (session_id, _text(answer[1]) if len(answer) > 1 else None)
+            for session_id, answer in zip(session_ids, answers, strict=True)
+            if answer[0] == _DONE
+        ]
+        self._forget(ended)
+        return len(ended)
+
+    def _forget(self, ended: Collection[tuple[int, str | None]]) -> None:
+        try:
+            self._index.drop_ended(ended)
+        except StoreUnavailable:  # they have ended: what names them is cleaned up when it is next read
+            log.warning("The entries of %d ended session(s) stay in the indexes for now.", len(ended))
+
+    def list_for(self, user_id: Any) -> list[SessionRecord]:
+        """See the contract."""
+        user = packing.user_text(user_id)
+        if user is None:
+            return []
+        entries = self._index.of_user(user, self._time())
+        records = [
+            record for record in self._read(entries.ids()) if packing.user_text(record.user_id) == user
+        ]
+        self._index.drop_dangling(user, entries, [record.id for record in records])
+        return sorted(records, key=lambda record: record.id, reverse=True)
+
+    def scan(self, limit: int, newest: int = keys.MAX_ID) -> list[SessionRecord]:
+        """See the contract."""
+        records: list[SessionRecord] = []
+        while newest >= 0 and len(records) < limit:
+            ids = self._index.down_from(newest, limit)
+            records += self._read(ids)
+            if len(ids) < limit:
+                break
+            newest = ids[-1] - 1
+        return records[:limit]
+
+    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
+        """See the contract. Sessions go by themselves; this removes their entries, and what is left."""
+        empty: list[int] = []
+        ids = self._index.up_from(after + 1 if after else 0, limit, empty)
+        now = self._time()
+        answers = self.client.run_many([(self._index.session(one), ("expire", now)) for one in ids])
+        gone: dict[int, str | None] = {}
+        removed: list[Expired] = []
+        moment = int(self.client.run([self._index.buckets], "time", now))
+        for session_id, (code, *rest) in zip(ids, answers, strict=True):
+            if code == _DONE:
+                user, end = rest
+                gone[session_id] = _text(user)
+                removed.append(Expired(session_id, packing.user_id(user), packing.moment(end)))
+            elif not rest and is_old(session_id, moment):
+                gone[session_id] = None
+        self._forget(gone.items())
+        self._index.drop_buckets(empty, moment)
+        return removed, ids[-1] if len(ids) == limit else None
+
+    def count(self) -> int:
+        """See the contract. Those that have gone by themselves are counted until a purge comes by."""
+        return self._index.count()
+
+    def _read(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        """Return these sessions, in this order, without those that are gone or that nobody can read."""
+        hashes = self.client.pipeline([("HGETALL", self._index.session(one)) for one in session_ids])
+        records = []
+        for session_id, fields in zip(session_ids, hashes, strict=True):
+            try:
+                if fields:
+                    records.append(packing.to_record(session_id, fields.items()))
+            except CorruptPayload:
+                log.warning("Session %s cannot be read.", keys.encode_id(session_id))
+        return records
+
+    def _run(self, session_id: int, operation: str, *arguments: Any) -> list[Any]:
+        answer: list[Any] = self.client.run(
+            [self._index.session(session_id)], operation, self._time(), *arguments
+        )
+        return answer
+
+    def _time(self) -> str:
+        """Return the time that the script is to take for now; empty: the server's own."""
+        return packing.microseconds(self._clock()) if self._clock else ""
+
+
+def _text(user: bytes | None) -> str | None:
+    """Return a user as written; foreign bytes name nobody, and nobody's index."""
+    return None if user is None else user.decode(errors="replace")
+
+
+def _raise(code: int) -> None:
+    if code == _GONE:
+        raise SessionGone
+    if code == _STALE:
+        raise StaleSession
+    if code == _CORRUPT:
+        raise CorruptPayload("The stored session cannot be read.")

@@ -1,0 +1,80 @@
+"""The checks of a Valkey or Redis store."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from sessionkeeper.checks import near, store
+from sessionkeeper.checks import settings as of_settings
+from sessionkeeper.stores import redis as redis_package
+from sessionkeeper.stores.redis.client import Client
+from tests.stores import server_url
+
+
+def found(settings, url):
+    """Return the ids of what is reported."""
+    settings.SESSIONKEEPER = {"STORE": url}
+    return [message.id for message in store.check_redis()]
+
+
+@pytest.mark.parametrize("kind", ["valkey", "redis", "cluster", "sentinel"])
+def test_a_server_without_persistence_is_warned_of(settings, kind):
+    assert set(found(settings, server_url(kind))) == {"sessionkeeper.W024"}
+
+
+def test_a_server_that_saves_is_fine(settings, monkeypatch):
+    monkeypatch.setattr(Client, "saving", lambda self: True)
+    assert found(settings, server_url("valkey")) == []
+
+
+def test_nothing_is_said_of_a_database(settings):
+    assert found(settings, "database:") == []
+
+
+def test_a_missing_package_is_a_sentence(settings, monkeypatch):
+    monkeypatch.setattr(redis_package, "is_installed", lambda: False)
+    assert found(settings, "redis://host") == ["sessionkeeper.E012"]
+
+
+def test_a_server_that_is_not_there_is_a_sentence_without_the_password(settings):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        settings.SESSIONKEEPER = {"STORE": f"redis://me:hunter2@127.0.0.1:{probe.getsockname()[1]}/0"}
+    [message] = store.check_redis()
+    assert message.id == "sessionkeeper.W023"
+    assert "hunter2" not in message.msg
+    assert "127.0.0.1" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("information", "expected"),
+    [
+        ({"redis_version": "6.2.1", "aof_enabled": 1}, ["sessionkeeper.E013"]),
+        ({"redis_version": "7.2.4", "valkey_version": "7.2.5", "aof_enabled": 1}, ["sessionkeeper.E013"]),
+        (
+            {"redis_version": "7.0.0", "maxmemory_policy": "allkeys-lru", "aof_enabled": 1},
+            ["sessionkeeper.E014"],
+        ),
+        (
+            {
+                "redis_version": "7.2.4",
+                "valkey_version": "8.0.0",
+                "maxmemory_policy": "volatile-lru",
+                "aof_enabled": 1,
+            },
+            [],
+        ),
+    ],
+)
+def test_old_servers_and_those_that_evict_are_refused(settings, monkeypatch, information, expected):
+    monkeypatch.setattr(Client, "information", lambda self: [information])
+    monkeypatch.setattr(Client, "saving", lambda self: False)
+    assert found(settings, "redis://host") == expected
+
+
+def test_other_checks_take_no_url_for_a_database(settings):
+    settings.SESSIONKEEPER = {"STORE": "redis://host/0", "NEAR_CACHE": True}
+    assert list(of_settings.check_store()) == []
+    assert [message.id for message in near.check_near_cache()] == ["sessionkeeper.W021"]
