@@ -103,3 +103,12 @@ class StoreUnavailable(SessionKeeperError):
     """
 
     retry_after: int = 5
+
+
+class StoreUnreachable(StoreUnavailable):
+    """The store gave no sign of life: no connection to it, or no answer in time.
+
+    Several without an answer in between open the breaker
+    (:class:`sessionkeeper.stores.breaker.Breaker`). What the store refuses, because its memory is full or a
+    lock is held, is an outage as well, but of another kind: nobody piles up behind it.
+    """

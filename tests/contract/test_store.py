@@ -14,6 +14,7 @@ from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, TooManySess
 from sessionkeeper.models import Session
 from sessionkeeper.record import UNASKED, Changes, NewSession, SessionRecord, UserLimit
 from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.stores.guarded import GuardedStore
 from sessionkeeper.stores.memory import MemoryStore
 from sessionkeeper.stores.notify import PostgresChannel
 from tests.stores import Channel, Clock, insert, is_postgresql, near, redis_store
@@ -26,6 +27,8 @@ STORES = {
     "redis": partial(redis_store, "redis"),
     "valkey-cluster": partial(redis_store, "cluster"),
     "valkey-sentinel": partial(redis_store, "sentinel"),
+    "guarded": lambda **settings: GuardedStore(DatabaseStore(**settings)),
+    "guarded-valkey": lambda **settings: GuardedStore(redis_store("valkey", **settings)),
     "near-valkey": lambda **settings: near(redis_store("valkey", **settings), Channel([], None)),
     "near-memory": lambda **settings: near(MemoryStore(**settings)),
     "near-database": lambda **settings: near(DatabaseStore(**settings)),

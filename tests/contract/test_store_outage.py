@@ -19,7 +19,7 @@ from django.db import (
 )
 
 from sessionkeeper import keys
-from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.errors import StoreUnavailable, StoreUnreachable
 from sessionkeeper.models import Session
 from sessionkeeper.record import Changes
 from sessionkeeper.stores.database import DatabaseStore
@@ -118,21 +118,48 @@ def test_the_store_works_again_when_the_lock_is_gone(impatient, name):
     OPERATIONS[name](store, key)
 
 
+def terminate(alias):
+    """Let the server end a connection."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+
+def find_twice_in_a_transaction(store, key, happen):
+    """Read, let something happen, and read again."""
+    with transaction.atomic(using=store.alias):
+        store.find(key.id)
+        happen()
+        store.find(key.id)
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_connection_that_the_server_closed_is_an_outage(name):
+def test_a_connection_that_the_server_closed_is_an_outage_for_all_but_the_read_of_a_request(name):
     with database("cut") as alias:
         store = DatabaseStore(alias)
         key = insert(store)
         store.find(key.id)
-        with connections[alias].cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            pid = cursor.fetchone()[0]
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-        with pytest.raises(StoreUnavailable):
-            OPERATIONS[name](store, key)
+        terminate(alias)
+        if name.startswith("find"):  # tried once more, on another connection
+            assert OPERATIONS[name](store, key) is not None
+        else:
+            with pytest.raises(StoreUnreachable):
+                OPERATIONS[name](store, key)
         connections[alias].close_if_unusable_or_obsolete()
+        assert store.find(key.id) is not None
+
+
+@pytest.mark.postgres
+@pytest.mark.rule("L03")
+def test_a_read_in_a_transaction_is_not_tried_again_on_another_connection():
+    with database("cut") as alias:
+        store = DatabaseStore(alias)
+        key = insert(store)
+        with pytest.raises(StoreUnreachable):
+            find_twice_in_a_transaction(store, key, lambda: terminate(alias))
         assert store.find(key.id) is not None
 
 

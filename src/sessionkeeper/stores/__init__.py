@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from sessionkeeper import conf, store_url
 from sessionkeeper.near_options import NearCache
+from sessionkeeper.stores.guarded import GuardedStore
 from sessionkeeper.stores.near import NearStore
 
 if TYPE_CHECKING:
     from sessionkeeper.stores.base import Store
+    from sessionkeeper.stores.breaker import Breaker
 
 
 def get_store() -> Store:
-    """Return the store of ``SESSIONKEEPER["STORE"]``, made once per URL, and the near cache if on."""
+    """Return the store of ``SESSIONKEEPER["STORE"]``, made once per URL: breaker, and near cache if on."""
     settings = conf.current()
     if settings.near_cache is None:
         return _open(settings.store)
@@ -25,6 +27,11 @@ def near_cache() -> NearStore | None:
     """Return this process's near cache; None where it is off, or the store has no channel for it."""
     store = get_store()
     return store if isinstance(store, NearStore) else None
+
+
+def get_breaker() -> Breaker:
+    """Return the breaker of this process's store; its counters are for a metric."""
+    return _open(conf.current().store).breaker
 
 
 @lru_cache(maxsize=8)
@@ -39,7 +46,11 @@ def _open_near(url: str, options: NearCache) -> Store:
 
 
 @lru_cache(maxsize=8)
-def _open(url: str) -> Store:
+def _open(url: str) -> GuardedStore:
+    return GuardedStore(_open_bare(url))
+
+
+def _open_bare(url: str) -> Store:
     if store_url.is_redis(url):
         from sessionkeeper.stores.redis import open_store
 

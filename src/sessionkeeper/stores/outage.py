@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.utils import InterfaceError, OperationalError
 
-from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.errors import StoreUnavailable, StoreUnreachable
 
 # SQLite has one error class for everything: these are missing tables and columns, and bad SQL.
 _SQLITE_REFUSALS = ("no such ", "near ", "table ", "unrecognized token")
 # MySQL's drivers file these under OperationalError: a missing column, a statement longer than
 # max_allowed_packet, a value that is no date, text that the column's character set lacks, and bad JSON.
 _MYSQL_REFUSALS = frozenset({1054, 1153, 1292, 1366, 3140, 3141})
+# Their codes for a server that was not reached, or went away.
+_MYSQL_UNREACHABLE = frozenset({0, 2002, 2003, 2006, 2013, 2055})
+# PostgreSQL's SQLSTATEs for the same: no connection, shutting down or starting, none left. Without one the
+# driver has heard nothing.
+_POSTGRESQL_UNREACHABLE = ("08", "57P", "53300")
 
 
 class outages:  # noqa: N801 - a context manager, which every request enters: a generator would cost more
@@ -25,10 +32,27 @@ class outages:  # noqa: N801 - a context manager, which every request enters: a 
         """Translate what ended the block.
 
         Raises:
-            StoreUnavailable: it was an outage.
+            StoreUnreachable: the database was not reached, or went away.
+            StoreUnavailable: it was another outage.
         """
         if isinstance(error, OperationalError | InterfaceError) and not _is_refusal(error):
-            raise StoreUnavailable("The session store did not answer.") from error
+            outage = StoreUnreachable if is_unreachable(error) else StoreUnavailable
+            raise outage("The session store did not answer.") from error
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether an error of Django's says that there is no connection, or none any more."""
+    if isinstance(error, InterfaceError):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    cause: Any = error.__cause__
+    if type(cause).__module__.startswith("sqlite3"):
+        return False  # a file is there or not: nobody waits for it
+    if len(error.args) > 1:
+        return error.args[0] in _MYSQL_UNREACHABLE
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return state is None or str(state).startswith(_POSTGRESQL_UNREACHABLE)
 
 
 def _is_refusal(error: Exception) -> bool:

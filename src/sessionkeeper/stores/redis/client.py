@@ -17,7 +17,7 @@ from redis.connection import BlockingConnectionPool, Connection, SSLConnection, 
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from sessionkeeper.errors import CorruptPayload, StoreUnavailable
+from sessionkeeper.errors import CorruptPayload, StoreUnavailable, StoreUnreachable
 from sessionkeeper.store_url import RedisUrl
 
 SCRIPT = Path(__file__).with_name("script.lua").read_text(encoding="utf-8")
@@ -150,6 +150,8 @@ def outages() -> Iterator[None]:
     """Make StoreUnavailable of everything that says that there is no answer now.
 
     Raises:
+        StoreUnreachable: no connection, or no answer in time.
+        StoreUnavailable: the server says that it cannot do this now.
         CorruptPayload: a key of ours holds what no session is.
     """
     try:
@@ -159,7 +161,16 @@ def outages() -> Iterator[None]:
     except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as error:
         if str(error).startswith(_OTHER_TYPE):
             raise CorruptPayload("The stored session is of another type.") from error
-        raise StoreUnavailable("The session store did not answer.") from error
+        outage = StoreUnreachable if _is_unreachable(error) else StoreUnavailable
+        raise outage("The session store did not answer.") from error
+
+
+def _is_unreachable(error: Exception) -> bool:
+    if isinstance(error, _NOT_RETRIED):
+        return False
+    silent = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
+    # Of its own class: none of the nodes that the URL names could be asked.
+    return isinstance(error, silent) or type(error) is exceptions.RedisClusterException
 
 
 def _connect(url: RedisUrl) -> Any:

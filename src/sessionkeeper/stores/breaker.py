@@ -1,0 +1,150 @@
+"""A breaker: while a store gives no sign of life, a process refuses at once instead of waiting for it.
+
+Without one every worker of a server ends up waiting for the same dead store, pages that need no session
+included. It opens after a few outages without an answer in between, lets one operation through now and then
+to see, and closes with the first answer. It is one process's own, and asks nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+from weakref import WeakSet
+
+from sessionkeeper.errors import SessionKeeperError, StoreUnavailable, StoreUnreachable
+
+#: Outages, or operations that still wait, without an answer in between, that open it.
+OUTAGES: Final = 5
+#: Seconds without any answer before it opens, and after which an operation counts as one that waits.
+QUIET: Final = 1.0
+#: Seconds from a failed try to the next one.
+PAUSE: Final = 1.0
+#: Seconds after which another operation is let through, although the one before has not come back.
+LEASE: Final = 4.0
+
+log = logging.getLogger("sessionkeeper.store")
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a breaker has seen since its process started. Read it for a metric; it is never reset.
+
+    Attributes:
+        outages: operations that the store did not answer.
+        opened: times that the breaker opened.
+        refused: operations that were refused at once.
+        probes: operations that were let through to see.
+    """
+
+    outages: int = 0
+    opened: int = 0
+    refused: int = 0
+    probes: int = 0
+
+
+class Breaker:
+    """Counts what becomes of operations. Safe under threads, in event loops and after a fork; never waits.
+
+    Args:
+        clock: seconds that only grow; for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.counters = Counters()
+        self._clock = clock
+        self._tokens = count()
+        self.reset()
+        _all.add(self)
+
+    def reset(self) -> None:
+        """Close it and forget who waits; for the child of a fork."""
+        self._lock = threading.Lock()
+        self._waiting: dict[int, float] = {}
+        self._failures = 0
+        self._answered_at = self._clock()
+        self._next_try: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether operations are refused."""
+        return self._next_try is not None
+
+    def enter(self) -> int:
+        """Let an operation begin. Return what :meth:`leave` must be given when it has ended.
+
+        Raises:
+            StoreUnavailable: the store gave no sign of life, and this is not the operation to see about it.
+        """
+        now = self._clock()
+        if self._next_try is not None or len(self._waiting) >= OUTAGES:
+            self._admit(now)
+        token = next(self._tokens)
+        self._waiting[token] = now
+        return token
+
+    def _admit(self, now: float) -> None:
+        with self._lock:
+            if self._next_try is None:
+                self._open_if_dead(now)
+            if self._next_try is None:
+                return
+            if now < self._next_try:
+                self.counters.refused += 1
+                raise StoreUnavailable("The session store has not answered; it was not asked again.")
+            self._next_try = now + LEASE
+            self.counters.probes += 1
+
+    def leave(self, token: int, error: BaseException | None) -> None:
+        """Take note that an operation has ended, with ``error`` or None."""
+        self._waiting.pop(token, None)
+        if error is None or (
+            isinstance(error, SessionKeeperError) and not isinstance(error, StoreUnreachable)
+        ):
+            self._answered_at = self._clock()
+            if self._failures or self._next_try is not None:
+                self._heal()
+        elif isinstance(error, StoreUnreachable):
+            self._fail(self._clock())
+
+    def _fail(self, now: float) -> None:
+        with self._lock:
+            self.counters.outages += 1
+            self._failures += 1
+            if self._next_try is None:
+                self._open_if_dead(now)
+            else:
+                self._next_try = now + PAUSE
+
+    def _heal(self) -> None:
+        with self._lock:
+            self._failures = 0
+            if self._next_try is not None:
+                self._next_try = None
+                log.warning("The session store answers again.")
+
+    def _open_if_dead(self, now: float) -> None:
+        if now - self._answered_at < QUIET:
+            return  # others are answered: a part of a Cluster, or a moment
+        waiting = sum(now - began >= QUIET for began in list(self._waiting.values())[:OUTAGES])
+        if self._failures + waiting >= OUTAGES:
+            self._next_try = now + PAUSE
+            self.counters.opened += 1
+            log.warning("The session store does not answer. Requests that need it are refused at once.")
+
+
+_all: WeakSet[Breaker] = WeakSet()
+
+
+def _forget() -> None:
+    for breaker in list(_all):
+        breaker.reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
