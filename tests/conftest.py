@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from sessionkeeper import current
+from sessionkeeper import conf, current
 
 PASSWORD = "correct horse battery staple"
 
@@ -24,6 +25,16 @@ def _outside_of_requests():
     current.end()
     yield
     current.end()
+
+
+@pytest.fixture(autouse=True)
+def _empty_store():
+    """What is in Valkey is not undone with a test's transaction."""
+    yield
+    if store_of_the_suite() is not None:
+        from tests import contents  # which needs the applications
+
+        contents.forget_everything()
 
 
 @pytest.fixture
@@ -48,13 +59,27 @@ def new_user(**fields):
     return model.objects.create_user(**fields)
 
 
+def store_of_the_suite():
+    """Return the URL of the Valkey that the suite runs on; None: its sessions are in the database."""
+    return getattr(settings, "STORE_OF_THE_SUITE", None)
+
+
+def pytest_configure():
+    """Keep the store where a test sets SESSIONKEEPER and names none."""
+    url, given = store_of_the_suite(), conf._raw
+    if url is not None:
+        conf._raw = lambda: {"STORE": url, **given()} if isinstance(given(), dict) else given()
+
+
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is about PostgreSQL alone where another database is under test."""
+    """Leave out what is about another database, or another kind of store, than is under test."""
     from django.db import connection
 
-    if connection.vendor == "postgresql":
-        return
-    others = [item for item in items if item.get_closest_marker("postgres")]
-    if others:
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if not item.get_closest_marker("postgres")]
+    in_valkey, on_postgres = store_of_the_suite() is not None, connection.vendor == "postgresql"
+    others = {"database_store_only"} if in_valkey else set()
+    if not on_postgres:
+        others |= {"postgres"} if in_valkey else {"postgres", "shared_store"}
+    left_out = [item for item in items if any(map(item.get_closest_marker, others))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from tools import postgres, tally, upstream, wheel
+from tools import postgres, tally, upstream, valkey, wheel
 from tools.environment import ROOT
 
 NO_TESTS = 5  # pytest's exit code
@@ -28,13 +29,36 @@ class Stage:
     arguments: tuple[str, ...]
     settings: str = "tests.settings"
     on_postgres: bool = False
+    on_valkey: bool = False
     with_upstream: bool = False
 
 
 UPSTREAM = "tests/upstream"
+#: Tests of single modules that go through the store that the settings name.
+REQUESTS = tuple(
+    f"tests/unit/test_{name}.py"
+    for name in (
+        "bearer",
+        "binding",
+        "concurrency",
+        "engine",
+        "middleware",
+        "renewal",
+        "require_authentication",
+        "several_cookies",
+    )
+)
 STAGES = (
     Stage("sqlite", "the suite on SQLite", "tests", ("tests",)),
     Stage("postgres", "the suite on PostgreSQL", "tests", ("tests",), on_postgres=True),
+    Stage(
+        "redis",
+        "requests, attacks and races with the sessions in Valkey",
+        "tests",
+        ("tests/http", "tests/attacks", "tests/races/test_processes.py", *REQUESTS),
+        settings="tests.settings_redis",
+        on_valkey=True,
+    ),
     Stage("browser", "the demo in a real Chromium", "tests/browser", ("tests/browser",)),
     Stage(
         "thirdparty",
@@ -67,15 +91,43 @@ STAGES = (
         on_postgres=True,
         with_upstream=True,
     ),
+    Stage(
+        "upstream-redis",
+        "Django's own session tests on Valkey",
+        UPSTREAM,
+        (UPSTREAM,),
+        settings="tests.upstream.settings_redis",
+        on_valkey=True,
+        with_upstream=True,
+    ),
 )
 
 
-def stage_environment(stage: Stage, base: dict[str, str], url: str) -> dict[str, str]:
+class Servers:
+    """The servers that stages need, each started when the first of them comes, stopped with the run."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+
+    @cached_property
+    def postgres(self) -> str:
+        """The URL of a PostgreSQL."""
+        return self._stack.enter_context(postgres.server())
+
+    @cached_property
+    def valkey(self) -> str:
+        """The URL of a Valkey or Redis."""
+        return self._stack.enter_context(valkey.server())
+
+
+def stage_environment(stage: Stage, base: dict[str, str], servers: Servers) -> dict[str, str]:
     """The environment variables of one stage."""
     env = {key: value for key, value in base.items() if key != "DATABASE_URL"}
     env["DJANGO_SETTINGS_MODULE"] = stage.settings
     if stage.on_postgres:
-        env["DATABASE_URL"] = url
+        env["DATABASE_URL"] = servers.postgres
+    if stage.on_valkey:
+        env[valkey.VARIABLE] = servers.valkey
     if stage.with_upstream:
         env["DJANGO_UPSTREAM_TESTS"] = str(upstream.tests_folder())
     return env
@@ -99,21 +151,12 @@ def run_all(
     """Run the stages one after the other; a stage that cannot run is a sentence instead of a tally."""
     results: list[tuple[str, tally.Tally | str]] = []
     with contextlib.ExitStack() as stack:
-        url, trouble = "", ""
-        if any(stage.on_postgres for stage in stages):
-            try:
-                url = stack.enter_context(postgres.server())
-            except postgres.Unavailable as error:
-                trouble = str(error)
+        servers = Servers(stack)
         for stage in stages:
             print(f"\n=== {stage.name}: {stage.says}", flush=True)
-            if stage.on_postgres and trouble:
-                print(f"NOT RUN. {trouble}", flush=True)
-                results.append((stage.name, trouble))
-                continue
             try:
-                results.append((stage.name, run_stage(stage, stage_environment(stage, base, url), extra)))
-            except upstream.Unavailable as error:
+                results.append((stage.name, run_stage(stage, stage_environment(stage, base, servers), extra)))
+            except (postgres.Unavailable, valkey.Unavailable, upstream.Unavailable) as error:
                 print(f"NOT RUN. {error}", flush=True)
                 results.append((stage.name, str(error)))
     return results

@@ -43,7 +43,7 @@ def get_user(request: Any) -> Any:
         return user
     user = _joined_user(session, session._session)
     if user is UNASKED:
-        return AnonymousUser() if _names_nobody(session) else auth.get_user(request)
+        return AnonymousUser() if _names_nobody(session) else _asked_user(request)
     if user is _MISSING:
         return AnonymousUser()
     if user is None:
@@ -55,6 +55,21 @@ def get_user(request: Any) -> Any:
             return AnonymousUser()
         session.cycle_key()
         session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    return user
+
+
+def _asked_user(request: Any) -> Any:
+    """Return whom Django's function finds; where that is nobody, end the session of a disabled user."""
+    session = request.session
+    user = auth.get_user(request)
+    path = session.get(auth.BACKEND_SESSION_KEY)
+    if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
+        return user
+    if _is_stock(cast("Hashable", type(auth.load_backend(path)))):
+        model: Any = auth.get_user_model()
+        person = model._base_manager.filter(pk=sessions.user_of(session._session)).first()
+        if not getattr(person, "is_active", person is not None):
+            _end(session, "user_disabled")
     return user
 
 
@@ -72,7 +87,10 @@ async def aget_user(request: Any) -> Any:
         return user
     user = _joined_user(session, await session._aget_session())
     if user is UNASKED:
-        return AnonymousUser() if _names_nobody(session) else await auth.aget_user(request)
+        if _names_nobody(session):
+            return AnonymousUser()
+        user = await auth.aget_user(request)
+        return user if user.is_authenticated else await sync_to_async(get_user)(request)
     if user is _MISSING:
         return AnonymousUser()
     if user is None or not _hash_is_current(session, user):

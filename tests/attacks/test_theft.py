@@ -9,13 +9,12 @@ import re
 
 import django
 import pytest
-from django.core import serializers
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
 from sessionkeeper import keys
-from sessionkeeper.models import Session
+from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import TRANSPORTS, TokenApi
 
@@ -45,12 +44,12 @@ def backup_by_django():
     return out.getvalue()
 
 
-def export_of_the_model():
-    return serializers.serialize("json", Session.objects.all())
+def export_of_the_store():
+    return contents.dump()
 
 
 @pytest.mark.rule("R06")
-@pytest.mark.parametrize("dump", [dump_of_all_tables, backup_by_django, export_of_the_model])
+@pytest.mark.parametrize("dump", [dump_of_all_tables, backup_by_django, export_of_the_store])
 def test_a_stolen_dump_signs_nobody_in(either, dump):
     stolen = dump()
     assert either.key not in stolen

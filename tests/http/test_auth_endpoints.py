@@ -12,6 +12,7 @@ from django.urls import reverse
 from sessionkeeper import sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.stores import get_store
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
 
@@ -369,12 +370,10 @@ def test_an_outage_is_a_503_and_keeps_the_cookie(signed_in, alice, monkeypatch, 
 
 @pytest.mark.parametrize("method", ["insert", "merge"])
 def test_a_login_that_was_not_stored_is_no_200(api, alice, monkeypatch, method):
-    from sessionkeeper.stores.database import DatabaseStore
-
     if method == "merge":
         api.get("/remembered/")
     with monkeypatch.context() as patch:
-        patch.setattr(DatabaseStore, method, fail(StoreUnavailable()))
+        patch.setattr(type(get_store()), method, fail(StoreUnavailable()))
         problem(api.log_in(alice), 503, "store_unavailable")
     assert api.whoami().status_code == 401
     assert sessions.list_for(alice) == []
@@ -382,10 +381,8 @@ def test_a_login_that_was_not_stored_is_no_200(api, alice, monkeypatch, method):
 
 
 def test_a_logout_that_was_not_stored_is_no_204(signed_in, monkeypatch):
-    from sessionkeeper.stores.database import DatabaseStore
-
     with monkeypatch.context() as patch:
-        patch.setattr(DatabaseStore, "revoke", fail(StoreUnavailable()))
+        patch.setattr(type(get_store()), "revoke", fail(StoreUnavailable()))
         problem(signed_in.log_out(), 503, "store_unavailable")
     assert signed_in.whoami().status_code == 200
 
@@ -399,10 +396,8 @@ def test_a_session_that_changed_under_the_request_is_a_409(api, alice, monkeypat
 
 
 def test_a_session_ended_during_the_login_signs_nobody_in(api, alice, monkeypatch):
-    from sessionkeeper.stores.database import DatabaseStore
-
     api.get("/remembered/")
-    monkeypatch.setattr(DatabaseStore, "merge", fail(SessionGone()))
+    monkeypatch.setattr(type(get_store()), "merge", fail(SessionGone()))
     problem(api.log_in(alice), 409, "session_ended")
     assert api.key is None
     assert sessions.list_for(alice) == []

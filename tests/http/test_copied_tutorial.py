@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client, override_settings
 
-from sessionkeeper.models import Session
+from tests import contents
 from tests.conftest import PASSWORD, new_user
 
 JSON = "application/json"
@@ -49,14 +49,14 @@ def test_login_dashboard_and_profile_work(client, person):
     assert (answer.status_code, answer.json()) == (200, {"message": "Logged in successfully"})
     assert client.get("/dashboard/").json() == {"user": "carol"}
     assert client.get("/api/profile/").json() == {"email": "carol@example.org"}
-    assert Session.objects.get().user_id == person.pk
+    assert contents.record().user_id == person.pk
 
 
 def test_wrong_credentials_are_refused(client, person):
     answer = log_in(client, "wrong")
     assert (answer.status_code, answer.json()) == (401, {"error": "Invalid credentials"})
     assert "sessionid" not in client.cookies
-    assert not Session.objects.exists()
+    assert not contents.records()
 
 
 def test_who_is_not_signed_in_gets_the_stock_answer(client):

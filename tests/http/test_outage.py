@@ -5,18 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
-from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection, connections
-from django.db.models import F
 from django.test import AsyncClient, Client
 
 from sessionkeeper import stores
 from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.models import Session
+from sessionkeeper.stores import get_store
 from sessionkeeper.stores.database import DatabaseStore
+from tests import contents
 from tests.http import outage_site
 from tests.stores import database, is_postgresql
 
@@ -25,11 +24,12 @@ pytestmark = [
     pytest.mark.usefixtures("any_database"),
     pytest.mark.urls("tests.http.outage_site"),
 ]
+WORDS = ("postgres", "sqlite", "redis", "valkey", "127.0.0.1", "traceback", "operationalerror", "database")
 PAGES = ["me", "me/async", "members", "lazily", "drf", "write", "logout", "breaks", "breaks/async"]
 
 
 class Server:
-    """Stands between Django and PostgreSQL, so that a test can take the server away and bring it back."""
+    """Stands before PostgreSQL or Valkey, so that a test can take the server away and bring it back."""
 
     def __init__(self, target):
         self.target, self.open, self.port = target, [], 0
@@ -87,7 +87,14 @@ class Elsewhere:
 @pytest.fixture
 def server(settings, monkeypatch, tmp_path):
     """The session store's server, which can be cut off and mended."""
-    if is_postgresql():
+    if contents.is_in_valkey():
+        real = get_store().client.url
+        proxy = Server(real.hosts[0])
+        url = f"redis://127.0.0.1:{proxy.port}/{real.db}?prefix={real.prefix}"
+        settings.SESSIONKEEPER = {"STORE": url}
+        yield proxy
+        proxy.cut()
+    elif is_postgresql():
         target = connection.settings_dict["HOST"], int(connection.settings_dict["PORT"])
         proxy = Server(target)
         with database("proxied", HOST="127.0.0.1", PORT=proxy.port, OPTIONS={"sslmode": "disable"}):
@@ -220,7 +227,7 @@ def test_a_sign_out_during_an_outage_is_503_and_the_session_goes_on(visitor, ser
     server.mend()
     assert visitor.page("logout").text == "signed out"
     assert visitor.page("me").text == "you are None"
-    assert not Session.objects.exists()
+    assert not contents.records()
 
 
 @pytest.mark.parametrize("page", ["me", "me/async", "drf"])
@@ -243,12 +250,12 @@ def test_a_csrf_token_in_the_session_gives_503_too(visitor, server, settings):
 
 
 def test_a_touch_that_fails_is_no_reason_to_refuse_the_page(visitor, monkeypatch, caplog):
-    Session.objects.update(last_seen_at=F("last_seen_at") - timedelta(hours=1))
+    contents.set_back("last_seen_at", hours=1)
 
     def fail(*args):
         raise StoreUnavailable
 
-    monkeypatch.setattr(DatabaseStore, "touch", fail)
+    monkeypatch.setattr(type(get_store()), "touch", fail)
     assert visitor.page("me").text == f"you are {visitor.user.pk}"
     assert "touch failed" in caplog.text
 
@@ -257,7 +264,7 @@ def test_an_outage_tells_the_visitor_nothing_of_the_store(visitor, server):
     server.cut()
     for accept in ("text/html", "application/json"):
         text = visitor.page("me", accept).text.lower()
-        for word in ("postgres", "sqlite", "127.0.0.1", "traceback", "operationalerror", "database"):
+        for word in WORDS:
             assert word not in text
 
 

@@ -10,7 +10,8 @@ from django.test import override_settings
 from django.utils import timezone
 
 from sessionkeeper import keys, sessions, stepup
-from sessionkeeper.models import Session
+from sessionkeeper.stores import get_store
+from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
 
@@ -29,8 +30,7 @@ def id_of(api):
 
 def age(api, **delta):
     """Let the last proof of the session's user be so old."""
-    pk = keys.parse_id(id_of(api))
-    Session.objects.filter(pk=pk).update(authenticated_at=timezone.now() - timedelta(**delta))
+    contents.set_back("authenticated_at", session_id=keys.parse_id(id_of(api)), **delta)
 
 
 @pytest.mark.rule("R17")
@@ -55,7 +55,7 @@ def test_the_history_has_the_users_ended_sessions_and_how_they_ended(make_user):
     assert out.log_out().status_code == 204
     sessions.revoke(keys.parse_id(ids[1]), reason="admin")
     end = timezone.now().replace(microsecond=0) - timedelta(hours=1)
-    Session.objects.filter(pk=keys.parse_id(ids[2])).update(expires_at=end)
+    contents.set_times(keys.parse_id(ids[2]), expires_at=end)
     assert sum(sessions.purge()) == 1
     body = here.get(AUTH + "sessions/history/").json()
     assert [(one["id"], one["how"], one["reason"]) for one in body["results"]] == [
@@ -75,7 +75,7 @@ def test_the_history_is_for_who_is_signed_in():
 def test_the_list_leaves_out_expired_sessions(make_user):
     ann = make_user()
     old, new = signed_in(ann), signed_in(ann)
-    Session.objects.filter(pk=keys.parse_id(id_of(old))).update(expires_at=timezone.now())
+    contents.set_times(keys.parse_id(id_of(old)), expires_at=timezone.now())
     assert new.get(AUTH + "sessions/").json()["count"] == 1
 
 
@@ -233,14 +233,16 @@ def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(ma
     authenticate = stepup.auth.authenticate
 
     def meanwhile(*args, **credentials):
-        row = Session.objects.filter(pk=pk)
-        row.delete() if how == "ended" else row.update(secret_hash=b"x" * 32)
+        if how == "ended":
+            contents.drop(pk)
+        else:
+            get_store().rotate(pk, contents.record(pk).secret_hash, b"x" * 32, b"y" * 32)
         return authenticate(*args, **credentials)
 
     monkeypatch.setattr(stepup.auth, "authenticate", meanwhile)
     response = here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
     problem(response, 409, "session_ended" if how == "ended" else "session_rotated")
-    assert Session.objects.count() == (how == "renewed")
+    assert contents.count() == (how == "renewed")
 
 
 @override_settings(

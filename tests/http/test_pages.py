@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from html import unescape
 from urllib.parse import quote, urlsplit
 
@@ -11,13 +10,12 @@ import pytest
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client, override_settings
-from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessionkeeper import keys
 from sessionkeeper import mail as our_mail
-from sessionkeeper.models import Session
+from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import TokenApi
 
@@ -71,7 +69,7 @@ def who(client):
 
 
 def grow_old():
-    Session.objects.update(authenticated_at=timezone.now() - timedelta(days=1))
+    contents.set_back("authenticated_at", days=1)
 
 
 # signing in and out
@@ -86,7 +84,7 @@ def test_signing_in_leads_on_and_signing_out_ends_the_session(visitor, alice):
     assert (answer.status_code, answer["Location"]) == (302, "/auth/login/?done=out")
     assert answer["Clear-Site-Data"] == '"cache"'
     assert who(visitor) == ""
-    assert not Session.objects.exists()
+    assert not contents.records()
     assert "You are signed out." in visitor.get(answer["Location"]).content.decode()
 
 
@@ -141,7 +139,7 @@ def test_who_has_a_second_factor_is_led_to_where_it_is_asked_for(visitor, alice)
     answer = visitor.log_in(alice)
     assert answer.status_code == 401
     assert 'href="/elsewhere/"' in answer.content.decode()
-    assert not Session.objects.exists()
+    assert not contents.records()
 
 
 def everybody_has_one(user):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
-from django.utils import timezone
 
 from sessionkeeper import sessions
-from sessionkeeper.models import Session
+from tests import contents
 from tests.http.api_site import PASSIVE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
@@ -20,12 +17,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 def old_session(signed_in, alice):
     """The id of a session that was last used ten minutes ago."""
     session_id = sessions.list_for(alice)[0].id
-    Session.objects.filter(pk=session_id).update(last_seen_at=timezone.now() - timedelta(minutes=10))
+    contents.set_back("last_seen_at", session_id=session_id, minutes=10)
     return session_id
 
 
 def last_seen(session_id):
-    return Session.objects.get(pk=session_id).last_seen_at
+    return contents.record(session_id).last_seen_at
 
 
 def test_a_request_keeps_the_session_alive(signed_in, old_session):

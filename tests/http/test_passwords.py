@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.core import mail
 from django.test import RequestFactory, override_settings
-from django.utils import timezone
 from django.utils.translation import get_language, override
 from django.views.debug import ExceptionReporter
 
 from sessionkeeper import mail as our_mail
 from sessionkeeper import passwords
-from sessionkeeper.models import Session
+from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
 
@@ -48,7 +46,7 @@ def test_a_change_ends_the_other_sessions_and_renews_this_key(make_user):
     assert here.key != before
     assert here.whoami().status_code == 200
     problem(there.whoami(), 401, "not_authenticated")
-    assert Session.objects.count() == 1
+    assert contents.count() == 1
     ann.refresh_from_db()
     assert ann.check_password(NEW)
 
@@ -76,7 +74,7 @@ def test_the_projects_validators_are_asked(make_user):
 
 def test_a_change_asks_for_a_fresh_proof(make_user):
     here = signed_in(make_user())
-    Session.objects.update(authenticated_at=timezone.now() - timedelta(minutes=16))
+    contents.set_back("authenticated_at", minutes=16)
     problem(change(here), 403, "reauthentication_required")
 
 
@@ -103,11 +101,11 @@ def ended_meanwhile(monkeypatch, act):
 def test_a_session_that_is_ended_meanwhile_changes_no_password(make_user, monkeypatch):
     ann = make_user()
     here = signed_in(ann)
-    ended_meanwhile(monkeypatch, Session.objects.all().delete)
+    ended_meanwhile(monkeypatch, contents.drop)
     problem(change(here), 409, "session_ended")
     ann.refresh_from_db()
     assert ann.check_password(PASSWORD)
-    assert not Session.objects.exists()
+    assert not contents.records()
 
 
 @pytest.mark.any_user

@@ -6,14 +6,13 @@ from datetime import timedelta
 
 import pytest
 from django.urls import path
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessionkeeper.api import SessionAuthentication, TokenAuthentication
 from sessionkeeper.api.permissions import RecentlyAuthenticated
-from sessionkeeper.models import Session
+from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.api_site import urlpatterns as api_routes
 from tests.http.conftest import AUTH, Api
@@ -58,7 +57,7 @@ urlpatterns = [
 @pytest.mark.rule("R30")
 def test_a_recent_proof_opens_the_view_and_an_old_one_asks_for_another(either, alice):
     assert either.get("/safe/").json() == {"user": alice.get_username()}
-    Session.objects.update(authenticated_at=timezone.now() - timedelta(minutes=6))
+    contents.set_back("authenticated_at", minutes=6)
     refused = either.get("/safe/")
     assert (refused.status_code, refused.json()["detail"].lower()[:20]) == (403, "prove the password a")
     assert either.send(AUTH + "reauthenticate/", {"password": PASSWORD}).status_code == 200

@@ -137,7 +137,7 @@ def test_run_without_any_test_is_a_failure(monkeypatch, capsys):
 
 def test_stage_on_sqlite_does_not_see_the_database_of_the_caller():
     stage = next(stage for stage in test.STAGES if stage.name == "sqlite")
-    env = test.stage_environment(stage, {"DATABASE_URL": "postgres://x/y", "HOME": "/h"}, "postgres://a/b")
+    env = test.stage_environment(stage, {"DATABASE_URL": "postgres://x/y", "HOME": "/h"}, None)
     assert env == {"HOME": "/h", "DJANGO_SETTINGS_MODULE": "tests.settings"}
 
 

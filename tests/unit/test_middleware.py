@@ -10,7 +10,6 @@ from django.contrib import auth
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.urls import path
@@ -18,7 +17,7 @@ from django.urls import path
 from sessionkeeper import keys, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
-from sessionkeeper.models import Session
+from tests import contents
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -73,7 +72,7 @@ def browser(request):
 
 def stored(browser):
     """The row of the browser's session."""
-    return Session.objects.get(pk=keys.parse(browser.key).id)
+    return contents.row(keys.parse(browser.key).id)
 
 
 def put_and(then):
@@ -118,10 +117,10 @@ def test_the_same_user_who_signs_in_again_gets_another_key_and_time(browser, mak
     user = make_user()
     browser.sign_in(user)
     old = browser.key
-    Session.objects.update(authenticated_at=F("authenticated_at") - timedelta(hours=5))
+    contents.set_back("authenticated_at", hours=5)
     browser.sign_in(user)
     assert browser.key != old
-    assert Session.objects.count() == 1
+    assert contents.count() == 1
     assert sessions.now() - stored(browser).authenticated_at < timedelta(hours=1)
     assert not SessionStore(old).get(auth.SESSION_KEY)
 
@@ -145,7 +144,7 @@ def test_a_sign_out_ends_the_session_and_takes_the_cookie(browser, make_user):
     key = browser.key
     response = browser.do(auth.logout)
     assert response.cookies["sessionid"]["max-age"] == 0
-    assert not Session.objects.exists()
+    assert not contents.records()
     browser.client.cookies["sessionid"] = key
     assert browser.whoami() == "None"
 
@@ -181,13 +180,13 @@ def test_a_password_change_keeps_the_own_session_and_ends_the_others(browser, ma
     assert browser.key != old
     assert browser.whoami() == str(user.pk)
     assert other.whoami() == "None"
-    assert Session.objects.count() == 1
+    assert contents.count() == 1
 
 
 def test_djangos_test_client_signs_in_and_out(make_user):
     user, client = make_user(), Client()
     client.force_login(user)
-    assert Session.objects.get().user_id == user.pk
+    assert contents.record().user_id == user.pk
     assert client.session[auth.SESSION_KEY] == str(user.pk)
     session = client.session
     session["a"] = 1
@@ -195,18 +194,18 @@ def test_djangos_test_client_signs_in_and_out(make_user):
     ACTIONS["it"] = lambda request: HttpResponse(f"{request.user.pk} {request.session['a']}")
     assert client.get("/it/").text == f"{user.pk} 1"
     client.logout()
-    assert not Session.objects.exists()
+    assert not contents.records()
     name = type(user).USERNAME_FIELD
     assert client.login(password="correct horse battery staple", **{name: user.get_username()})
-    assert Session.objects.get().user_id == user.pk
+    assert contents.record().user_id == user.pk
 
 
 def test_djangos_async_test_client_signs_in_and_out(make_user):
     user, client = make_user(), AsyncClient()
     async_to_sync(client.aforce_login)(user)
-    assert Session.objects.get().user_id == user.pk
+    assert contents.record().user_id == user.pk
     async_to_sync(client.alogout)()
-    assert not Session.objects.exists()
+    assert not contents.records()
 
 
 @pytest.mark.parametrize("use_tz", [True, False])
@@ -216,9 +215,9 @@ def test_sessions_work_under_either_time_zone_setting(browser, make_user, settin
     user = make_user()
     browser.sign_in(user)
     assert browser.whoami() == str(user.pk)
-    Session.objects.update(last_seen_at=F("last_seen_at") - timedelta(seconds=500))
+    contents.set_back("last_seen_at", seconds=500)
     assert browser.whoami() == str(user.pk)
-    Session.objects.update(last_seen_at=F("last_seen_at") - timedelta(seconds=601))
+    contents.set_back("last_seen_at", seconds=601)
     assert browser.whoami() == "None"
 
 
@@ -272,7 +271,7 @@ def test_a_late_answer_does_not_take_the_new_key_away(browser):
 def test_saving_every_request_touches_and_sets_the_cookie_each_time(browser, settings):
     browser.put("a")
     settings.SESSION_SAVE_EVERY_REQUEST = True
-    Session.objects.update(last_seen_at=F("last_seen_at") - timedelta(seconds=10))
+    contents.set_back("last_seen_at", seconds=10)
     response = browser.do(lambda request: None)
     assert response.cookies["sessionid"].value == browser.key
     assert sessions.now() - stored(browser).last_seen_at < timedelta(seconds=9)
@@ -308,10 +307,10 @@ def test_a_strange_user_agent_is_cleaned_and_cut(browser, make_user, agent):
 def test_a_session_that_ended_while_it_was_written_to_is_djangos_400(browser):
     browser.put("a")
     session_id = keys.parse(browser.key).id
-    response = browser.do(put_and(lambda request: Session.objects.filter(pk=session_id).delete() and None))
+    response = browser.do(put_and(lambda request: contents.drop(session_id) and None))
     assert response.status_code == 400
     assert "sessionid" not in response.cookies or response.cookies["sessionid"]["max-age"] == 0
-    assert not Session.objects.exists()
+    assert not contents.records()
 
 
 def test_a_session_that_ended_while_it_was_written_to_raises_sessioninterrupted():
@@ -335,7 +334,7 @@ def test_a_session_that_was_renewed_while_it_was_written_to_says_so(browser):
 
 def stored_data(browser):
     """The data of the browser's session, whoever holds the key now."""
-    return Session.objects.get(pk=keys.parse(browser.key).id).data
+    return contents.data(keys.parse(browser.key).id)
 
 
 def test_a_session_that_ended_while_it_was_read_makes_no_fuss(browser):
@@ -385,7 +384,7 @@ def test_djangos_middleware_works_over_the_engine_and_touches(make_user, setting
     ]
     browser, user = Browser("sync"), make_user()
     browser.sign_in(user)
-    Session.objects.update(last_seen_at=F("last_seen_at") - timedelta(hours=1))
+    contents.set_back("last_seen_at", hours=1)
     assert browser.whoami() == str(user.pk)
     assert sessions.now() - stored(browser).last_seen_at < timedelta(minutes=30)
 

@@ -520,6 +520,17 @@ def test_users_in_another_database_are_asked_for_there(tmp_path, flavour, settin
 
 
 @pytest.mark.usefixtures("any_database")
+def test_a_session_of_a_disabled_user_in_another_database_ends(tmp_path, flavour, settings):
+    with sqlite_file("users", tmp_path / "users.sqlite3"):
+        settings.DATABASE_ROUTERS = [UsersElsewhere()]
+        user = new_user()
+        key = session_of(user)
+        auth.get_user_model().objects.filter(pk=user.pk).update(is_active=False)
+        assert not Visit(key, flavour).user.is_authenticated
+        assert not Session.objects.exists()
+
+
+@pytest.mark.usefixtures("any_database")
 def test_sessions_in_another_database_than_users_work_too(tmp_path, flavour, settings):
     user = new_user()
     with sqlite_file("sessions", tmp_path / "sessions.sqlite3"):

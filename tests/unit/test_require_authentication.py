@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib import auth
-from django.db.models import F
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
@@ -18,7 +17,7 @@ from rest_framework.views import APIView
 
 from sessionkeeper import policy
 from sessionkeeper.decorators import require_authentication
-from sessionkeeper.models import Session
+from tests import contents
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -88,7 +87,7 @@ def get(request):
 
 def pass_time(**duration):
     """Let the last proof be older."""
-    Session.objects.update(authenticated_at=F("authenticated_at") - timedelta(**duration))
+    contents.set_back("authenticated_at", **duration)
 
 
 @pytest.mark.rule("R30")
@@ -119,7 +118,7 @@ def test_a_later_proof_of_one_factor_is_one_factor(get, make_user):
     get("/sign_in/", pk=str(user.pk), amr="pwd otp")
     get("/sign_in/", pk=str(user.pk), amr="pwd")
     assert get("/strong/").status_code == 403
-    assert Session.objects.get().amr == "pwd"
+    assert contents.record().amr == "pwd"
 
 
 @pytest.mark.parametrize(
