@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -346,7 +347,31 @@ def test_any_text_as_an_argument_gives_a_sentence_or_an_answer(db, text, form):
         run(*arguments)
 
 
-@pytest.mark.parametrize("verb", [("list",), ("show", "AAAAAAAAAAA"), ("purge",), ("revoke", "AAAAAAAAAAA")])
+def test_stats_counts_by_state_user_transport_and_last_use(make_user, monkeypatch):
+    monkeypatch.setattr(sessions, "BATCH", 2)
+    assert json.loads(run("stats", "--json"))["sessions"] == 0
+    user = make_user()
+    store_for(user)
+    store_for(user, transport="bearer")
+    old, gone = store_for(idle_seconds=None), store_for()
+    now = timezone.now()
+    Session.objects.filter(pk=old.id).update(last_seen_at=now - timedelta(hours=5))
+    Session.objects.filter(pk=gone.id).update(expires_at=now)
+    counts = json.loads(run("stats", "--json"))
+    assert counts["sessions"] == 4
+    assert counts["state"] == {"live": 3, "expired": 1}
+    assert counts["who"] == {"signed in": 2, "anonymous": 1}
+    assert counts["transport"] == {"cookie": 2, "bearer": 1}
+    used = {name: number for name, number in counts["last used"].items() if number}
+    assert used == {"within an hour": 2, "within a day": 1}
+    text = run("stats")
+    assert re.search(r"^sessions +4$", text, re.MULTILINE)
+    assert re.search(r"^  last used within a day +1$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "verb", [("list",), ("stats",), ("show", "AAAAAAAAAAA"), ("purge",), ("revoke", "AAAAAAAAAAA")]
+)
 def test_an_outage_is_said_in_a_sentence(monkeypatch, verb):
     class Down:
         def __getattr__(self, name):
@@ -389,6 +414,6 @@ def test_bytes_that_are_no_text_are_refused_in_a_sentence_in_any_locale():
 def test_without_a_verb_and_with_help_the_verbs_are_named():
     assert b"list" in shell("sessions").stderr
     text = shell("sessions", "--help").stdout.decode()
-    for verb in ("list", "show", "revoke", "purge"):
+    for verb in ("list", "show", "revoke", "purge", "stats"):
         assert f"    {verb}" in text
         assert shell("sessions", verb, "--help").returncode == 0

@@ -1,4 +1,4 @@
-"""``manage.py sessions list | show | revoke | purge | unlock | doctor``."""
+"""``manage.py sessions list | show | revoke | purge | stats | unlock | doctor``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from sessionkeeper import audit, guesses, keys, lockout, sessions
 from sessionkeeper.address import parse_address
 from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.management import describe, people
+from sessionkeeper.management import describe, people, stats
 from sessionkeeper.management.doctor import command as doctor
 from sessionkeeper.record import SessionRecord
 from sessionkeeper.stores import get_store
@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         """Declare the verbs."""
         verbs = parser.add_subparsers(
-            dest="verb", required=True, metavar="{list,show,revoke,purge,unlock,doctor}", title="verbs"
+            dest="verb", required=True, metavar="{list,show,revoke,purge,stats,unlock,doctor}", title="verbs"
         )
         self._add_list(verbs)
         self._add_show(verbs)
@@ -55,6 +55,11 @@ class Command(BaseCommand):
             default=sessions.BATCH,
             help="sessions that one step looks at (default: %(default)s); with -v 2 each step reports",
         )
+
+        counts = _verb(
+            verbs, "stats", "Count sessions by state, user, transport and last use. Reads all, in batches."
+        )
+        counts.add_argument("--json", action="store_true", help="a JSON object instead of lines")
 
         unlock = _verb(
             verbs, "unlock", "Let an account, or a source of requests, try to sign in again at once."
@@ -190,6 +195,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{counts} {'count' if counts == 1 else 'counts'} of failed sign-ins removed.")
         if events:
             self.stdout.write(f"{events} old audit {'event' if events == 1 else 'events'} removed.")
+
+    def _stats(self, options: dict[str, Any]) -> None:
+        counts = stats.count(sessions.scan(), sessions.now())
+        for text in [json.dumps(counts, indent=2)] if options["json"] else stats.lines(counts):
+            self.stdout.write(text)
 
     def _doctor(self, options: dict[str, Any]) -> None:
         doctor.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))

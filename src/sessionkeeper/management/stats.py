@@ -1,0 +1,52 @@
+"""How many sessions there are, by state, user, transport and last use; in one walk, in flat memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sessionkeeper import policy
+from sessionkeeper.record import BEARER, COOKIE, SessionRecord
+
+_AGES = (
+    ("within an hour", timedelta(hours=1)),
+    ("within a day", timedelta(days=1)),
+    ("within a week", timedelta(days=7)),
+    ("within 30 days", timedelta(days=30)),
+)
+_LONGER = "longer ago"
+
+
+def count(records: Iterable[SessionRecord], now: datetime) -> dict[str, Any]:
+    """Return the counts, ready for JSON. All groups but the state are of live sessions."""
+    state, who, transport, used = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for record in records:
+        if not policy.is_live(record, now):
+            state["expired"] += 1
+            continue
+        state["live"] += 1
+        who["anonymous" if record.user_id is None else "signed in"] += 1
+        transport[record.transport] += 1
+        used[_age(now - record.last_seen_at)] += 1
+    return {
+        "sessions": state.total(),
+        "state": {name: state[name] for name in ("live", "expired")},
+        "who": {name: who[name] for name in ("signed in", "anonymous")},
+        "transport": {name: transport[name] for name in (COOKIE, BEARER)},
+        "last used": {name: used[name] for name in (*(name for name, _ in _AGES), _LONGER)},
+    }
+
+
+def lines(counts: dict[str, Any]) -> Iterator[str]:
+    """Yield the counts for people."""
+    yield f"{'sessions':<26}{counts['sessions']:>12,}"
+    for group, numbers in counts.items():
+        for name, number in numbers.items() if isinstance(numbers, dict) else ():
+            label = f"{group} {name}" if group == "last used" else name
+            yield f"  {label:<24}{number:>12,}"
+
+
+def _age(age: timedelta) -> str:
+    return next((name for name, most in _AGES if age < most), _LONGER)
