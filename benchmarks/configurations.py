@@ -91,7 +91,7 @@ CONFIGURATIONS = (
     ),
     Configuration(
         "ours-prepared",
-        "sessionkeeper, prepared statements",
+        "sessionkeeper, prepared by the driver",
         "sessionkeeper.api.SessionAuthentication",
         middleware=OUR_MIDDLEWARE,
         settings={"SESSION_ENGINE": "sessionkeeper.engine"},

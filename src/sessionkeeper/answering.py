@@ -37,6 +37,8 @@ class answering:  # noqa: N801 - a context manager, which every request enters: 
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Translate what ended the block."""
+        if error is None:
+            return
         match error:
             case StoreUnavailable():
                 self._session.outage = error

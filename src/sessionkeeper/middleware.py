@@ -92,8 +92,13 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def __call__(self, request: Any) -> Any:
         """Handle a request. An outage that even Django's error page stumbled over is answered here."""
+        if self.async_mode:
+            return self.__acall__(request)
+        refusal = self.process_request(request)
+        if refusal is not None:
+            return refusal
         try:
-            return super().__call__(request)
+            return self.process_response(request, self.get_response(request))
         except StoreUnavailable as error:
             return answers.unavailable(request, error)
 

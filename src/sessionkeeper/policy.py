@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sessionkeeper.errors import TooManySessions
@@ -21,6 +22,7 @@ ROTATE_OVERLAP: Final = timedelta(minutes=1)
 #: Failures in a row after which an account waits until the lockout is lifted (NIST SP 800-63B-4, 3.2.2).
 MOST_FAILURES: Final = 100
 _MOST_DOUBLINGS = 30
+_SECOND = timedelta(seconds=1)
 
 
 #: Authentication methods by kind of factor: something known, had, inherent.
@@ -56,14 +58,10 @@ def idle_end(last_seen_at: datetime, idle_seconds: int | None) -> datetime | Non
         return None
 
 
-def has_ended(now: datetime, last_seen_at: datetime, expires_at: datetime, idle_seconds: int | None) -> bool:
-    """Whether one of the two limits is over. The moment of expiry itself is over."""
-    return end_of(last_seen_at, expires_at, idle_seconds) <= now
-
-
 def is_live(record: SessionRecord, now: datetime) -> bool:
-    """Whether both limits of a record hold."""
-    return not has_ended(now, record.last_seen_at, record.expires_at, record.idle_seconds)
+    """Whether both limits of a record hold. The moment of expiry itself is over."""
+    idle = record.idle_seconds
+    return now < record.expires_at and (idle is None or (now - record.last_seen_at) // _SECOND < idle)
 
 
 def end_of(last_seen_at: datetime, expires_at: datetime, idle_seconds: int | None) -> datetime:
@@ -78,6 +76,7 @@ def expired(record: SessionRecord) -> Expired:
     return Expired(record.id, record.user_id, end)
 
 
+@lru_cache(maxsize=64)
 def touch_interval(idle_seconds: int | None, configured: timedelta | None) -> timedelta:
     """Return the shortest time between two touches: a twentieth of the idle timeout, at most 5 minutes."""
     if configured is not None:

@@ -48,7 +48,10 @@ def test_an_idle_timeout_of_nothing_or_less_has_ended(seconds):
 
 @given(st.integers(-(2**80), 2**80), st.datetimes(timezones=st.just(UTC)))
 def test_no_number_of_seconds_breaks_the_arithmetic(seconds, moment):
-    policy.has_ended(moment, moment, FAR, seconds)
+    session = record(moment, idle_seconds=seconds)
+    live = policy.is_live(session, moment)
+    if policy.idle_end(moment, seconds) is not None:
+        assert live == (policy.end_of(moment, FAR, seconds) > moment)
     policy.touch_interval(seconds, None)
 
 

@@ -8,6 +8,7 @@ the same.
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -50,7 +51,8 @@ def _fetch_one(connection: Any, sql: str, params: list[Any], preparable: bool) -
         with connection.cursor() as wrapped:
             wrapped.execute(sql, params)
             return wrapped.fetchone()
-    connection.close_if_health_check_failed()
+    if connection.health_check_enabled:
+        connection.close_if_health_check_failed()
     if connection.connection is None:
         connection.ensure_connection()
     cursor, prepared = _cursor(connection)
@@ -59,10 +61,13 @@ def _fetch_one(connection: Any, sql: str, params: list[Any], preparable: bool) -
         prepared.execute(connection, execute, sql, params)
     else:
         execute(sql, params)
-    # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All rows,
-    # because SQLite holds its lock until the last one is read.
-    with connection.wrap_database_errors:
+    try:
+        # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All
+        # rows, because SQLite holds its lock until the last one is read.
         rows = cursor.fetchall()
+    except Exception:
+        with connection.wrap_database_errors:
+            raise
     return rows[0] if rows else None
 
 
@@ -98,11 +103,15 @@ def _sqlite_cursor() -> Any:
     """Return Django's cursor, but for the search for placeholders: once for each statement, not each time."""
     from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
 
+    execute = sqlite3.Cursor.execute
+
+    @lru_cache(maxsize=256)
+    def converted(query: str) -> str:
+        return str(FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%"))
+
     class Cursor(SQLiteCursorWrapper):
-        @staticmethod
-        @lru_cache(maxsize=256)
-        def convert_query(query: str, *, param_names: Any = None) -> str:
-            return str(FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%"))
+        def execute(self, query: str, params: Any = ()) -> Any:
+            return execute(self, converted(query), params)
 
     return Cursor
 

@@ -71,7 +71,7 @@ def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) ->
     now = row[_WIDTH] if server_clock else timezone.now()
     if statement.user_model is None:
         return Found(record, aware(now), UNASKED)
-    return _with_user(Found(record, aware(now)), row, statement, alias)
+    return Found(record, aware(now), *_user(row, statement, connection))
 
 
 def select_sql(alias: str, where: str) -> tuple[str, Columns]:
@@ -268,18 +268,17 @@ def _is_plain(queryset: Any) -> bool:
     )
 
 
-def _with_user(found: Found, row: Sequence[Any], statement: Statement, alias: str) -> Found:
+def _user(row: Sequence[Any], statement: Statement, connection: Any) -> tuple[Any, Snapshot | None]:
+    """Return the user in a row, and what others like it are made of."""
     values = list(row[_WIDTH + 1 :])
     if values[statement.user_pk] is None:
         # Behind a filter of the manager, a user who does not appear may exist all the same.
-        return found._replace(principal=UNASKED if statement.filtered else None)
-    connection = connections[alias]
+        return (UNASKED if statement.filtered else None), None
     for index, function, expression in statement.user_converters:
         values[index] = function(values[index], expression, connection)
-    user = statement.user_model.from_db(alias, statement.user_fields, values)
-    is_current = partial(_is_current, statement, alias)
-    snapshot = Snapshot(statement.user_model, alias, statement.user_fields, values, is_current)
-    return found._replace(principal=user, snapshot=snapshot)
+    model, names, alias = statement.user_model, statement.user_fields, connection.alias
+    user = model.from_db(alias, names, values)
+    return user, Snapshot(model, alias, names, values, partial(_is_current, statement, alias))
 
 
 def _is_current(statement: Statement, alias: str) -> bool:

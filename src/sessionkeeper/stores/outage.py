@@ -8,6 +8,7 @@ from django.db.utils import InterfaceError, OperationalError
 
 from sessionkeeper.errors import StoreUnavailable, StoreUnreachable
 
+_OUTAGES = (OperationalError, InterfaceError)
 # SQLite has one error class for everything: these are missing tables and columns, and bad SQL.
 _SQLITE_REFUSALS = ("no such ", "near ", "table ", "unrecognized token")
 # MySQL's drivers file these under OperationalError: a missing column, a statement longer than
@@ -35,7 +36,7 @@ class outages:  # noqa: N801 - a context manager, which every request enters: a 
             StoreUnreachable: the database was not reached, or went away.
             StoreUnavailable: it was another outage.
         """
-        if isinstance(error, OperationalError | InterfaceError) and not _is_refusal(error):
+        if error is not None and isinstance(error, _OUTAGES) and not _is_refusal(error):
             outage = StoreUnreachable if is_unreachable(error) else StoreUnavailable
             raise outage("The session store did not answer.") from error
 
