@@ -7,7 +7,7 @@ import itertools
 import os
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from django.apps import apps
@@ -16,6 +16,8 @@ from django.db import connections
 from sessionkeeper import keys, store_url
 from sessionkeeper.near_options import NearCache
 from sessionkeeper.record import NewSession
+from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.stores.memory import MemoryStore
 from sessionkeeper.stores.near import NearStore
 from sessionkeeper.stores.redis.store import RedisStore
 from tools import valkey
@@ -162,8 +164,18 @@ def server_url(kind):
     return _servers.enter_context(starts.get(kind, valkey.private_server)(program))
 
 
+#: Kinds of servers that the Valkey/Redis store is held to.
+KINDS = ("valkey", "redis", "cluster", "sentinel")
+
+
 def redis_store(kind="valkey", clock=None, **options):
     """Return an empty store at such a server: its keys have a prefix of their own."""
     query = "&".join(f"{name}={value}" for name, value in options.items())
     url = f"{server_url(kind)}?prefix=t{os.getpid()}-{next(_prefixes)}:&{query}".rstrip("&")
     return RedisStore(store_url.parse(url), clock=clock)
+
+
+#: Every store there is, by name, for tests that open one with ``clock`` or nothing.
+STORES = {"memory": MemoryStore, "database": DatabaseStore} | {
+    kind: partial(redis_store, kind) for kind in KINDS
+}

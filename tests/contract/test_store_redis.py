@@ -12,10 +12,9 @@ from sessionkeeper import keys, store_url
 from sessionkeeper.errors import CorruptPayload, StoreUnavailable, TooManySessions
 from sessionkeeper.record import Changes, NewSession, UserLimit
 from sessionkeeper.stores.redis.store import RedisStore
-from tests.stores import Clock, insert, redis_store, server_url
+from tests.stores import KINDS, Clock, insert, redis_store, server_url
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
-KINDS = ["valkey", "redis", "cluster", "sentinel"]
 
 
 @pytest.fixture

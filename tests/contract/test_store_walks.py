@@ -5,17 +5,15 @@ from __future__ import annotations
 import pytest
 
 from sessionkeeper import keys, sessions
-from sessionkeeper.stores.database import DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
-from tests.stores import Clock, insert, redis_store
+from tests.stores import STORES, Clock, insert
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
 
-@pytest.fixture(params=[MemoryStore, DatabaseStore, redis_store])
+@pytest.fixture(params=STORES)
 def store(request):
     """A store whose time stands."""
-    return request.param(clock=Clock())
+    return STORES[request.param](clock=Clock())
 
 
 def ids(records):

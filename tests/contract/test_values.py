@@ -16,17 +16,15 @@ from hypothesis import strategies as st
 from sessionkeeper import sessions
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.stores import codec
-from sessionkeeper.stores.database import DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
-from tests.stores import insert, redis_store
+from tests.stores import STORES, insert
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
 
-@pytest.fixture(params=[MemoryStore, DatabaseStore, redis_store])
+@pytest.fixture(params=STORES)
 def store(request):
     """Every store."""
-    return request.param()
+    return STORES[request.param]()
 
 
 def through(store, data):

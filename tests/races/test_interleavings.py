@@ -16,20 +16,15 @@ from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.record import Changes
 from sessionkeeper.stores.database import MERGE_TRIES, DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
-from tests.stores import Clock, insert, near
+from tests.stores import STORES, Clock, insert, near
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
 
-def near_database():
-    """A near cache in front of the database."""
-    return near(DatabaseStore())
-
-
-@pytest.fixture(params=[MemoryStore, DatabaseStore, near_database])
+@pytest.fixture(params=["memory", "database", "near", "valkey", "cluster"])
 def store(request, monkeypatch):
     """Every store, used by the engine."""
-    made = request.param()
+    made = near(DatabaseStore()) if request.param == "near" else STORES[request.param]()
     monkeypatch.setattr(stores, "_open", lambda url: made)
     return made
 

@@ -10,7 +10,7 @@ from sessionkeeper.checks import near, store
 from sessionkeeper.checks import settings as of_settings
 from sessionkeeper.stores import redis as redis_package
 from sessionkeeper.stores.redis.client import Client
-from tests.stores import server_url
+from tests.stores import KINDS, server_url
 
 
 def found(settings, url):
@@ -19,7 +19,7 @@ def found(settings, url):
     return [message.id for message in store.check_redis()]
 
 
-@pytest.mark.parametrize("kind", ["valkey", "redis", "cluster", "sentinel"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_server_without_persistence_is_warned_of(settings, kind):
     assert set(found(settings, server_url(kind))) == {"sessionkeeper.W024"}
 
