@@ -26,6 +26,7 @@ class Kind(StrEnum):
     ROTATED = "rotated"
     RENEWED = "renewed"
     EXPIRED = "expired"
+    RESTORED = "restored"
     REVOKED = "revoked"
     COPY_DETECTED = "copy_detected"
     SEVERAL_COOKIES = "several_cookies"

@@ -71,8 +71,21 @@ class UserLimit(NamedTuple):
     transport: str = COOKIE
 
 
+class Past(NamedTuple):
+    """What a restored session brings along: aware times, and the secret before its last renewal."""
+
+    created_at: datetime
+    authenticated_at: datetime | None
+    last_seen_at: datetime
+    previous_hash: bytes | None = None
+    previous_at: datetime | None = None
+
+
 class NewSession(NamedTuple):
-    """What ``Store.insert`` needs. ``lifetime`` is counted from the store's clock, or an aware moment."""
+    """What ``Store.insert`` needs. ``lifetime`` is counted from the store's clock, or an aware moment.
+
+    A session that is restored has a ``past``, which counts instead of ``authenticated`` and of that clock.
+    """
 
     id: int
     secret_hash: bytes
@@ -88,6 +101,11 @@ class NewSession(NamedTuple):
     label: str = ""
     amr: str = ""
     limit: UserLimit | None = None
+    past: Past | None = None
+
+    def past_at(self, now: Any) -> Past:
+        """Return the past of the session if it is stored now; ``now`` may be what a database makes of it."""
+        return self.past or Past(now, now if self.authenticated else None, now)
 
 
 class Changes(NamedTuple):

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from sessionkeeper import keys
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, TooManySessions
 from sessionkeeper.models import Session
-from sessionkeeper.record import UNASKED, Changes, NewSession, SessionRecord, UserLimit
+from sessionkeeper.record import UNASKED, Changes, NewSession, Past, SessionRecord, UserLimit
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.guarded import GuardedStore
 from sessionkeeper.stores.memory import MemoryStore
@@ -125,6 +125,20 @@ def test_a_lifetime_may_be_a_moment(store, clock):
 
 def test_a_session_may_have_no_idle_timeout(store):
     assert store.find(insert(store, idle_seconds=None).id).record.idle_seconds is None
+
+
+def test_a_restored_session_is_as_it_was_then(store, clock, users):
+    then = clock.now - timedelta(days=2)
+    past = Past(then, then + timedelta(seconds=1), then + timedelta(hours=1), b"p" * 32, then)
+    key = insert(store, past=past, lifetime=clock.now + timedelta(days=1), user_id=users[0])
+    record = store.find(key.id).record
+    assert {name: getattr(record, name) for name in Past._fields} == past._asdict()
+    assert store.list_for(users[0]) == [record]
+    other = insert(store, past=Past(then, None, then), idle_seconds=3600)
+    record = store.find(other.id).record
+    assert (record.authenticated_at, record.previous_hash, record.previous_at) == (None, None, None)
+    with pytest.raises(IdTaken):
+        insert(store, keys.Key(key.id, keys.mint().secret), past=past)
 
 
 @pytest.mark.parametrize("session_id", [0, 1, 2**63 - 1])

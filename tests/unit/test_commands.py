@@ -370,7 +370,7 @@ def test_stats_counts_by_state_user_transport_and_last_use(make_user, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "verb", [("list",), ("stats",), ("show", "AAAAAAAAAAA"), ("purge",), ("revoke", "AAAAAAAAAAA")]
+    "verb", [("list",), ("stats",), ("export",), ("show", "AAAAAAAAAAA"), ("purge",), ("revoke", "AAAAAAAAAAA")]
 )
 def test_an_outage_is_said_in_a_sentence(monkeypatch, verb):
     class Down:
@@ -414,6 +414,6 @@ def test_bytes_that_are_no_text_are_refused_in_a_sentence_in_any_locale():
 def test_without_a_verb_and_with_help_the_verbs_are_named():
     assert b"list" in shell("sessions").stderr
     text = shell("sessions", "--help").stdout.decode()
-    for verb in ("list", "show", "revoke", "purge", "stats"):
+    for verb in ("list", "show", "revoke", "purge", "stats", "import", "export"):
         assert f"    {verb}" in text
         assert shell("sessions", verb, "--help").returncode == 0

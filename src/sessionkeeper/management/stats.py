@@ -19,6 +19,14 @@ _AGES = (
 _LONGER = "longer ago"
 
 
+HELP = "Count sessions by state, user, transport and last use. Reads all, in batches."
+
+
+def add_arguments(parser: Any) -> None:
+    """Declare the options."""
+    parser.add_argument("--json", action="store_true", help="a JSON object instead of lines")
+
+
 def count(records: Iterable[SessionRecord], now: datetime) -> dict[str, Any]:
     """Return the counts, ready for JSON. All groups but the state are of live sessions."""
     state, who, transport, used = Counter[str](), Counter[str](), Counter[str](), Counter[str]()

@@ -32,7 +32,8 @@ class Store(Protocol):
 
         With ``new.limit`` the user's other live sessions of its transport are counted in the same atomic
         step, so that parallel sign-ins cannot pass it: the oldest by authentication time (by id, where equal)
-        are ended, and their ids returned; or ``TooManySessions`` is raised and nothing written.
+        are ended, and their ids returned; or ``TooManySessions`` is raised and nothing written. With
+        ``new.past`` the session is stored as it was then.
         """
 
     def merge(

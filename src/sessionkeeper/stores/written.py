@@ -19,6 +19,11 @@ from sessionkeeper.stores.joined import aware
 
 def row(new: NewSession, now: Any, alias: str) -> Session:
     """Return the row of a new session."""
+    times = new.past_at(now)._asdict()
+    if new.past is not None:
+        times = {
+            name: native(value) if isinstance(value, datetime) else value for name, value in times.items()
+        }
     return Session(
         id=new.id,
         secret_hash=new.secret_hash,
@@ -26,15 +31,13 @@ def row(new: NewSession, now: Any, alias: str) -> Session:
         user_id=new.user_id,
         transport=new.transport,
         data=as_json(new.data, alias),
-        created_at=now,
-        authenticated_at=now if new.authenticated else None,
-        last_seen_at=now,
         expires_at=moment(new.lifetime, now),
         idle_seconds=new.idle_seconds,
         ip_address=new.ip_address,
         user_agent=new.user_agent,
         label=new.label,
         amr=new.amr,
+        **times,
     )
 
 

@@ -1,4 +1,4 @@
-"""``manage.py sessions list | show | revoke | purge | stats | unlock | doctor``."""
+"""``manage.py sessions list | show | revoke | purge | stats | import | export | unlock | doctor``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sessionkeeper.address import parse_address
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.management import describe, people, stats
 from sessionkeeper.management.doctor import command as doctor
+from sessionkeeper.management.exchange import command as exchange
 from sessionkeeper.record import SessionRecord
 from sessionkeeper.stores import get_store
 
@@ -25,17 +26,18 @@ _LIMIT = 50
 _MOST = 1_000_000_000
 _MOST_BATCH = 10_000
 _LOUD = 2
+VERBS = ("list", "show", "revoke", "purge", "stats", "import", "export", "unlock", "doctor")
 
 
 class Command(BaseCommand):
-    """List, show and end sessions, and remove expired ones."""
+    """Verbs about everybody's sessions."""
 
-    help = "List, show and end sessions, and remove expired ones. Each verb has its own --help."
+    help = "List, show, end, count and move sessions, and remove expired ones. Each verb has its own --help."
 
     def add_arguments(self, parser: Any) -> None:
         """Declare the verbs."""
         verbs = parser.add_subparsers(
-            dest="verb", required=True, metavar="{list,show,revoke,purge,stats,unlock,doctor}", title="verbs"
+            dest="verb", required=True, metavar=f"{{{','.join(VERBS)}}}", title="verbs"
         )
         self._add_list(verbs)
         self._add_show(verbs)
@@ -47,6 +49,9 @@ class Command(BaseCommand):
             "short locks, and shorten the addresses of older events. Run it once a day. Expired sessions "
             "are refused with or without it.",
         )
+        stats.add_arguments(_verb(verbs, "stats", stats.HELP))
+        exchange.add_export_arguments(_verb(verbs, "export", exchange.EXPORT))
+        exchange.add_import_arguments(_verb(verbs, "import", exchange.IMPORT))
         doctor.add_arguments(_verb(verbs, "doctor", doctor.HELP))
         purge.add_argument(
             "--batch",
@@ -55,11 +60,6 @@ class Command(BaseCommand):
             default=sessions.BATCH,
             help="sessions that one step looks at (default: %(default)s); with -v 2 each step reports",
         )
-
-        counts = _verb(
-            verbs, "stats", "Count sessions by state, user, transport and last use. Reads all, in batches."
-        )
-        counts.add_argument("--json", action="store_true", help="a JSON object instead of lines")
 
         unlock = _verb(
             verbs, "unlock", "Let an account, or a source of requests, try to sign in again at once."
@@ -200,6 +200,12 @@ class Command(BaseCommand):
         counts = stats.count(sessions.scan(), sessions.now())
         for text in [json.dumps(counts, indent=2)] if options["json"] else stats.lines(counts):
             self.stdout.write(text)
+
+    def _export(self, options: dict[str, Any]) -> None:
+        exchange.run_export(options, self.stdout, lambda text: self.stderr.write(text, str))
+
+    def _import(self, options: dict[str, Any]) -> None:
+        exchange.run_import(options, self.stdout.write)
 
     def _doctor(self, options: dict[str, Any]) -> None:
         doctor.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))

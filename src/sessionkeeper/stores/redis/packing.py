@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
 from sessionkeeper.errors import CorruptPayload
-from sessionkeeper.record import NewSession, SessionRecord
+from sessionkeeper.record import NewSession, Past, SessionRecord
 
 #: Written into every hash; one that says otherwise was written by a release that this one cannot read.
 FORMAT = b"1"
@@ -33,16 +33,32 @@ FACTS: Mapping[str, str] = {
     "label": "label",
     "amr": "amr",
 }
+#: Times, and the secret before the last renewal, to the fields that hold them.
+PAST: Mapping[str, str] = {
+    "created_at": "created",
+    "authenticated_at": "authenticated",
+    "last_seen_at": "seen",
+    "previous_hash": "previous",
+    "previous_at": "previous_at",
+}
 
 
 def new_fields(new: NewSession) -> list[Any]:
-    """Return fields and values of a new session, in turn; times are the script's to write."""
+    """Return fields and values of a new session, in turn; times are the script's to write, or the past's."""
     facts = {name: getattr(new, name) for name in FACTS}
     return [
         *("format", FORMAT, "family", new.family_hash, "transport", new.transport),
         *(part for pair in _facts(facts).items() if pair[1] is not None for part in pair),
+        *(_past(new.past) if new.past is not None else ()),
         *data_fields(new.data),
     ]
+
+
+def _past(past: Past) -> Iterable[Any]:
+    for name, value in past._asdict().items():
+        if value is not None:
+            yield PAST[name]
+            yield microseconds(value) if isinstance(value, datetime) else value
 
 
 def changed_facts(facts: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
