@@ -370,7 +370,8 @@ def test_stats_counts_by_state_user_transport_and_last_use(make_user, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "verb", [("list",), ("stats",), ("export",), ("show", "AAAAAAAAAAA"), ("purge",), ("revoke", "AAAAAAAAAAA")]
+    "verb",
+    [("list",), ("stats",), ("export",), ("show", "AAAAAAAAAAA"), ("purge",), ("revoke", "AAAAAAAAAAA")],
 )
 def test_an_outage_is_said_in_a_sentence(monkeypatch, verb):
     class Down:

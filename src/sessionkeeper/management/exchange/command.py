@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from itertools import islice
 from shutil import copyfileobj
 from tempfile import TemporaryFile
@@ -18,7 +19,7 @@ from sessionkeeper import audit, keys, policy, sessions
 from sessionkeeper.errors import CorruptPayload, IdTaken
 from sessionkeeper.events import ENDS
 from sessionkeeper.management.exchange import lines
-from sessionkeeper.record import NewSession, Past
+from sessionkeeper.record import NewSession
 from sessionkeeper.stores import get_store
 
 EXPORT = (
@@ -183,9 +184,10 @@ def _restore(batch: list[NewSession]) -> Iterator[str]:
     )
 
 
-def _has_expired(session: NewSession, now: Any) -> bool:
-    past: Any = session.past or Past(now, None, now)
-    return policy.has_ended(now, past.last_seen_at, session.lifetime, session.idle_seconds)  # type: ignore[arg-type]
+def _has_expired(session: NewSession, now: datetime) -> bool:
+    seen_at = session.past_at(now).last_seen_at
+    expires_at: Any = session.lifetime  # a moment in every export
+    return policy.end_of(seen_at, expires_at, session.idle_seconds) <= now
 
 
 def _sessions(number: int) -> str:
