@@ -10,10 +10,10 @@ from django.conf import settings
 from django.core import serializers
 from django.db.models import F
 
+from sessionkeeper import conf, store_url
 from sessionkeeper.models import Session
 from sessionkeeper.stores import codec, get_store
 from sessionkeeper.stores.redis import open_store, packing
-from sessionkeeper.stores.redis.store import RedisStore
 
 _ALL = 10_000
 _TIMES = {
@@ -27,7 +27,7 @@ _TIMES = {
 
 def is_in_valkey():
     """Whether the sessions are in Valkey, where they cost no statement."""
-    return isinstance(get_store(), RedisStore)
+    return store_url.is_redis(conf.current().store)
 
 
 def count():
