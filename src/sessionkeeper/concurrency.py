@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sessionkeeper import audit, conf, readers
+from sessionkeeper import audit, limits, readers
 from sessionkeeper.record import UserLimit
 
 
 def limit_for(user_id: Any, transport: str) -> UserLimit | None:
     """Return the limit for a sign-in of this user; None without one."""
-    settings = conf.current()
-    if user_id is None or settings.max_sessions is None:
+    if user_id is None:
+        return None
+    settings = limits.in_force(limits.SESSIONS, user_id)
+    if settings.max_sessions is None:
         return None
     return UserLimit(settings.max_sessions, settings.max_sessions_action == readers.END_OLDEST, transport)
 

@@ -7,7 +7,7 @@ a request: its default holds and the system check ``sessionkeeper.E001`` names i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
 from sessionkeeper import near_options, policy, values
+from sessionkeeper.asked import Asked
 from sessionkeeper.readers import END_OLDEST, IGNORE, NOTICES, READERS, X_FORWARDED_FOR
 
 
@@ -55,6 +56,7 @@ class Settings:
         audit: whether audit events are written into their table; log lines and signals there are in any case.
         audit_retention: how long an audit event is kept; ended sessions are history for as long.
         audit_minimise_after: how long an audit event keeps the whole address and the user agent.
+        asked: by key, functions that are asked for its value; the key's own field has the default.
     """
 
     store: str = field(default="database:", repr=False)
@@ -82,6 +84,7 @@ class Settings:
     audit: bool = True
     audit_retention: timedelta = timedelta(days=365)
     audit_minimise_after: timedelta = timedelta(days=30)
+    asked: Mapping[str, Asked] = field(default_factory=dict)
 
     @property
     def idle_seconds(self) -> int | None:
@@ -151,8 +154,10 @@ def current() -> Settings:
     """Return the settings in force; built once per value of ``SESSIONKEEPER``."""
     global _cached  # noqa: PLW0603 - the one cache of this module, dropped when a setting changes
     if _cached is None:
-        good = [entry for entry in _read(_raw()) if not isinstance(entry, Problem)]
-        _cached = Settings(**dict(good))
+        good = dict(entry for entry in _read(_raw()) if not isinstance(entry, Problem))
+        asked = {value.name: value for value in good.values() if isinstance(value, Asked)}
+        plain = {name: value for name, value in good.items() if not isinstance(value, Asked)}
+        _cached = Settings(**plain, asked=asked)
     return _cached
 
 

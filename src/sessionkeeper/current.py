@@ -29,6 +29,12 @@ class Current:
     device: Any = None
     known_device: bool = False
     _holder: weakref.ref[Any] | None = None
+    _request: weakref.ref[Any] | None = None
+
+    @property
+    def request(self) -> Any:
+        """The request, where our middleware has told of it and it is not over; else None."""
+        return None if self._request is None else self._request()
 
     def claim(self, session_id: int, holder: object) -> None:
         """Make ``session_id`` the request's session, unless somebody else than ``holder`` has claimed one.
@@ -45,9 +51,9 @@ class Current:
 _current: ContextVar[Current | None] = ContextVar("sessionkeeper_current", default=None)
 
 
-def begin() -> None:
+def begin(request: Any = None) -> None:
     """Start a request: no session yet."""
-    _current.set(Current(in_request=True))
+    _current.set(Current(in_request=True, _request=None if request is None else weakref.ref(request)))
 
 
 def end() -> None:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest
 
-from sessionkeeper import stepup
+from sessionkeeper import conf, stepup
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -58,7 +58,10 @@ def require_authentication(*, within: timedelta | None = None, level: int = 0) -
             async def wrapper(*args: Any, **kwargs: Any) -> Any:
                 request = _request_of(args)
                 await request.session.akeys()  # loaded here, so that the check asks nobody
-                stepup.require_recent(request, within, level)
+                if conf.current().asked:  # or a function of the project's, which may ask anybody
+                    await sync_to_async(stepup.require_recent)(request, within, level)
+                else:
+                    stepup.require_recent(request, within, level)
                 return await view(*args, **kwargs)
         else:
 

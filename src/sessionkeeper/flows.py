@@ -15,7 +15,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import conf, lockout, second_factor, sessions
+from sessionkeeper import limits, lockout, second_factor, sessions
 from sessionkeeper.errors import InvalidCredentials, NoSuchSession, NoTransport, SessionGone, TooManySessions
 from sessionkeeper.record import COOKIE
 from sessionkeeper.stepup import PASSWORD, require_recent
@@ -81,7 +81,7 @@ def complete_log_in(
     session.client.amr = amr
     auth.login(request, user)
     if remember is not None:
-        session.set_expiry(_persistent() if remember else _BROWSER_CLOSE)
+        session.set_expiry(_persistent(request, user) if remember else _BROWSER_CLOSE)
     try:
         session.save()
     except (SessionGone, TooManySessions):
@@ -144,9 +144,9 @@ def revoke_all(request: HttpRequest) -> int:
     return ended + 1
 
 
-def _persistent() -> Any:
+def _persistent(request: Any, user: Any) -> Any:
     """Return the ``set_expiry`` value of a cookie that outlives the browser, with the usual timeouts."""
     if not settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
         return None
-    current = conf.current()
+    current = limits.in_force(limits.TIMES, user.pk, request)
     return current.idle_seconds or current.absolute

@@ -107,7 +107,7 @@ class Handle:
         """Store a new session with this data; on a collision of ids under yet another key."""
         key = self.key if self.key is not None and not self.stored else keys.mint()
         text, user_id = size.encode_bounded(data), sessions.user_of(data)
-        limits = sessions.limits(data.get(sessions.EXPIRY_KEY), signed_in=SESSION_KEY in data)
+        limits = sessions.limits_of(data)
         while True:
             new = NewSession(
                 key.id,
@@ -179,7 +179,7 @@ class Handle:
         named = (*change.deleted, *codec.decode(change.patch))
         if not (change.replace or change.facts or sessions.EXPIRY_KEY in named):
             return change, False
-        limits = sessions.limits(data.get(sessions.EXPIRY_KEY), signed_in=SESSION_KEY in data)
+        limits = sessions.limits_of(data)
         lifetime = limits.lifetime
         if isinstance(lifetime, timedelta) and not self.signing_in and self.found is not None:
             # Another expiry does not restart the absolute timeout, which counts from the authentication.

@@ -64,7 +64,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_request(self, request: Any) -> Any:
         """Take the key from the cookie or the bearer token. Nothing is read yet."""
-        current.begin()
+        current.begin(request)
         if settings.DEBUG:
             forgotten.begin()
         cookie, token = Cookie.read(request), Bearer.read(request)

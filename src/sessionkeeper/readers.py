@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 from sessionkeeper import near_options, policy, store_url, values
+from sessionkeeper.asked import is_path, or_asked
 
 X_FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED: Final = "Forwarded"
@@ -66,8 +67,8 @@ def _header(value: Any) -> str:
 
 
 def _path(value: Any) -> str:
-    if isinstance(value, str) and all(part.isidentifier() for part in value.split(".")) and "." in value:
-        return value
+    if is_path(value):
+        return str(value)
     raise ValueError(f"must be the dotted path of a function, not {value!r}")
 
 
@@ -111,3 +112,13 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "AUDIT_RETENTION": values.duration,
     "AUDIT_MINIMISE_AFTER": values.duration,
 }
+#: Keys whose value may be a function that is asked for each request and user.
+ASKABLE = (
+    "TIMEOUT_PRESET",
+    "IDLE_TIMEOUT",
+    "ABSOLUTE_TIMEOUT",
+    "REAUTHENTICATE_AFTER",
+    "MAX_SESSIONS",
+    "MAX_SESSIONS_ACTION",
+)
+READERS.update({name: or_asked(name, READERS[name]) for name in ASKABLE})

@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from sessionkeeper import audit, conf, current, expiry, keys, readers, renewal
+from sessionkeeper import audit, conf, current, expiry, keys, limits, readers, renewal
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, expired, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
@@ -130,12 +130,14 @@ class Limits(NamedTuple):
     lifetime: timedelta | datetime
 
 
-def limits(expiry: Any, *, signed_in: bool) -> Limits:
-    """Return the limits of a session whose ``set_expiry`` value is ``expiry`` (int, ISO text or None).
+def limits_of(data: dict[str, Any]) -> Limits:
+    """Return the limits of a session that holds ``data``, for the request under way.
 
-    An int is an idle timeout, a moment the absolute expiry. What the site configured caps both.
+    What ``set_expiry`` was given counts first: an int is an idle timeout, a moment (or its ISO text) the
+    absolute expiry. What the site configured caps both.
     """
-    settings = conf.current()
+    expiry, signed_in = data.get(EXPIRY_KEY), SESSION_KEY in data
+    settings = limits.in_force(limits.TIMES, user_of(data))
     idle, absolute = settings.idle_seconds, settings.absolute
     if not signed_in:
         absolute = min(absolute, ANONYMOUS_ABSOLUTE)

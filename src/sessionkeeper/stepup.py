@@ -9,7 +9,7 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import audit, binding, conf, lockout, policy, second_factor
+from sessionkeeper import audit, binding, limits, lockout, policy, second_factor
 from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
 
 #: What ``amr`` says of a session that began with a password (RFC 8176).
@@ -34,8 +34,10 @@ def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> 
         or policy.level_of(handle.found.record.amr) < level
     ):
         return False
-    limit = conf.current().reauthenticate_after if within is None else within
-    return policy.is_recent(handle.found.record.authenticated_at, handle.found.now, limit)
+    if within is None:
+        user_id = handle.found.record.user_id
+        within = limits.in_force(limits.PROOF, user_id, request).reauthenticate_after
+    return policy.is_recent(handle.found.record.authenticated_at, handle.found.now, within)
 
 
 def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:

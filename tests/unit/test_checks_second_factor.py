@@ -31,4 +31,4 @@ def test_who_is_asked_is_an_info():
 
 @pytest.mark.parametrize("path", ["nothing.like_it", f"{__name__}.nothing", f"{__name__}.__name__"])
 def test_a_function_that_cannot_be_asked_is_an_error(path):
-    assert [name for name, _ in messages({"SECOND_FACTOR": path})] == ["sessionkeeper.E012"]
+    assert [name for name, _ in messages({"SECOND_FACTOR": path})] == ["sessionkeeper.E015"]

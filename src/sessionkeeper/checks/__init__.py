@@ -33,6 +33,7 @@ Check = Callable[[], Iterator[checks.CheckMessage]]
 
 ALWAYS: tuple[Check, ...] = (
     settings.check_sessionkeeper,
+    settings.check_asked,
     settings.check_store,
     settings.check_timeouts,
     settings.check_renewal,

@@ -23,7 +23,7 @@ def check_second_factor() -> Iterator[CheckMessage]:
                 f"{path}, which says who has a second factor, cannot be imported: every sign-in by "
                 "password fails.",
                 hint="Correct SESSIONKEEPER['SECOND_FACTOR'], or install what it names.",
-                id="sessionkeeper.E012",
+                id="sessionkeeper.E015",
             )
             return
     if paths:

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from inspect import signature
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from sessionkeeper import conf, policy, renewal
+from sessionkeeper import conf, limits, policy, renewal
 from sessionkeeper.checks import engine
 from sessionkeeper.checks.deploy import HOST_PREFIX
 
@@ -25,6 +27,30 @@ def check_sessionkeeper() -> Iterator[CheckMessage]:
             hint=problem.hint or "See the settings reference.",
             id="sessionkeeper.E001",
         )
+
+
+def check_asked() -> Iterator[CheckMessage]:
+    """Report functions that give values of settings and cannot be asked."""
+    for name, asked in conf.current().asked.items():
+        try:
+            function = asked.function()
+        except ImproperlyConfigured as error:
+            yield Error(
+                f"{error} Sign-ins fail, and so does whatever else needs the value.",
+                hint=f"Correct SESSIONKEEPER[{name!r}], or give it a value.",
+                id="sessionkeeper.E016",
+            )
+            continue
+        try:
+            signature(function).bind(None, None)
+        except TypeError as error:
+            yield Error(
+                f"SESSIONKEEPER[{name!r}]: {asked.label} does not take (request, user): {error}.",
+                hint="Give it two parameters: the request, or None, and the user, or None.",
+                id="sessionkeeper.E016",
+            )
+        except ValueError:
+            pass  # a function of C, which tells nothing
 
 
 def check_store() -> Iterator[CheckMessage]:
@@ -49,7 +75,7 @@ def check_timeouts() -> Iterator[CheckMessage]:
         )
         return
     idle = current.idle_seconds
-    if idle is None:
+    if idle is None or current.asked.keys() & set(limits.TIMES):
         return
     absolute = current.absolute.total_seconds()
     if idle > absolute and current.idle_timeout is not None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.core import checks
 
-from sessionkeeper import conf, keys, policy, sessions
+from sessionkeeper import conf, keys, policy, sessions, values
 from sessionkeeper.checks import TAG
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.management.doctor.report import Finding, error, ok, warning
@@ -56,6 +56,8 @@ def _store() -> Iterator[Finding]:
     settings = conf.current()
     idle = settings.absolute if settings.idle_seconds is None else timedelta(seconds=settings.idle_seconds)
     then = now - _LATE_PURGE
+    if settings.asked:  # what sessions may last is not known from here
+        idle = values.LONGEST
     old = store.scan(_SAMPLE, keys.id_before(then - min(idle, settings.absolute)))
     late = sum(not policy.is_live(record, then) for record in old)
     if late:
