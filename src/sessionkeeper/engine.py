@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.core.exceptions import ImproperlyConfigured
 
-from sessionkeeper import audit, binding, keys, renewal, sessions
+from sessionkeeper import audit, binding, keys, proofs, renewal, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.facts import Client
@@ -138,7 +138,7 @@ class SessionStore(SessionBase):
         self._get_session()
         if self.session_key is None or (self.handle.stored and not self.handle.rotated):
             self.cycle_key()
-        self._session.pop(binding.PROOF_IS_VOID, None)
+        proofs.begin_anew(self._session)
         self.handle.signing_in = True
 
     def create(self) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import audit, binding, limits, lockout, policy, second_factor
+from sessionkeeper import audit, binding, limits, lockout, policy, second_factor, sessions
+from sessionkeeper import proofs as _proofs
 from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
 
 #: What ``amr`` says of a session that began with a password (RFC 8176).
@@ -19,25 +20,39 @@ PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
 def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> bool:
     """Whether the signed-in user proved a credential within this time (``REAUTHENTICATE_AFTER``).
 
-    With ``level`` that proof had so many factors, by the session's ``amr``. Both are the server's record of
-    the session, never what the client says.
+    With ``level`` so many factors, each within this time. All are the server's record of the session, never
+    what the client says.
     """
     session = request.session
     if auth.SESSION_KEY not in session:
         return False
     handle = session.handle
-    if handle.proved or handle.signing_in:
-        return policy.level_of(session.client.amr) >= level
-    if (
-        handle.found is None
-        or binding.PROOF_IS_VOID in session
-        or policy.level_of(handle.found.record.amr) < level
-    ):
-        return False
+    user_id, now = sessions.user_of(session), sessions.now() if handle.found is None else handle.found.now
     if within is None:
-        user_id = handle.found.record.user_id
         within = limits.in_force(limits.PROOF, user_id, request).reauthenticate_after
-    return policy.is_recent(handle.found.record.authenticated_at, handle.found.now, within)
+    if not (handle.proved or handle.signing_in):
+        found = handle.found
+        if found is None or binding.PROOF_IS_VOID in session:
+            return False
+        if not policy.is_recent(found.record.authenticated_at, now, within):
+            return False
+    recent = [name for name, at in proofs(request).items() if policy.is_recent(at, now, within)]
+    return policy.level_of(" ".join(recent)) >= level
+
+
+def proofs(request: Any) -> dict[str, datetime]:
+    """Return the methods (RFC 8176) by which the signed-in user is known, and when each was last proved.
+
+    A step-up adds its methods, a sign-in begins anew. Empty for visitors, and where nobody said how.
+    """
+    session = request.session
+    if auth.SESSION_KEY not in session:
+        return {}
+    handle = session.handle
+    if handle.proved or handle.signing_in:  # in this very request
+        now = sessions.now()
+        return {**_proofs.earlier(session, now), **dict.fromkeys(session.client.amr.split(), now)}
+    return {} if handle.found is None else _proofs.of(handle.found.record, session)
 
 
 def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
@@ -72,11 +87,23 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
         raise InvalidCredentials
     second_factor.require_none(proven)
     lockout.succeeded()
+    if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
+        request.session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
+    complete_reauthentication(request, amr=PASSWORD if "password" in credentials else "")
+
+
+def complete_reauthentication(request: Any, *, amr: str) -> None:
+    """Take note of a proof that you took of the signed-in user: the time moves, a cookie's key changes.
+
+    ``amr`` names its methods, separated by spaces (RFC 8176): never more than was proved. What was proved
+    before keeps its own time. Written at once.
+
+    Raises:
+        SessionGone, StaleSession, StoreUnavailable: nothing was written.
+    """
     session = request.session
     session.renew_key()
-    session.client.amr = PASSWORD if "password" in credentials else ""
-    session.pop(binding.PROOF_IS_VOID, None)
+    _proofs.carry(proofs(request), session)
+    session.client.amr = amr
     session.handle.signing_in, session.handle.proof = True, audit.Kind.STEP_UP
-    if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
-        session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
     session.save()

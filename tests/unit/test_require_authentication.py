@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib import auth
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils.decorators import method_decorator
@@ -15,11 +16,16 @@ from django.views import View
 from rest_framework.decorators import api_view
 from rest_framework.views import APIView
 
-from sessionkeeper import policy
+from sessionkeeper import policy, sessions, stepup
+from sessionkeeper.binding import PROOF_IS_VOID
 from sessionkeeper.decorators import require_authentication
+from sessionkeeper.proofs import EARLIER
+from sessionkeeper.record import Changes
+from sessionkeeper.stores import get_store
 from tests import contents
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
+MINUTE = timedelta(minutes=1)
 
 fresh = require_authentication(within=timedelta(minutes=5))
 strong = require_authentication(within=timedelta(minutes=5), level=2)
@@ -65,6 +71,17 @@ def strong_view(request):
     return HttpResponse("in")
 
 
+def step_up(request):
+    for amr in request.GET.getlist("amr"):
+        stepup.complete_reauthentication(request, amr=amr)
+    return JsonResponse({"level_2": stepup.is_recent(request, timedelta(minutes=5), 2)})
+
+
+def proofs(request):
+    now = sessions.now()
+    return JsonResponse({name: round((now - at) / MINUTE) for name, at in stepup.proofs(request).items()})
+
+
 FRESH = ["sync", "async", "drf", "drf_class", "class"]
 urlpatterns = [
     path("sign_in/", sign_in),
@@ -74,6 +91,8 @@ urlpatterns = [
     path("drf_class/", DrfClass.as_view()),
     path("class/", DjangoClass.as_view()),
     path("strong/", strong_view),
+    path("step_up/", step_up),
+    path("proofs/", proofs),
 ]
 
 
@@ -119,6 +138,62 @@ def test_a_later_proof_of_one_factor_is_one_factor(get, make_user):
     get("/sign_in/", pk=str(user.pk), amr="pwd")
     assert get("/strong/").status_code == 403
     assert contents.record().amr == "pwd"
+
+
+def pass_more_time(**duration):
+    """Let all proofs be older."""
+    pass_time(**duration)
+    store, record, data = get_store(), contents.record(), contents.data()
+    for name, text in data.get(EARLIER, {}).items():
+        data[EARLIER][name] = (datetime.fromisoformat(text) - timedelta(**duration)).isoformat()
+    store.merge(record.id, record.secret_hash, Changes(patch=json.dumps(data)), None)
+
+
+@pytest.mark.rule("R31")
+def test_each_method_has_its_own_time_and_counts_as_long_as_it_is_recent(get, make_user):
+    get("/sign_in/", pk=str(make_user().pk), amr="pwd")
+    pass_more_time(minutes=3)
+    assert get("/step_up/", amr="otp").json() == {"level_2": True}
+    assert get("/proofs/").json() == {"pwd": 3, "otp": 0}
+    assert get("/strong/").status_code == 200
+    pass_more_time(minutes=3)
+    assert get("/strong/").status_code == 403  # the code is recent, the password is not any more
+    assert get("/sync/").status_code == 200
+    assert get("/step_up/", amr="pwd").json() == {"level_2": True}
+    assert get("/proofs/").json() == {"pwd": 0, "otp": 3}
+    pass_more_time(minutes=3)
+    assert get("/strong/").status_code == 403
+    assert get("/step_up/", amr="pwd").json() == {"level_2": False}
+    assert contents.record().amr == "pwd"
+
+
+@pytest.mark.rule("R31")
+def test_two_proofs_in_one_request_are_two(get, make_user):
+    get("/sign_in/", pk=str(make_user().pk), amr="")
+    assert get("/proofs/").json() == {}
+    assert get("/step_up/", amr=["pwd", "otp"]).json() == {"level_2": True}
+
+
+@pytest.mark.rule("R31")
+def test_a_sign_in_a_void_proof_and_foreign_data_leave_no_earlier_proof(get, make_user):
+    user, others = make_user(), make_user()
+    for pk in (user.pk, others.pk, user.pk):
+        get("/sign_in/", pk=str(pk), amr="pwd")
+        assert get("/proofs/").json() == {"pwd": 0}
+        get("/step_up/", amr="otp")
+    write(PROOF_IS_VOID, True)
+    assert get("/proofs/").json() == {}
+    assert get("/step_up/", amr="pwd").json() == {"level_2": False}
+    tomorrow = (sessions.now() + timedelta(days=1)).isoformat()
+    for foreign in ("x", {"otp": 7}, {"otp": "soon"}, {"otp": tomorrow}, {"otp": "2026-01-01T00:00:00"}):
+        write(EARLIER, foreign)
+        assert get("/strong/").status_code == 403
+
+
+def write(name, value):
+    """Put this into the stored data."""
+    record = contents.record()
+    get_store().merge(record.id, record.secret_hash, Changes(patch=json.dumps({name: value})), None)
 
 
 @pytest.mark.parametrize(
