@@ -79,10 +79,15 @@ class Valkey:
 
 
 class Postgres:
-    """A PostgreSQL."""
+    """A PostgreSQL.
 
-    def __init__(self, folder: Path) -> None:
-        self._server = postgres.Server(folder, _DURABLE)
+    Args:
+        folder: an empty one.
+        options: settings, as in ``max_connections=5``.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._server = postgres.Server(folder, (*_DURABLE, *options))
         self.url = self._server.url
         self._paused: list[int] = []
 
@@ -124,7 +129,7 @@ def running(kind: str, *options: str) -> Iterator[Breakable]:
     with tempfile.TemporaryDirectory(prefix="sessionkeeper-broken-", ignore_cleanup_errors=True) as name:
         server: Breakable
         if kind == "postgres":
-            server = Postgres(Path(name))
+            server = Postgres(Path(name), *options)
         else:
             program = valkey.programs().get(kind)
             if program is None:

@@ -49,7 +49,7 @@ def postgres_database(url, alias="pg", **options):
     """Make a PostgreSQL server's database known under ``alias``."""
     import dj_database_url
 
-    given = dj_database_url.parse(url)
+    given = dj_database_url.parse(url, conn_max_age=600)
     given["OPTIONS"] = {"connect_timeout": 1, **options}
     with database(alias, **given):
         yield alias
@@ -94,4 +94,5 @@ def is_in(visitor):
 def close_connections():
     """Do what Django does after a request: give up connections that have failed."""
     for connection in connections.all(initialized_only=True):
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
