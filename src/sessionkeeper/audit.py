@@ -53,6 +53,7 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{40,}")
 
 _SIGNALS = {
     Kind.SIGN_IN: signals.signed_in,
+    Kind.ADOPTED: signals.session_adopted,
     Kind.SIGN_OUT: signals.signed_out,
     Kind.REFUSED: signals.sign_in_refused,
     Kind.SECOND_FACTOR_REQUIRED: signals.second_factor_required,

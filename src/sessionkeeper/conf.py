@@ -57,6 +57,7 @@ class Settings:
         audit_retention: how long an audit event is kept; ended sessions are history for as long.
         audit_minimise_after: how long an audit event keeps the whole address and the user agent.
         asked: by key, functions that are asked for its value; the key's own field has the default.
+        adopt: dotted path of the session engine that was used before, whose sessions are taken over; or None.
     """
 
     store: str = field(default="database:", repr=False)
@@ -85,6 +86,7 @@ class Settings:
     audit_retention: timedelta = timedelta(days=365)
     audit_minimise_after: timedelta = timedelta(days=30)
     asked: Mapping[str, Asked] = field(default_factory=dict)
+    adopt: str | None = None
 
     @property
     def idle_seconds(self) -> int | None:
@@ -117,7 +119,7 @@ class Settings:
 
 
 #: Names that are reserved for later releases: setting one is an error, not a silent nothing.
-NOT_YET = ("PRINCIPAL_CACHE", "ADOPT")
+NOT_YET = ("PRINCIPAL_CACHE",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.core.exceptions import ImproperlyConfigured
 
-from sessionkeeper import audit, binding, keys, proofs, renewal, sessions
+from sessionkeeper import adoption, audit, binding, keys, proofs, renewal, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.facts import Client
@@ -44,6 +44,7 @@ class SessionStore(SessionBase):
         flushed: whether this request ended the session.
         ended_id: id of the stored session that it ended.
         ending: what the audit trail says of the end of the session, and why it ended.
+        adopted: whether this request took the session over from another engine.
         rivals: keys in further cookies of the same name.
         outage: the StoreUnavailable that this request met, or None.
     """
@@ -57,7 +58,7 @@ class SessionStore(SessionBase):
         self.client = Client()
         self.handle = Handle(self.client, self.transport)
         self.outage: StoreUnavailable | None = None
-        self.cookie_due = False
+        self.cookie_due = self.adopted = False
         self.rivals: tuple[str, ...] = ()
         self.flushed = False
         self.ended_id: int | None = None
@@ -79,6 +80,8 @@ class SessionStore(SessionBase):
                     self.handle.verdict = verdict
                     return {}
             data = self.handle.open(self._session_key, principal=self.principal_wanted)
+            if data is None and adoption.is_old_key(self._session_key):
+                data = adoption.take_over(self)
             if data is not None and not binding.holds(self.handle, data):
                 self.handle.drop()
                 data, self.handle.verdict = None, Verdict.GONE
@@ -254,6 +257,7 @@ class SessionStore(SessionBase):
         """Revoke this session, or the one that has exactly ``session_key``."""
         with answering(self):
             if session_key is None:
+                adoption.end(self._session_key)
                 self.handle.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
             elif (key := keys.parse(session_key)) is not None:
                 get_store().revoke(key.id, key.secret_hash)

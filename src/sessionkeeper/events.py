@@ -16,6 +16,7 @@ class Kind(StrEnum):
     """The kinds of events. Each has a signal of the same meaning in :mod:`sessionkeeper.signals`."""
 
     SIGN_IN = "sign_in"
+    ADOPTED = "adopted"
     SIGN_OUT = "sign_out"
     REFUSED = "refused"
     SECOND_FACTOR_REQUIRED = "second_factor_required"

@@ -247,7 +247,7 @@ def _cookie_due(request: Any, response: Any, session: SessionStore) -> bool:
     if response.status_code >= _SERVER_ERROR:
         # The view failed after the key was changed: without the new one the client would be signed out,
         # unless the change was rolled back with the view's transaction.
-        return session.handle.rotated and session.handle.key_is_current()
+        return (session.handle.rotated or session.adopted) and session.handle.key_is_current()
     if settings.SESSION_SAVE_EVERY_REQUEST and session.handle.stored:
         return True
     return session.handle.renewed or (

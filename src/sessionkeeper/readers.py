@@ -72,6 +72,15 @@ def _path(value: Any) -> str:
     raise ValueError(f"must be the dotted path of a function, not {value!r}")
 
 
+def _engine(value: Any) -> str:
+    if value == "sessionkeeper.engine":
+        raise ValueError("must be the engine that was used before, not ours")
+    try:
+        return _path(value)
+    except ValueError:
+        raise ValueError(f"must be the dotted path of a session engine, not {value!r}") from None
+
+
 def _notices(value: Any) -> frozenset[str]:
     if isinstance(value, bool):
         return frozenset(NOTICES if value else ())
@@ -111,6 +120,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "AUDIT": values.switch,
     "AUDIT_RETENTION": values.duration,
     "AUDIT_MINIMISE_AFTER": values.duration,
+    "ADOPT": _engine,
 }
 #: Keys whose value may be a function that is asked for each request and user.
 ASKABLE = (

@@ -11,6 +11,7 @@ from typing import Final
 from django.dispatch import Signal
 
 signed_in: Final = Signal()
+session_adopted: Final = Signal()
 signed_out: Final = Signal()
 sign_in_refused: Final = Signal()
 second_factor_required: Final = Signal()

@@ -14,6 +14,7 @@ from typing import Any
 from django.core import checks
 
 from sessionkeeper.checks import (
+    adoption,
     deploy,
     drf,
     engine,
@@ -42,6 +43,7 @@ ALWAYS: tuple[Check, ...] = (
     settings.check_connections,
     store.check_redis,
     near.check_near_cache,
+    adoption.check_adopt,
     engine.check_engine,
     middleware.check_present,
     middleware.check_order,
