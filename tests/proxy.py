@@ -1,4 +1,4 @@
-"""A TCP proxy on a free loopback port that can be made to say nothing for a while."""
+"""A TCP proxy on a free loopback port that can be made to say nothing for a while, or to lose an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ class Proxy:
         self.port = self._listener.getsockname()[1]
         self.open = threading.Event()
         self.open.set()
+        self._losing = threading.Event()
         self._start(self._accept)
+
+    def lose_next_answer(self):
+        """Throw away what the server says next, and close that connection instead."""
+        self._losing.set()
 
     def _start(self, function, *arguments):
         threading.Thread(target=function, args=arguments, daemon=True).start()
@@ -29,12 +34,15 @@ class Proxy:
                 server = socket.create_connection(self._server)
                 self._sockets += [client, server]
                 self._start(self._carry, client, server)
-                self._start(self._carry, server, client)
+                self._start(self._carry, server, client, True)
 
-    def _carry(self, source, target):
+    def _carry(self, source, target, is_answer=False):
         with suppress(OSError):
             while data := source.recv(65536):
                 self.open.wait()
+                if is_answer and self._losing.is_set():
+                    self._losing.clear()
+                    break
                 target.sendall(data)
         with suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)

@@ -63,6 +63,14 @@ def database(alias, **settings):
         del connections.databases[alias]
 
 
+def create_tables(alias):
+    """Make all tables in an empty database."""
+    with connections[alias].schema_editor() as editor:
+        for model in apps.get_models():
+            if model._meta.managed and not model._meta.proxy:
+                editor.create_model(model)
+
+
 @contextmanager
 def sqlite_file(alias, path, timeout=5):
     """Make a SQLite file known under ``alias``, with all tables in it."""
@@ -72,10 +80,7 @@ def sqlite_file(alias, path, timeout=5):
         NAME=str(path),
         OPTIONS={"timeout": timeout, "transaction_mode": "IMMEDIATE"},
     ):
-        with connections[alias].schema_editor() as editor:
-            for model in apps.get_models():
-                if model._meta.managed and not model._meta.proxy:
-                    editor.create_model(model)
+        create_tables(alias)
         with connections[alias].cursor() as cursor:
             cursor.execute("PRAGMA journal_mode=wal")
         yield alias

@@ -157,28 +157,60 @@ def make_folder(folder: Path, password: str, identity: dict[str, Any]) -> None:
             os.chown(path, identity["user"], identity["group"])
 
 
-@contextlib.contextmanager
-def private_server() -> Iterator[str]:
-    """Start a server, give its URL, stop it and remove every trace, also on Ctrl-C."""
-    identity, found = unprivileged(), find_programs()
-    with tempfile.TemporaryDirectory(prefix="sessionkeeper-pg-", ignore_cleanup_errors=True) as name:
-        folder, password = Path(name), secrets.token_hex(16)
-        make_folder(folder, password, identity)
-        programs = reachable(found, folder, identity)
+class Server:
+    """A server in a folder of its own, on a free loopback port that it keeps when it is started again.
+
+    Args:
+        folder: an empty folder, which the caller removes.
+        options: settings of the server.
+
+    Raises:
+        Unavailable: it cannot be had.
+    """
+
+    def __init__(self, folder: Path, options: tuple[str, ...] = FAST) -> None:
+        self._folder, self._identity = folder, unprivileged()
+        found, password = find_programs(), secrets.token_hex(16)
+        make_folder(folder, password, self._identity)
+        programs = reachable(found, folder, self._identity)
         data = ["-D", str(folder / "data")]
         access = ["-U", "sessionkeeper", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
         locale = ["-E", "UTF8", "--locale=C", "--no-sync"]
-        run([str(programs / "initdb"), *data, *access, *locale], folder, identity)
+        run([str(programs / "initdb"), *data, *access, *locale], folder, self._identity)
         port = free_port()
-        options = " ".join(f"-c {option}" for option in FAST)
-        options += f" -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -p {port}"
-        control = [str(programs / "pg_ctl"), "-s", "-w", *data]
+        self._options = " ".join(f"-c {option}" for option in options)
+        self._options += f" -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -p {port}"
+        self._control = [str(programs / "pg_ctl"), "-s", "-w", *data]
+        self.url = f"postgres://sessionkeeper:{password}@127.0.0.1:{port}/postgres"
+
+    @property
+    def pid(self) -> int | None:
+        """The process that the others are children of; None while it is stopped."""
+        with contextlib.suppress(OSError):
+            return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        return None
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        log = str(self._folder / "log")
+        run([*self._control, "-o", self._options, "-l", log, "start"], self._folder, self._identity)
+
+    def stop(self) -> None:
+        """Stop it as a crash would: what was not written by then is not written."""
+        if self.pid is not None:
+            run([*self._control, "-m", "immediate", "stop"], self._folder, self._identity)
+
+
+@contextlib.contextmanager
+def private_server() -> Iterator[str]:
+    """Start a server, give its URL, stop it and remove every trace, also on Ctrl-C."""
+    with tempfile.TemporaryDirectory(prefix="sessionkeeper-pg-", ignore_cleanup_errors=True) as name:
+        server = Server(Path(name))
         try:
-            run([*control, "-o", options, "-l", str(folder / "log"), "start"], folder, identity)
-            yield f"postgres://sessionkeeper:{password}@127.0.0.1:{port}/postgres"
+            server.start()
+            yield server.url
         finally:
-            if (folder / "data" / "postmaster.pid").exists():
-                run([*control, "-m", "immediate", "stop"], folder, identity)
+            server.stop()
 
 
 def is_postgres(url: str) -> bool:

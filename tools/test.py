@@ -60,6 +60,7 @@ STAGES = (
         on_valkey=True,
     ),
     Stage("browser", "the demo in a real Chromium", "tests/browser", ("tests/browser",)),
+    Stage("faults", "stores that break under the site", "tests/faults", ("tests/faults",)),
     Stage(
         "thirdparty",
         "other people's packages on the engine",
