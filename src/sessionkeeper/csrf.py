@@ -142,7 +142,7 @@ _BEGINNINGS = {
     django_csrf.REASON_BAD_REFERER.partition("%s")[0]: REFERER_UNTRUSTED,
 }
 #: Problems that a token cures. For the others, how to send one is beside the point.
-_CURED_BY_TOKEN = (COOKIE_MISSING, COOKIE_MALFORMED, TOKEN_MISSING, TOKEN_INCORRECT, FAILED)
+CURED_BY_TOKEN = (COOKIE_MISSING, COOKIE_MALFORMED, TOKEN_MISSING, TOKEN_INCORRECT, FAILED)
 
 
 class Explanation(NamedTuple):
@@ -158,13 +158,13 @@ def explain(reason: str) -> Explanation:
         (found for start, found in _BEGINNINGS.items() if reason.startswith(start)), FAILED
     )
     detail = str(problem.detail)
-    return Explanation(problem, f"{detail} {_recipe()}" if problem in _CURED_BY_TOKEN else detail)
+    return Explanation(problem, f"{detail} {recipe()}" if problem in CURED_BY_TOKEN else detail)
 
 
 def failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a request that failed the check: ``CSRF_FAILURE_VIEW = "sessionkeeper.csrf.failure"``."""
     problem, detail = explain(reason)
-    if prefers_html(request) and problem in _CURED_BY_TOKEN:
+    if prefers_html(request) and problem in CURED_BY_TOKEN:
         advice = _("In a browser: allow cookies for this site, reload the page, and send the form again.")
         if problem is TOKEN_INCORRECT:
             advice = _(
@@ -230,7 +230,8 @@ def token_url() -> str | None:
         return None
 
 
-def _recipe() -> str:
+def recipe() -> str:
+    """Return how to send a request with a token, in this site's own names."""
     names = {"url": token_url(), "cookie": settings.CSRF_COOKIE_NAME, "header": header_name()}
     if names["url"] is not None and settings.CSRF_USE_SESSIONS:
         text = _("GET {url} for the token, keep the session cookie, and send the token in {header}.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
 
@@ -15,22 +16,38 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 MEDIA_TYPE = "application/problem+json"
+#: Routes of the index that ``type`` points to, the first one that the project includes.
+INDEX_ROUTES = ("sessionkeeper-problems:index", "sessionkeeper-api:problems")
+#: What ``type`` begins with where no index is included: a name, and no address.
 TYPE_PREFIX = "urn:sessionkeeper:problem:"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One kind of problem: a stable code, the status, a short title, and what to do about it."""
+    """One kind of problem: a stable code, the status, a short title, and what to do about it.
+
+    ``fix`` is for the index alone: what to do where ``detail`` does not say it.
+    """
 
     code: str
     status: int
     title: Any
     detail: Any
+    fix: Any = ""
+
+    @property
+    def type(self) -> str:
+        """The URI of RFC 9457: a path on this site that leads to what the index says of the problem.
+
+        With the full path, as section 3.1.1 asks of references. Without an index it is a URN.
+        """
+        index = index_path()
+        return TYPE_PREFIX + self.code if index is None else f"{index}#{self.code}"
 
     def as_dict(self, detail: str | None = None, **extra: Any) -> dict[str, Any]:
         """Return the members of RFC 9457, with our ``code``."""
         return {
-            "type": TYPE_PREFIX + self.code,
+            "type": self.type,
             "title": str(self.title),
             "status": self.status,
             "detail": str(self.detail if detail is None else detail),
@@ -107,13 +124,38 @@ TOKEN_INVALID = Problem(
     401,
     gettext_lazy("The token is not valid"),
     gettext_lazy("No session goes with this bearer token: it expired, was ended, or is mistyped."),
+    gettext_lazy("Fetch another token with the username and the password, at tokens/."),
 )
 INSUFFICIENT_SCOPE = Problem(
     "insufficient_scope",
     403,
     gettext_lazy("The token's scopes do not allow this"),
     gettext_lazy("The token is restricted to scopes, and this is not among what they open."),
+    gettext_lazy("Fetch a token with the scope that this needs, or without scopes."),
 )
+
+#: What the middleware answers by itself.
+PROBLEMS = (
+    STORE_UNAVAILABLE,
+    SESSION_ROTATED,
+    REAUTHENTICATION_REQUIRED,
+    TOO_MANY_SESSIONS,
+    THROTTLED,
+    TWO_TRANSPORTS,
+    NO_TRANSPORT,
+    TOKEN_INVALID,
+    INSUFFICIENT_SCOPE,
+)
+
+
+def index_path() -> str | None:
+    """Return the path of the index of problems; None when the project includes none."""
+    for route in INDEX_ROUTES:
+        try:
+            return reverse(route)
+        except NoReverseMatch:
+            continue
+    return None
 
 
 def prefers_html(request: HttpRequest) -> bool:

@@ -142,7 +142,7 @@ def problem(response, status, code):
     members = response.json()
     assert {"type", "title", "status", "detail", "code"} <= set(members)
     assert (members["status"], members["code"]) == (status, code)
-    assert members["type"] == f"urn:sessionkeeper:problem:{code}"
+    assert members["type"] == f"{AUTH}problems/#{code}"
     assert members["title"]
     assert members["detail"]
     return members

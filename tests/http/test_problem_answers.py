@@ -10,7 +10,10 @@ from rest_framework import exceptions
 from sessionkeeper.api.problems import exception_handler
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 
-pytestmark = pytest.mark.django_db  # the handler rolls back, as DRF's does
+pytestmark = [
+    pytest.mark.django_db,  # the handler rolls back, as DRF's does
+    pytest.mark.urls("tests.http.api_site"),
+]
 
 
 class Teapot(exceptions.APIException):
@@ -44,7 +47,7 @@ def test_known_errors_have_a_type_of_ours(error, status, code):
     response = exception_handler(error, {})
     assert response.status_code == response.data["status"] == status
     assert response.data["code"] == code
-    assert response.data["type"] == f"urn:sessionkeeper:problem:{code}"
+    assert response.data["type"] == f"/api/auth/problems/#{code}"
     assert response.data["detail"]
 
 

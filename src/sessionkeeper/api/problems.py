@@ -13,6 +13,7 @@ from typing import Any
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -52,12 +53,26 @@ NOT_AUTHENTICATED = Problem(
     "not_authenticated", 401, _("Not signed in"), _("Sign in first: no session came with the request.")
 )
 AUTHENTICATION_FAILED = Problem(
-    "authentication_failed", 401, _("Signing in failed"), _("The credentials were refused.")
+    "authentication_failed",
+    401,
+    _("Signing in failed"),
+    _("The credentials were refused."),
+    _("WWW-Authenticate names the ways to sign in that are taken here."),
 )
 PERMISSION_DENIED = Problem(
-    "permission_denied", 403, _("Not allowed"), _("You are signed in, but may not do this.")
+    "permission_denied",
+    403,
+    _("Not allowed"),
+    _("You are signed in, but may not do this."),
+    _("Sign in as somebody who may, or ask the operator of the site."),
 )
-NOT_FOUND = Problem("not_found", 404, _("Not found"), _("There is nothing at this address."))
+NOT_FOUND = Problem(
+    "not_found",
+    404,
+    _("Not found"),
+    _("There is nothing at this address."),
+    _("Look the address up in a list: what belongs to others does not show, and what has ended is gone."),
+)
 REAUTHENTICATION_REQUIRED = problems.REAUTHENTICATION_REQUIRED
 INVALID_RESET_TOKEN = Problem(
     "invalid_reset_token",
@@ -78,7 +93,10 @@ SESSION_ENDED = Problem(
     _("Somebody ended the session while this request ran. Sign in again."),
 )
 BODY_TOO_LARGE = Problem(
-    "body_too_large", 413, _("The body is too large"), _("At most {limit} bytes are read here.")
+    "body_too_large",
+    413,
+    _("The body is too large"),
+    format_lazy(_("At most {limit} bytes are read here."), limit=BODY_LIMIT),
 )
 UNSUPPORTED_MEDIA_TYPE = Problem(
     "unsupported_media_type",
@@ -112,16 +130,10 @@ PROBLEMS = (
     problems.STORE_UNAVAILABLE,
     *csrf.PROBLEMS,
 )
+#: What only a project's own views answer with, where they use the exception handler.
+FOR_OTHERS = (AUTHENTICATION_FAILED, PERMISSION_DENIED, NOT_ACCEPTABLE)
 _OURS = {"type", "title", "status", "detail", "code"}
-_KNOWN = {
-    problem.code: problem
-    for problem in (
-        *PROBLEMS,
-        AUTHENTICATION_FAILED,
-        PERMISSION_DENIED,
-        NOT_ACCEPTABLE,
-    )
-}
+_KNOWN = {problem.code: problem for problem in (*PROBLEMS, *FOR_OTHERS)}
 
 
 class BodyTooLarge(exceptions.APIException):
@@ -129,11 +141,7 @@ class BodyTooLarge(exceptions.APIException):
 
     status_code = BODY_TOO_LARGE.status
     default_code = BODY_TOO_LARGE.code
-
-    def __init__(self) -> None:
-        super().__init__(
-            str(BODY_TOO_LARGE.detail).format(limit=BODY_LIMIT)
-        )  # in the language of the request
+    default_detail = BODY_TOO_LARGE.detail
 
 
 class WrongCredentials(exceptions.AuthenticationFailed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from sessionkeeper import problem_index
 from sessionkeeper.api import passwords, sessions, tokens, views
 
 app_name = "sessionkeeper-api"
@@ -24,4 +25,5 @@ urlpatterns = [
         "password/reset/confirm/", passwords.PasswordResetConfirmView.as_view(), name="password-reset-confirm"
     ),
     path("tokens/", tokens.TokensView.as_view(), name="tokens"),
+    path("problems/", problem_index.index, name="problems"),
 ]
