@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A function in the place of a value: ``function(request, user)``.
+    """A function in the place of a value: ``function(request, user)``, or what the key's own reader says.
 
     Attributes:
         name: the key of ``SESSIONKEEPER``.
@@ -24,7 +24,7 @@ class Asked:
     target: Any
     reader: Callable[[Any], Any]
 
-    def function(self) -> Callable[[Any, Any], Any]:
+    def function(self) -> Callable[..., Any]:
         """Return the function.
 
         Raises:

@@ -45,6 +45,9 @@ class Settings:
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
         proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
+        cookie_domain: by host, or by ``.domain`` for all in it, the domain of cookies, None for that host;
+            or a function of the request that says so.
+        cookie_partitioned: whether cookies are kept apart for each site that embeds this one (CHIPS).
         second_factor: dotted path of a function that is given a user and says whether a second factor is
             asked of them; asked besides allauth.mfa and django-otp, where those are installed.
         lockout: whether failed sign-ins are counted, and too many refused.
@@ -75,6 +78,8 @@ class Settings:
     on_user_agent_change: str = IGNORE
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
     proxy_header: str = X_FORWARDED_FOR
+    cookie_domain: Mapping[str, str | None] | Asked | None = None
+    cookie_partitioned: bool = False
     second_factor: str | None = None
     lockout: bool = True
     lockout_tries: int = 5
@@ -157,10 +162,14 @@ def current() -> Settings:
     global _cached  # noqa: PLW0603 - the one cache of this module, dropped when a setting changes
     if _cached is None:
         good = dict(entry for entry in _read(_raw()) if not isinstance(entry, Problem))
-        asked = {value.name: value for value in good.values() if isinstance(value, Asked)}
-        plain = {name: value for name, value in good.items() if not isinstance(value, Asked)}
+        asked = {value.name: value for name, value in good.items() if _is_asked(name, value)}
+        plain = {name: value for name, value in good.items() if not _is_asked(name, value)}
         _cached = Settings(**plain, asked=asked)
     return _cached
+
+
+def _is_asked(name: str, value: Any) -> bool:
+    return isinstance(value, Asked) and name != "cookie_domain"  # which no user and no other value decides
 
 
 def _raw() -> Any:

@@ -18,7 +18,7 @@ from django.utils.log import log_response
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sessionkeeper import fetch_metadata
+from sessionkeeper import cookies, fetch_metadata
 from sessionkeeper.fetch_metadata import Verdict
 from sessionkeeper.problems import Problem, prefers_html
 
@@ -193,7 +193,16 @@ class FetchMetadataMiddleware:
 
     def __call__(self, request: HttpRequest) -> Any:
         """Pass the request on: the look at it comes when the view is known."""
-        return self.get_response(request)
+        if iscoroutinefunction(self):
+            return self.__acall__(request)
+        response = self.get_response(request)
+        cookies.partition(response, settings.CSRF_COOKIE_NAME)  # as the session's, or a frame has no token
+        return response
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        response = await self.get_response(request)
+        cookies.partition(response, settings.CSRF_COOKIE_NAME)
+        return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
         """Answer for the view when the request is refused."""

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core import signing
 
+from sessionkeeper import conf, cookies
+
 _SALT = "sessionkeeper.known_devices"
 _LIFE = timedelta(days=400)  # the longest that browsers keep a cookie
 _MOST_ACCOUNTS = 6
@@ -61,12 +63,13 @@ def write(response: Any, device: Device) -> None:
         cookie_name(),
         signing.dumps([device.id, list(device.accounts)], salt=_SALT),
         max_age=_LIFE,
-        domain=settings.SESSION_COOKIE_DOMAIN,
+        domain=cookies.domain(),
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE or False,
         httponly=True,
-        samesite="Lax",
+        samesite="None" if conf.current().cookie_partitioned else "Lax",
     )
+    cookies.partition(response, cookie_name())
 
 
 def cookie_name() -> str:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 from sessionkeeper import near_options, policy, store_url, values
-from sessionkeeper.asked import is_path, or_asked
+from sessionkeeper.asked import Asked, is_path, or_asked
 
 X_FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED: Final = "Forwarded"
@@ -81,6 +81,25 @@ def _engine(value: Any) -> str:
         raise ValueError(f"must be the dotted path of a session engine, not {value!r}") from None
 
 
+def covers(domain: str, host: str) -> bool:
+    """Whether a host may set cookies of this domain, as far as its name tells (RFC 6265, 5.1.3)."""
+    name = domain.lower().removeprefix(".")
+    return bool(name) and (host.lower() == name or host.lower().endswith(f".{name}"))
+
+
+def _cookie_domain(value: Any) -> Any:
+    if callable(value) or is_path(value):
+        return Asked("COOKIE_DOMAIN", value, str)
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a dict of hosts and domains, or a function of the request, not {value!r}")
+    for host, domain in value.items():
+        if not isinstance(host, str) or not isinstance(domain, str | None):
+            raise ValueError(f"must name hosts and their domains as text, not {host!r}: {domain!r}")
+        if domain is not None and not covers(domain, host.removeprefix(".")):
+            raise ValueError(f"says {domain!r} for {host!r}, which may set no cookie for it")
+    return {host.lower(): domain for host, domain in value.items()}
+
+
 def _notices(value: Any) -> frozenset[str]:
     if isinstance(value, bool):
         return frozenset(NOTICES if value else ())
@@ -110,6 +129,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "ON_USER_AGENT_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
     "TRUSTED_PROXIES": _networks,
     "PROXY_HEADER": _header,
+    "COOKIE_DOMAIN": _cookie_domain,
+    "COOKIE_PARTITIONED": values.switch,
     "SECOND_FACTOR": _path,
     "LOCKOUT": values.switch,
     "LOCKOUT_TRIES": values.tries,

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http.cookie import parse_cookie
 from django.utils.cache import patch_vary_headers
 
+from sessionkeeper import cookies
 from sessionkeeper.keys import BEARER_PREFIX
 from sessionkeeper.record import BEARER, COOKIE
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Cookie:
-    """Browsers. Name, path, domain and flags are Django's ``SESSION_COOKIE_*`` settings."""
+    """Browsers. Name, path, domain and flags are Django's ``SESSION_COOKIE_*`` settings, and what is ours."""
 
     name = COOKIE
 
@@ -46,12 +47,13 @@ class Cookie:
             settings.SESSION_COOKIE_NAME,
             key,
             max_age=max_age,
-            domain=settings.SESSION_COOKIE_DOMAIN,
+            domain=cookies.domain(),
             path=settings.SESSION_COOKIE_PATH,
             secure=settings.SESSION_COOKIE_SECURE or False,
             httponly=settings.SESSION_COOKIE_HTTPONLY or False,
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
+        cookies.partition(response, settings.SESSION_COOKIE_NAME)
 
     @staticmethod
     def clear(response: HttpResponseBase) -> None:
@@ -59,9 +61,10 @@ class Cookie:
         response.delete_cookie(
             settings.SESSION_COOKIE_NAME,
             path=settings.SESSION_COOKIE_PATH,
-            domain=settings.SESSION_COOKIE_DOMAIN,
+            domain=cookies.domain(),
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
+        cookies.partition(response, settings.SESSION_COOKIE_NAME)
 
     @staticmethod
     def vary(response: HttpResponseBase) -> None:

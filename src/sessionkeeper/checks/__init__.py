@@ -15,6 +15,7 @@ from django.core import checks
 
 from sessionkeeper.checks import (
     adoption,
+    cookies,
     deploy,
     drf,
     engine,
@@ -40,6 +41,8 @@ ALWAYS: tuple[Check, ...] = (
     settings.check_renewal,
     settings.check_serializer,
     settings.check_cookie_prefix,
+    cookies.check_partitioned,
+    cookies.check_domain,
     settings.check_connections,
     store.check_redis,
     near.check_near_cache,

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.middleware.security import SecurityMiddleware
 
+from sessionkeeper import conf
 from sessionkeeper.checks.middleware import entries
 
 HOST_PREFIX = "__Host-"
@@ -32,7 +33,8 @@ def check_cookies() -> Iterator[CheckMessage]:
             id="sessionkeeper.W031",
         )
     same_site = settings.SESSION_COOKIE_SAMESITE
-    if not (isinstance(same_site, str) and same_site.lower() in {"lax", "strict"}):
+    strict = isinstance(same_site, str) and same_site.lower() in {"lax", "strict"}
+    if not strict and not conf.current().cookie_partitioned:
         yield Warning(
             f"SESSION_COOKIE_SAMESITE is {same_site!r}: other sites' requests carry the session key.",
             hint="Set SESSION_COOKIE_SAMESITE = 'Lax', or 'Strict'.",
