@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, serializers
 from rest_framework.permissions import IsAuthenticated
@@ -87,7 +88,9 @@ class PasswordChangeView(Endpoint):
                 django_request(request), current=given["current_password"], new=given["new_password"]
             )
         except InvalidCredentials as error:
-            raise exceptions.ValidationError({"current_password": ["This is not the password."]}) from error
+            raise exceptions.ValidationError(
+                {"current_password": [_("This is not the password.")]}
+            ) from error
         except RefusedPassword as error:
             raise exceptions.ValidationError({"new_password": error.messages}) from error
         return Response(status=204)
