@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from sessionkeeper import conf, current
+from sessionkeeper import bridge, conf, current
 
 PASSWORD = "correct horse battery staple"
 
@@ -65,9 +65,11 @@ def store_of_the_suite():
 
 
 def pytest_configure():
-    """Keep the store where a test sets SESSIONKEEPER and names none."""
+    """Keep the store where a test sets SESSIONKEEPER and names none, and wait for it in event loops."""
     url, given = store_of_the_suite(), conf._raw
     if url is not None:
+        # Django's client for async views makes a loop for each request, which would take a thread.
+        bridge._is_of_one_call = lambda loop: False
         conf._raw = lambda: {"STORE": url, **given()} if isinstance(given(), dict) else given()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import itertools
 import os
@@ -13,7 +14,7 @@ import pytest
 from django.apps import apps
 from django.db import connections
 
-from sessionkeeper import keys, store_url
+from sessionkeeper import bridge, keys, store_url
 from sessionkeeper.near_options import NearCache
 from sessionkeeper.record import NewSession
 from sessionkeeper.stores.database import DatabaseStore
@@ -178,6 +179,28 @@ def redis_store(kind="valkey", clock=None, **options):
     query = "&".join(f"{name}={value}" for name, value in options.items())
     url = f"{server_url(kind)}?prefix=t{os.getpid()}-{next(_prefixes)}:&{query}".rstrip("&")
     return RedisStore(store_url.parse(url), clock=clock)
+
+
+class InLoop:
+    """A store whose operations run in an event loop, as async code runs them."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        value = getattr(self._store, name)
+        if not callable(value):
+            return value
+        return lambda *args, **options: _loop().run(bridge.run(partial(value, *args, **options)))
+
+    def close(self):
+        """Close its connections."""
+        _loop().run(self._store.client.aclose())
+
+
+@cache
+def _loop():
+    return _servers.enter_context(asyncio.Runner())
 
 
 #: Every store there is, by name, for tests that open one with ``clock`` or nothing.

@@ -34,6 +34,8 @@ class Stage:
 
 
 UPSTREAM = "tests/upstream"
+#: Tests of requests that reach no store, or the demo's own.
+WITHOUT_STORE = ("--ignore-glob=*/test_demo*.py", "--ignore-glob=*/test_body_fuzz.py")
 #: Tests of single modules that go through the store that the settings name.
 REQUESTS = tuple(
     f"tests/unit/test_{name}.py"
@@ -55,7 +57,7 @@ STAGES = (
         "redis",
         "requests, attacks and races with the sessions in Valkey",
         "tests",
-        ("tests/http", "tests/attacks", "tests/races/test_processes.py", *REQUESTS),
+        ("tests/http", "tests/attacks", "tests/races/test_processes.py", *REQUESTS, *WITHOUT_STORE),
         settings="tests.settings_redis",
         on_valkey=True,
     ),

@@ -18,7 +18,7 @@ from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper import address, conf, current, signals
+from sessionkeeper import address, bridge, conf, current, signals
 from sessionkeeper.events import Event, Kind
 
 __all__ = [
@@ -106,6 +106,10 @@ def record(
 
 def record_once(kind: Kind, *, user: Any, session_id: int, **detail: Any) -> None:
     """Record an event of a session, unless the trail has one of its kind already."""
+    bridge.elsewhere(_record_once, kind, user, session_id, detail)
+
+
+def _record_once(kind: Kind, user: Any, session_id: int, detail: dict[str, Any]) -> None:
     if conf.current().audit:
         try:
             if rows().filter(session_id=session_id, kind=kind.value).exists():
@@ -144,7 +148,12 @@ def make(
 
 def record_all(events: Iterable[Event]) -> None:
     """Record events: one INSERT for all of them, then a log line and a signal each."""
-    events = list(events)
+    listed = list(events)
+    if listed:
+        bridge.elsewhere(_record_all, listed)
+
+
+def _record_all(events: list[Event]) -> None:
     _write(events)
     for event in events:
         try:

@@ -6,17 +6,16 @@ A ``SessionBase`` over the store: everything that Django promises of one, with h
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import CreateError, SessionBase
+from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
 
 from sessionkeeper import adoption, audit, binding, keys, proofs, renewal, sessions
 from sessionkeeper.answering import answering
+from sessionkeeper.async_forms import AsyncForms
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.facts import Client
 from sessionkeeper.handle import Handle
@@ -31,7 +30,7 @@ if apps.apps_ready and not apps.is_installed("sessionkeeper"):
     )
 
 
-class SessionStore(SessionBase):
+class SessionStore(AsyncForms):
     """One session of one request.
 
     Attributes:
@@ -126,17 +125,10 @@ class SessionStore(SessionBase):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == SESSION_KEY:
-            self._sign_in()
+            self.sign_in()
         super().__setitem__(key, value)
 
-    async def aset(self, key: str, value: Any) -> None:
-        """Async form of ``session[key] = value``."""
-        if key == SESSION_KEY:
-            await self.akeys()  # loaded before the decision whether a thread is needed
-            await self._elsewhere(self._sign_in)
-        await super().aset(key, value)
-
-    def _sign_in(self) -> None:
+    def sign_in(self) -> None:
         """Give the session another key when somebody signs in, also the same user again (ASVS 7.2.4)."""
         self._get_session()
         if self.session_key is None or (self.handle.stored and not self.handle.rotated):
@@ -234,18 +226,6 @@ class SessionStore(SessionBase):
         self.take_key()
         self.modified = True
 
-    async def acycle_key(self) -> None:
-        """See :meth:`cycle_key`."""
-        await self.akeys()
-        await self._elsewhere(self.cycle_key)
-
-    async def _elsewhere(self, function: Callable[[], None]) -> None:
-        """Run what may reach the store in a thread, and what does not right here."""
-        if self.handle.stored:
-            await sync_to_async(function)()
-        else:
-            function()
-
     def take_key(self) -> None:
         """Let the client be given the key that the handle has now."""
         if self.handle.key is not None:
@@ -270,10 +250,6 @@ class SessionStore(SessionBase):
         self.delete()
         self.handle.drop()
         self._session_key, self.flushed = None, True
-
-    async def aflush(self) -> None:
-        """See :meth:`flush`."""
-        await sync_to_async(self.flush)()
 
     @classmethod
     def clear_expired(cls) -> None:

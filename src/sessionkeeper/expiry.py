@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from django.db import DatabaseError
 
-from sessionkeeper import audit, conf
+from sessionkeeper import audit, bridge, conf
 from sessionkeeper.events import ENDS
 from sessionkeeper.facts import Client
 from sessionkeeper.record import Expired
@@ -15,7 +15,7 @@ from sessionkeeper.record import Expired
 def note(expired: Collection[Expired]) -> None:
     """Record the end of those in which somebody was signed in. Two statements for all of them."""
     mine = {one.id: one for one in expired if one.user_id is not None}
-    told = _told(mine) if mine else ()
+    told = bridge.elsewhere(_told, mine) if mine else ()
     audit.record_all(
         audit.make(
             audit.Kind.EXPIRED,

@@ -43,6 +43,7 @@ from sessionkeeper.errors import (
     TooManyTries,
 )
 from sessionkeeper.record import BEARER, SessionStatus, Verdict
+from sessionkeeper.stores import beside
 from sessionkeeper.transport import Bearer, Cookie
 
 #: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
@@ -103,7 +104,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return answers.unavailable(request, error)
 
     async def __acall__(self, request: Any) -> Any:
-        """Handle a request in the event loop; a thread is taken only to write."""
+        """Handle a request in the event loop. A thread is taken only to write, if the store needs one."""
         refusal = self.process_request(request)
         if refusal is not None:
             return refusal
@@ -111,9 +112,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
             response: Any = await self.get_response(request)  # type: ignore[misc]
         except StoreUnavailable as error:
             return answers.unavailable(request, error)
-        if _needs_store(request, response):
-            return await sync_to_async(self.process_response)(request, response)
-        return self.process_response(request, response)
+        if not _needs_store(request, response):
+            return self.process_response(request, response)
+        finish = partial(self.process_response, request, response)
+        return await (sync_to_async(finish)() if lockout.is_open() else beside(finish))
 
     def process_exception(self, request: Any, exception: Exception) -> Any:
         """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""

@@ -17,9 +17,16 @@ from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.guarded import GuardedStore
 from sessionkeeper.stores.memory import MemoryStore
 from sessionkeeper.stores.notify import PostgresChannel
-from tests.stores import Channel, Clock, insert, is_postgresql, near, redis_store
+from tests.stores import KINDS, Channel, Clock, InLoop, insert, is_postgresql, near, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
+
+
+def in_loop(kind, **settings):
+    """A store at such a server, used in an event loop."""
+    return InLoop(redis_store(kind, **settings))
+
+
 STORES = {
     "memory": MemoryStore,
     "database": DatabaseStore,
@@ -27,6 +34,7 @@ STORES = {
     "redis": partial(redis_store, "redis"),
     "valkey-cluster": partial(redis_store, "cluster"),
     "valkey-sentinel": partial(redis_store, "sentinel"),
+    **{f"{kind}-loop": partial(in_loop, kind) for kind in KINDS},
     "guarded": lambda **settings: GuardedStore(DatabaseStore(**settings)),
     "guarded-valkey": lambda **settings: GuardedStore(redis_store("valkey", **settings)),
     "near-valkey": lambda **settings: near(redis_store("valkey", **settings), Channel([], None)),
@@ -42,8 +50,17 @@ STORES = {
     ]
 )
 def kind(request):
-    """A kind of store."""
-    return STORES[request.param]
+    """A kind of store, which a test opens as often as it likes."""
+    made = []
+
+    def opened(**settings):
+        made.append(STORES[request.param](**settings))
+        return made[-1]
+
+    yield opened
+    for store in made:
+        if isinstance(store, InLoop):
+            store.close()
 
 
 @pytest.fixture

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from sessionkeeper import conf, store_url
+from asgiref.sync import sync_to_async
+
+from sessionkeeper import bridge, conf, store_url
 from sessionkeeper.near_options import NearCache
 from sessionkeeper.stores.guarded import GuardedStore
 from sessionkeeper.stores.near import NearStore
@@ -15,12 +18,22 @@ if TYPE_CHECKING:
     from sessionkeeper.stores.breaker import Breaker
 
 
+_T = TypeVar("_T")
+
+
 def get_store() -> Store:
     """Return the store of ``SESSIONKEEPER["STORE"]``, made once per URL: breaker, and near cache if on."""
     settings = conf.current()
     if settings.near_cache is None:
         return _open(settings.store)
     return _open_near(settings.store, settings.near_cache)
+
+
+async def beside(function: Callable[[], _T]) -> _T:
+    """Run, from async code, what reaches the store: in the event loop if the store can wait there."""
+    if getattr(get_store(), "waits_in_loop", False) and bridge.is_possible():
+        return await bridge.run(function)
+    return await sync_to_async(function)()
 
 
 def near_cache() -> NearStore | None:

@@ -92,3 +92,12 @@ class Store(Protocol):
 
     def count(self) -> int:
         """Return how many sessions are stored, expired ones included."""
+
+
+class AsyncStore(Store, Protocol):
+    """A store that async code can use without a thread.
+
+    Its operations are the same. Run by ``bridge.run`` they wait in the event loop, and never block it.
+    """
+
+    waits_in_loop: bool

@@ -9,24 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import redis
 from redis import exceptions
-from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
-from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.cluster import RedisCluster
 
+from sessionkeeper import bridge
 from sessionkeeper.errors import CorruptPayload, StoreUnavailable, StoreUnreachable
 from sessionkeeper.store_url import RedisUrl
+from sessionkeeper.stores.redis.connections import THREADS, LoopClients, connect
 
 SCRIPT = Path(__file__).with_name("script.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _OTHER_TYPE = "WRONGTYPE"
-# redis-py leaves these without types.
-_Node: Any = ClusterNode
-_Pool: Any = BlockingConnectionPool
-_Sentinel: Any = Sentinel
 #: What a second try on another connection may heal: a server that restarted, a master that is a replica now.
 _RETRIED = (exceptions.ConnectionError, exceptions.ReadOnlyError)
 _NOT_RETRIED = (
@@ -42,10 +35,14 @@ class Client:
 
     Safe to share between threads, and after a fork: redis-py's pools are. Every operation of the store may be
     run twice, so one that lost its connection is tried once more; one that timed out is not.
+
+    Beside a task of an event loop (:mod:`sessionkeeper.bridge`) it waits in the loop, over that loop's own
+    connections.
     """
 
     def __init__(self, url: RedisUrl) -> None:
         self.url = url
+        self._loops = LoopClients(url)
 
     @property
     def is_cluster(self) -> bool:
@@ -54,8 +51,8 @@ class Client:
 
     @cached_property
     def connection(self) -> Any:
-        """The client of redis-py. A Cluster is asked for its nodes now; else nothing is connected yet."""
-        return _connect(self.url)
+        """The client of redis-py for threads."""
+        return connect(self.url, THREADS)
 
     def run(self, keys: Sequence[str], *arguments: Any) -> Any:
         """Run the script. ``arguments`` begin with the operation and the time.
@@ -90,6 +87,8 @@ class Client:
         return answers
 
     def _send(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        if bridge.is_beside():
+            return bridge.wait(self._loops.pipeline(commands))
         pipe = self.connection.pipeline() if self.is_cluster else self.connection.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
@@ -97,9 +96,14 @@ class Client:
 
     def _evaluate(self, rest: Sequence[Any]) -> Any:
         try:
-            return self.connection.execute_command("EVALSHA", _SHA, *rest)
+            return self._command("EVALSHA", _SHA, *rest)
         except exceptions.NoScriptError:  # a server that has restarted, or never saw it
-            return self.connection.execute_command("EVAL", SCRIPT, *rest)
+            return self._command("EVAL", SCRIPT, *rest)
+
+    def _command(self, *parts: Any) -> Any:
+        if bridge.is_beside():
+            return bridge.wait(self._loops.command(*parts))
+        return self.connection.execute_command(*parts)
 
     def _twice(self, function: Callable[[], Any]) -> Any:
         try:
@@ -115,7 +119,11 @@ class Client:
 
     def _let_go(self) -> None:
         """Close idle connections: those to a master that is a replica now would refuse again."""
-        if not self.is_cluster:
+        if self.is_cluster:
+            return
+        if bridge.is_beside():
+            bridge.wait(self._loops.close_idle())
+        else:
             self.connection.connection_pool.disconnect(inuse_connections=False)
 
     def information(self) -> list[dict[str, Any]]:
@@ -139,10 +147,14 @@ class Client:
         return bool(told.get("save"))
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close the connections of threads."""
         connection = self.__dict__.pop("connection", None)
         if connection is not None:
             connection.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the event loop that runs now."""
+        await self._loops.close()
 
 
 @contextmanager
@@ -171,48 +183,3 @@ def _is_unreachable(error: Exception) -> bool:
     silent = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
     # Of its own class: none of the nodes that the URL names could be asked.
     return isinstance(error, silent) or type(error) is exceptions.RedisClusterException
-
-
-def _connect(url: RedisUrl) -> Any:
-    options: dict[str, Any] = {
-        "username": url.username,
-        "password": url.password,
-        "socket_timeout": url.timeout,
-        "socket_connect_timeout": url.connect_timeout,
-        "socket_keepalive": True,
-        "protocol": 2,
-        **url.ssl,
-    }
-    if url.way == "cluster":
-        return RedisCluster(
-            startup_nodes=[_Node(host, port) for host, port in url.hosts],
-            retry=Retry(NoBackoff(), 1),
-            max_connections=url.connections,
-            require_full_coverage=False,
-            ssl=url.tls,
-            **options,
-        )
-    options |= {"db": url.db, "retry": Retry(NoBackoff(), 0)}
-    if url.way == "sentinel":
-        return _by_sentinel(url, options)
-    place: dict[str, Any]
-    if url.way == "socket":
-        place = {"connection_class": UnixDomainSocketConnection, "path": url.path}
-        del options["socket_keepalive"]
-    else:
-        host, port = url.hosts[0]
-        place = {"connection_class": SSLConnection if url.tls else Connection, "host": host, "port": port}
-    pool = _Pool(max_connections=url.connections, timeout=url.connect_timeout, **place, **options)
-    return redis.Redis(connection_pool=pool)
-
-
-def _by_sentinel(url: RedisUrl, options: dict[str, Any]) -> Any:
-    own = {
-        **options,
-        "username": url.sentinel_username,
-        "password": url.sentinel_password,
-        "db": 0,
-        "ssl": url.tls,
-    }
-    sentinel = _Sentinel(list(url.hosts), sentinel_kwargs=own, ssl=url.tls, **options)
-    return sentinel.master_for(url.service, max_connections=url.connections)

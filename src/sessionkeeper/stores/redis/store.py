@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sessionkeeper import keys
+from sessionkeeper import bridge, keys
 from sessionkeeper.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.policy import to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
@@ -32,12 +31,14 @@ _TRIES = 200
 
 
 class RedisStore:
-    """A :class:`~sessionkeeper.stores.base.Store` in Valkey or Redis.
+    """An :class:`~sessionkeeper.stores.base.AsyncStore` in Valkey or Redis.
 
     Args:
         url: where it is.
         clock: replaces the server's clock, for tests; returns an aware datetime.
     """
+
+    waits_in_loop = True
 
     def __init__(self, url: RedisUrl, clock: Callable[[], datetime] | None = None) -> None:
         self.client = Client(url)
@@ -133,7 +134,7 @@ class RedisStore:
                 if code == _DONE and ended:
                     self._end(ended)
                 return code, ended
-            time.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: so that they do not meet again
+            bridge.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: so that they do not meet again
         raise StoreUnavailable("Too many sign-ins of one user at once.")
 
     def _make_room(

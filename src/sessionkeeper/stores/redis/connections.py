@@ -1,0 +1,186 @@
+"""Connections to a Valkey or Redis as its URL says: for threads, and for each event loop its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import redis
+import redis.asyncio
+from redis.asyncio import cluster as loop_cluster
+from redis.asyncio import connection as loop_connection
+from redis.asyncio import retry as loop_retry
+from redis.asyncio import sentinel as loop_sentinel
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.connection import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import MaxConnectionsError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from sessionkeeper.store_url import RedisUrl
+
+#: The classes that connections are made of, for threads. redis-py leaves some of them without types.
+THREADS: dict[str, Any] = {
+    "client": redis.Redis.from_pool,
+    "pool": BlockingConnectionPool,
+    "plain": Connection,
+    "tls": SSLConnection,
+    "socket": UnixDomainSocketConnection,
+    "cluster": RedisCluster,
+    "node": ClusterNode,
+    "sentinel": Sentinel,
+    "retry": Retry,
+}
+#: The same for an event loop.
+LOOPS: dict[str, Any] = {
+    "client": redis.asyncio.Redis.from_pool,
+    "pool": redis.asyncio.BlockingConnectionPool,
+    "plain": loop_connection.Connection,
+    "tls": loop_connection.SSLConnection,
+    "socket": loop_connection.UnixDomainSocketConnection,
+    "cluster": loop_cluster.RedisCluster,
+    "node": loop_cluster.ClusterNode,
+    "sentinel": loop_sentinel.Sentinel,
+    "retry": loop_retry.Retry,
+}
+
+
+def connect(url: RedisUrl, classes: dict[str, Any]) -> Any:
+    """Return a client of redis-py. A Cluster is asked for its nodes now if it is for threads."""
+    options: dict[str, Any] = {
+        "username": url.username,
+        "password": url.password,
+        "socket_timeout": url.timeout,
+        "socket_connect_timeout": url.connect_timeout,
+        "socket_keepalive": True,
+        "protocol": 2,
+        **url.ssl,
+    }
+    if url.way == "cluster":
+        return classes["cluster"](
+            startup_nodes=[classes["node"](host, port) for host, port in url.hosts],
+            retry=classes["retry"](NoBackoff(), 1),
+            max_connections=url.connections,
+            require_full_coverage=False,
+            ssl=url.tls,
+            **options,
+        )
+    options |= {"db": url.db, "retry": classes["retry"](NoBackoff(), 0)}
+    if url.way == "sentinel":
+        return _by_sentinel(url, options, classes)
+    place: dict[str, Any]
+    if url.way == "socket":
+        place = {"connection_class": classes["socket"], "path": url.path}
+        del options["socket_keepalive"]
+    else:
+        host, port = url.hosts[0]
+        place = {"connection_class": classes["tls" if url.tls else "plain"], "host": host, "port": port}
+    pool = classes["pool"](max_connections=url.connections, timeout=url.connect_timeout, **place, **options)
+    return classes["client"](pool)
+
+
+def _by_sentinel(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any]) -> Any:
+    own = {
+        **options,
+        "username": url.sentinel_username,
+        "password": url.sentinel_password,
+        "db": 0,
+        "ssl": url.tls,
+    }
+    sentinel = classes["sentinel"](list(url.hosts), sentinel_kwargs=own, ssl=url.tls, **options)
+    return sentinel.master_for(url.service, max_connections=url.connections)
+
+
+class LoopClients:
+    """Clients of event loops, one for each. What one loop opened is never used on another.
+
+    They are closed before their loop ends (``loop.shutdown_asyncgens``, which ``asyncio.run`` calls).
+    """
+
+    def __init__(self, url: RedisUrl) -> None:
+        self._url = url
+        self._opening: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[_Opened]]
+        self._opening = WeakKeyDictionary()
+
+    async def command(self, *parts: Any) -> Any:
+        """Run a command."""
+        async with self._connected() as client:
+            return await client.execute_command(*parts)
+
+    async def pipeline(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Run commands in one go; an answer may be an error."""
+        async with self._connected() as client:
+            pipe = client.pipeline() if self._url.way == "cluster" else client.pipeline(transaction=False)
+            for command in commands:
+                pipe.execute_command(*command)
+            return list(await pipe.execute(raise_on_error=False))
+
+    async def close_idle(self) -> None:
+        """Close the connections that nobody uses, to something else than a Cluster."""
+        async with self._connected() as client:
+            await client.connection_pool.disconnect(inuse_connections=False)
+
+    async def close(self) -> None:
+        """Close the connections of the loop that runs now."""
+        opening = self._opening.pop(asyncio.get_running_loop(), None)
+        if opening is not None:
+            await (await opening).until_the_end.aclose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
+        opened = await self._opened()
+        try:
+            # A Cluster's client refuses where that of a server waits for a connection to come back.
+            async with asyncio.timeout(self._url.connect_timeout if opened.room.locked() else None):
+                await opened.room.acquire()
+        except TimeoutError:
+            raise MaxConnectionsError("All connections are in use.") from None
+        try:
+            yield opened.client
+        finally:
+            opened.room.release()
+
+    async def _opened(self) -> _Opened:
+        loop = asyncio.get_running_loop()
+        opening = self._opening.get(loop)
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+            for old in [old for old in self._opening if old.is_closed()]:
+                del self._opening[old]
+            opening = self._opening[loop] = loop.create_task(_open(self._url))
+        return opening.result() if opening.done() else await asyncio.shield(opening)
+
+
+class _Opened(NamedTuple):
+    """A loop's client, how many may use it at once, and what closes it."""
+
+    client: Any
+    room: asyncio.Semaphore
+    until_the_end: AsyncGenerator[None]
+
+
+async def _open(url: RedisUrl) -> _Opened:
+    client = connect(url, LOOPS)
+    until_the_end = _until_the_end(client)
+    await anext(until_the_end)
+    if url.way == "cluster":
+        try:
+            await client.initialize()  # which tasks side by side must not do
+        except BaseException:
+            await until_the_end.aclose()
+            raise
+    return _Opened(client, asyncio.Semaphore(url.connections), until_the_end)
+
+
+async def _until_the_end(client: Any) -> AsyncGenerator[None]:
+    """Close a client when the loop that this was begun in closes its generators."""
+    try:
+        yield
+    finally:
+        await client.aclose()
+        pool = getattr(client, "connection_pool", None)
+        for watcher in getattr(getattr(pool, "sentinel_manager", None), "sentinels", ()):
+            await watcher.aclose()
