@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from sessionkeeper import audit, conf, keys, sessions, size
+from sessionkeeper import audit, bridge, conf, keys, sessions, size
 from sessionkeeper.errors import IdTaken, SessionTooLarge
 from sessionkeeper.facts import Client
 from sessionkeeper.record import COOKIE, NewSession
@@ -99,10 +99,14 @@ def adopt(text: object, client: Client, *, principal: bool = False) -> sessions.
 def end(text: object) -> None:
     """End the session of an old cookie that nobody has looked into."""
     if is_old_key(text):
-        with outages():
-            _old_store(str(text)).delete()
-        key = _derived(str(text))
-        get_store().revoke(key.id, key.secret_hash)
+        bridge.elsewhere(_end, str(text))
+
+
+def _end(text: str) -> None:
+    with outages():
+        _old_store(text).delete()
+    key = _derived(text)
+    get_store().revoke(key.id, key.secret_hash)
 
 
 def _old_store(text: str) -> Any:

@@ -13,7 +13,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
 
-from sessionkeeper import adoption, audit, binding, keys, proofs, renewal, sessions
+from sessionkeeper import adoption, audit, binding, bridge, keys, proofs, renewal, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.async_forms import AsyncForms
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
@@ -80,7 +80,7 @@ class SessionStore(AsyncForms):
                     return {}
             data = self.handle.open(self._session_key, principal=self.principal_wanted)
             if data is None and adoption.is_old_key(self._session_key):
-                data = adoption.take_over(self)
+                data = bridge.elsewhere(adoption.take_over, self)
             if data is not None and not binding.holds(self.handle, data):
                 self.handle.drop()
                 data, self.handle.verdict = None, Verdict.GONE

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import router
 
-from sessionkeeper import conf, current
+from sessionkeeper import bridge, conf, current
 
 TIMES = ("TIMEOUT_PRESET", "IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT")
 SESSIONS = ("MAX_SESSIONS", "MAX_SESSIONS_ACTION")
@@ -29,9 +29,13 @@ def in_force(names: tuple[str, ...], user_id: Any, request: Any = None) -> conf.
     if not asked:
         return settings
     request = current.get().request if request is None else request
-    user = None if user_id is None else _user(request, user_id)
-    answers = {one.name.lower(): one.ask(request, user) for one in asked}
+    answers = bridge.elsewhere(_ask, asked, user_id, request)
     return replace(settings, **{name: answer for name, answer in answers.items() if answer is not None})
+
+
+def _ask(asked: list[Any], user_id: Any, request: Any) -> dict[str, Any]:
+    user = None if user_id is None else _user(request, user_id)
+    return {one.name.lower(): one.ask(request, user) for one in asked}
 
 
 def _user(request: Any, user_id: Any) -> Any:

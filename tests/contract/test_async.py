@@ -182,6 +182,38 @@ async def test_what_is_recorded_takes_a_thread_and_the_rest_none(store, seen, ma
     assert seen.threads == []
 
 
+def two_at_most(request, user):
+    """A limit that asks the database."""
+    return 2 if type(user)._base_manager.filter(pk=user.pk).exists() else None
+
+
+async def test_a_limit_that_a_function_of_the_project_gives_may_ask_the_database(store, settings, make_user):
+    settings.SESSIONKEEPER = {"MAX_SESSIONS": two_at_most}
+    user = await sync_to_async(make_user)()
+    for _ in range(3):
+        session = SessionStore()
+        session["_auth_user_id"] = user._meta.pk.value_to_string(user)
+        await session.asave()
+    assert len(await sync_to_async(store.list_for)(user.pk)) == 2
+
+
+async def test_sessions_of_another_engine_are_taken_over(store, settings):
+    from django.contrib.sessions.backends.db import SessionStore as OldStore
+
+    settings.SESSIONKEEPER = {"ADOPT": "django.contrib.sessions.backends.db"}
+    old = OldStore()
+    await old.aset("a", 1)
+    await old.asave()
+    session = SessionStore(old.session_key)
+    assert await session.aget("a") == 1
+    assert session.session_key != old.session_key
+    ended = OldStore()
+    await ended.aset("a", 1)
+    await ended.asave()
+    await SessionStore(ended.session_key).aflush()
+    assert await SessionStore(ended.session_key).aget("a") is None
+
+
 async def test_a_user_signs_in_and_out_in_async_code(store, make_user):
     user = await sync_to_async(make_user)()
     request = RequestFactory().get("/")
