@@ -160,7 +160,9 @@ atexit.register(_servers.close)
 @cache
 def server_url(kind):
     """Return the URL of a ``valkey``, ``redis``, ``cluster`` or ``sentinel`` of this run, started once."""
-    starts = {"cluster": valkey.private_cluster, "sentinel": valkey.private_sentinel}
+    # No failover only because this machine is busy.
+    patient = partial(valkey.private_sentinel, down_after=10_000)
+    starts = {"cluster": valkey.private_cluster, "sentinel": patient}
     found = valkey.programs()
     program = found.get("valkey", found.get("redis")) if kind in starts else found.get(kind)
     if program is None:

@@ -124,8 +124,11 @@ def private_cluster(program: Path, masters: int = 3) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def private_sentinel(program: Path) -> Iterator[str]:
-    """Start a master, a replica and three Sentinels that watch them, give their URL, stop them."""
+def private_sentinel(program: Path, down_after: int = 500) -> Iterator[str]:
+    """Start a master, a replica and three Sentinels that watch them, give their URL, stop them.
+
+    ``down_after`` is how many milliseconds a server may be silent.
+    """
     import redis
 
     with contextlib.ExitStack() as stack:
@@ -140,7 +143,7 @@ def private_sentinel(program: Path) -> Iterator[str]:
             config.write_text(
                 f"port {own}\nbind 127.0.0.1\ndir {folder}\n"
                 f"sentinel monitor main 127.0.0.1 {port} 2\n"
-                "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
+                f"sentinel down-after-milliseconds main {down_after}\nsentinel failover-timeout main 3000\n"
             )
             process = subprocess.Popen(
                 [str(program), str(config), "--sentinel"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
