@@ -77,29 +77,9 @@ _SIGNALS = {
 _LOUD = {Kind.REFUSED, Kind.LOCKED_OUT, Kind.COPY_DETECTED}
 
 
-def record(
-    kind: Kind,
-    *,
-    user: Any = None,
-    session_id: int | None = None,
-    actor: Any = None,
-    reason: str = "",
-    client: Any = None,
-    **detail: Any,
-) -> Event:
-    """Record one event and return it. Costs one INSERT, or none with ``AUDIT`` off.
-
-    Args:
-        kind: what happened.
-        user: whom it is about, a user or a primary key.
-        session_id: number of the session that it is about.
-        actor: who did it, a user or a primary key.
-        reason: why or by what means, one word.
-        client: address and user agent; by default those of the request under way.
-        detail: further facts; text, numbers, booleans. Never a secret, and never what a client may have typed
-            by mistake: see :func:`digest`.
-    """
-    event = make(kind, user=user, session_id=session_id, actor=actor, reason=reason, client=client, **detail)
+def record(kind: Kind, **facts: Any) -> Event:
+    """Make an event as :func:`make` does, and record it. Costs one INSERT, or none with ``AUDIT`` off."""
+    event = make(kind, **facts)
     record_all([event])
     return event
 
@@ -130,7 +110,18 @@ def make(
     client: Any = None,
     **detail: Any,
 ) -> Event:
-    """Return an event that is not recorded yet. Arguments as those of :func:`record`."""
+    """Return an event that is not recorded yet.
+
+    Args:
+        kind: what happened.
+        user: whom it is about, a user or a primary key.
+        session_id: number of the session that it is about.
+        actor: who did it, a user or a primary key.
+        reason: why or by what means, one word.
+        client: address and user agent; by default those of the request under way.
+        detail: further facts; text, numbers, booleans. Never a secret, and never what a client may have typed
+            by mistake: see :func:`digest`.
+    """
     client = current.get().client if client is None else client
     facts = {} if client is None else client.facts()
     return Event(

@@ -12,6 +12,19 @@ from sessionkeeper.errors import AppendOnly
 from sessionkeeper.keys import encode_id
 
 
+def _some_user(verbose_name: Any, *, db_index: bool = True) -> Any:
+    """Return a column that names a user or nobody, without a constraint: none may keep a user from going."""
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=verbose_name,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=db_index,
+        related_name="+",
+    )
+
+
 class Session(models.Model):
     """The server's record of one sign-in, or of an anonymous visitor who stored something.
 
@@ -25,14 +38,7 @@ class Session(models.Model):
     family_hash = models.BinaryField(max_length=32)
     previous_hash = models.BinaryField(max_length=32, null=True)
     previous_at = models.DateTimeField(null=True)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("user"),
-        null=True,
-        on_delete=models.DO_NOTHING,
-        db_constraint=False,
-        related_name="+",
-    )
+    user = _some_user(_("user"))
     transport = models.CharField(_("transport"), max_length=8, default="cookie")
     data = models.JSONField(_("data"), default=dict)
     created_at = models.DateTimeField(_("created at"))
@@ -79,24 +85,9 @@ class AuditEvent(models.Model):
 
     at = models.DateTimeField(_("at"))
     kind = models.CharField(_("event"), max_length=40)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("user"),
-        null=True,
-        on_delete=models.DO_NOTHING,
-        db_constraint=False,
-        related_name="+",
-    )
+    user = _some_user(_("user"))
     session_id = models.BigIntegerField(_("session id"), null=True, db_index=True)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("by"),
-        null=True,
-        on_delete=models.DO_NOTHING,
-        db_constraint=False,
-        db_index=False,
-        related_name="+",
-    )
+    actor = _some_user(_("by"), db_index=False)
     reason = models.CharField(_("reason"), max_length=40, default="", blank=True)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True)
     exact = models.BooleanField(_("address and user agent not shortened yet"), default=True)
@@ -136,15 +127,7 @@ class LoginAttempt(models.Model):
     until = models.BigIntegerField(_("locked until"), default=0)
     at = models.BigIntegerField(_("last tried"), default=0)
     source = models.CharField(_("source"), max_length=43, default="", blank=True)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("user"),
-        null=True,
-        on_delete=models.DO_NOTHING,
-        db_constraint=False,
-        db_index=False,
-        related_name="+",
-    )
+    user = _some_user(_("user"), db_index=False)
 
     class Meta:
         verbose_name = _("failed sign-ins")
