@@ -67,6 +67,8 @@ CSRF_FAILURE_VIEW = "sessionkeeper.csrf.failure"  # says what is missing and how
 SESSIONKEEPER = {}
 if os.environ.get("SESSIONKEEPER_STORE"):
     SESSIONKEEPER["STORE"] = os.environ["SESSIONKEEPER_STORE"]
+if os.environ.get("DEMO_IDLE_SECONDS"):  # to see /javascript/ warn of the end
+    SESSIONKEEPER["IDLE_TIMEOUT"] = int(os.environ["DEMO_IDLE_SECONDS"])
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["sessionkeeper.api.SessionAuthentication"],

@@ -11,7 +11,7 @@ urlpatterns = [
     path("login/", views.LoginView.as_view(), name="login"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
     path("dashboard/", views.DashboardView.as_view(), name="dashboard"),
-    path("javascript/", TemplateView.as_view(template_name="demo/javascript.html"), name="javascript"),
+    path("javascript/", views.JavaScriptView.as_view(), name="javascript"),
     path("api/profile/", views.ProfileView.as_view(), name="profile"),
     path("api/notes/", include("notes.urls")),
     path("api/auth/", include("sessionkeeper.api.urls")),

@@ -8,6 +8,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views import View
+from django.views.generic import TemplateView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -54,6 +55,21 @@ class LogoutView(View):
         if request.content_type in FORMS:
             return redirect("home")
         return JsonResponse({"message": "Logged out successfully"})
+
+
+class JavaScriptView(TemplateView):
+    """A single-page app. Its policy lets in files of this site, and no script within the page."""
+
+    template_name = "demo/javascript.html"
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().get(request, *args, **kwargs)
+        response["Content-Security-Policy"] = self.policy
+        return response
 
 
 class DashboardView(APIView):

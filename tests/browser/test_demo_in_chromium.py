@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -23,7 +25,7 @@ PAGES = (
 def fill_and_submit(page, credentials):
     """Fill in whatever login form is shown."""
     page.get_by_label("Username").fill(credentials["username"])
-    page.get_by_label("Password").fill(credentials["password"])
+    page.get_by_label(re.compile("^Password")).fill(credentials["password"])
     page.get_by_role("button", name="Log in", exact=True).click()
 
 
@@ -66,9 +68,8 @@ def test_signing_in_reading_writing_and_signing_out(page, context):
 def test_signing_in_and_out_with_fetch(page, context):
     page.goto("/javascript/")
     fill_and_submit(page, {**ALICE, "password": "guess"})
-    expect(page.get_by_role("status")).to_contain_text("Invalid credentials")
+    expect(page.get_by_role("status")).to_contain_text("401 invalid_credentials")
     fill_and_submit(page, ALICE)
-    expect(page.get_by_role("status")).to_contain_text("Logged in successfully")
     expect(page.get_by_text("Signed in as alice")).to_be_visible()
     page.get_by_role("button", name="Log out with fetch").click()
     expect(page.get_by_label("Username")).to_be_visible()
