@@ -14,8 +14,10 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from sessionkeeper import conf, keys, policy, sessions, store_url
+from sessionkeeper import keys, policy, sessions
+from sessionkeeper.admin import elsewhere
 from sessionkeeper.admin.audit import AuditEventAdmin
+from sessionkeeper.admin.elsewhere import is_elsewhere
 from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilter, TransportFilter
 from sessionkeeper.admin.lockout import LoginAttemptAdmin
 from sessionkeeper.admin.login import install
@@ -77,19 +79,44 @@ class SessionAdmin(_ModelAdmin):
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Say where the sessions are, when this list, of a table, cannot show them."""
-        if _is_elsewhere():
-            text = _("Sessions are kept in Valkey or Redis. `manage.py sessions` lists and ends them.")
-            self.message_user(request, text, messages.WARNING)
+        """Say what is not on the list, where the sessions are in no table."""
+        if is_elsewhere() and request.method == "GET":
+            text = _("Sessions are in Valkey or Redis. Without a search this list has the newest %(count)d.")
+            self.message_user(request, text % {"count": elsewhere.SHOWN}, messages.INFO)
         return super().changelist_view(request, extra_context)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return what makes the list."""
+        return elsewhere.StoreList if is_elsewhere() else super().get_changelist(request, **kwargs)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Return the filters, which a table takes and a store does not."""
+        return () if is_elsewhere() else super().get_list_filter(request)
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        """Return the columns that the list can be ordered by."""
+        return () if is_elsewhere() else super().get_sortable_by(request)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Session | None:
+        """Return one session."""
+        if is_elsewhere():
+            return elsewhere.session(object_id)
+        return super().get_object(request, object_id, from_field)
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **options: Any) -> Any:
+        """Do to the selected sessions what was chosen."""
+        selected: Any = elsewhere.Selected() if is_elsewhere() else queryset
+        return super().response_action(request, selected, *args, **options)
 
     # Rows
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Read where the store writes, and all users of a page in one more query."""
         rows = Session._base_manager.using(getattr(get_store(), "alias", None))
-        if _is_elsewhere():
-            rows = rows.none()
+        if is_elsewhere():
+            rows = rows.none()  # they are in StoreList
         owners = Prefetch("user", queryset=users())
         return rows.defer(*_HIDDEN, "data").prefetch_related(owners).order_by(*self.ordering)
 
@@ -169,9 +196,7 @@ class SessionAdmin(_ModelAdmin):
     @admin.action(permissions=["delete"], description=_("End all sessions of the selected users"))
     def end_sessions_of_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """End also the sessions that these users have beside the selected ones."""
-        signed_in = set(
-            queryset.order_by().filter(user__isnull=False).values_list("user_id", flat=True).distinct()
-        )
+        signed_in = _users_of(queryset)
         if not signed_in:
             self.message_user(request, _("Nobody is signed in in these sessions."), messages.WARNING)
             return
@@ -196,13 +221,19 @@ class SessionAdmin(_ModelAdmin):
         self.message_user(request, text % {"count": ended}, messages.SUCCESS)
 
 
-def _is_elsewhere() -> bool:
-    return store_url.is_redis(conf.current().store)
-
-
 def _end_of(session: Session) -> datetime:
     return policy.end_of(session.last_seen_at, session.expires_at, session.idle_seconds)
 
 
-def _ids(queryset: QuerySet[Session]) -> Iterable[tuple[int, Any]]:
-    return queryset.prefetch_related(None).values_list("pk", "user_id").iterator(sessions.BATCH)
+def _ids(queryset: Any) -> Iterable[tuple[int, Any]]:
+    if isinstance(queryset, elsewhere.Selected):
+        return queryset.ids()
+    pairs = queryset.prefetch_related(None).values_list("pk", "user_id")
+    return pairs.iterator(sessions.BATCH)  # type: ignore[no-any-return]
+
+
+def _users_of(queryset: Any) -> set[Any]:
+    if isinstance(queryset, elsewhere.Selected):
+        return {user_id for _, user_id in queryset.ids() if user_id is not None}
+    signed_in = queryset.order_by().filter(user__isnull=False)
+    return set(signed_in.values_list("user_id", flat=True).distinct())

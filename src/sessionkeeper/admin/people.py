@@ -27,13 +27,14 @@ def name_of(user: Any, pk: Any) -> str:
 
 def of_users_named(term: str, rows: QuerySet[Any]) -> Q:
     """Return the condition that the ``user`` of one of the ``rows`` has this name or e-mail address."""
-    named = _users_named(term)
+    named = users_named(term)
     if named.db == rows.db:
         return Q(user_id__in=named)
     return Q(user_id__in=list(named.values_list("pk", flat=True)[:_MOST_USERS]))
 
 
-def _users_named(term: str) -> QuerySet[Any]:
+def users_named(term: str) -> QuerySet[Any]:
+    """Return the keys of the users with this name or e-mail address."""
     model: Any = get_user_model()
     wanted = Q(pk__in=())
     for name in {model.USERNAME_FIELD, getattr(model, "EMAIL_FIELD", "")}:
