@@ -16,8 +16,8 @@ OLD = "django.contrib.sessions.backends."
         (OLD + "db", []),
         (OLD + "cached_db", []),
         (OLD + "missing", ["sessionkeeper.E013"]),
-        (OLD + "cache", ["sessionkeeper.E014"]),
-        (OLD + "signed_cookies", ["sessionkeeper.E014"]),
+        (OLD + "cache", ["sessionkeeper.E019"]),
+        (OLD + "signed_cookies", ["sessionkeeper.E019"]),
     ],
 )
 def test_an_engine_that_cannot_be_taken_over_is_named(settings, engine, found):

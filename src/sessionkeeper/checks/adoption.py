@@ -29,7 +29,7 @@ def check_adopt() -> Iterator[CheckMessage]:
         yield Error(
             f"SESSIONKEEPER['ADOPT'] = {path!r} keeps no table of sessions: they cannot be taken over.",
             hint="Only those of Django's db and cached_db and their subclasses can: one request takes a row.",
-            id="sessionkeeper.E014",
+            id="sessionkeeper.E019",
         )
     elif not apps.is_installed("django.contrib.sessions") and engine.__module__.startswith("django."):
         yield Error(
