@@ -1,0 +1,234 @@
+"""What a client says and understands, without sending it: shared by the blocking and the other one.
+
+Each verb is a generator: it yields requests, is sent the answers, and returns what the caller wants.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Generator, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, TypeVar
+
+import httpx
+
+from sessionkeeper.client.errors import BY_CODE, BY_STATUS, InsecureAddress, ProblemError
+from sessionkeeper.client.kept import SessionFile
+
+T = TypeVar("T")
+#: Yields requests, is sent their answers, returns a T.
+Exchange = Generator[httpx.Request, httpx.Response, T]
+
+COOKIE, BEARER = "cookie", "bearer"
+TIMEOUT = 10.0
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_STALE = frozenset(
+    {"csrf_token_incorrect", "csrf_token_missing", "csrf_cookie_missing", "csrf_cookie_malformed"}
+)
+_FORBIDDEN, _REDIRECTS, _ERRORS = 403, 300, 400
+
+
+class Conversation:
+    """One site, one session: where it is, what the client holds, and what each verb sends."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        transport: str,
+        token: str | None,
+        api: str,
+        file: str | os.PathLike[str] | None,
+        allow_http: bool,
+    ) -> None:
+        if transport not in {COOKIE, BEARER}:
+            raise ValueError(f"transport is {COOKIE!r} or {BEARER!r}, not {transport!r}")
+        self.base = _checked(url, allow_http=allow_http)
+        self.transport = BEARER if token is not None else transport
+        self.api = f"{api.strip('/')}/"
+        # Who sends a token takes no cookies: both at once are refused.
+        policy = DefaultCookiePolicy(allowed_domains=[]) if self.transport == BEARER else None
+        self.jar = CookieJar(policy)
+        self.file = None if file is None else SessionFile(file, _origin(self.base), self.transport)
+        kept = None if self.file is None else self.file.load(self.jar)
+        self.token = kept if token is None else token
+        self._csrf_token: str | None = None
+        self.http: httpx.Client | httpx.AsyncClient
+
+    def options(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return what httpx's client is made with."""
+        return {"timeout": TIMEOUT, **(given or {}), "base_url": self.base, "cookies": self.jar}
+
+    def keep(self) -> None:
+        """Write the file, if there is one and something changed."""
+        if self.file is not None and (self.token is not None or any(True for _ in self.jar)):
+            self.file.store(self.jar, self.token)
+
+    def forget(self) -> None:
+        """Drop the session, here and in the file."""
+        self.token = self._csrf_token = None
+        self.jar.clear()
+        if self.file is not None:
+            self.file.remove()
+
+    # Any request
+
+    def call(self, method: str, path: str, **options: Any) -> Exchange[httpx.Response]:
+        """Send one request with all that it needs; once more where the CSRF token was out of date."""
+        method = method.upper()
+        checked = self.transport == COOKIE and method not in _SAFE
+        if checked and self._csrf_token is None:
+            yield from self._fetch_csrf_token()
+        request = self._build(method, path, **options)
+        response = yield request
+        if checked and _is_stale(response) and isinstance(request.stream, httpx.ByteStream):
+            yield from self._fetch_csrf_token()
+            response = yield self._build(method, path, **options)
+        return _successful(response)
+
+    def _fetch_csrf_token(self) -> Exchange[None]:
+        response = _successful((yield self._build("GET", f"{self.api}csrf/")))
+        self._csrf_token = str(_object(response).get("csrf_token", ""))
+
+    def _build(self, method: str, path: str, **options: Any) -> httpx.Request:
+        own: dict[str, str] = {"Accept": "application/json"}
+        if self.transport == BEARER and self.token is not None:
+            own["Authorization"] = f"Bearer {self.token}"
+        elif self.transport == COOKIE and method not in _SAFE:
+            own["X-CSRFToken"] = self._csrf_token or ""
+            if self.base.scheme == "https":  # Django asks who sends it then
+                own["Origin"] = _origin(self.base)
+        headers = httpx.Headers(own)
+        headers.update(options.pop("headers", None))
+        request = self.http.build_request(method, path, headers=headers, **options)
+        if _origin(request.url) != _origin(self.base):
+            raise InsecureAddress(f"{request.url} is not at {_origin(self.base)}, whose session this is.")
+        return request
+
+    # The API
+
+    def log_in(self, username: str, password: str, **options: Any) -> Exchange[dict[str, Any]]:
+        """Begin a session. None in ``options`` is left to the site."""
+        body: dict[str, Any] = {"username": username, "password": password}
+        if options.get("scopes") is not None:
+            options["scopes"] = list(options["scopes"])
+        body |= {name: value for name, value in options.items() if value is not None}
+        if self.transport == COOKIE:
+            answer = _object((yield from self.call("POST", f"{self.api}login/", json=body)))
+            self._csrf_token = None  # another one belongs to who signed in
+            return answer
+        answer = _object((yield from self.call("POST", f"{self.api}tokens/", json=body)))
+        self.token = str(answer.pop("token"))
+        self.keep()
+        return answer
+
+    def log_out(self) -> Exchange[None]:
+        """End the session on the server, then here."""
+        if self.transport == COOKIE or self.token is not None:
+            yield from self.call("POST", f"{self.api}logout/")
+        self.forget()
+
+    def whoami(self) -> Exchange[dict[str, Any]]:
+        """Ask who is signed in."""
+        return _object((yield from self.call("GET", f"{self.api}session/")))
+
+    def sessions(self) -> Exchange[list[dict[str, Any]]]:
+        """Ask for all pages of the list."""
+        found: list[dict[str, Any]] = []
+        page = 1
+        while True:
+            params = {"page": page, "page_size": 100}
+            answer = _object((yield from self.call("GET", f"{self.api}sessions/", params=params)))
+            found += answer["results"]
+            if answer["next"] is None:
+                return found
+            page += 1
+
+    def revoke(self, session_id: str) -> Exchange[None]:
+        """End one session."""
+        if not session_id.replace("-", "").replace("_", "").isalnum():
+            raise ValueError("A session id is 11 letters, digits, hyphens and underscores.")
+        yield from self.call("DELETE", f"{self.api}sessions/{session_id}/")
+
+    def revoke_others(self) -> Exchange[int]:
+        """End all sessions but this one."""
+        return int(_object((yield from self.call("POST", f"{self.api}sessions/revoke-others/")))["revoked"])
+
+    def revoke_all(self) -> Exchange[int]:
+        """End all sessions."""
+        answer = _object((yield from self.call("POST", f"{self.api}sessions/revoke-all/")))
+        self.forget()
+        return int(answer["revoked"])
+
+    def reauthenticate(self, password: str) -> Exchange[dict[str, Any]]:
+        """Prove the password again."""
+        body = {"password": password}
+        answer = _object((yield from self.call("POST", f"{self.api}reauthenticate/", json=body)))
+        self._csrf_token = None
+        return answer
+
+
+def _checked(url: str, *, allow_http: bool) -> httpx.URL:
+    parsed = httpx.URL(url)
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError(f"The address of a site is like https://example.org, not {url!r}.")
+    if parsed.userinfo:
+        raise ValueError("The address holds a name or a password: pass these to login().")
+    if parsed.scheme == "http" and not allow_http and not _is_loopback(parsed.host):
+        raise InsecureAddress(
+            f"{parsed} is plain http: everybody on the way could read the password. Use https, or say "
+            "allow_http=True where the way is safe."
+        )
+    return parsed
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def _is_stale(response: httpx.Response) -> bool:
+    """Whether the CSRF check refused the request, and another token may help: it was not carried out."""
+    if response.status_code != _FORBIDDEN:
+        return False
+    code = _members(response).get("code")
+    # Django's own page and REST framework's own answer say it in words only.
+    return code in _STALE if code else "csrf" in response.text.lower()
+
+
+def _successful(response: httpx.Response) -> httpx.Response:
+    status = response.status_code
+    if status < _REDIRECTS:
+        return response
+    members = _members(response)
+    if status < _ERRORS:
+        members = {"detail": f"The site redirects to {response.headers.get('Location', 'nowhere')}."}
+    wait = response.headers.get("Retry-After", "")
+    kind = BY_CODE.get(str(members.get("code"))) or BY_STATUS.get(status, ProblemError)
+    members.setdefault("title", response.reason_phrase)
+    raise kind(status, members, response.text, int(wait) if wait.isdecimal() else None)
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object that the API answers with."""
+    members = _members(response)
+    if not members:
+        detail = f"There is no answer of sessionkeeper's API at {response.request.url.path}."
+        raise ProblemError(response.status_code, {"detail": detail}, response.text)
+    return members
+
+
+def _members(response: httpx.Response) -> dict[str, Any]:
+    try:
+        members = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return {}
+    return members if isinstance(members, dict) else {}

@@ -1,0 +1,165 @@
+"""A session in a file that nobody else can read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from http.cookiejar import Cookie, CookieJar
+from pathlib import Path
+from typing import Any
+
+from sessionkeeper.client.errors import SessionFileError
+
+_VERSION = 1
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_LARGEST = 1 << 20
+
+
+class SessionFile:
+    """Reads and writes what a client holds, for one site. The file has mode 0600 from its first byte on."""
+
+    def __init__(self, path: str | os.PathLike[str], site: str, transport: str) -> None:
+        self.path = Path(path)
+        self._head = {"version": _VERSION, "site": site, "transport": transport}
+        self._written: dict[str, Any] | None = None
+
+    def load(self, jar: CookieJar) -> str | None:
+        """Put the cookies into the jar and return the token, or None. Nothing happens without a file.
+
+        Raises:
+            SessionFileError: others can read the file, it is not a file, of another site, or broken.
+        """
+        text = self._read()
+        if text is None:
+            return None
+        try:
+            content = json.loads(text)
+            head = {name: content[name] for name in self._head}
+            token, cookies = content["token"], [_cookie(one) for one in content["cookies"]]
+            if not isinstance(token, str | None):
+                raise TypeError("the token is no text")  # noqa: TRY301 - one message for all that is broken
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise SessionFileError(
+                f"{self.path} does not hold a session of this client, or is damaged. Remove it and sign in "
+                "again."
+            ) from error
+        if head != self._head:
+            wanted = f"{self._head['site']} by {self._head['transport']}"
+            raise SessionFileError(
+                f"{self.path} holds a session at {head['site']} by {head['transport']}, not at {wanted}. "
+                "Use another file."
+            )
+        for cookie in cookies:
+            jar.set_cookie(cookie)
+        self._written = self._content(jar, token)
+        return token
+
+    def store(self, jar: CookieJar, token: str | None) -> None:
+        """Write cookies and token, where they are others than before: whole, or not at all.
+
+        Raises:
+            SessionFileError: the file cannot be written; the one from before is as it was.
+        """
+        content = self._content(jar, token)
+        if content == self._written:
+            return
+        try:
+            self._replace(json.dumps(content, indent=1))
+        except OSError as error:
+            raise SessionFileError(f"{self.path} cannot be written: {error.strerror or error}.") from error
+        self._written = content
+
+    def remove(self) -> None:
+        """Forget the session."""
+        self.path.unlink(missing_ok=True)
+        self._written = None
+
+    def _read(self) -> str | None:
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SessionFileError(f"{self.path} cannot be read: {error.strerror or error}.") from error
+        try:
+            self._look_at(os.fstat(descriptor))
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(_LARGEST).decode("utf-8", "replace")
+        finally:
+            os.close(descriptor)
+
+    def _look_at(self, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise SessionFileError(f"{self.path} is not a file.")
+        if os.name != "posix":  # elsewhere the mode says nothing
+            return
+        if found.st_mode & _OTHERS:
+            raise SessionFileError(
+                f"{self.path} can be used by others (mode {stat.S_IMODE(found.st_mode):04o}), so its session "
+                f"may be known to them. End that session, then remove the file, or: chmod 600 {self.path}"
+            )
+        if found.st_uid != os.geteuid():
+            raise SessionFileError(f"{self.path} belongs to another user.")
+
+    def _replace(self, text: str) -> None:
+        with self._temporary() as (descriptor, name):
+            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self.path)
+
+    @contextlib.contextmanager
+    def _temporary(self) -> Iterator[tuple[int, str]]:
+        """Make a file beside ours: exclusively and with mode 0600, as mkstemp does."""
+        descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        try:
+            yield descriptor, name
+        finally:
+            Path(name).unlink(missing_ok=True)  # it is there only if something went wrong
+
+    def _content(self, jar: CookieJar, token: str | None) -> dict[str, Any]:
+        cookies = [
+            {
+                "name": cookie.name,
+                "value": cookie.value,
+                "domain": cookie.domain,
+                "path": cookie.path,
+                "secure": cookie.secure,
+                "expires": cookie.expires,
+            }
+            for cookie in jar
+            if not cookie.is_expired()
+        ]
+        return {**self._head, "token": token, "cookies": cookies}
+
+
+def _cookie(kept: Any) -> Cookie:
+    name, value, domain, path = (kept[key] for key in ("name", "value", "domain", "path"))
+    secure, expires = kept["secure"], kept["expires"]
+    texts = all(isinstance(text, str) for text in (name, value, domain, path))
+    if not (texts and isinstance(secure, bool) and isinstance(expires, int | None)):
+        raise TypeError("no cookie")
+    dotted = domain.startswith(".")
+    return Cookie(
+        version=0,
+        name=name,
+        value=value,
+        port=None,
+        port_specified=False,
+        domain=domain,
+        domain_specified=dotted,
+        domain_initial_dot=dotted,
+        path=path,
+        path_specified=True,
+        secure=secure,
+        expires=expires,
+        discard=expires is None,
+        comment=None,
+        comment_url=None,
+        rest={},
+    )

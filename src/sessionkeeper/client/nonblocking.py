@@ -1,0 +1,143 @@
+"""The client for asyncio: the methods of ``Client``, to be awaited."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from sessionkeeper.client.conversation import COOKIE, Conversation, Exchange
+from sessionkeeper.client.errors import Unreachable
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """One session at one site. Arguments, methods and errors are those of :class:`Client`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        transport: str = COOKIE,
+        token: str | None = None,
+        api: str = "/api/auth/",
+        file: str | os.PathLike[str] | None = None,
+        allow_http: bool = False,
+        http_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._talk = Conversation(
+            url, transport=transport, token=token, api=api, file=file, allow_http=allow_http
+        )
+        self._http = self._talk.http = httpx.AsyncClient(**self._talk.options(http_options))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._talk.base} by {self._talk.transport}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections. The session lives on, and is in the file, if there is one."""
+        await self._http.aclose()
+
+    async def _run(self, exchange: Exchange[T]) -> T:
+        try:
+            request = next(exchange)
+            while True:
+                request = exchange.send(await self._send(request))
+        except StopIteration as done:
+            value: T = done.value
+            return value
+        finally:
+            exchange.close()
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = await self._http.send(request)
+        except httpx.RequestError as error:
+            raise Unreachable(f"{request.method} {request.url}: {error}") from error
+        self._talk.keep()
+        return response
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token; None without one, and for the transport ``"cookie"``."""
+        return self._talk.token
+
+    # Signing in and out
+
+    async def login(
+        self,
+        username: str,
+        password: str,
+        *,
+        remember: bool | None = None,
+        label: str | None = None,
+        scopes: Iterable[str] | None = None,
+    ) -> dict[str, Any]:
+        """See :meth:`Client.login`."""
+        return await self._run(
+            self._talk.log_in(username, password, remember=remember, label=label, scopes=scopes)
+        )
+
+    async def logout(self) -> None:
+        """See :meth:`Client.logout`."""
+        await self._run(self._talk.log_out())
+
+    async def whoami(self) -> dict[str, Any]:
+        """See :meth:`Client.whoami`."""
+        return await self._run(self._talk.whoami())
+
+    async def reauthenticate(self, password: str) -> dict[str, Any]:
+        """See :meth:`Client.reauthenticate`."""
+        return await self._run(self._talk.reauthenticate(password))
+
+    # The user's sessions
+
+    async def sessions(self) -> list[dict[str, Any]]:
+        """See :meth:`Client.sessions`."""
+        return await self._run(self._talk.sessions())
+
+    async def revoke(self, session_id: str) -> None:
+        """See :meth:`Client.revoke`."""
+        await self._run(self._talk.revoke(session_id))
+
+    async def revoke_others(self) -> int:
+        """See :meth:`Client.revoke_others`."""
+        return await self._run(self._talk.revoke_others())
+
+    async def revoke_all(self) -> int:
+        """See :meth:`Client.revoke_all`."""
+        return await self._run(self._talk.revoke_all())
+
+    # Anything else at the site
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """See :meth:`Client.request`."""
+        return await self._run(self._talk.call(method, path, **options))
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        """See :meth:`Client.request`."""
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> httpx.Response:
+        """See :meth:`Client.request`."""
+        return await self.request("POST", path, **options)
+
+    async def put(self, path: str, **options: Any) -> httpx.Response:
+        """See :meth:`Client.request`."""
+        return await self.request("PUT", path, **options)
+
+    async def patch(self, path: str, **options: Any) -> httpx.Response:
+        """See :meth:`Client.request`."""
+        return await self.request("PATCH", path, **options)
+
+    async def delete(self, path: str, **options: Any) -> httpx.Response:
+        """See :meth:`Client.request`."""
+        return await self.request("DELETE", path, **options)
