@@ -1,6 +1,6 @@
 # The project's commands. Only `sh`, `make` and a Python 3.11 or newer are needed.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check bench bench-timing matrix lock docs clean
+.PHONY: help env demo test check bench bench-timing soak matrix lock docs clean
 
 PORT ?= 8000
 RUN = .venv/bin/python -m
@@ -26,6 +26,9 @@ bench: env ## measure the cost of a request, write benchmarks/out/*.json
 
 bench-timing: env ## measure whether the time of a refused sign-in tells why (ARGS="--tries 2000")
 	@$(RUN) benchmarks.timing $(ARGS)
+
+soak: env ## run a site under load and faults, a model beside it (ARGS="--seconds 60 --store valkey")
+	@$(RUN) benchmarks.soak $(ARGS)
 
 matrix: env ## run the tests on every Python and Django that is supported and installed
 	@$(RUN) tools.matrix
