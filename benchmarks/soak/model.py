@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-#: Names that were ever written and are not acknowledged yet may have this value, or the one before.
+#: The value of a name that nothing was written to.
 UNWRITTEN = None
+#: Name to the values that it may have, and how many were begun by then.
+Snapshot = dict[str, tuple[set[int | None], int]]
 
 
 @dataclass
@@ -24,10 +26,14 @@ class Key:
 
 @dataclass
 class Session:
-    """A session whose sign-in was acknowledged. ``values`` are those that each name may have."""
+    """A session whose sign-in was acknowledged.
+
+    ``values`` are those that each name may have; ``begun`` all that it was ever to have, in order.
+    """
 
     key: Key
     values: dict[str, set[int | None]] = field(default_factory=dict)
+    begun: dict[str, list[int]] = field(default_factory=dict)
     is_turning: bool = False
 
 
@@ -62,22 +68,24 @@ class Model:
         """Note that a value is on its way."""
         with self.lock:
             session.values.setdefault(name, {UNWRITTEN}).add(value)
+            session.begun.setdefault(name, []).append(value)
 
     def finish_write(self, session: Session, name: str, value: int) -> None:
         """Note that a value was acknowledged. Only one client writes each name."""
         with self.lock:
             session.values[name] = {value}
 
-    def lost(self, session: Session, shown: dict[str, int], before: dict[str, set[int | None]]) -> list[str]:
-        """Return the names whose value is none that they may have; ``before`` is as of before the read."""
+    def lost(self, session: Session, shown: dict[str, int], before: Snapshot) -> list[str]:
+        """Return the names whose value is none that they may have had since ``before``."""
+        found = []
         with self.lock:
-            return [
-                f"{name}: {shown.get(name)} instead of {may | session.values[name]}"
-                for name, may in before.items()
-                if shown.get(name) not in may | session.values[name]
-            ]
+            for name, (values, begun) in before.items():
+                may = values | set(session.begun[name][begun:])
+                if shown.get(name) not in may:
+                    found.append(f"{name}: {shown.get(name)} instead of {may}")
+        return found
 
-    def snapshot(self, session: Session) -> dict[str, set[int | None]]:
-        """Return what each name may have now."""
+    def snapshot(self, session: Session) -> Snapshot:
+        """Return what each name may have now, and how often it was written to."""
         with self.lock:
-            return {name: set(values) for name, values in session.values.items()}
+            return {name: (set(values), len(session.begun[name])) for name, values in session.values.items()}

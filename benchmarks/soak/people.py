@@ -88,8 +88,8 @@ class Person(threading.Thread):
             self._drop()
         ended = time.monotonic()
         self._report.request(action, status, began, ended)
-        if status in REFUSALS and given is not None:
-            self._report.note(self._report.signed_out, f"{action}: an outage touched the cookie")
+        if status in REFUSALS and given == "":
+            self._report.note(self._report.signed_out, f"{action}: an outage took the cookie away")
         if status == 0 or status >= SERVER_ERROR:
             self._ended.wait(0.05)
         return Answer(status, data, given, began, ended)
@@ -175,7 +175,7 @@ class Person(threading.Thread):
         answer = self._ask(
             "reauthentication", "POST", "/api/auth/reauthenticate/", old.text, {"password": PASSWORD}
         )
-        if answer.status == OK and answer.key:
+        if answer.key:  # with a 503 too, if the key had been changed by then
             with self._model.lock:
                 session.key, session.is_turning = Key(answer.key), False
                 old.dead = answer.ended
