@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -66,6 +69,20 @@ def test_sessions_are_listed_and_ended(site, names):
         assert first.endswith(" True")
         assert " here " in first
         assert [one["label"] for one in client.sessions()] == ["here"]
+
+
+def test_the_commands_run_as_they_stand(site, tmp_path):
+    [_, commands] = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    script = commands.replace("https://example.org", site.url).replace("python -m", f"{sys.executable} -m")
+    first, rest = script.split("\n", 1)
+    script = f"echo '{ALICE['password']}' | {first}\n{rest}"
+    env = {**os.environ, "NO_PROXY": "127.0.0.1", "XDG_CONFIG_HOME": str(tmp_path)}
+    done = subprocess.run(["sh", "-ec", script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("Signed in, in session ")
+    assert "Feed the cat" in done.stdout
+    assert done.stdout.endswith("Signed out.\n")
+    assert not list((tmp_path / "sessionkeeper").iterdir())
 
 
 def test_each_error_is_on_the_page():
