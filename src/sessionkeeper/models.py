@@ -1,4 +1,4 @@
-"""The tables: sessions of the database store, the audit trail, and counts of failed sign-ins."""
+"""The tables: sessions of the database store, ends of others, the audit trail, failed sign-ins."""
 
 from __future__ import annotations
 
@@ -55,6 +55,23 @@ class Session(models.Model):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
+
+    def __str__(self) -> str:
+        return encode_id(self.pk)
+
+
+class Tombstone(models.Model):
+    """Says that a session of another store has ended, whatever a copy of that store may bring back.
+
+    ``id`` is the session's. The row is needed for as long as the session could have lived, ``until``.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    until = models.DateTimeField(_("until"), db_index=True)
+
+    class Meta:
+        verbose_name = _("tombstone")
+        verbose_name_plural = _("tombstones")
 
     def __str__(self) -> str:
         return encode_id(self.pk)

@@ -22,7 +22,7 @@ from sessionkeeper import audit, current, lockout, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.record import SessionRecord
-from sessionkeeper.stores import codec, get_store, joined, near_cache
+from sessionkeeper.stores import codec, get_store, near_cache, user_columns
 
 _REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED_APPS", "TIME_ZONE", "USE_TZ"}
 
@@ -141,6 +141,6 @@ def _end_request(**_: Any) -> None:
 
 def _rebuild(*, setting: str, **_: Any) -> None:
     if setting in _REBUILD_AFTER:
-        joined.drop_statements()
+        user_columns.drop_statements()
     if setting == "AUTH_USER_MODEL":
         _watch_users()

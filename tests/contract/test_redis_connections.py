@@ -123,6 +123,7 @@ def test_a_server_that_asks_for_a_certificate_is_given_one(files):
         assert opened(url + own).find(1) is None
 
 
+@pytest.mark.django_db
 def test_an_encrypted_cluster(files):
     options = ["--tls-auth-clients", "no", "--cluster-enabled", "yes", "--tls-cluster", "yes"]
     with encrypted_server(files, "server", *options, "--cluster-port", str(free_port())) as port:
@@ -157,6 +158,7 @@ def place(request):
         client.delete("other", *client.keys("sk:*"))
 
 
+@pytest.mark.django_db
 def test_a_user_with_no_more_rights_than_documented_does_everything(place, settings):
     url = f"redis://keeper:p%40ss%3Aword@{place}/0"
     assert reported(settings, url) == []
@@ -178,6 +180,7 @@ def test_a_user_with_no_more_rights_than_documented_does_everything(place, setti
         store.client.connection.flushall()
 
 
+@pytest.mark.django_db
 def test_a_user_with_these_rights_finds_its_way_in_a_cluster():
     url = server_url("cluster")
     with redis.RedisCluster.from_url(url.partition(",")[0].replace("redis+cluster", "redis")) as cluster:

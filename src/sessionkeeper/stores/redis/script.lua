@@ -182,7 +182,7 @@ function run.touch()
   return {1, f[4], f[5]}
 end
 
--- secret or '' for whoever asks, user or '' for whosever it is
+-- secret or '' for whoever asks, user or '' for whosever it is; answers also when it would have ended
 function run.revoke()
   local kind = redis.call('TYPE', key).ok
   if kind == 'none' then return {0} end
@@ -190,10 +190,10 @@ function run.revoke()
     if ARGV[3] ~= '' or ARGV[4] ~= '' then return {0} end
     return {redis.call('DEL', key)}
   end
-  local f = redis.call('HMGET', key, 'secret', 'previous', 'user')
+  local f = redis.call('HMGET', key, 'secret', 'previous', 'user', 'expires')
   if ARGV[3] ~= '' and f[1] ~= ARGV[3] and f[2] ~= ARGV[3] then return {0, f[3]} end
   if ARGV[4] ~= '' and f[3] ~= ARGV[4] then return {0, f[3]} end
-  return {redis.call('DEL', key), f[3]}
+  return {redis.call('DEL', key), f[3], whole(f[4]) and f[4] or text(now)}
 end
 
 -- Remove what has ended, for the walk of a purge; {0} alone where there is nothing

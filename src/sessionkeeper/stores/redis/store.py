@@ -1,8 +1,9 @@
 """The store in a Valkey or Redis: a server, a master that Sentinels name, or a Cluster.
 
 One hash for each session. Each write is one script that checks and changes it in one step, and a hash goes by
-itself a few minutes after its session has ended. The clock is the server's. What the store writes does not
-belong to a transaction of the database, and is not undone with it.
+itself an hour after its session has ended. The clock is the server's. What the store writes does not belong
+to a transaction of the database, and is not undone with it. That a session of a user was ended is recorded in
+the database too, which is asked with the user: a failover may bring the session back.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from sessionkeeper.errors import CorruptPayload, IdTaken, SessionGone, StaleSess
 from sessionkeeper.policy import to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
 from sessionkeeper.store_url import RedisUrl
+from sessionkeeper.stores import principals, tombstones
 from sessionkeeper.stores.redis import packing
 from sessionkeeper.stores.redis.client import Client
+from sessionkeeper.stores.redis.ending import Ending, text_of
 from sessionkeeper.stores.redis.index import Index, is_old
 
 log = logging.getLogger("sessionkeeper.store")
@@ -43,10 +46,21 @@ class RedisStore:
     def __init__(self, url: RedisUrl, clock: Callable[[], datetime] | None = None) -> None:
         self.client = Client(url)
         self._index = Index(self.client)
+        self._ending = Ending(self.client, self._index)
         self._clock = clock
 
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
-        """See the contract. One command."""
+        """See the contract. One command; for a session of a user one statement, which brings the user too."""
+        found = self._find(session_id)
+        if found is None or found.record.user_id is None:
+            return found
+        answer = bridge.elsewhere(principals.ask, session_id, found.record.user_id, principal=principal)
+        if answer.ended:
+            self._ending.end_again(session_id, self._time())
+            return None
+        return found._replace(principal=answer.principal, snapshot=answer.snapshot)
+
+    def _find(self, session_id: int) -> Found | None:
         now, fields = self.client.run([self._index.session(session_id)], "find", self._time())
         if not fields:
             return None
@@ -87,7 +101,7 @@ class RedisStore:
         if "user_id" in changes.facts and life:
             return packing.user_text(changes.facts["user_id"]), (life, life)
         if seen is None:
-            found = self.find(session_id)
+            found = self._find(session_id)
             if found is None:
                 raise SessionGone
             seen = found.record
@@ -165,7 +179,7 @@ class RedisStore:
             return False
         if self.client.is_cluster:
             user, expires = rest
-            self._index.write(session_id, _text(user), self._time(), expires.decode(), "")
+            self._index.write(session_id, text_of(user), self._time(), expires.decode(), "")
         return True
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
@@ -187,25 +201,8 @@ class RedisStore:
     def _end(
         self, session_ids: Collection[int], *, secret_hash: bytes | None = None, user: str | None = None
     ) -> int:
-        """End sessions: all ends but that of a lifetime pass here. Return how many there were.
-
-        With ``secret_hash`` only where that proves the caller, with ``user`` only that user's.
-        """
-        condition = ("revoke", self._time(), secret_hash or "", user or "")
-        answers = self.client.run_many([(self._index.session(one), condition) for one in session_ids])
-        ended = [
-            (session_id, _text(answer[1]) if len(answer) > 1 else None)
-            for session_id, answer in zip(session_ids, answers, strict=True)
-            if answer[0] == _DONE
-        ]
-        self._forget(ended)
-        return len(ended)
-
-    def _forget(self, ended: Collection[tuple[int, str | None]]) -> None:
-        try:
-            self._index.drop_ended(ended)
-        except StoreUnavailable:  # they have ended: what names them is cleaned up when it is next read
-            log.warning("The entries of %d ended session(s) stay in the indexes for now.", len(ended))
+        """End sessions: all ends but that of a lifetime pass here. Return how many there were."""
+        return self._ending.end(session_ids, self._time(), secret_hash=secret_hash, user=user)
 
     def list_for(self, user_id: Any) -> list[SessionRecord]:
         """See the contract."""
@@ -242,13 +239,16 @@ class RedisStore:
         for session_id, (code, *rest) in zip(ids, answers, strict=True):
             if code == _DONE:
                 user, end = rest
-                gone[session_id] = _text(user)
+                gone[session_id] = text_of(user)
                 removed.append(Expired(session_id, packing.user_id(user), packing.moment(end)))
             elif not rest and is_old(session_id, moment):
                 gone[session_id] = None
-        self._forget(gone.items())
+        self._ending.forget(gone.items())
         self._index.drop_buckets(empty, moment)
-        return removed, ids[-1] if len(ids) == limit else None
+        if len(ids) == limit:
+            return removed, ids[-1]
+        bridge.elsewhere(tombstones.purge, limit)
+        return removed, None
 
     def count(self) -> int:
         """See the contract. Those that have gone by themselves are counted until a purge comes by."""
@@ -264,7 +264,9 @@ class RedisStore:
                     records.append(packing.to_record(session_id, fields.items()))
             except CorruptPayload:
                 log.warning("Session %s cannot be read.", keys.encode_id(session_id))
-        return records
+        mine = [record.id for record in records if record.user_id is not None]
+        ended = bridge.elsewhere(tombstones.among, mine) if mine else set()
+        return [record for record in records if record.id not in ended] if ended else records
 
     def _run(self, session_id: int, operation: str, *arguments: Any) -> list[Any]:
         answer: list[Any] = self.client.run(
@@ -275,11 +277,6 @@ class RedisStore:
     def _time(self) -> str:
         """Return the time that the script is to take for now; empty: the server's own."""
         return packing.microseconds(self._clock()) if self._clock else ""
-
-
-def _text(user: bytes | None) -> str | None:
-    """Return a user as written; foreign bytes name nobody, and nobody's index."""
-    return None if user is None else user.decode(errors="replace")
 
 
 def _raise(code: int) -> None:

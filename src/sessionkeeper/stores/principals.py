@@ -1,0 +1,95 @@
+"""The user of a session that lies outside of the database, and whether its end is recorded: one statement.
+
+As the join of the database store, the statement is compiled once and then only executed. Where the user lives
+in another database than the tombstones, or the manager does more than filter and join, Django has to ask.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.db import connections
+from django.db.models.expressions import RawSQL
+
+from sessionkeeper.models import Tombstone
+from sessionkeeper.record import UNASKED
+from sessionkeeper.stores import cursors, tombstones, user_columns
+from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.snapshot import Snapshot
+from sessionkeeper.stores.user_columns import Asked, UserColumns
+
+_SESSION, _USER = object(), object()
+
+
+class Statement(NamedTuple):
+    """A SELECT that takes the ids of a session and of a user."""
+
+    sql: str
+    params: tuple[Any, ...]
+    user: UserColumns
+
+
+class Answer(NamedTuple):
+    """What the database says of a session: whether it has ended, and the user as in ``Found``."""
+
+    ended: bool
+    principal: Any = UNASKED
+    snapshot: Snapshot | None = None
+
+
+def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
+    """Ask for a session of a user, with ``principal`` also for the user.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    alias = tombstones.database()
+    statement = _statement(alias) if principal else None
+    if statement is None:
+        return Answer(_is_ended(session_id))
+    connection = connections[alias]
+    given: dict[Any, Any] = {
+        _SESSION: session_id,
+        _USER: statement.user.model._meta.pk.get_db_prep_value(user_id, connection, prepared=False),
+    }
+    params = [given[param] if param is _SESSION or param is _USER else param for param in statement.params]
+    with outages():
+        row = cursors.fetch_one(connection, statement.sql, params)
+    if row is None:
+        return Answer(_is_ended(session_id), statement.user.nobody)
+    ended, *values = row
+    user, snapshot = statement.user.read(alias, values, partial(_is_current, statement, alias))
+    return Answer(ended is not None, user, snapshot)
+
+
+def _is_ended(session_id: int) -> bool:
+    connection = connections[tombstones.database()]
+    with outages():
+        return cursors.fetch_one(connection, _tombstone_sql(connection), [session_id]) is not None
+
+
+def _tombstone_sql(connection: Any) -> str:
+    table = connection.ops.quote_name(Tombstone._meta.db_table)
+    return f"SELECT t.id FROM {table} t WHERE t.id = %s"  # noqa: S608 - quoted names only
+
+
+def _statement(alias: str) -> Statement | None:
+    asked = user_columns.asked(alias)
+    if asked is None:
+        return None
+    kept: Statement | None = user_columns.kept(("principal", alias, asked), partial(_build, alias, asked))
+    return kept
+
+
+def _build(alias: str, asked: Asked) -> Statement | None:
+    user = user_columns.select(alias, asked.model, RawSQL("%s", [_USER]), "%s", (_USER,))
+    if user is None:
+        return None
+    ended = _tombstone_sql(connections[alias])
+    sql = f"SELECT ({ended}), {user.columns} FROM {user.source} WHERE {user.condition}"  # noqa: S608 - as above
+    return Statement(sql, (_SESSION, *user.params), user)
+
+
+def _is_current(statement: Statement, alias: str) -> bool:
+    return _statement(alias) is statement

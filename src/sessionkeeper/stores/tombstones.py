@@ -1,0 +1,72 @@
+"""Ends of sessions that lie outside of the database, recorded in it.
+
+A failover of Valkey may lose the last writes, and a restored copy all since it was made: sessions that were
+ended would live again. What is recorded here stays ended. A row is needed until the session could have lived
+no longer, and is purged then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import nullcontext
+from datetime import datetime
+
+from django.db import connections, router, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from sessionkeeper import conf
+from sessionkeeper.models import Tombstone
+from sessionkeeper.stores.joined import aware
+from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.written import native
+
+
+def database() -> str:
+    """Return the database that has them: where they are written, since a replica may lag."""
+    return router.db_for_write(Tombstone)
+
+
+def record(ended: Collection[tuple[int, datetime]]) -> None:
+    """Record that these sessions have ended, each given with when it would have ended by itself.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    alias = database()
+    connection = connections[alias]
+    # A copy may be from before a shorter life was set.
+    least = aware(timezone.now()) + conf.current().absolute
+    rows = [Tombstone(id=session_id, until=native(max(until, least))) for session_id, until in ended]
+    with outages(), transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
+        if connection.features.supports_ignore_conflicts:
+            _rows().bulk_create(rows, ignore_conflicts=True)
+        else:
+            for row in rows:
+                row.save(using=alias)
+
+
+def among(session_ids: Collection[int]) -> set[int]:
+    """Return those of these sessions whose end is recorded.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    with outages():
+        return set(_rows().filter(pk__in=session_ids).values_list("pk", flat=True))
+
+
+def purge(batch: int) -> None:
+    """Remove what is not needed any more, in batches.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    old = _rows().filter(until__lte=native(aware(timezone.now()))).order_by("until")
+    with outages():
+        while ids := list(old.values_list("pk", flat=True)[:batch]):
+            _rows().filter(pk__in=ids)._raw_delete(database())  # noqa: SLF001 - one statement
+
+
+def _rows() -> QuerySet[Tombstone]:
+    return Tombstone._base_manager.using(database())
