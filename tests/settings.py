@@ -18,6 +18,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "sessionkeeper",
 ]
 MIDDLEWARE = [
@@ -51,4 +52,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["sessionkeeper.api.SessionAuthentication"],
     "DEFAULT_THROTTLE_RATES": {"sessionkeeper-reset": None},
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+SPECTACULAR_SETTINGS = {"OAS_VERSION": "3.1.0"}

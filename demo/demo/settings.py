@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "notes",
     "sessionkeeper",  # before django.contrib.sessions, so that `clearsessions` is ours
     "rest_framework",
+    "drf_spectacular",  # /api/schema/
     "knox",  # only for demo/other_tokens.py
     "django.contrib.admin",
     "django.contrib.auth",
@@ -73,6 +74,15 @@ if os.environ.get("DEMO_IDLE_SECONDS"):  # to see /javascript/ warn of the end
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["sessionkeeper.api.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "The demo of sessionkeeper",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_AUTHENTICATION": [],  # open to all
+    "PREPROCESSING_HOOKS": ["demo.schema.only_api"],
+    "SERVE_INCLUDE_SCHEMA": False,
 }
 
 LOGIN_URL = "login"

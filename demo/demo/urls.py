@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import TemplateView
+from drf_spectacular.views import SpectacularAPIView
 
 from demo import views
 
@@ -15,6 +16,7 @@ urlpatterns = [
     path("api/profile/", views.ProfileView.as_view(), name="profile"),
     path("api/notes/", include("notes.urls")),
     path("api/auth/", include("sessionkeeper.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),  # OpenAPI 3.1
     path("api/", include("demo.other_tokens")),
     path("auth/", include("sessionkeeper.pages.urls")),  # devices, password change and reset, as pages
     path("api-auth/", include("rest_framework.urls")),  # login and logout of the browsable API

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
 class SessionKeeperConfig(AppConfig):
-    """Registers the signal receivers that end sessions, and the system checks."""
+    """Registers the signal receivers that end sessions, the checks, and what drf-spectacular is told."""
 
     name = "sessionkeeper"
     label = "sessionkeeper"
@@ -22,3 +22,5 @@ class SessionKeeperConfig(AppConfig):
         receivers.connect()
         notice.connect()
         checks.register()
+        if apps.is_installed("drf_spectacular"):
+            import sessionkeeper.api.openapi  # noqa: F401 - registers what it knows of our API

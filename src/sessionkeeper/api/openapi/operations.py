@@ -1,0 +1,157 @@
+"""What each endpoint takes, answers and refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.serializers import Serializer
+
+from sessionkeeper import csrf, problems
+from sessionkeeper.api import passwords, sessions, tokens, views
+from sessionkeeper.api import problems as api
+from sessionkeeper.api.openapi import answers, examples
+from sessionkeeper.api.serializers import LoginSerializer
+from sessionkeeper.problems import Problem
+
+#: Any request may bring both transports, and meet an outage.
+ALWAYS = (problems.TWO_TRANSPORTS, problems.STORE_UNAVAILABLE)
+#: Any request with a body, wanted or not.
+BODY = (api.BODY_TOO_LARGE, api.UNSUPPORTED_MEDIA_TYPE)
+FIELDS = (api.INVALID, api.PARSE_ERROR)
+FRESH = (problems.REAUTHENTICATION_REQUIRED,)
+#: The session changed under the request.
+CONFLICTS = (api.SESSION_ENDED, problems.SESSION_ROTATED)
+CREDENTIALS = (api.INVALID_CREDENTIALS, api.SECOND_FACTOR_REQUIRED, problems.THROTTLED)
+SIGN_IN = (*CREDENTIALS, problems.TOO_MANY_SESSIONS)
+#: Where a page of another site is refused, and no cookie is read.
+FOREIGN = (
+    csrf.CROSS_SITE,
+    csrf.SAME_SITE,
+    csrf.ORIGIN_CONTRADICTORY,
+    csrf.ORIGIN_HIDDEN,
+    csrf.ORIGIN_UNTRUSTED,
+)
+
+PAGE = (
+    OpenApiParameter("page", {"type": "integer", "minimum": 1}, description="Which page; 1 if left out."),
+    OpenApiParameter(
+        sessions.Pages.page_size_query_param,
+        {"type": "integer", "minimum": 1, "maximum": sessions.Pages.max_page_size},
+        description=f"Entries of a page; {sessions.Pages.page_size} if left out.",
+    ),
+)
+SESSION_ID = OpenApiParameter(
+    "session_id",
+    {"type": "string", "pattern": answers.ID_PATTERN},
+    OpenApiParameter.PATH,
+    description="The id of one of the user's own sessions.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One endpoint: its only method, an example of each side, and its own problems.
+
+    Those of the CSRF check and of authentication are added by what the view is.
+    """
+
+    name: str
+    status: int
+    answer: type[Serializer[Any]] | None = None
+    answered: Any = None
+    takes: type[Serializer[Any]] | None = None
+    sent: Any = None
+    problems: tuple[Problem, ...] = ()
+    parameters: tuple[OpenApiParameter, ...] = ()
+
+
+OPERATIONS: dict[type[views.Endpoint], Operation] = {
+    views.CsrfView: Operation(name="csrf", status=200, answer=answers.CsrfToken, answered=examples.CSRF),
+    views.LoginView: Operation(
+        name="login",
+        status=200,
+        answer=answers.SignedIn,
+        answered=examples.SIGNED_IN,
+        takes=LoginSerializer,
+        sent=examples.LOGIN,
+        problems=(*FIELDS, *SIGN_IN, *CONFLICTS, problems.NO_TRANSPORT),
+    ),
+    views.LogoutView: Operation(name="logout", status=204, problems=CONFLICTS),
+    views.SessionView: Operation(
+        name="session", status=200, answer=answers.SignedIn, answered=examples.SIGNED_IN
+    ),
+    sessions.SessionsView: Operation(
+        name="sessions",
+        status=200,
+        answer=answers.SessionPage,
+        answered=examples.page(examples.SESSION),
+        problems=(api.NOT_FOUND,),
+        parameters=PAGE,
+    ),
+    sessions.HistoryView: Operation(
+        name="history",
+        status=200,
+        answer=answers.EndedPage,
+        answered=examples.page(examples.ENDED),
+        problems=(api.NOT_FOUND,),
+        parameters=PAGE,
+    ),
+    sessions.OneSessionView: Operation(
+        name="revoke", status=204, problems=(*FRESH, *CONFLICTS, api.NOT_FOUND), parameters=(SESSION_ID,)
+    ),
+    sessions.RevokeOthersView: Operation(
+        name="revoke_others",
+        status=200,
+        answer=answers.Revoked,
+        answered={"revoked": 3},
+        problems=(*FRESH, *CONFLICTS),
+    ),
+    sessions.RevokeAllView: Operation(
+        name="revoke_all",
+        status=200,
+        answer=answers.Revoked,
+        answered={"revoked": 4},
+        problems=(*FRESH, *CONFLICTS),
+    ),
+    passwords.ReauthenticateView: Operation(
+        name="reauthenticate",
+        status=200,
+        answer=answers.SignedIn,
+        answered=examples.SIGNED_IN,
+        takes=passwords.ReauthenticateSerializer,
+        sent={"password": examples.PASSWORD},
+        problems=(*FIELDS, *CREDENTIALS, *CONFLICTS),
+    ),
+    passwords.PasswordChangeView: Operation(
+        name="password_change",
+        status=204,
+        takes=passwords.PasswordChangeSerializer,
+        sent=examples.CHANGE,
+        problems=(*FIELDS, *FRESH, *CONFLICTS, problems.THROTTLED),
+    ),
+    passwords.PasswordResetView: Operation(
+        name="password_reset",
+        status=204,
+        takes=passwords.PasswordResetSerializer,
+        sent={"email": "alice@example.org"},
+        problems=(*FIELDS, problems.THROTTLED),
+    ),
+    passwords.PasswordResetConfirmView: Operation(
+        name="password_reset_confirm",
+        status=204,
+        takes=passwords.PasswordResetConfirmSerializer,
+        sent=examples.CONFIRM,
+        problems=(*FIELDS, api.INVALID_RESET_TOKEN, problems.THROTTLED),
+    ),
+    tokens.TokensView: Operation(
+        name="tokens",
+        status=201,
+        answer=answers.IssuedToken,
+        answered=examples.TOKEN,
+        takes=tokens.TokenSerializer,
+        sent=examples.TOKENS,
+        problems=(*FIELDS, *SIGN_IN, *FOREIGN),
+    ),
+}
