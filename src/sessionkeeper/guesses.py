@@ -46,7 +46,8 @@ def take(key: str, kind: str, now: int) -> bool:
         free = rows().filter(pk=key, until__lte=now + burst)
         return bool(free.update(failures=F("failures") + 1, until=Greatest(F("until"), now) + step, at=now))
     free = rows().filter(pk=key, until__lte=now)
-    return bool(free.update(failures=F("failures") + 1, until=_until(now), at=now))
+    # In this order: MySQL and MariaDB let an assignment see those before it.
+    return bool(free.update(until=_until(now), failures=F("failures") + 1, at=now))
 
 
 def _until(now: int) -> Case:

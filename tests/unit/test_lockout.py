@@ -581,3 +581,13 @@ def test_the_error_says_how_long(make_user):
     with pytest.raises(TooManyTries, match="in 60 s") as info:
         lockout.begin(None, {"username": name, "password": "x"})
     assert info.value.retry_after == 60
+
+
+def test_the_wait_is_reckoned_before_the_count_is_raised():
+    """MySQL and MariaDB let an assignment of an UPDATE see those before it."""
+    key = lockout.key_of("alice")
+    guesses.make([(key, guesses.ACCOUNT)], "", guesses.now())
+    with CaptureQueriesContext(connection) as queries:
+        assert guesses.take(key, guesses.ACCOUNT, guesses.now())
+    [sql] = [query["sql"].partition(" WHERE ")[0] for query in queries if query["sql"].startswith("UPDATE")]
+    assert sql.partition(" SET ")[2].lstrip('"`').startswith("until")
