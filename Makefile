@@ -1,6 +1,6 @@
 # The project's commands. Only `sh`, `make` and a Python 3.11 or newer are needed.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check bench bench-timing soak matrix lock docs clean
+.PHONY: help env demo test check bench bench-servers bench-timing soak matrix lock docs clean
 
 PORT ?= 8000
 RUN = .venv/bin/python -m
@@ -23,6 +23,9 @@ check: env ## format, lint, types, layers, migrations, docs, sizes, metadata
 
 bench: env ## measure the cost of a request, write benchmarks/out/*.json
 	@$(RUN) benchmarks $(ARGS)
+
+bench-servers: env ## measure whole servers under wrk, and storms of sign-ins
+	@$(RUN) benchmarks.servers $(ARGS)
 
 bench-timing: env ## measure whether the time of a refused sign-in tells why (ARGS="--tries 2000")
 	@$(RUN) benchmarks.timing $(ARGS)

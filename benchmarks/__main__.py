@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import databases, driver, machine, report
-from benchmarks.configurations import CONFIGURATIONS, FLOOR, OURS, OURS_ENGINE_ONLY, STOCK, Configuration
+from benchmarks.configurations import (
+    CACHED_DB,
+    CONFIGURATIONS,
+    FLOOR,
+    OURS,
+    OURS_ENGINE_ONLY,
+    STOCK,
+    VALKEY,
+    Configuration,
+)
 from tools import postgres
 
 OUT = Path(__file__).parent / "out"
@@ -20,7 +29,7 @@ SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "sqlite": databases.sqlite,
     "postgresql": databases.postgresql,
 }
-WRITERS = (STOCK, "stock-cached-db", OURS_ENGINE_ONLY, OURS)
+WRITERS = (STOCK, CACHED_DB, "stock-cache", OURS_ENGINE_ONLY, OURS, VALKEY)
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -48,6 +57,7 @@ def measure(database: str, url: str, options: argparse.Namespace, cache: str) ->
         one
         for one in CONFIGURATIONS
         if one.needs in ("", database)
+        and (not one.on_valkey or "BENCH_REDIS" in os.environ)
         and (not options.only or one.name in options.only or one.name in (FLOOR, STOCK))
     ]
     driver.prepare(url)
@@ -84,8 +94,7 @@ def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     postgres.stop_on_terminate()
     results: dict[str, Any] = {}
-    with databases.redis() as redis:
-        cache = "Redis" if redis else "memory of the process: no Redis here"
+    with databases.redis() as (_, cache):
         for database in options.databases:
             try:
                 with SERVERS[database]() as url:

@@ -34,6 +34,7 @@ class Configuration:
         settings: further settings.
         options: added to the ``OPTIONS`` of the PostgreSQL database.
         needs: "" or the database vendor that it is measured on.
+        on_valkey: whether its sessions are in the Valkey or Redis of the run.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Configuration:
     settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     needs: str = ""
+    on_valkey: bool = False
 
 
 def _engine(name: str) -> dict[str, Any]:
@@ -55,11 +57,26 @@ STOCK = "stock-db"
 OURS = "ours"
 OURS_ENGINE_ONLY = "ours-engine"
 NEAR = "ours-near"
+CACHED_DB = "stock-cached-db"
+VALKEY = "ours-valkey"
+
+
+def _on_valkey(name: str, says: str, **options: Any) -> Configuration:
+    return Configuration(
+        name,
+        f"sessionkeeper, {{cache}}{says}",
+        "sessionkeeper.api.SessionAuthentication",
+        middleware=OUR_MIDDLEWARE,
+        settings={"SESSION_ENGINE": "sessionkeeper.engine", "SESSIONKEEPER": options},
+        on_valkey=True,
+    )
+
 
 CONFIGURATIONS = (
     Configuration(FLOOR, "no authentication (the floor)", "", "none", ()),
     Configuration(STOCK, "Django db", settings=_engine("db")),
-    Configuration("stock-cached-db", "Django cached_db ({cache})", settings=_engine("cached_db")),
+    Configuration(CACHED_DB, "Django cached_db ({cache})", settings=_engine("cached_db")),
+    Configuration("stock-cache", "Django cache ({cache})", settings=_engine("cache")),
     Configuration("stock-signed-cookies", "Django signed_cookies", settings=_engine("signed_cookies")),
     Configuration("drf-token", "DRF token", TOKEN, "drf_token", ()),
     Configuration("knox", "knox", "knox.auth.TokenAuthentication", "knox", ()),
@@ -106,6 +123,9 @@ CONFIGURATIONS = (
         settings={"SESSION_ENGINE": "sessionkeeper.engine", "SESSIONKEEPER": {"NEAR_CACHE": True}},
         needs="postgresql",
     ),
+    _on_valkey(VALKEY, ""),
+    _on_valkey("ours-valkey-principal", ", principal cache", PRINCIPAL_CACHE=60),
+    _on_valkey("ours-valkey-near", ", near cache", NEAR_CACHE=True),
 )
 
 BY_NAME = {one.name: one for one in CONFIGURATIONS}

@@ -1,4 +1,4 @@
-"""Databases that exist for one run: a SQLite file, a database of our own in PostgreSQL; perhaps a Redis."""
+"""Databases that exist for one run: a SQLite file, a database of our own in PostgreSQL; perhaps a Valkey."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import contextlib
 import importlib.util
 import os
 import secrets
-import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from tools import postgres
+from tools import postgres, valkey
 
 
 @contextlib.contextmanager
@@ -40,38 +37,16 @@ def postgresql() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def redis() -> Iterator[str | None]:
-    """Give the URL of a private Redis for ``cached_db``, or None: then the cache is the process's memory."""
-    program = shutil.which("redis-server")
-    if program is None or importlib.util.find_spec("redis") is None:
-        yield None
+def redis() -> Iterator[tuple[str | None, str]]:
+    """Give the URL of a private Valkey or Redis and its name; None: caches are the process's memory."""
+    programs = valkey.programs()
+    if not programs or importlib.util.find_spec("redis") is None:
+        yield None, "memory of the process: no Valkey or Redis here"
         return
-    port = postgres.free_port()
-    with tempfile.TemporaryDirectory(prefix="sessionkeeper-redis-") as folder:
-        server = subprocess.Popen(
-            [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder],
-            stdout=subprocess.DEVNULL,
-        )
+    name, program = next(iter(programs.items()))
+    with valkey.private_server(program) as url:
+        os.environ["BENCH_REDIS"] = url
         try:
-            _wait(port)
-            os.environ["BENCH_REDIS"] = url = f"redis://127.0.0.1:{port}/0"
-            yield url
+            yield url, name.capitalize()
         finally:
             os.environ.pop("BENCH_REDIS", None)
-            server.terminate()
-            server.wait()
-
-
-def _wait(port: int) -> None:
-    import redis as client
-
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            client.Redis(port=port).ping()
-        except client.ConnectionError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return

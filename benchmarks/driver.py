@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.configurations import CONFIGURATIONS, Configuration
+from benchmarks.configurations import CACHED_DB, CONFIGURATIONS, Configuration
 
 ROOT = Path(__file__).parent.parent
 
@@ -96,12 +96,18 @@ def workers(configurations: Sequence[Configuration], url: str, cpu: int | None) 
 def measure(crew: Sequence[Worker], rounds: int, requests: int) -> dict[str, dict[str, Any]]:
     """Ask all workers in turn, round by round, each round in another order."""
     results: dict[str, dict[str, Any]] = {}
+    able = []
     for worker in crew:
-        results[worker.configuration.name] = {**worker.ask("check"), "wall": [], "cpu": []}
+        checked = worker.ask("check")
+        if "missing" in checked:
+            print(f"{worker.configuration.name}: NOT MEASURED. {checked['missing']}")
+            continue
+        able.append(worker)
+        results[worker.configuration.name] = {**checked, "wall": [], "cpu": []}
         worker.ask("round", max(requests // 2, 1))  # warm
     for number in range(rounds):
-        turn = number % len(crew)
-        for worker in (*crew[turn:], *crew[:turn]):
+        turn = number % len(able)
+        for worker in (*able[turn:], *able[:turn]):
             took = worker.ask("round", requests)
             for clock in ("wall", "cpu"):
                 results[worker.configuration.name][clock].append(took[clock])
@@ -121,10 +127,12 @@ def over_floor(results: dict[str, dict[str, Any]], floor: str, stock: str) -> di
             )
             for clock in ("wall", "cpu")
         }
-        out[name] = {"queries": one["queries"], **{f"{clock}_us": value for clock, value in over.items()}}
+        counts = {what: one.get(what, 0) for what in ("queries", "commands")}
+        out[name] = {**counts, **{f"{clock}_us": value for clock, value in over.items()}}
         out[name] |= {f"{clock}_total_us": statistics.median(one[clock]) for clock in ("wall", "cpu")}
     for one in out.values():
         for clock in ("wall", "cpu"):
-            base = out.get(stock, {}).get(f"{clock}_us", 0)
-            one[f"{clock}_share"] = one[f"{clock}_us"] / base if base else 0.0
+            for whose, share in ((stock, f"{clock}_share"), (CACHED_DB, f"{clock}_share_of_cached_db")):
+                base = out.get(whose, {}).get(f"{clock}_us", 0)
+                one[share] = one[f"{clock}_us"] / base if base else 0.0
     return out

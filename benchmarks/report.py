@@ -11,13 +11,25 @@ from benchmarks.configurations import BY_NAME, FLOOR
 def requests(database: str, rows: dict[str, dict[str, float]], cache: str) -> Iterator[str]:
     """Yield the lines of the table of one database."""
     yield f"\nAn authenticated request on {database}, over a floor of {rows[FLOOR]['wall_total_us']:.0f} µs"
-    head = ("configuration", "queries", "µs wall", "(cpu)", "of Django db", "(cpu)")
+    head = (
+        "configuration",
+        "queries",
+        "commands",
+        "µs wall",
+        "(cpu)",
+        "of Django db",
+        "(cpu)",
+        "of cached_db",
+    )
     body = []
     for name, row in rows.items():
         if name != FLOOR:
             shares = (f"{row['wall_share']:.2f}", f"({row['cpu_share']:.2f})")
             costs = (f"{row['wall_us']:.0f}", f"({row['cpu_us']:.0f})")
-            body.append((BY_NAME[name].says.format(cache=cache), f"{row['queries']:.0f}", *costs, *shares))
+            asked = (f"{row['queries']:.0f}", f"{row['commands']:.0f}")
+            cached = row["wall_share_of_cached_db"]
+            says = BY_NAME[name].says.format(cache=cache)
+            body.append((says, *asked, *costs, *shares, f"{cached:.2f}" if cached else "-"))
     yield from table(head, body)
 
 

@@ -64,3 +64,6 @@ else:
 LOGGING_CONFIG = None
 
 globals().update(_configuration.settings)
+if _configuration.on_valkey:
+    # Another database of the server that the caches of the stock engines are in.
+    SESSIONKEEPER = {**_configuration.settings["SESSIONKEEPER"], "STORE": f"{_redis.removesuffix('/0')}/1"}

@@ -16,6 +16,7 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import django
@@ -54,13 +55,33 @@ class Site:
         from django.db import connection
         from django.test.utils import CaptureQueriesContext
 
+        missing = self._missing()
+        if missing:
+            return {"missing": missing}
         self.get(self.environ)
-        with CaptureQueriesContext(connection) as queries:
+        with CaptureQueriesContext(connection) as queries, sent() as commands:
             status, body = self.get(self.environ)
         wanted = "alice" if self.configuration.authentication else ""
         if not status.startswith("200") or json.loads(body) != {"user": wanted}:
             raise SystemExit(f"{self.configuration.name}: {status} {body!r}")
-        return {"queries": len(queries), "vendor": connection.vendor}
+        return {"queries": len(queries), "commands": len(commands), "vendor": connection.vendor}
+
+    def _missing(self) -> str:
+        """Return what this release lacks of the configuration; empty: nothing."""
+        from sessionkeeper import conf
+        from sessionkeeper.stores import near_cache
+
+        wanted = self.configuration.settings.get("SESSIONKEEPER", {})
+        lacking = [name for name in conf.NOT_YET if name in wanted]
+        if lacking:
+            return f"{', '.join(lacking)} is not in this release."
+        if "NEAR_CACHE" in wanted and near_cache() is None:
+            return "There is no near cache over this store in this release."
+        return ""
+
+    def who(self, _: object) -> dict[str, str]:
+        """Return how the client proves itself."""
+        return self.credential
 
     def round(self, requests: int) -> dict[str, float]:
         """Return wall and CPU time a request, in µs."""
@@ -147,6 +168,28 @@ class Site:
         left = large.count(engine) - before
         large.empty(engine)
         return {"rows": rows, "left": left, "seconds": wall, "cpu_seconds": cpu}
+
+
+@contextlib.contextmanager
+def sent() -> Iterator[list[Any]]:
+    """Note what is sent to a Valkey or Redis, each time that something is."""
+    found: list[Any] = []
+    try:
+        from redis.connection import AbstractConnection
+    except ImportError:
+        yield found
+        return
+    real: Any = AbstractConnection.send_packed_command
+
+    def send(self: Any, command: Any, *args: Any, **options: Any) -> Any:
+        found.append(command)
+        return real(self, command, *args, **options)
+
+    AbstractConnection.send_packed_command = send  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        AbstractConnection.send_packed_command = real  # type: ignore[method-assign]
 
 
 def environ(path: str, more: dict[str, str]) -> dict[str, Any]:

@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report
+from benchmarks import report, servers
 from benchmarks.__main__ import main
 from benchmarks.driver import over_floor
 
 
 def test_one_round_measures_stock_and_ours_and_writes_json(tmp_path, capsys):
     sizes = ["--rounds", "1", "--requests", "1", "--writes", "1", "--logins", "1"]
-    wanted = ["--databases", "sqlite", "--only", "ours", "simplejwt-stateless"]
+    wanted = ["--databases", "sqlite", "--only", "ours", "ours-valkey", "simplejwt-stateless"]
     assert main([*sizes, *wanted, "--large", "--rows", "20", "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*.json")
     found = json.loads(path.read_text())["results"]["sqlite"]
     queries = {name: row["queries"] for name, row in found["requests"].items()}
-    assert queries == {"floor": 0, "stock-db": 2, "simplejwt-stateless": 0, "ours": 1}
+    assert queries == {"floor": 0, "stock-db": 2, "simplejwt-stateless": 0, "ours": 1, "ours-valkey": 1}
+    assert found["requests"]["ours-valkey"]["commands"] == 1
+    assert found["writes"]["ours-valkey"]["survive"] == 8
     assert found["writes"]["ours"]["survive"] == found["writes"]["ours"]["written"] == 8
     assert (found["purge"]["ours"]["rows"], found["purge"]["ours"]["left"]) == (20, 10)
     assert "sessionkeeper" in capsys.readouterr().out
@@ -44,6 +46,36 @@ def test_costs_are_differences_within_a_round_and_shares_are_of_stock():
 def test_a_table_has_columns_of_one_width():
     lines = list(report.table(("name", "µs"), [("one", "1"), ("another", "1000")]))
     assert len({len(line) for line in lines}) == 1
+
+
+WRK = """Running 1s test @ http://127.0.0.1:41805/sign-in/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   561.08ms  300.59ms   1.05s    60.00%
+    Req/Sec     9.33      3.35    17.00     77.78%
+  Latency Distribution
+     50%  611.97ms
+     75%  759.48ms
+     90%    1.05s\x20
+     99%    1.05s\x20
+  10 requests in 1.08s, 5.19KB read
+  Socket errors: connect 0, read 1, write 0, timeout 2
+  Non-2xx or 3xx responses: 4
+Requests/sec:      9.24
+Transfer/sec:      4.79KB
+"""
+
+
+def test_what_wrk_prints_is_read():
+    assert servers.read(WRK) == servers.Measured(rate=9.24, p50=611.97, p99=1050.0, failed=7)
+    with pytest.raises(ValueError, match="unable to connect"):
+        servers.read("unable to connect")
+
+
+def test_without_wrk_a_sentence_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr(servers.shutil, "which", lambda name: None)
+    assert servers.main([]) == 1
+    assert "apt-get install wrk" in capsys.readouterr().out
 
 
 @pytest.mark.postgres
