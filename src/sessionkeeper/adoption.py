@@ -134,9 +134,14 @@ def _read(old: DatabaseSessions) -> tuple[dict[str, Any], datetime] | None:
     data = _Peeked(old.decode(row.session_data))
     if data.get(auth.BACKEND_SESSION_KEY) == _DJANGOS and _is_replaced():
         data[auth.BACKEND_SESSION_KEY] = _OURS
-    if auth.SESSION_KEY in data and auth.get_user(cast("Any", _Request(data))).is_anonymous:
+    if auth.SESSION_KEY in data and not _is_somebody(data):
         return None
     return (dict(data), row.expire_date) if data else None
+
+
+def _is_somebody(data: _Peeked) -> bool:
+    """Whether Django would let in whom the data names; what is no user's key is nobody."""
+    return sessions.user_of(data) is not None and not auth.get_user(cast("Any", _Request(data))).is_anonymous
 
 
 def _is_replaced() -> bool:

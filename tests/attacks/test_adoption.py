@@ -98,11 +98,12 @@ def old(engine, person):
 def make_old(engine, user=None, **data):
     """Store an old session; return its key."""
     session = engine.SessionStore()
-    session.update({"basket": [1], **data})
+    session["basket"] = [1]
     if user is not None:
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.update(data)
     session.create()
     return session.session_key
 
@@ -121,6 +122,7 @@ def later(monkeypatch):
     monkeypatch.setattr(adoption, "OVERLAP", timedelta(0))
 
 
+@pytest.mark.promise("P-20")
 @pytest.mark.usefixtures("both")
 def test_who_was_signed_in_stays_signed_in_under_a_new_key(person, old):
     answer, client = comes_with(old)
@@ -171,6 +173,7 @@ def test_the_old_cookie_is_taken_for_a_moment_and_then_opens_nothing(person, old
     assert first[1].get("/").json()["user"] == person.get_username()
 
 
+@pytest.mark.promise("P-20")
 @pytest.mark.parametrize("how", ["/out/", "revoked"])
 def test_after_its_end_the_old_cookie_opens_nothing(person, old, how):
     _, client = comes_with(old)
@@ -182,6 +185,7 @@ def test_after_its_end_the_old_cookie_opens_nothing(person, old, how):
     assert contents.count() == 0
 
 
+@pytest.mark.promise("P-20")
 def test_a_request_that_read_the_old_row_in_time_does_not_bring_an_ended_session_back(person, old, engine):
     store, key = engine.SessionStore(old), adoption._derived(old)
     row = adoption._read(store)
@@ -191,6 +195,7 @@ def test_a_request_that_read_the_old_row_in_time_does_not_bring_an_ended_session
     assert contents.count() == 0
 
 
+@pytest.mark.promise("P-20")
 def test_two_requests_that_both_read_the_old_row_adopt_it_once(person, old, monkeypatch):
     read, overtaken = adoption._read, []
 
@@ -247,10 +252,20 @@ def test_cookies_of_another_shape_cost_nothing(django_assert_num_queries, cookie
         comes_with(cookie)
 
 
-@pytest.mark.parametrize("why", ["expired", "password", "disabled", "forged"])
+@pytest.mark.parametrize("named", ["nobody", "9" * 40, "999999"])
+def test_a_session_of_nobody_is_not_taken(engine, person, named):
+    old = make_old(engine, person, **{SESSION_KEY: named})
+    assert comes_with(old)[0].json()["user"] == ""
+    assert contents.count() == 0
+
+
+@pytest.mark.promise("P-20")
+@pytest.mark.parametrize("why", ["expired", "password", "disabled", "forged", "deleted"])
 def test_what_django_would_not_take_is_not_taken(person, old, why, engine):
     if why == "expired":
         OldSession.objects.update(expire_date=timezone.now())
+    elif why == "deleted":
+        get_user_model().objects.all().delete()
     elif why == "forged":
         OldSession.objects.update(session_data="e30:1:forged")
     else:
@@ -296,6 +311,7 @@ def test_the_setting_names_an_engine(settings, value):
     assert len(conf.problems()) == 1
 
 
+@pytest.mark.promise("P-20")
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_of_many_first_requests_at_once_all_are_in_and_one_session_is_there(person, old):

@@ -131,6 +131,7 @@ def project(tmp_path_factory):
     return project
 
 
+@pytest.mark.promise("P-20")
 def test_who_was_signed_in_before_stays_signed_in_after(project):
     with project.served() as site:
         people = {name: sign_in(site, name) for name in NAMES}
