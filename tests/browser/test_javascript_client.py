@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 import sessionkeeper
@@ -172,6 +173,83 @@ def test_an_outage_is_not_a_logout(tabs):
     expect(page.get_by_label("New note")).to_have_value("Later")
 
 
+def test_an_answer_that_was_overtaken_by_a_sign_out_signs_nobody_in_again(page):
+    """Two clients of one page, as in two tabs: one asks who is signed in while the other signs out."""
+    page.goto(APP)
+    users = page.evaluate(
+        """async (credentials) => {
+          const { SessionClient } = await import("/static/sessionkeeper/client.js");
+          const [slow, quick] = [new SessionClient(), new SessionClient()];
+          const hears = (type) => new Promise((done) => slow.addEventListener(type, done, {once: true}));
+          const signedIn = hears("signed-in");
+          await quick.login(credentials);
+          await signedIn;
+
+          const { fetch } = window;
+          let release, late;
+          const held = new Promise((resolve) => { release = resolve; });
+          const answered = new Promise((resolve) => {
+            window.fetch = async (request) => {
+              const answer = await fetch(request);
+              resolve(answer.status);
+              await held;
+              return answer;
+            };
+            late = slow.session();
+          });
+          const status = await answered;
+          window.fetch = fetch;
+
+          const signedOut = hears("signed-out");
+          await quick.logout();
+          await signedOut;
+          release();
+          return [status, await late, slow.user, quick.user];
+        }""",
+        ALICE,
+    )
+    assert users == [200, None, None, None]
+    is_signed_out(page)
+
+
+def test_a_401_that_the_session_does_not_confirm_signs_nobody_out(page):
+    page.goto(APP + "?poll=0")
+    sign_in(page)
+    page.route("**/api/notes/", lambda route: route.fulfill(status=401, json={"detail": "Another rule."}))
+    page.get_by_label("New note").fill("Not here")
+    page.get_by_role("button", name="Write it").click()
+    expect(page.get_by_role("status")).to_contain_text("401")
+    expect(page.get_by_text("Signed in as alice")).to_be_visible()
+    expect(page.get_by_label("New note")).to_have_value("Not here")
+
+
+def test_the_wait_for_a_sign_in_can_be_ended(page):
+    page.goto(APP)
+    settled = page.evaluate(
+        """async () => {
+          const { SessionClient } = await import("/static/sessionkeeper/client.js");
+          const client = new SessionClient();
+          const type = "sign-in-needed";
+          const asked = () => new Promise((done) => client.addEventListener(type, done, {once: true}));
+          const results = [];
+          const abort = new AbortController();
+          for (const [end, options] of [
+            [() => client.releaseHeld(), {}],
+            [() => abort.abort(), {signal: abort.signal}],
+            [() => client.close(), {}],
+          ]) {
+            const needed = asked();
+            const answer = client.json("/api/notes/", {body: {text: "x"}, hold: true, ...options});
+            results.push((await needed).detail.held, client.heldRequests);
+            end();
+            results.push(await answer.catch((error) => error.status ?? error.name), client.heldRequests);
+          }
+          return results;
+        }"""
+    )
+    assert settled == [True, 1, 401, 0, True, 1, "AbortError", 0, True, 1, 401, 0]
+
+
 def test_scripts_keep_nothing_and_other_origins_are_sent_nothing(page):
     page.goto(APP)
     sign_in(page)
@@ -248,6 +326,7 @@ class TestIdle:
         page, other = tabs
         for tab in tabs:
             expect(tab.get_by_text("You will be signed out in")).to_be_visible(timeout=30_000)
+        assert Axe().run(other).response["violations"] == []
         seen = other.evaluate(SEEN)
         other.get_by_role("button", name="Stay signed in").click()
         for tab in tabs:

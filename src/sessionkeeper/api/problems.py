@@ -167,10 +167,13 @@ class InvalidResetToken(exceptions.APIException):
 
 
 class ReauthenticationNeeded(exceptions.PermissionDenied):
-    """The 403 that asks for a fresh proof."""
+    """The 403 that asks for a fresh proof. DRF's own handler shows ``detail`` and ``code`` of it."""
 
     default_code = REAUTHENTICATION_REQUIRED.code
-    default_detail = REAUTHENTICATION_REQUIRED.detail
+
+    def __init__(self) -> None:
+        detail = {"detail": str(REAUTHENTICATION_REQUIRED.detail), "code": self.default_code}
+        super().__init__(detail, self.default_code)
 
 
 class BeginsNoSession(exceptions.APIException):
