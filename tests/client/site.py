@@ -61,5 +61,6 @@ urlpatterns = [
     path("moved/", lambda request: HttpResponseRedirect("/notes/")),
     path("fails/", lambda request: HttpResponse("<h1>no</h1>", status=500)),
     path("list/", lambda request: JsonResponse([1], safe=False, status=400)),
+    path("other/session/", lambda request: JsonResponse({"name": "somebody else's"})),
     path("page/api/auth/session/", lambda request: HttpResponse("<h1>Home</h1>")),
 ]

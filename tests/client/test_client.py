@@ -242,6 +242,8 @@ def test_what_is_no_success_is_an_error_also_without_a_problem(make, path, statu
 def test_a_site_without_the_api_is_named(make):
     with pytest.raises(ProblemError, match="no answer of sessionkeeper's API at /page/api/auth/session/"):
         make(api="page/api/auth").whoami()
+    with pytest.raises(ProblemError, match="no answer of sessionkeeper's API at /other/session/"):
+        make(api="other").whoami()
 
 
 def test_nobody_at_that_address_is_an_error_of_ours(make):
@@ -273,6 +275,7 @@ def test_what_is_no_session_id_is_not_sent(make, identifier):
         ("ftp://example.org", "is like https://"),
         ("example.org", "is like https://"),
         ("https://me:hunter2@example.org", "pass these to login"),
+        ("ftp://me:hunter2@example.org", "pass these to login"),
     ],
 )
 @pytest.mark.parametrize("cls", [Client, AsyncClient])

@@ -90,7 +90,7 @@ class Conversation:
 
     def _fetch_csrf_token(self) -> Exchange[None]:
         response = _successful((yield self._build("GET", f"{self.api}csrf/")))
-        self._csrf_token = str(_object(response).get("csrf_token", ""))
+        self._csrf_token = str(_object(response, "csrf_token")["csrf_token"])
 
     def _build(self, method: str, path: str, **options: Any) -> httpx.Request:
         own: dict[str, str] = {"Accept": "application/json"}
@@ -109,6 +109,10 @@ class Conversation:
 
     # The API
 
+    def _ask(self, method: str, name: str, *members: str, **options: Any) -> Exchange[dict[str, Any]]:
+        """Call an endpoint; return its answer, an object that has these members."""
+        return _object((yield from self.call(method, self.api + name, **options)), *members)
+
     def log_in(self, username: str, password: str, **options: Any) -> Exchange[dict[str, Any]]:
         """Begin a session. None in ``options`` is left to the site."""
         body: dict[str, Any] = {"username": username, "password": password}
@@ -116,10 +120,10 @@ class Conversation:
             options["scopes"] = list(options["scopes"])
         body |= {name: value for name, value in options.items() if value is not None}
         if self.transport == COOKIE:
-            answer = _object((yield from self.call("POST", f"{self.api}login/", json=body)))
+            answer = yield from self._ask("POST", "login/", "user", "session", json=body)
             self._csrf_token = None  # another one belongs to who signed in
             return answer
-        answer = _object((yield from self.call("POST", f"{self.api}tokens/", json=body)))
+        answer = yield from self._ask("POST", "tokens/", "token", "session", json=body)
         self.token = str(answer.pop("token"))
         self.keep()
         return answer
@@ -132,7 +136,7 @@ class Conversation:
 
     def whoami(self) -> Exchange[dict[str, Any]]:
         """Ask who is signed in."""
-        return _object((yield from self.call("GET", f"{self.api}session/")))
+        return (yield from self._ask("GET", "session/", "user", "session"))
 
     def sessions(self) -> Exchange[list[dict[str, Any]]]:
         """Ask for all pages of the list."""
@@ -140,7 +144,7 @@ class Conversation:
         page = 1
         while True:
             params = {"page": page, "page_size": 100}
-            answer = _object((yield from self.call("GET", f"{self.api}sessions/", params=params)))
+            answer = yield from self._ask("GET", "sessions/", "results", "next", params=params)
             found += answer["results"]
             if answer["next"] is None:
                 return found
@@ -154,28 +158,28 @@ class Conversation:
 
     def revoke_others(self) -> Exchange[int]:
         """End all sessions but this one."""
-        return int(_object((yield from self.call("POST", f"{self.api}sessions/revoke-others/")))["revoked"])
+        return int((yield from self._ask("POST", "sessions/revoke-others/", "revoked"))["revoked"])
 
     def revoke_all(self) -> Exchange[int]:
         """End all sessions."""
-        answer = _object((yield from self.call("POST", f"{self.api}sessions/revoke-all/")))
+        answer = yield from self._ask("POST", "sessions/revoke-all/", "revoked")
         self.forget()
         return int(answer["revoked"])
 
     def reauthenticate(self, password: str) -> Exchange[dict[str, Any]]:
         """Prove the password again."""
         body = {"password": password}
-        answer = _object((yield from self.call("POST", f"{self.api}reauthenticate/", json=body)))
+        answer = yield from self._ask("POST", "reauthenticate/", "user", "session", json=body)
         self._csrf_token = None
         return answer
 
 
 def _checked(url: str, *, allow_http: bool) -> httpx.URL:
     parsed = httpx.URL(url)
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError(f"The address of a site is like https://example.org, not {url!r}.")
     if parsed.userinfo:
         raise ValueError("The address holds a name or a password: pass these to login().")
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError(f"The address of a site is like https://example.org, not {url!r}.")
     if parsed.scheme == "http" and not allow_http and not _is_loopback(parsed.host):
         raise InsecureAddress(
             f"{parsed} is plain http: everybody on the way could read the password. Use https, or say "
@@ -217,12 +221,12 @@ def _successful(response: httpx.Response) -> httpx.Response:
     raise kind(status, members, response.text, int(wait) if wait.isdecimal() else None)
 
 
-def _object(response: httpx.Response) -> dict[str, Any]:
-    """Return the JSON object that the API answers with."""
+def _object(response: httpx.Response, *names: str) -> dict[str, Any]:
+    """Return the JSON object that the API answers with, which has members of these names."""
     members = _members(response)
-    if not members:
+    if not set(names) <= set(members):
         detail = f"There is no answer of sessionkeeper's API at {response.request.url.path}."
-        raise ProblemError(response.status_code, {"detail": detail}, response.text)
+        raise ProblemError(response.status_code, {"detail": detail})
     return members
 
 
