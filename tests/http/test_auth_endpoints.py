@@ -12,7 +12,9 @@ from django.urls import reverse
 from sessionkeeper import sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.models import AuditEvent
 from sessionkeeper.stores import get_store
+from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
 
@@ -300,6 +302,7 @@ def test_an_unchecked_box_in_a_form_is_no_choice(api, alice):
 
 
 @pytest.mark.rule("R08")
+@pytest.mark.rule("R25")
 def test_logout_ends_the_session_on_the_server(signed_in, alice):
     key = signed_in.key
     response = signed_in.log_out()
@@ -311,8 +314,11 @@ def test_logout_ends_the_session_on_the_server(signed_in, alice):
     assert signed_in.whoami().status_code == 401
 
 
+@pytest.mark.rule("R44")
 def test_logout_when_signed_out_is_a_204_too(api):
     assert api.log_out().status_code == 204
+    assert contents.count() == 0
+    assert not AuditEvent.objects.exists()
 
 
 @pytest.mark.rule("R43")
@@ -354,6 +360,19 @@ def fail(error):
         raise error
 
     return function
+
+
+@pytest.mark.rule("R43")
+@pytest.mark.parametrize("debug", [False, True])
+def test_no_problem_shows_what_is_inside(signed_in, monkeypatch, settings, debug):
+    settings.DEBUG = debug
+    error = StoreUnavailable("postgres://keeper:hunter2@db.internal/")
+    error.__cause__ = OSError("/srv/secret/socket")
+    monkeypatch.setattr("sessionkeeper.flows.log_out", fail(error))
+    response = signed_in.send(AUTH + "logout/")
+    problem(response, 503, "store_unavailable")
+    for inside in ("hunter2", "db.internal", "/srv/", "Traceback", "OSError", "sessionkeeper.flows"):
+        assert inside not in response.content.decode()
 
 
 @pytest.mark.rule("R43")

@@ -75,6 +75,7 @@ def grow_old():
 # signing in and out
 
 
+@pytest.mark.rule("R25")
 @pytest.mark.any_user
 def test_signing_in_leads_on_and_signing_out_ends_the_session(visitor, alice):
     answer = visitor.log_in(alice)
@@ -113,6 +114,7 @@ def test_unknown_wrong_and_inactive_look_alike_and_keep_the_name(visitor, alice,
     assert pages.pop()[0] == 401
 
 
+@pytest.mark.rule("R43")
 def test_too_many_tries_are_a_429_that_says_when(visitor, alice):
     answers = [visitor.log_in(alice, "wrong") for _ in range(7)]
     assert answers[-1].status_code == 429

@@ -12,8 +12,8 @@ from django.test import RequestFactory, override_settings
 from django.utils.translation import get_language, override
 from django.views.debug import ExceptionReporter
 
+from sessionkeeper import lockout, passwords
 from sessionkeeper import mail as our_mail
-from sessionkeeper import passwords
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
@@ -70,6 +70,18 @@ def test_the_projects_validators_are_asked(make_user):
     response = change(here, new="1234")
     problem(response, 400, "invalid")
     assert len(response.json()["errors"]["new_password"]) == 2
+
+
+@pytest.mark.rule("R37")
+def test_a_long_password_of_any_characters_counts_whole_and_as_it_is(make_user):
+    """The whole string, blanks included, and no rule of what it is made of (NIST SP 800-63B-4, 3.1.1.2)."""
+    ann = make_user()
+    long = " all lower case, ünd so weiter 漢字 " + "x" * 3000 + "y "
+    assert change(signed_in(ann), new=long).status_code == 204
+    assert Api().log_in(ann, password=long).status_code == 200
+    for other in (long[:-1], long[1:], long[:72], long[:-2] + "z ", long.upper(), long.strip()):
+        assert Api().log_in(ann, password=other).status_code == 401
+        lockout.lift(ann.get_username(), reason="command")
 
 
 def test_a_change_asks_for_a_fresh_proof(make_user):

@@ -43,6 +43,17 @@ def test_a_password_alone_signs_nobody_in(alice, transport):
     assert AuditEvent.objects.filter(kind="second_factor_required").count() == 1
 
 
+@pytest.mark.rule("R45")
+def test_a_second_step_that_is_given_up_leaves_nothing_for_who_signs_in_next(alice, make_user, transport):
+    client, bob = TRANSPORTS[transport](), make_user()
+    ENROLLED.add(alice.pk)
+    client.log_in(alice)
+    assert client.log_in(bob).status_code in {200, 201}
+    assert alice.get_username() not in client.whoami().content.decode()
+    assert contents.data().keys() <= {"_auth_user_id", "_auth_user_backend", "_auth_user_hash"}
+    assert contents.record().user_id == bob.pk
+
+
 def test_a_wrong_password_says_nothing_of_a_factor(alice, transport):
     ENROLLED.add(alice.pk)
     problem(TRANSPORTS[transport]().log_in(alice, "wrong"), 401, "invalid_credentials")

@@ -181,6 +181,7 @@ def test_a_token_that_was_not_stored_is_no_201(program, alice, monkeypatch):
     problem(ask(program, alice), 503, "store_unavailable")
 
 
+@pytest.mark.rule("R43")
 def test_tries_are_limited_together_with_logins(program, alice, settings):
     settings.SESSIONKEEPER = {"LOCKOUT_TRIES": 2}
     assert ask(program, alice, "wrong").status_code == 401

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sessionkeeper import audit, keys, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.models import AuditEvent
-from sessionkeeper.stores import get_store
+from sessionkeeper.stores import get_store, tombstones
 from tests import contents
 from tests.stores import insert, server_url
 
@@ -133,6 +133,14 @@ def test_what_is_there_has_expired_or_has_ended_is_left_out(path, alice):
     )
     assert [one.id for one in contents.records()] == [there.id]
     assert signed_in_as(alice) is None
+
+
+def test_what_ended_in_valkey_stays_ended_without_an_audit_trail(path, alice):
+    export(path)
+    record = contents.record()
+    contents.drop()
+    tombstones.record([(record.id, record.expires_at)])
+    assert run("import", str(path)) == "0 sessions restored. Left out: 1 ended.\n"
 
 
 def test_a_dry_run_looks_and_writes_nothing(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from base64 import urlsafe_b64encode
 from hashlib import sha256
@@ -36,6 +37,29 @@ def test_every_character_of_the_alphabet_appears_at_every_place_of_the_secret():
     minted = [keys.mint().secret for _ in range(3000)]
     for place in range(29):
         assert {secret[place] for secret in minted} == set(ALPHABET)
+
+
+@pytest.mark.rule("R01")
+def test_a_key_does_not_come_from_a_generator_that_can_be_foretold():
+    minted = []
+    for _ in range(2):
+        random.seed(20261125)
+        minted.append(keys.mint().secret)
+    assert minted[0] != minted[1]
+
+
+@pytest.mark.rule("R01")
+def test_every_bit_of_the_secret_is_random_for_itself():
+    """132 bits that rotate and 42 of family: each is as often 1 as 0, and says nothing of the one before."""
+    number = 4096
+    codes = [[ALPHABET.index(char) for char in keys.mint().secret] for _ in range(number)]
+    bits = [[code >> place & 1 for code in word for place in range(6)] for word in codes]
+    assert {len(word) for word in bits} == {174}
+    far = number // 2 - 6 * 32  # six standard deviations of a fair coin
+    for column, place in enumerate(zip(*bits, strict=True)):
+        assert far < sum(place) < number - far
+        same = sum(word[column] == word[column - 1] for word in bits)
+        assert far < same < number - far
 
 
 def test_ids_are_ordered_by_time(monkeypatch):

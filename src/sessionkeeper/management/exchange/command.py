@@ -20,7 +20,7 @@ from sessionkeeper.errors import CorruptPayload, IdTaken
 from sessionkeeper.events import ENDS
 from sessionkeeper.management.exchange import lines
 from sessionkeeper.record import NewSession
-from sessionkeeper.stores import get_store
+from sessionkeeper.stores import get_store, tombstones
 
 EXPORT = (
     "Write all live sessions as lines of JSON, to a file or to the terminal. There is no key among them, so "
@@ -160,7 +160,8 @@ def _read(file: IO[bytes]) -> Iterator[NewSession]:
 def _restore(batch: list[NewSession]) -> Iterator[str]:
     """Store what may be, and yield what became of each."""
     ids = [session.id for session in batch]
-    over = set(audit.rows().filter(session_id__in=ids, kind__in=ENDS).values_list("session_id", flat=True))
+    over = tombstones.among(ids)
+    over |= set(audit.rows().filter(session_id__in=ids, kind__in=ENDS).values_list("session_id", flat=True))
     restored, now, store = [], sessions.now(), get_store()
     for session in batch:
         if _has_expired(session, now):
