@@ -160,8 +160,8 @@ def _read(file: IO[bytes]) -> Iterator[NewSession]:
 def _restore(batch: list[NewSession]) -> Iterator[str]:
     """Store what may be, and yield what became of each."""
     ids = [session.id for session in batch]
-    over = tombstones.among(ids)
-    over |= set(audit.rows().filter(session_id__in=ids, kind__in=ENDS).values_list("session_id", flat=True))
+    recorded = audit.rows().filter(session_id__in=ids, kind__in=ENDS)
+    over = {*tombstones.among(ids), *recorded.values_list("session_id", flat=True)}
     restored, now, store = [], sessions.now(), get_store()
     for session in batch:
         if _has_expired(session, now):
