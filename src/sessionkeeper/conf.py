@@ -41,6 +41,7 @@ class Settings:
         max_sessions: how many live sessions of one transport a user may have; None: any number.
         max_sessions_action: what becomes of a sign-in beyond that: END_OLDEST or REFUSE.
         near_cache: options of the near cache; None: it is off.
+        principal_cache: how old the columns of a user may be that are kept in Valkey; None: none are.
         on_address_change, on_user_agent_change: what becomes of a session that is used from elsewhere.
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
@@ -74,6 +75,7 @@ class Settings:
     max_sessions: int | None = None
     max_sessions_action: str = END_OLDEST
     near_cache: near_options.NearCache | None = None
+    principal_cache: timedelta | None = None
     on_address_change: str = IGNORE
     on_user_agent_change: str = IGNORE
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
@@ -123,10 +125,6 @@ class Settings:
         return None
 
 
-#: Names that are reserved for later releases: setting one is an error, not a silent nothing.
-NOT_YET = ("PRINCIPAL_CACHE",)
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with ``SESSIONKEEPER``: a sentence and, where there is one, the fix."""
@@ -140,9 +138,7 @@ def _read(raw: Any) -> Iterator[tuple[str, Any] | Problem]:
         yield Problem(f"SESSIONKEEPER must be a dict, not {type(raw).__name__}.")
         return
     for name, value in raw.items():
-        if name in NOT_YET:
-            yield Problem(f"SESSIONKEEPER[{name!r}] is not available in this release.", "Remove it.")
-        elif name not in READERS:
+        if name not in READERS:
             hint = near_options.did_you_mean(name, READERS)
             yield Problem(f"SESSIONKEEPER has an unknown key {name!r}.", hint)
         elif value is not None:

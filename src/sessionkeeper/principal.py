@@ -15,14 +15,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.utils.crypto import salted_hmac
 
 from sessionkeeper import audit, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.record import UNASKED
-from sessionkeeper.stores import near_cache
+from sessionkeeper.stores import auth_hash, near_cache
 
 _MISSING = object()
 
@@ -112,7 +110,7 @@ def _recalled_user(session: SessionStore) -> Any:
     if user is UNASKED or user is _MISSING or user is None:
         return None
     stored = data.get(auth.HASH_SESSION_KEY)
-    if hasattr(user, "get_session_auth_hash") and not _is_hash(stored, _auth_hash(user)):
+    if hasattr(user, "get_session_auth_hash") and not _is_hash(stored, _auth_hash(session, user)):
         return None
     return user
 
@@ -158,7 +156,7 @@ def _is_stock(backend: Hashable) -> bool:
 def _hash_is_current(session: SessionStore, user: Any) -> bool:
     if not hasattr(user, "get_session_auth_hash"):
         return True
-    return _is_hash(session._session.get(auth.HASH_SESSION_KEY), _auth_hash(user))
+    return _is_hash(session._session.get(auth.HASH_SESSION_KEY), _auth_hash(session, user))
 
 
 def _hash_is_fallback(session: SessionStore, user: Any) -> bool:
@@ -171,18 +169,8 @@ def _is_hash(stored: Any, expected: str) -> bool:
     return isinstance(stored, str) and stored.isascii() and compare_digest(stored, expected)
 
 
-def _auth_hash(user: Any) -> str:
-    """Return ``user.get_session_auth_hash()``, remembered by password hash where Django's own makes it."""
-    kind = type(user)
-    if (
-        getattr(kind, "get_session_auth_hash", None) is AbstractBaseUser.get_session_auth_hash
-        and kind._get_session_auth_hash is AbstractBaseUser._get_session_auth_hash  # type: ignore[attr-defined]
-    ):
-        return _remembered_hash(user.password, settings.SECRET_KEY)
-    return str(user.get_session_auth_hash())
-
-
-@lru_cache(maxsize=4096)
-def _remembered_hash(password: str, secret: str) -> str:
-    key_salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
-    return salted_hmac(key_salt, password, secret=secret, algorithm="sha256").hexdigest()
+def _auth_hash(session: SessionStore, user: Any) -> str:
+    """Return the hash that the session must have, also of a user who came without the password."""
+    snapshot = getattr(session.handle.found, "snapshot", None)
+    kept = getattr(snapshot, "auth_hash", None)
+    return auth_hash.of_user(user) if kept is None else str(kept)

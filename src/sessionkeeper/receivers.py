@@ -22,7 +22,7 @@ from sessionkeeper import audit, current, lockout, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.record import SessionRecord
-from sessionkeeper.stores import codec, get_store, near_cache, user_columns
+from sessionkeeper.stores import codec, get_store, user_columns
 
 _REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED_APPS", "TIME_ZONE", "USE_TZ"}
 
@@ -59,7 +59,7 @@ def _user_saved(
 ) -> None:
     if created or not _is_user(sender):
         return
-    _tell_near_cache(sender, instance)
+    _tell_store(sender, instance)
     if raw:
         return
     if update_fields is not None and not {"is_active", "password"} & set(update_fields):
@@ -103,16 +103,16 @@ def _matches(record: SessionRecord, valid: list[str]) -> bool:
 
 def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
     if _is_user(sender):
-        _tell_near_cache(sender, instance)
+        _tell_store(sender, instance)
         _revoke_all(instance, "user_deleted")
 
 
-def _tell_near_cache(sender: type, instance: Any) -> None:
-    """Let all processes forget what they remember of a user, whatever was saved."""
-    near = near_cache()
-    if near is not None:
+def _tell_store(sender: type, instance: Any) -> None:
+    """Let all processes forget what they remember of a user, and drop what is kept, whatever was saved."""
+    tell = getattr(get_store(), "user_changed", None)
+    if tell is not None:
         # The row of a parent model may have another key than the user.
-        near.user_changed(instance.pk if issubclass(sender, get_user_model()) else None)
+        tell(instance.pk if issubclass(sender, get_user_model()) else None)
 
 
 def _revoke_all(user: Any, reason: str) -> None:

@@ -92,3 +92,18 @@ def test_nothing_is_said_while_it_is_off_or_the_engine_is_another(settings):
     settings.SESSIONKEEPER = {"NEAR_CACHE": {"CHANNEL": "nowhere"}}
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
     assert not found(own.check_near_cache)
+
+
+@pytest.mark.parametrize(
+    ("store", "middleware", "says"),
+    [
+        ("redis://localhost", [OURS], None),
+        ("database:", [OURS], "the sessions are in the database"),
+        ("redis://localhost", [], "only our AuthenticationMiddleware asks for it"),
+    ],
+)
+def test_a_principal_cache_that_does_nothing_is_said(settings, store, middleware, says):
+    settings.SESSIONKEEPER = {"STORE": store, "PRINCIPAL_CACHE": 60}
+    settings.MIDDLEWARE = middleware
+    told = list(own.check_principal_cache())
+    assert [(one.id, says in one.msg) for one in told] == ([("sessionkeeper.W025", True)] if says else [])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
-from sessionkeeper import checks, conf, policy, readers, renewal
+from sessionkeeper import checks, policy, readers, renewal
 from sessionkeeper.checks import deploy, engine
 from sessionkeeper.checks import settings as own
 from sessionkeeper.engine import SessionStore as OurStore
@@ -219,19 +219,14 @@ def test_no_csrf_cookie_needs_no_secure_csrf_cookie(settings):
 
 
 def documented():
-    """The first cells of the tables of keys in the settings reference: what there is, and what is not yet."""
+    """The first cells of the table of keys in the settings reference."""
     text = (Path(__file__).resolve().parents[2] / "docs/reference/settings.md").read_text()
-    known, _, rest = text.partition("## Keys of `SESSIONKEEPER`")[2].partition("### Not available")
-    return [
-        set(re.findall(r"^\| `([A-Z_]+)` \|", part, re.MULTILINE))
-        for part in (known, rest.partition("\n## ")[0])
-    ]
+    part = text.partition("## Keys of `SESSIONKEEPER`")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([A-Z_]+)` \|", part, re.MULTILINE))
 
 
 def test_the_settings_reference_lists_the_keys_that_there_are():
-    known, not_yet = documented()
-    assert known == set(readers.READERS)
-    assert not_yet == set(conf.NOT_YET)
+    assert documented() == set(readers.READERS)
 
 
 def test_the_settings_reference_has_the_times_of_the_presets():

@@ -124,12 +124,6 @@ def test_a_wrong_value_is_named(name, value):
     assert f"SESSIONKEEPER[{name!r}] must be" in said
 
 
-@pytest.mark.parametrize("name", conf.NOT_YET)
-def test_a_name_of_a_later_release_is_an_error(name):
-    (said,) = problems_of(**{name: 1})
-    assert "not available in this release" in said
-
-
 @pytest.mark.parametrize("value", [[], "x", 5, (("IDLE_TIMEOUT", 5),)])
 def test_a_setting_that_is_no_dict_is_named_and_defaults_hold(value):
     with override_settings(SESSIONKEEPER=value):

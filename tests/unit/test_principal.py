@@ -14,11 +14,10 @@ from django.db.models.functions import Now
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from sessionkeeper import principal
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.models import Session
-from sessionkeeper.stores import joined
+from sessionkeeper.stores import auth_hash, joined
 from tests.conftest import new_user
 from tests.stores import is_postgresql, sqlite_file
 
@@ -314,11 +313,11 @@ def test_a_session_with_another_hash_is_refused(make_user, flavour, stored):
 def test_the_hash_of_a_password_seen_before_is_not_computed_again(make_user, flavour, monkeypatch):
     user = make_user()
     key = session_of(user)
-    principal._remembered_hash.cache_clear()
+    auth_hash.of_password.cache_clear()
     computed = []
-    real = principal.salted_hmac
+    real = auth_hash.salted_hmac
     monkeypatch.setattr(
-        principal, "salted_hmac", lambda *args, **kwargs: computed.append(1) or real(*args, **kwargs)
+        auth_hash, "salted_hmac", lambda *args, **kwargs: computed.append(1) or real(*args, **kwargs)
     )
     for _ in range(3):
         assert Visit(key, flavour).user == user

@@ -46,6 +46,7 @@ ALWAYS: tuple[Check, ...] = (
     settings.check_connections,
     store.check_redis,
     near.check_near_cache,
+    near.check_principal_cache,
     adoption.check_adopt,
     engine.check_engine,
     middleware.check_present,

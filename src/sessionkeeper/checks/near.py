@@ -1,4 +1,4 @@
-"""A near cache that is on and does nothing."""
+"""Caches that are on and do nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 from django.db import connections
 
-from sessionkeeper import conf
+from sessionkeeper import conf, store_url
 from sessionkeeper.checks import engine, middleware
 from sessionkeeper.middleware import AuthenticationMiddleware
 from sessionkeeper.stores.notify import PostgresChannel
@@ -47,4 +47,25 @@ def check_near_cache() -> Iterator[CheckMessage]:
             "SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: only our AuthenticationMiddleware asks it.",
             hint="Put 'sessionkeeper.middleware.AuthenticationMiddleware' in the place of Django's.",
             id="sessionkeeper.W022",
+        )
+
+
+def check_principal_cache() -> Iterator[CheckMessage]:
+    """Report a principal cache over a store that keeps none, or that nobody asks."""
+    current = conf.current()
+    if current.principal_cache is None or not engine.is_ours():
+        return
+    if not store_url.is_redis(current.store):
+        yield Warning(
+            "SESSIONKEEPER['PRINCIPAL_CACHE'] is set and does nothing: the sessions are in the database, "
+            "which brings the user in the same statement.",
+            hint="Leave PRINCIPAL_CACHE out.",
+            id="sessionkeeper.W025",
+        )
+    elif not middleware.entries(AuthenticationMiddleware):
+        yield Warning(
+            "SESSIONKEEPER['PRINCIPAL_CACHE'] is set and does nothing: only our AuthenticationMiddleware "
+            "asks for it.",
+            hint="Put 'sessionkeeper.middleware.AuthenticationMiddleware' in the place of Django's.",
+            id="sessionkeeper.W025",
         )

@@ -116,7 +116,7 @@ class NearStore:
             return None
         self.counters.hits += 1
         now = entry.now + timedelta(seconds=clock - entry.asked)
-        return Recalled(Found(entry.record, now, user), dict(entry.identity), entry.now)
+        return Recalled(Found(entry.record, now, user, entry.snapshot), dict(entry.identity), entry.now)
 
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
         """See the contract. Reads the store, and remembers whom it named."""
@@ -219,6 +219,9 @@ class NearStore:
     def user_changed(self, user_id: Any) -> None:
         """Let all processes forget a user's sessions; None: everybody's."""
         message = ALL if user_id is None else of_user(user_id)
+        forget = getattr(self._store, "user_changed", None)
+        if forget is not None:
+            forget(user_id)
         with self._changing(message, announced=False):
             self._channel.publish(message)
 

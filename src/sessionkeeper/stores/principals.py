@@ -6,15 +6,18 @@ in another database than the tombstones, or the manager does more than filter an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.db import connections
+from django.contrib.auth import get_user_model
+from django.db import connections, router
 from django.db.models.expressions import RawSQL
 
 from sessionkeeper.models import Tombstone
 from sessionkeeper.record import UNASKED
 from sessionkeeper.stores import cursors, tombstones, user_columns
+from sessionkeeper.stores.committed import after_commit, reads_committed
 from sessionkeeper.stores.outage import outages
 from sessionkeeper.stores.snapshot import Snapshot
 from sessionkeeper.stores.user_columns import Asked, UserColumns
@@ -30,12 +33,27 @@ class Statement(NamedTuple):
     user: UserColumns
 
 
+class Asking(NamedTuple):
+    """How users are asked for now: the database, the statement and what its conditions are given."""
+
+    alias: str
+    sql: str
+    conditions: tuple[Any, ...]
+    user: UserColumns
+    is_current: Callable[[], bool]
+
+
 class Answer(NamedTuple):
-    """What the database says of a session: whether it has ended, and the user as in ``Found``."""
+    """What the database says of a session: whether it has ended, and the user as in ``Found``.
+
+    ``keep`` takes a function that keeps what was read, and calls it when that is committed; None: what was
+    read may be older than what was committed.
+    """
 
     ended: bool
     principal: Any = UNASKED
     snapshot: Snapshot | None = None
+    keep: Callable[[Callable[[], None]], None] | None = None
 
 
 def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
@@ -60,7 +78,24 @@ def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
         return Answer(_is_ended(session_id), statement.user.nobody)
     ended, *values = row
     user, snapshot = statement.user.read(alias, values, partial(_is_current, statement, alias))
-    return Answer(ended is not None, user, snapshot)
+    keep = partial(after_commit, alias) if reads_committed(alias) else None
+    return Answer(ended is not None, user, snapshot, keep)
+
+
+def asking() -> Asking | None:
+    """Return how users are asked for now; None: by Django."""
+    alias = tombstones.database()
+    statement = _statement(alias)
+    if statement is None:
+        return None
+    conditions = tuple(param for param in statement.params if param is not _SESSION and param is not _USER)
+    current = partial(_is_current, statement, alias)
+    return Asking(alias, statement.sql, conditions, statement.user, current)
+
+
+def users_database() -> str:
+    """Return the database that users are written to."""
+    return router.db_for_write(get_user_model())
 
 
 def _is_ended(session_id: int) -> bool:

@@ -19,6 +19,7 @@ class Snapshot(NamedTuple):
     """The columns of one user.
 
     ``is_current`` says whether a read would ask the same question now: the same model, manager and database.
+    ``auth_hash`` is Django's session auth hash where the password is not among the columns.
     """
 
     model: Any
@@ -26,6 +27,7 @@ class Snapshot(NamedTuple):
     names: Sequence[str]
     values: Sequence[Any]
     is_current: Callable[[], bool]
+    auth_hash: str | None = None
 
     def kept(self) -> Snapshot:
         """Return one that nobody else can change, for keeping."""
@@ -35,6 +37,10 @@ class Snapshot(NamedTuple):
         """Return a new instance; UNASKED when the user would be asked for in another way now."""
         if not self.is_current():
             return UNASKED
+        return self.instance()
+
+    def instance(self) -> Any:
+        """Return a new instance of what was read, whoever would be asked now."""
         return self.model.from_db(self.alias, self.names, [*map(_own, self.values)])
 
     def size(self) -> int:

@@ -182,6 +182,21 @@ function run.touch()
   return {1, f[4], f[5]}
 end
 
+-- how often what is kept of the user was dropped when it was read, and what to keep of it now
+function run.remember()
+  if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
+  if (redis.call('HGET', key, 'dropped') or '0') ~= ARGV[3] then return {-1} end
+  redis.call('HSET', key, 'principal', ARGV[4])
+  return {1}
+end
+
+function run.forget()
+  if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
+  redis.call('HDEL', key, 'principal')
+  redis.call('HINCRBY', key, 'dropped', 1)
+  return {1}
+end
+
 -- secret or '' for whoever asks, user or '' for whosever it is; answers also when it would have ended
 function run.revoke()
   local kind = redis.call('TYPE', key).ok

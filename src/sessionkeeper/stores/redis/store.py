@@ -1,9 +1,8 @@
 """The store in a Valkey or Redis: a server, a master that Sentinels name, or a Cluster.
 
 One hash for each session. Each write is one script that checks and changes it in one step, and a hash goes by
-itself an hour after its session has ended. The clock is the server's. What the store writes does not belong
-to a transaction of the database, and is not undone with it. That a session of a user was ended is recorded in
-the database too, which is asked with the user: a failover may bring the session back.
+itself an hour after its session has ended. The clock is the server's. Nothing is undone with a transaction
+of the database, which has the ends of users' sessions too: a failover may bring one back.
 """
 
 from __future__ import annotations
@@ -21,10 +20,11 @@ from sessionkeeper.policy import to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
 from sessionkeeper.store_url import RedisUrl
 from sessionkeeper.stores import principals, tombstones
-from sessionkeeper.stores.redis import packing
+from sessionkeeper.stores.redis import keeping, packing, principal_cache
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.ending import Ending, text_of
 from sessionkeeper.stores.redis.index import Index, is_old
+from sessionkeeper.stores.redis.keeping import Keeping
 
 log = logging.getLogger("sessionkeeper.store")
 
@@ -47,24 +47,36 @@ class RedisStore:
         self.client = Client(url)
         self._index = Index(self.client)
         self._ending = Ending(self.client, self._index)
+        self._keeping = Keeping(self.client, self._index)
         self._clock = clock
 
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
         """See the contract. One command; for a session of a user one statement, which brings the user too."""
-        found = self._find(session_id)
+        found, fields = self._find(session_id)
         if found is None or found.record.user_id is None:
             return found
+        longest = keeping.longest() if principal else None
+        if longest is not None and (kept := principal_cache.read(fields, found, longest)) is not None:
+            return found._replace(principal=kept.instance(), snapshot=kept)
         answer = bridge.elsewhere(principals.ask, session_id, found.record.user_id, principal=principal)
         if answer.ended:
             self._ending.end_again(session_id, self._time())
             return None
+        if longest is not None:
+            self._keeping.keep(fields, found, answer, self._time())
         return found._replace(principal=answer.principal, snapshot=answer.snapshot)
 
-    def _find(self, session_id: int) -> Found | None:
-        now, fields = self.client.run([self._index.session(session_id)], "find", self._time())
-        if not fields:
-            return None
-        return Found(packing.to_record(session_id, packing.pairs(fields)), packing.moment(now))
+    def _find(self, session_id: int) -> tuple[Found | None, dict[bytes, bytes]]:
+        now, flat = self.client.run([self._index.session(session_id)], "find", self._time())
+        if not flat:
+            return None, {}
+        fields = dict(packing.pairs(flat))
+        return Found(packing.to_record(session_id, fields.items()), packing.moment(now)), fields
+
+    def user_changed(self, user_id: Any) -> None:
+        """Drop what is kept of a user; None: of nobody whom the store knows."""
+        if keeping.longest() is not None:
+            self._keeping.drop(packing.user_text(user_id), self._time())
 
     def insert(self, new: NewSession) -> list[int]:
         """See the contract."""
@@ -101,7 +113,7 @@ class RedisStore:
         if "user_id" in changes.facts and life:
             return packing.user_text(changes.facts["user_id"]), (life, life)
         if seen is None:
-            found = self._find(session_id)
+            found, _ = self._find(session_id)
             if found is None:
                 raise SessionGone
             seen = found.record
