@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import django
 import redis
+from django.core.management import call_command
 
 from tools import valkey
 
-SESSIONS = 20_000
+SESSIONS = 10_000
 AGENT = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/142.0.0.0 Safari/537.36"
@@ -31,8 +35,8 @@ DATA = json.dumps(
 )
 
 
-def unit(client: Any, operate: Callable[[int], object], times: int) -> dict[str, float]:
-    """Return the server's µs of CPU, bytes in and bytes out for one operation."""
+def unit(client: Any, operate: Callable[[int], object], times: int, each: int = 1) -> dict[str, float]:
+    """Return the server's µs of CPU, bytes in and bytes out for one operation; a call makes ``each``."""
     before = client.info("everything")
     for number in range(times):
         operate(number)
@@ -40,10 +44,25 @@ def unit(client: Any, operate: Callable[[int], object], times: int) -> dict[str,
     names = ("used_cpu_user_main_thread", "used_cpu_sys_main_thread")
     cpu = sum(float(after[name]) - float(before[name]) for name in names)
     traffic = {
-        way: (after[f"total_net_{way}_bytes"] - before[f"total_net_{way}_bytes"]) / times
+        way: (after[f"total_net_{way}_bytes"] - before[f"total_net_{way}_bytes"]) / (times * each)
         for way in ("input", "output")
     }
-    return {"us": cpu * 1e6 / times, **traffic}
+    return {"us": cpu * 1e6 / (times * each), **traffic}
+
+
+def crowd(client: Any, url: str, session_id: int, times: int = 200_000) -> dict[str, float]:
+    """Return what a request costs the server when 50 clients ask at once, as a busy one has it."""
+    from sessionkeeper import keys
+    from sessionkeeper.stores.redis import client as script
+
+    program = shutil.which("redis-benchmark") or shutil.which("valkey-benchmark")
+    if program is None:
+        raise SystemExit("redis-benchmark is missing: on Debian and Ubuntu apt-get install redis-tools.")
+    address = urlsplit(url)
+    key = f"sk:s:{{{keys.encode_id(session_id)}}}"
+    where = ["-h", str(address.hostname), "-p", str(address.port), "-c", "50", "-n", str(times), "-q"]
+    command = [program, *where, "EVALSHA", script._SHA, "1", key, "find", ""]  # noqa: SLF001 - its own script
+    return unit(client, lambda _: subprocess.run(command, check=True, capture_output=True), 1, times)
 
 
 def measure(url: str) -> dict[str, Any]:
@@ -76,6 +95,8 @@ def measure(url: str) -> dict[str, Any]:
         found[name] = unit(client, operate, len(made))
         if operate is insert:
             found["memory"] = (client.info("memory")["used_memory"] - empty) / len(made)
+        if name == "request":
+            found["same, 50 clients"] = crowd(client, url, made[0].id)
     return found
 
 
@@ -85,15 +106,16 @@ def main() -> None:
     os.environ.setdefault("BENCH_CONFIGURATION", "ours")
     os.environ.setdefault("DATABASE_URL", "sqlite://:memory:")
     django.setup()
+    call_command("migrate", verbosity=0)  # for what Valkey leaves to the database
     for name, program in valkey.programs().items():
         for options in ((), ("--hash-max-listpack-value", "512")):
             with valkey.private_server(program, *options) as url:
                 found = measure(url)
             title = " ".join((name, *options))
             print(f"\n{title}: {found.pop('memory'):.0f} bytes a session, its indexes included")
-            print(f"{'operation':14}  server µs  bytes in  bytes out")
+            print(f"{'operation':16}  server µs  bytes in  bytes out")
             for operation, cost in found.items():
-                print(f"{operation:14}  {cost['us']:9.1f}  {cost['input']:8.0f}  {cost['output']:9.0f}")
+                print(f"{operation:16}  {cost['us']:9.1f}  {cost['input']:8.0f}  {cost['output']:9.0f}")
 
 
 if __name__ == "__main__":
