@@ -1,64 +1,16 @@
-"""The tutorial tells the truth: every command in it is run, in order, and answers what the text shows.
-
-A ```bash block is commands; a ```text block right after it is what they print, where `…` stands for anything
-within a line and a line that is only `…` for any lines. All commands share one shell.
-"""
+"""The tutorial tells the truth: every command in it is run, in order, and answers what the text shows."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
-
 import pytest
 
+from tests import shell_pages
 from tests.demo_server import ROOT, running_demo
+from tests.shell_pages import FENCE
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SHELLS = ("bash", "sh", "shell", "console", "zsh")
 START = "make demo\n"  # runs until it is stopped, so the fixture runs it
-END = "----- end of step {} -----"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One block of commands and what it should print (None: not shown)."""
-
-    line: int
-    commands: str
-    shown: str | None
-
-
-def steps() -> list[Step]:
-    """The steps of the tutorial, without the one that starts the site."""
-    text = TUTORIAL.read_text()
-    found, before = [], ("", 0)
-    for fence in FENCE.finditer(text):
-        language, body = fence.groups()
-        line = text.count("\n", 0, fence.start()) + 1
-        if language == "text":
-            follows = found and before[0] == "bash" and not text[before[1] : fence.start()].strip()
-            assert follows, f"line {line}: a text block stands right after the bash block that prints it"
-            found[-1] = Step(found[-1].line, found[-1].commands, body)
-        elif language in SHELLS:
-            assert language == "bash", f"line {line}: blocks of commands are called bash"
-            found.append(Step(line, body, None))
-        before = (language, fence.end())
-    return found
-
-
-def pattern(shown: str) -> re.Pattern[str]:
-    """What is shown, as a pattern for what is printed."""
-    lines = []
-    for line in shown.splitlines():
-        if line.strip() == "…":
-            lines.append(r"(?:.*\n)*?")
-        else:
-            lines.append(".*".join(re.escape(part) for part in line.rstrip().split("…")) + r"[ \r]*\n")
-    return re.compile("".join(lines))
+STEPS = shell_pages.steps(TUTORIAL)
 
 
 @pytest.fixture(scope="module")
@@ -66,40 +18,17 @@ def transcript(tmp_path_factory):
     """What each step printed, by its line in the tutorial."""
     folder = tmp_path_factory.mktemp("tutorial")
     with running_demo(folder) as site:
-        script = "".join(f"{step.commands}\necho '{END.format(step.line)}'\n" for step in steps()[1:])
-        script = script.replace("127.0.0.1:8000", f"127.0.0.1:{site.port}")
-        script = script.replace(".venv/bin/python", sys.executable)
-        (folder / ".curlrc").write_text("silent\n")  # as at a terminal: no progress meter
-        env = {**site.env, "TMPDIR": str(folder), "CURL_HOME": str(folder), "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(
-            [shutil.which("bash"), "-c", f"exec 2>&1\n{script}"],
-            cwd=ROOT,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        printed = done.stdout.replace(f"127.0.0.1:{site.port}", "127.0.0.1:8000")
-    outputs = {}
-    for step in steps()[1:]:
-        outputs[step.line], _, printed = printed.partition(END.format(step.line) + "\n")
-    return outputs
+        return shell_pages.transcript(site, folder, STEPS[1:])
 
 
 def test_the_tutorial_starts_with_make_demo():
-    assert steps()[0].commands == START
+    assert STEPS[0].commands == START
     assert "tools.demo" in (ROOT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize("step", steps()[1:], ids=lambda step: f"line {step.line}")
+@pytest.mark.parametrize("step", STEPS[1:], ids=lambda step: f"line {step.line}")
 def test_each_step_prints_what_the_tutorial_shows(transcript, step):
-    printed = transcript[step.line]
-    if step.shown is None:
-        assert printed == "", "a step that prints something has a text block that shows it"
-        return
-    printed = printed if printed.endswith("\n") else printed + "\n"
-    assert pattern(step.shown).fullmatch(printed), f"shown:\n{step.shown}\nprinted:\n{printed}"
+    shell_pages.check(step, transcript[step.line])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,12 @@ def generated(patterns=API, **options):
 
 @pytest.fixture
 def schema():
-    """The schema of the API."""
+    """The schema of the API, made once: nothing in it changes between tests."""
+    return whole()
+
+
+@cache
+def whole():
     return generated()[0]
 
 

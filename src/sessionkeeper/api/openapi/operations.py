@@ -38,8 +38,9 @@ PAGE = (
     OpenApiParameter("page", {"type": "integer", "minimum": 1}, description="Which page; 1 if left out."),
     OpenApiParameter(
         sessions.Pages.page_size_query_param,
-        {"type": "integer", "minimum": 1, "maximum": sessions.Pages.max_page_size},
-        description=f"Entries of a page; {sessions.Pages.page_size} if left out.",
+        {"type": "integer"},
+        description=f"Entries of a page; {sessions.Pages.page_size} if left out, at most "
+        f"{sessions.Pages.max_page_size}.",
     ),
 )
 SESSION_ID = OpenApiParameter(
