@@ -20,6 +20,7 @@ from sessionkeeper.errors import InvalidCredentials, NoSuchSession, NoTransport,
 from sessionkeeper.record import COOKIE
 from sessionkeeper.stepup import PASSWORD, require_recent
 from sessionkeeper.stores import get_store
+from sessionkeeper.stores.outage import outages
 
 #: Django's ``set_expiry(0)``: the cookie goes when the browser closes.
 _BROWSER_CLOSE = 0
@@ -46,7 +47,8 @@ def log_in(
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
         raise NoTransport
     lockout.begin(request, credentials)
-    user = auth.authenticate(request, **credentials)
+    with outages():
+        user = auth.authenticate(request, **credentials)
     if user is None:
         raise InvalidCredentials
     second_factor.require_none(user)
@@ -79,7 +81,8 @@ def complete_log_in(
     session.set_expiry(None)  # what the last sign-in chose is not this one's choice
     session.client.label = label
     session.client.amr = amr
-    auth.login(request, user)
+    with outages():
+        auth.login(request, user)
     if remember is not None:
         session.set_expiry(_persistent(request, user) if remember else _BROWSER_CLOSE)
     try:

@@ -7,7 +7,7 @@ Django's own function is asked: correct first, one more query.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import lru_cache
+from functools import lru_cache, partial
 from hmac import compare_digest
 from typing import Any, cast
 
@@ -16,11 +16,14 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
+from django.db import DatabaseError, connections, router
 
 from sessionkeeper import audit, sessions
+from sessionkeeper.answering import answering
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.record import UNASKED
 from sessionkeeper.stores import auth_hash, near_cache
+from sessionkeeper.stores.outage import on_live_connection, outages
 
 _MISSING = object()
 
@@ -32,7 +35,7 @@ def get_user(request: Any) -> Any:
     it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3).
 
     Raises:
-        StoreUnavailable: the store did not answer.
+        StoreUnavailable: the store, or the database of the users, did not answer.
     """
     session = request.session
     session.accessed = True
@@ -58,14 +61,16 @@ def get_user(request: Any) -> Any:
 
 def _asked_user(request: Any) -> Any:
     """Return whom Django's function finds; where that is nobody, end the session of a disabled user."""
-    session = request.session
-    user = auth.get_user(request)
+    session, model = request.session, auth.get_user_model()
+    connection = connections[router.db_for_read(model)]
+    with answering(session), outages():
+        user = on_live_connection(connection, partial(auth.get_user, request))
     path = session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
         return user
     if _is_stock(cast("Hashable", type(auth.load_backend(path)))):
-        model: Any = auth.get_user_model()
-        person = model._base_manager.filter(pk=sessions.user_of(session._session)).first()
+        with answering(session), outages():
+            person = model._base_manager.filter(pk=sessions.user_of(session._session)).first()
         if not getattr(person, "is_active", person is not None):
             _end(session, "user_disabled")
     return user
@@ -87,7 +92,10 @@ async def aget_user(request: Any) -> Any:
     if user is UNASKED:
         if _names_nobody(session):
             return AnonymousUser()
-        user = await auth.aget_user(request)
+        try:
+            user = await auth.aget_user(request)
+        except DatabaseError:  # asked once more, on a connection that is alive
+            user = AnonymousUser()
         return user if user.is_authenticated else await sync_to_async(get_user)(request)
     if user is _MISSING:
         return AnonymousUser()

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-from django.db.utils import InterfaceError, OperationalError
 from django.utils.asyncio import async_unsafe
 
-from sessionkeeper.stores.outage import is_unreachable
+from sessionkeeper.stores.outage import on_live_connection
 from sessionkeeper.stores.prepared import Prepared
 
 _TIMESTAMPTZ = "timestamptz"
@@ -30,20 +29,13 @@ _NOTHING = (None, None, None, None)
 def fetch_one(connection: Any, sql: str, params: list[Any], *, preparable: bool = False) -> Any:
     """Execute a SELECT of one row on one of Django's connections; return the row, or None.
 
-    It may be prepared if all ``params`` are the same whole number of 64 bits. A kept connection that
-    turns out to be lost, since the server was restarted say, is made anew once, outside of transactions.
+    It may be prepared if all ``params`` are the same whole number of 64 bits. On a kept connection
+    that is lost it is tried once more.
 
     Raises:
         django.db.Error: as any cursor of Django's does.
     """
-    was_kept = connection.connection is not None
-    try:
-        return _fetch_one(connection, sql, params, preparable)
-    except (InterfaceError, OperationalError) as error:
-        if not was_kept or connection.in_atomic_block or not is_unreachable(error):
-            raise
-        connection.close()
-    return _fetch_one(connection, sql, params, preparable)
+    return on_live_connection(connection, partial(_fetch_one, connection, sql, params, preparable))
 
 
 def _fetch_one(connection: Any, sql: str, params: list[Any], preparable: bool) -> Any:

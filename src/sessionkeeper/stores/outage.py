@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.db.utils import InterfaceError, OperationalError
 
 from sessionkeeper.errors import StoreUnavailable, StoreUnreachable
+
+_T = TypeVar("_T")
 
 _OUTAGES = (OperationalError, InterfaceError)
 # SQLite has one error class for everything: these are missing tables and columns, and bad SQL.
@@ -39,6 +42,25 @@ class outages:  # noqa: N801 - a context manager, which every request enters: a 
         if error is not None and isinstance(error, _OUTAGES) and not _is_refusal(error):
             outage = StoreUnreachable if is_unreachable(error) else StoreUnavailable
             raise outage("The session store did not answer.") from error
+
+
+def on_live_connection(connection: Any, read: Callable[[], _T]) -> _T:
+    """Return what ``read`` does on one of Django's connections.
+
+    A kept connection that turns out to be lost, since the server was restarted say, is made anew once. Not in
+    a transaction, which is lost with it.
+
+    Raises:
+        django.db.Error: as ``read`` does.
+    """
+    was_kept = connection.connection is not None
+    try:
+        return read()
+    except (InterfaceError, OperationalError) as error:
+        if not was_kept or connection.in_atomic_block or not is_unreachable(error):
+            raise
+        connection.close()
+    return read()
 
 
 def is_unreachable(error: Exception) -> bool:
