@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
 
 import pytest
 import redis
@@ -60,11 +59,6 @@ class Nodes:
             return node
         raise AssertionError("no node answers")
 
-    def replicas_of(self, port):
-        """Ports of the replicas of a master."""
-        told = self.node(port).info("replication")
-        return [int(told[f"slave{number}"]["port"]) for number in range(told["connected_slaves"])]
-
 
 def signalled(port, number):
     """Send a signal to the server at a port; return its process id."""
@@ -73,15 +67,12 @@ def signalled(port, number):
     return pid
 
 
-@contextmanager
-def standing_still(ports):
-    """Pause these servers for a while."""
-    pids = [signalled(port, signal.SIGSTOP) for port in ports]
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+def cut_replicas_off(nodes, port):
+    """Let the replicas of a master hear nothing more of what it writes."""
+    master = nodes.node(port)
+    master.execute_command("ACL", "SETUSER", "default", "-psync", "-sync", "-replconf")
+    master.execute_command("CLIENT", "KILL", "TYPE", "REPLICA")
+    until(lambda: master.info("replication")["connected_slaves"] == 0)
 
 
 @pytest.fixture(params=["sentinel", "cluster"])
@@ -128,3 +119,42 @@ def nodes_agree(nodes, visitor, old):
         return port != old and nodes.node(port).info("replication")["role"] == "master"
     except redis.RedisError:
         return False
+
+
+ENDS = {
+    "signed out": lambda visitor: visitor.page("logout"),
+    "ended from elsewhere": lambda visitor: sessions.revoke_all(visitor.user),
+    "disabled": lambda visitor: disable(visitor.user),
+}
+
+
+def disable(user):
+    """Disable a user."""
+    user.is_active = False
+    user.save()
+    user.is_active = True
+    user.save()
+
+
+@pytest.mark.rule("L06")
+@pytest.mark.parametrize(
+    ("nodes", "end"),
+    [("sentinel", "signed out"), ("sentinel", "disabled"), ("cluster", "ended from elsewhere")],
+    indirect=["nodes"],
+)
+def test_an_end_that_the_failover_lost_stays_an_end(nodes, visitor, end):
+    alice = visitor()
+    stolen = alice.cookies["sessionid"].value
+    master = nodes.master_of(stolen)
+    until(lambda: caught_up(nodes, master))
+    cut_replicas_off(nodes, master)
+    ENDS[end](alice)
+    signalled(master, signal.SIGKILL)
+    alice.cookies["sessionid"] = stolen
+    until(lambda: nodes_agree(nodes, alice, master))
+    heals(lambda: alice.page("me").status_code == 200)
+    alice.cookies["sessionid"] = stolen
+    assert alice.page("me").text == "you are None"
+    alice.cookies["sessionid"] = stolen
+    assert alice.page("read").json() == {}
+    assert sessions.list_for(alice.user) == []
