@@ -1,6 +1,6 @@
 # The project's commands. Only `sh`, `make` and a Python 3.11 or newer are needed.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check bench bench-servers bench-timing soak matrix lock docs clean
+.PHONY: help env demo test check bench bench-servers bench-timing soak matrix audit lock docs clean
 
 PORT ?= 8000
 RUN = .venv/bin/python -m
@@ -35,6 +35,9 @@ soak: env ## run a site under load and faults, a model beside it (ARGS="--second
 
 matrix: env ## run the tests on every Python and Django that is supported and installed
 	@$(RUN) tools.matrix
+
+audit: env ## look the pinned dependencies up in PyPI's list of known holes (needs the network)
+	@$(RUN) tools.audit $(ARGS)
 
 lock: env ## renew the lock files in requirements/
 	@$(RUN) tools.lock

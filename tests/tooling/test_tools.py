@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import sessionkeeper
-from tools import demo, environment, postgres, sizes, tally, test
+from tools import audit, demo, environment, postgres, sizes, tally, test
 from tools.environment import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -183,3 +183,20 @@ def test_lock_files_hold_hashes_and_no_paths_of_a_machine():
         assert text.count("    --hash=sha256:") >= len(pinned)
         assert "file:" not in text
         assert not re.search(r"(?<![\w.])/(tmp|home|root|work)/", text)
+
+
+def test_the_audit_says_what_is_known_and_what_could_not_be_looked_up():
+    fine = {"name": "a", "version": "1", "vulns": []}
+    hole = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}]}
+    open_hole = {"name": "c", "version": "3", "vulns": [{"id": "PYSEC-2", "fix_versions": []}]}
+    skipped = {"name": "d", "skip_reason": "Dependency not found on PyPI"}
+    lines, code = audit.report({"dependencies": [fine, hole, open_hole, skipped]})
+    assert code == 1
+    assert lines == [
+        "b 2: PYSEC-1, mended in: 2.1",
+        "c 3: PYSEC-2, mended in: none yet",
+        "NOT LOOKED UP: Dependency not found on PyPI",
+        "3 looked up, 2 known holes, 1 not looked up.",
+    ]
+    assert audit.report({"dependencies": [fine, skipped]})[1] == 2
+    assert audit.report({"dependencies": [fine]})[1] == 0
