@@ -34,6 +34,7 @@ async function refresh() {
   byId("notes").replaceChildren();
   if (user === null) return;
   byId("name").textContent = user.username;
+  byId("proof-username").value = user.username; // for password managers
   const notes = await client.json("/api/notes/");
   if (client.user?.id === user.id) byId("notes").replaceChildren(...notes.map(line));
 }
