@@ -62,6 +62,7 @@ STAGES = (
         on_valkey=True,
     ),
     Stage("browser", "the demo in a real Chromium", "tests/browser", ("tests/browser",)),
+    Stage("callers", "the demo as programs call it", "tests/callers", ("tests/callers",)),
     Stage("faults", "stores that break under the site", "tests/faults", ("tests/faults",)),
     Stage(
         "thirdparty",
