@@ -7,7 +7,8 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import connection, transaction
+from asgiref.sync import SyncToAsync
+from django.db import connection, connections, transaction
 
 from sessionkeeper import keys
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, TooManySessions
@@ -61,6 +62,25 @@ def kind(request):
     for store in made:
         if isinstance(store, InLoop):
             store.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_connection(db):
+    """Let Django's thread, which a store in an event loop takes, work in the test's transaction."""
+
+    def take():
+        connections.close_all()
+        connections["default"] = mine
+
+    def give_back():
+        del connections["default"]
+
+    mine, thread = connections["default"], SyncToAsync.single_thread_executor
+    mine.inc_thread_sharing()
+    thread.submit(take).result()
+    yield
+    thread.submit(give_back).result()
+    mine.dec_thread_sharing()
 
 
 @pytest.fixture
