@@ -20,6 +20,8 @@ from tools import breakable, postgres, valkey
 from tools.environment import ROOT
 
 LOG = ROOT / "benchmarks" / "out" / "soak.log"
+#: Seconds for which the near cache may let an ended session in when its channel is cut, and a beat.
+NEAR_BOUND = 1.0
 USERS = 6
 CLIENTS = 2  # of each user
 STORES = {
@@ -36,6 +38,7 @@ def main() -> int:
         "--store", choices=STORES, default="postgres", help="what the sessions are in (postgres)"
     )
     parser.add_argument("--server", choices=["gunicorn", "granian"], default="gunicorn", help="(gunicorn)")
+    parser.add_argument("--near", action="store_true", help="with the near cache")
     options = parser.parse_args()
     postgres.stop_on_terminate()
     LOG.parent.mkdir(exist_ok=True)
@@ -45,7 +48,8 @@ def main() -> int:
             _soak(stack, options, report, stop)
     except (valkey.Unavailable, postgres.Unavailable) as error:
         sys.exit(str(error))
-    print(f"{options.store}, {options.server}, {options.seconds:g} s")
+    near = ", near cache" if options.near else ""
+    print(f"{options.store}{near}, {options.server}, {options.seconds:g} s")
     print("\n".join(report.lines()))
     print("\n".join(report.details()), file=sys.stderr)
     (LOG.parent / f"soak-{options.store}.json").write_text(
@@ -58,13 +62,13 @@ def _soak(stack: ExitStack, options: argparse.Namespace, report: Report, stop: t
     store = stack.enter_context(breakable.running(options.store, *STORES[options.store]))
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sessionkeeper-soak-")))
     if options.store == "postgres":
-        env = environment(store.url, "")
+        env = environment(store.url, "", near=options.near)
     else:
-        env = environment(f"sqlite:///{folder / 'db.sqlite3'}", store.url)
+        env = environment(f"sqlite:///{folder / 'db.sqlite3'}", store.url, near=options.near)
     prepare(env, USERS, PASSWORD)
     server = stack.enter_context(serving(options.server, env, LOG))
     people = [
-        Person(model, number, server.port, report, stop)
+        Person(model, number, server.port, report, stop, staleness=NEAR_BOUND if options.near else 0)
         for model in (Model(f"person{number}") for number in range(USERS))
         for number in range(CLIENTS)
     ]

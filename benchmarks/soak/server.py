@@ -49,7 +49,7 @@ def command(kind: str, port: int) -> list[str]:
     return [str(programs / "granian"), *options, "benchmarks.soak.wsgi:application"]
 
 
-def environment(database: str, store: str) -> dict[str, str]:
+def environment(database: str, store: str, *, near: bool = False) -> dict[str, str]:
     """The environment of the site."""
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return {
@@ -58,6 +58,7 @@ def environment(database: str, store: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "benchmarks.soak.settings",
         "PYTHONPATH": paths,
         "SOAK_STORE": store,
+        "SOAK_NEAR_CACHE": "1" if near else "",
     }
 
 

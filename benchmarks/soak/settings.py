@@ -44,6 +44,8 @@ SESSION_ENGINE = "sessionkeeper.engine"
 SESSIONKEEPER = {"NOTICES": False}
 if os.environ.get("SOAK_STORE"):
     SESSIONKEEPER["STORE"] = os.environ["SOAK_STORE"]
+if os.environ.get("SOAK_NEAR_CACHE"):
+    SESSIONKEEPER["NEAR_CACHE"] = True
 # The cheapest hasher: sessions are soaked, not passwords.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]

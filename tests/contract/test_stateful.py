@@ -243,6 +243,7 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.rule("R09", "R10", "R12")
 @pytest.mark.parametrize("name", STORES)
+@pytest.mark.rule("L10")
 def test_a_store_does_what_its_model_does(name, make_user):
     users = make_user().pk, make_user().pk
     run_state_machine_as_test(

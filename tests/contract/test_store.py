@@ -551,6 +551,7 @@ def test_a_purge_tells_whose_sessions_ended_and_when(store, clock, users):
 
 
 @pytest.mark.parametrize(("sessions", "steps"), [(0, 1), (2, 1), (3, 2), (7, 3)])
+@pytest.mark.rule("L11")
 def test_a_purge_takes_batches_of_bounded_size(store, clock, sessions, steps):
     for _ in range(sessions):
         insert(store)
@@ -663,6 +664,7 @@ def test_a_merge_is_one_statement_where_the_record_was_read_and_on_postgresql_al
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.rule("L11")
 def test_a_step_of_a_purge_costs_the_same_whatever_it_finds(django_assert_num_queries, clock):
     store = DatabaseStore(clock=clock)
     for _ in range(20):

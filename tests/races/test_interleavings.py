@@ -160,6 +160,7 @@ COMBINATIONS = [
 
 @pytest.mark.rule("R12")
 @pytest.mark.parametrize(("request_", "method", "moment", "revoke"), COMBINATIONS)
+@pytest.mark.rule("L10")
 def test_a_session_that_was_revoked_meanwhile_is_never_alive_again(
     store, key, user, monkeypatch, request_, method, moment, revoke
 ):
@@ -175,6 +176,7 @@ def test_a_session_that_was_revoked_meanwhile_is_never_alive_again(
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("method", ["find", "rotate", "merge"])
+@pytest.mark.rule("L10")
 def test_a_sign_in_during_a_revocation_is_a_new_session(store, key, user, monkeypatch, method, moment):
     once(monkeypatch, store, method, moment, lambda: sessions.revoke(keys.parse(key).id))
     new = None
@@ -241,6 +243,7 @@ def test_a_save_before_a_rotation_by_another_is_kept(store, key, monkeypatch):
     assert data_of(store, key)["b"] == 2
 
 
+@pytest.mark.rule("L10")
 def test_of_two_rotations_one_wins_and_the_other_is_nobody(store, key, monkeypatch):
     winner = []
     once(monkeypatch, store, "rotate", "before", lambda: winner.append(rotate_only(key)))
@@ -376,6 +379,7 @@ def test_a_writer_who_is_always_too_late_gives_up_in_the_end(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [MemoryStore, DatabaseStore])
+@pytest.mark.rule("L11")
 def test_a_session_that_is_used_while_a_purge_looks_is_kept(kind, monkeypatch):
     clock = Clock()
     store = kind(clock=clock)

@@ -77,6 +77,7 @@ def test_eight_processes_that_write_fifty_values_each_lose_nothing():
 @pytest.mark.shared_store
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("use", ["load", "save", "rotate", "touch"])
+@pytest.mark.rule("L10")
 def test_no_use_that_began_after_a_revocation_goes_well(use):
     made = []
     for _ in range(30):

@@ -147,6 +147,7 @@ def worlds(monkeypatch):
 
 
 @pytest.mark.rule("R42")
+@pytest.mark.rule("L12")
 def test_no_schedule_of_one_browser_signs_it_out_or_loses_what_it_wrote(worlds):
     renewed = 0
     for seed, world in worlds(SCHEDULES):

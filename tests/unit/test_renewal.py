@@ -93,6 +93,7 @@ def test_a_key_that_is_old_is_renewed_and_the_session_stays(browser, user, view)
     assert key_of(browser) == new
 
 
+@pytest.mark.rule("L12")
 def test_requests_side_by_side_and_again_are_given_the_same_key(browser):
     old = key_of(browser)
     assert len({ask(old).cookies["sessionid"].value for _ in range(3)}) == 1
@@ -106,6 +107,7 @@ def test_the_new_key_is_the_same_under_a_new_secret_key_with_a_fallback(browser,
     assert renewal.renew(keys.parse(old), found).text == new
 
 
+@pytest.mark.rule("L12")
 def test_the_old_key_is_good_for_a_minute_after_the_new_one_was_seen_but_brings_no_key(browser, user):
     old = key_of(browser)
     browser.get("/me/")
