@@ -222,6 +222,30 @@ async def test_sessions_of_another_engine_are_taken_over(store, settings):
     assert await SessionStore(ended.session_key).aget("a") is None
 
 
+def test_with_kept_columns_a_request_of_somebody_signed_in_is_one_command_and_no_thread(
+    store, settings, make_user, seen
+):
+    settings.SESSIONKEEPER = {"PRINCIPAL_CACHE": 60}
+    user = make_user()
+    session = SessionStore()
+    request = RequestFactory().get("/")
+    request.session = session
+    auth.login(request, user, "django.contrib.auth.backends.ModelBackend")
+    session.save()
+
+    async def view(request):
+        return HttpResponse(str((await request.auser()).pk))
+
+    async def twice():
+        await through_the_middleware(session.session_key, view)
+        seen.threads.clear()
+        seen.sent = 0
+        return await through_the_middleware(session.session_key, view)
+
+    assert asyncio.run(twice()).content.decode() == str(user.pk)
+    assert (seen.threads, seen.sent) == ([], 1)
+
+
 async def test_a_user_signs_in_and_out_in_async_code(store, make_user):
     user = await sync_to_async(make_user)()
     request = RequestFactory().get("/")
