@@ -72,9 +72,8 @@ class Site:
         from sessionkeeper.stores import near_cache
 
         wanted = self.configuration.settings.get("SESSIONKEEPER", {})
-        lacking = [name for name in conf.NOT_YET if name in wanted]
-        if lacking:
-            return f"{', '.join(lacking)} is not in this release."
+        for problem in conf.problems():
+            return problem.message
         if "NEAR_CACHE" in wanted and near_cache() is None:
             return "There is no near cache over this store in this release."
         return ""

@@ -13,16 +13,19 @@ from benchmarks import report, servers
 from benchmarks.__main__ import main
 from benchmarks.driver import over_floor
 
+VALKEY = ["ours-valkey", "ours-valkey-principal"]
+
 
 def test_one_round_measures_stock_and_ours_and_writes_json(tmp_path, capsys):
     sizes = ["--rounds", "1", "--requests", "1", "--writes", "1", "--logins", "1"]
-    wanted = ["--databases", "sqlite", "--only", "ours", "ours-valkey", "simplejwt-stateless"]
+    wanted = ["--databases", "sqlite", "--only", "ours", *VALKEY, "simplejwt-stateless"]
     assert main([*sizes, *wanted, "--large", "--rows", "20", "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*.json")
     found = json.loads(path.read_text())["results"]["sqlite"]
     queries = {name: row["queries"] for name, row in found["requests"].items()}
-    assert queries == {"floor": 0, "stock-db": 2, "simplejwt-stateless": 0, "ours": 1, "ours-valkey": 1}
-    assert found["requests"]["ours-valkey"]["commands"] == 1
+    stock = {"floor": 0, "stock-db": 2, "simplejwt-stateless": 0}
+    assert queries == {**stock, "ours": 1, "ours-valkey": 1, "ours-valkey-principal": 0}
+    assert [found["requests"][name]["commands"] for name in VALKEY] == [1, 1]
     assert found["writes"]["ours-valkey"]["survive"] == 8
     assert found["writes"]["ours"]["survive"] == found["writes"]["ours"]["written"] == 8
     assert (found["purge"]["ours"]["rows"], found["purge"]["ours"]["left"]) == (20, 10)
