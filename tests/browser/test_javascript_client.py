@@ -244,10 +244,19 @@ def test_the_wait_for_a_sign_in_can_be_ended(page):
             end();
             results.push(await answer.catch((error) => error.status ?? error.name), client.heldRequests);
           }
+          const { fetch } = window; // and when it is given up while the session is asked
+          const early = new AbortController();
+          window.fetch = (request) => {
+            if (request.url.endsWith("/session/")) early.abort();
+            return fetch(request);
+          };
+          const given = {body: {text: "x"}, hold: true, signal: early.signal};
+          const gone = await client.json("/api/notes/", given).catch((error) => error.name);
+          results.push(gone, client.heldRequests);
           return results;
         }"""
     )
-    assert settled == [True, 1, 401, 0, True, 1, "AbortError", 0, True, 1, 401, 0]
+    assert settled == [True, 1, 401, 0, True, 1, "AbortError", 0, True, 1, 401, 0, "AbortError", 0]
 
 
 def test_scripts_keep_nothing_and_other_origins_are_sent_nothing(page):

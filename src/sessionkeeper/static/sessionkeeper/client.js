@@ -44,7 +44,7 @@ export class SessionClient extends EventTarget {
   #listening = new AbortController();
   #timer;
   #token = null;
-  #state = null; // {user, session, endsAt, canStay, at}; null: nobody is signed in, or nobody has asked yet
+  #state = null; // {user, session, endsAt, canStay}; null: nobody is signed in, or nobody has asked yet
   #at = -Infinity; // when the state was true
   #lastUser = null; // whose page this is, also after the end of the session
   #warned = false;
@@ -207,9 +207,9 @@ export class SessionClient extends EventTarget {
   }
 
   #hold(request, sender, needed) {
-    const proof = this.#state?.session.authenticated_at;
+    request.signal.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const held = { sender, needed, proof };
+      const held = { sender, needed, proof: this.#state?.session.authenticated_at };
       const settle = (done, value) => this.#held.delete(held) && done(value);
       held.settle = (again) => settle(resolve, again);
       this.#held.add(held);
