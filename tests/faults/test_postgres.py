@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
+import dj_database_url
 import pytest
 from django.db import connections, transaction
 
@@ -16,7 +17,7 @@ from sessionkeeper.models import Session
 from sessionkeeper.stores import get_breaker
 from tests.faults.conftest import close_connections, heals, is_in, postgres_database, running, until
 from tests.http.test_outage import Visitor, assert_outage
-from tests.stores import create_tables
+from tests.stores import create_tables, database
 
 pytestmark = [
     pytest.mark.usefixtures("any_database"),
@@ -231,6 +232,46 @@ def test_no_connection_left_is_an_outage_until_one_is_free(settings, make_user):
         assert_outage(alice.page("me"))
         connections["taken0"].close()
         heals(lambda: is_in(alice))
+
+
+@pytest.mark.rule("L04")
+def test_no_connection_left_in_the_pool_is_an_outage_until_one_is_free(shared, server, settings):
+    settings.SESSIONKEEPER = {"STORE": "database:pooled"}
+    pool = {"min_size": 1, "max_size": 1, "timeout": 0.3}
+    with pooled(shared.url, pool) as alias:
+        session = SessionStore()
+        session["a"] = 1
+        session.save()
+        connections[alias].close()
+        held, go = threading.Event(), threading.Event()
+
+        def hold():
+            connections[alias].ensure_connection()
+            held.set()
+            go.wait(30)
+            connections[alias].close()
+
+        other = threading.Thread(target=hold)
+        other.start()
+        held.wait(30)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                SessionStore(session.session_key).get("a")
+        go.set()
+        other.join(30)
+        heals(lambda: SessionStore(session.session_key).get("a") == 1)
+
+
+@contextmanager
+def pooled(url, pool):
+    """Make a database known whose connections come from a pool."""
+    given = dj_database_url.parse(url)
+    with database("pooled", **{**given, "OPTIONS": {"pool": pool}}) as alias:
+        try:
+            yield alias
+        finally:
+            connections[alias].close()
+            connections[alias].close_pool()
 
 
 BROKEN = {
