@@ -44,6 +44,7 @@ REQUESTS = tuple(
         "binding",
         "concurrency",
         "engine",
+        "limits",
         "middleware",
         "renewal",
         "require_authentication",

@@ -236,6 +236,7 @@ def test_objects_survive_a_serializer_that_takes_them(store, settings):
     assert through(store, {"set": {1, 2}, 5: MOMENT}) == {"set": {1, 2}, "5": MOMENT}
 
 
+@pytest.mark.rule("R07")
 def test_signed_output_that_was_tampered_with_is_never_loaded(settings):
     settings.SESSION_SERIALIZER = f"{__name__}.Pickle"
     text = codec.encode({"a": 1})

@@ -72,6 +72,7 @@ def test_a_sign_in_by_any_code_that_calls_login_is_written(make_user):
     assert kinds() == ["sign_in"]
 
 
+@pytest.mark.rule("R38")
 def test_a_sign_out_is_written(browser, make_user):
     user = make_user()
     sign_in(browser, user)
@@ -157,6 +158,7 @@ def test_sessions_of_visitors_leave_no_trail():
     assert kinds() == []
 
 
+@pytest.mark.rule("R38")
 def test_an_expired_session_is_written_once_when_it_is_presented(browser, make_user):
     sign_in(browser, make_user())
     Session.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
@@ -214,6 +216,7 @@ def test_a_guess_at_an_expired_session_is_not_written(browser, make_user):
     assert kinds() == ["sign_in"]
 
 
+@pytest.mark.rule("R38")
 def test_a_password_change_is_written_however_it_came(make_user):
     change_password(make_user())
     assert kinds() == ["password_changed"]
@@ -232,12 +235,14 @@ def test_a_better_hash_of_the_same_password_is_no_change(make_user):
     assert kinds() == []
 
 
+@pytest.mark.rule("R38")
 def test_a_step_up_is_no_sign_in(browser, make_user):
     sign_in(browser, make_user())
     post(browser, "reauthenticate", password=PASSWORD)
     assert kinds() == ["sign_in", "step_up"]
 
 
+@pytest.mark.rule("R38")
 def test_a_token_is_written_as_made(browser, make_user):
     user = make_user()
     post(browser, "tokens", username=user.get_username(), password=PASSWORD)
@@ -245,6 +250,7 @@ def test_a_token_is_written_as_made(browser, make_user):
     assert kinds() == ["token_made"]
 
 
+@pytest.mark.rule("R38")
 def test_a_rotation_outside_of_a_sign_in_is_written(make_user):
     client = Client()
     client.force_login(make_user())
@@ -308,6 +314,7 @@ def test_a_log_line_is_one_line_of_visible_ascii(text):
     assert line.isprintable()
 
 
+@pytest.mark.rule("R38")
 def test_a_log_line_reads_well(settings, caplog):
     settings.SESSIONKEEPER = {"AUDIT": False}
     caplog.set_level(logging.INFO, logger="sessionkeeper.audit")
@@ -324,6 +331,7 @@ def test_a_log_line_reads_well(settings, caplog):
 # Signals
 
 
+@pytest.mark.rule("R38")
 def test_each_kind_has_a_signal_of_its_own():
     sent = [audit._SIGNALS[kind] for kind in Kind]
     theirs = [value for value in vars(signals).values() if isinstance(value, signals.Signal)]

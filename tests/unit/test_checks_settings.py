@@ -225,10 +225,12 @@ def documented():
     return set(re.findall(r"^\| `([A-Z_]+)` \|", part, re.MULTILINE))
 
 
+@pytest.mark.rule("R54")
 def test_the_settings_reference_lists_the_keys_that_there_are():
     assert documented() == set(readers.READERS)
 
 
+@pytest.mark.rule("R14")
 def test_the_settings_reference_has_the_times_of_the_presets():
     text = (Path(__file__).resolve().parents[2] / "docs/reference/settings.md").read_text()
     words = {None: "none", 900: "15 minutes", 3600: "1 hour", 43_200: "12 hours", 86_400: "24 hours"}

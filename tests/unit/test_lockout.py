@@ -494,6 +494,7 @@ def test_the_admin_lifts_what_is_selected(make_user):
 # What is written
 
 
+@pytest.mark.rule("R38")
 def test_a_lockout_is_in_the_audit_trail_and_what_is_refused_then_is_not(make_user):
     user = make_user()
     lock(user.get_username())

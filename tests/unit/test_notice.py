@@ -104,6 +104,7 @@ def test_a_new_password_is_told_however_it_came(make_user, after):
     assert "another pass phrase" not in told.body
 
 
+@pytest.mark.rule("R53")
 def test_a_token_is_told_without_the_token(make_user, after):
     user = make_user()
     body = {"username": user.get_username(), "password": PASSWORD}
@@ -115,6 +116,7 @@ def test_a_token_is_told_without_the_token(make_user, after):
     assert answers[0].json()["token"][5:] not in told.body
 
 
+@pytest.mark.rule("R53")
 def test_a_copied_session_is_told(make_user, after):
     user = make_user()
     (told,) = after(audit.record, Kind.COPY_DETECTED, user=user, session_id=7)
