@@ -150,7 +150,6 @@ export class SessionClient extends EventTarget {
   }
 
   /* How requests travel. */
-
   #path(path) { return new URL(path, this.#api).href; }
   #request(input, init, passive = false) {
     const address = input instanceof Request ? input : new URL(input, this.#api.origin);
@@ -218,12 +217,13 @@ export class SessionClient extends EventTarget {
   }
 
   /* Who is signed in, and until when: in all tabs the same. */
-
   async #ask(passive) {
     const asked = Date.now();
     const response = await fetch(this.#request(this.#path("session/"), {}, passive));
-    if (!response.ok && response.status !== 401) throw await Problem.from(response);
-    return this.#tell(response.ok ? await this.#read(response) : null, asked);
+    if (response.ok) return this.#tell(await this.#read(response), asked);
+    const problem = await Problem.from(response); // an answer that nobody reads keeps its connection
+    if (response.status !== 401) throw problem;
+    return this.#tell(null, asked);
   }
 
   /* The server's times, by this computer's clock. */
