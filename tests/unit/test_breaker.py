@@ -139,6 +139,17 @@ def test_operations_that_wait_count_too_and_their_answer_heals(guard, clock, sto
     assert guard.count() == 7
 
 
+def test_operations_that_wait_for_something_else_while_others_are_answered_do_not_count(guard, clock):
+    for _ in range(2 * OUTAGES):
+        guard.breaker.enter()  # for a lock, say
+    for _ in range(20):
+        clock.now += QUIET / 2
+        assert guard.count() == 7
+    clock.now += 60  # nobody asks
+    assert guard.count() == 7
+    assert not guard.breaker.is_open
+
+
 def test_a_probe_that_does_not_come_back_is_followed_by_another(guard, clock, store):
     kill(guard, store)
     clock.now += PAUSE

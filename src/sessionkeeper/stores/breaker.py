@@ -131,7 +131,9 @@ class Breaker:
     def _open_if_dead(self, now: float) -> None:
         if now - self._answered_at < QUIET:
             return  # others are answered: a part of a Cluster, or a moment
-        waiting = sum(now - began >= QUIET for began in list(self._waiting.values())[:OUTAGES])
+        # What has waited since long before the last answer waits for something else: a lock, say.
+        oldest, newest = self._answered_at - QUIET, now - QUIET
+        waiting = sum(oldest <= began <= newest for began in list(self._waiting.values()))
         if self._failures + waiting >= OUTAGES:
             self._next_try = now + PAUSE
             self.counters.opened += 1
