@@ -12,7 +12,7 @@ import sessionkeeper
 
 ROOT = Path(sessionkeeper.__file__).parent
 #: What operators and developers read, in English as Django's own: commands, checks, logs, errors of code.
-FOR_OPERATORS = {"management", "checks", "migrations", "conf.py", "client"}
+FOR_OPERATORS = {"management", "openapi", "checks", "migrations", "conf.py", "client"}
 MODULES = [path for path in sorted(ROOT.rglob("*.py")) if not FOR_OPERATORS & set(path.parts)]
 TEMPLATES = [path for path in sorted(ROOT.rglob("templates/**/*")) if path.is_file()]
 
