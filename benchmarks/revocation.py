@@ -1,6 +1,7 @@
 """How long another process lets a revoked session in, with a near cache: ``python -m benchmarks.revocation``.
 
-Two processes on one PostgreSQL. One revokes; the other asks who a request is from, over and over, until it is
+Two processes on one PostgreSQL; with ``--channel valkey`` the sessions and the channel are in a Valkey beside
+it. One revokes; the other asks who a request is from, over and over, until it is
 refused. Two times count from the moment when ``revoke`` has returned: until the last request *began* that was
 let in, and until the first one *was refused*, which includes its question to the store. The clock is one for
 both.
@@ -9,7 +10,8 @@ both.
 - *busy*: it computes in Python between its requests, without a pause.
 - *busy threads*: besides, another thread computes in Python all the time.
 - *terminated*: just before the revocation the server ends its listening connection.
-- *silent*: just before the revocation that connection's server process is stopped, so that nothing is said.
+- *silent*: just before the revocation that connection's server process is stopped, so that nothing is said;
+  at Valkey, which has one process for all, the other process hears nothing any more of what it is sent.
 """
 
 from __future__ import annotations
@@ -34,16 +36,18 @@ import django
 from benchmarks import databases, machine
 from benchmarks.configurations import NEAR
 
-OUT = Path(__file__).parent / "out" / "revocation.json"
+OUT = Path(__file__).parent / "out"
+#: Channel to the configuration whose near cache listens there.
+CHANNELS = {"postgresql": NEAR, "valkey": "ours-valkey-near"}
 _PAUSE = 0.0002
 
 
 class Other:
     """The process that is to refuse, as the one that revokes sees it."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, channel: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.revocation", "--other", kind],
+            [sys.executable, "-m", "benchmarks.revocation", "--channel", channel, "--other", kind],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -73,18 +77,21 @@ class Other:
         return json.loads(self._process.stdout.readline())
 
 
-def be_other(kind: str) -> None:
+def be_other(kind: str, channel: str) -> None:
     """Be the process that is to refuse."""
     from sessionkeeper.stores import near_cache
 
     near: Any = near_cache()
+    if channel == "valkey":
+        signal.signal(signal.SIGUSR1, lambda *_: _be_deaf(near))
     if kind == "busy threads":
         threading.Thread(target=_compute, daemon=True).start()
     for line in sys.stdin:
         key, hits = line.strip(), near.counters.hits
         while near.counters.hits == hits:
             _asks(key)
-        _say(near._channel._connection.info.backend_pid)  # noqa: SLF001 - for the benchmark's eyes
+        listening = near._channel._connection  # noqa: SLF001 - for the benchmark's eyes
+        _say(os.getpid() if channel == "valkey" else listening.info.backend_pid)
         began = let_in = 0
         while _asks(key):
             let_in = began
@@ -94,6 +101,11 @@ def be_other(kind: str) -> None:
                 _compute(5_000)
             began = time.monotonic_ns()
         _say([let_in, time.monotonic_ns()])
+
+
+def _be_deaf(near: Any) -> None:
+    for ear in near._channel._connection.ears:  # noqa: SLF001 - as above
+        ear.take_in = lambda hear: None
 
 
 def _compute(steps: float = float("inf")) -> None:
@@ -117,7 +129,7 @@ def _asks(key: str) -> bool:
     return bool(principal.get_user(SimpleNamespace(session=session)).is_authenticated)
 
 
-def trial(other: Other, user: Any, cut: str) -> tuple[float, float]:
+def trial(other: Other, user: Any, cut: str, channel: str) -> tuple[float, float]:
     """Return the milliseconds from the return of a revocation to the last yes and the first no elsewhere."""
     from sessionkeeper import keys
     from sessionkeeper.stores import get_store
@@ -125,7 +137,7 @@ def trial(other: Other, user: Any, cut: str) -> tuple[float, float]:
     key = _sign_in(user)
     pid = other.show(key)
     time.sleep(random.uniform(0, 0.02))
-    stopped = _cut(cut, pid)
+    stopped = _cut_at_valkey(cut, pid) if channel == "valkey" else _cut(cut, pid)
     try:
         get_store().revoke(keys.parse(key).id)  # type: ignore[union-attr]
         returned = time.monotonic_ns()
@@ -150,6 +162,18 @@ def _cut(kind: str, pid: int) -> bool:
     return False
 
 
+def _cut_at_valkey(kind: str, pid: int) -> bool:
+    from sessionkeeper.stores.redis import open_store
+
+    if kind == "terminated":
+        store = open_store(os.environ["BENCH_REDIS"])
+        store.client.connection.client_kill_filter(_type="pubsub")
+        store.client.close()
+    elif kind == "silent":
+        os.kill(pid, signal.SIGUSR1)
+    return False
+
+
 def _sign_in(user: Any) -> str:
     from django.contrib import auth
 
@@ -163,7 +187,7 @@ def _sign_in(user: Any) -> str:
     return str(session.session_key)
 
 
-def measure(trials: int, cuts: int) -> dict[str, dict[str, Any]]:
+def measure(trials: int, cuts: int, channel: str) -> dict[str, dict[str, Any]]:
     """Run everything on the database of the environment."""
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
@@ -174,9 +198,9 @@ def measure(trials: int, cuts: int) -> dict[str, dict[str, Any]]:
     plan += [("idle", cut, cuts) for cut in ("terminated", "silent")]
     results: dict[str, dict[str, Any]] = {}
     for kind, cut, times in (one for one in plan if one[2]):
-        with Other(kind) as other:
-            trial(other, user, "")
-            found = [trial(other, user, cut) for _ in range(times)]
+        with Other(kind, channel) as other:
+            trial(other, user, "", channel)
+            found = [trial(other, user, cut, channel) for _ in range(times)]
         let_in, refused = zip(*found, strict=True)
         results[cut or kind] = {"trials": times, "let in": _spread(let_in), "refused": _spread(refused)}
     return results
@@ -191,8 +215,8 @@ def _spread(found: Sequence[float]) -> dict[str, float]:
     }
 
 
-def show(results: dict[str, dict[str, Any]]) -> None:
-    print("Milliseconds after revoke() returned, in another process, over PostgreSQL NOTIFY")
+def show(results: dict[str, dict[str, Any]], channel: str) -> None:
+    print(f"Milliseconds after revoke() returned, in another process, told over {channel}")
     print(f"{'':<14} {'':>7} {'the last that was let in began':>32} {'the first refusal':>28}")
     print(f"{'the process is':<14} {'trials':>7} " + f"{'p50':>12} {'p99':>9} {'max':>9}" * 2)
     for name, one in results.items():
@@ -207,24 +231,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--cuts", type=int, default=30)
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--channel", choices=CHANNELS, default="postgresql")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--other", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "benchmarks.settings", "BENCH_CONFIGURATION": NEAR}
+    channel = arguments.channel
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "benchmarks.settings", "BENCH_CONFIGURATION": CHANNELS[channel]}
     if arguments.other:
         django.setup()
-        be_other(arguments.other)
+        be_other(arguments.other, channel)
         return
-    with databases.postgresql() as url:
+    with databases.postgresql() as url, databases.redis() as (server, _):
+        if channel == "valkey" and server is None:
+            raise SystemExit("There is no Valkey or Redis to measure: see python -m tools.valkey.")
         os.environ["DATABASE_URL"] = url
         django.setup()
-        results = measure(arguments.trials, arguments.cuts)
+        results = measure(arguments.trials, arguments.cuts, channel)
         from django.db import connections
 
         connections.close_all()
-    show(results)
-    arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text(json.dumps({"machine": machine.describe(), "ms": results}, indent=2) + "\n")
+    show(results, channel)
+    out = arguments.out or OUT / f"revocation-{channel}.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps({"machine": machine.describe(), "ms": results}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from types import SimpleNamespace
 
 from django.contrib import auth
 
-from sessionkeeper import principal, stores
+from sessionkeeper import keys, principal, stores
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.stores.database import DatabaseStore
-from tests.stores import Channel, near
+from sessionkeeper.stores.redis.channel import RedisChannel
+from sessionkeeper.stores.redis.store import RedisStore
+from tests.stores import Channel, near, redis_store
 
 
 class Sides:
@@ -18,11 +23,20 @@ class Sides:
 
     def __init__(self, monkeypatch, clock=None, **options):
         self.members = []
-        self.here, self.there = (
-            near(DatabaseStore(clock=clock), Channel(self.members), clock, **options) for _ in range(2)
-        )
+        self.here, self.there = self._made(clock, options)
         self._now = self.here
         monkeypatch.setattr(stores, "_open", lambda url: self._now)
+
+    def _made(self, clock, options):
+        return [near(DatabaseStore(clock=clock), Channel(self.members), clock, **options) for _ in range(2)]
+
+    def hear(self, side):
+        """Have a side take in all that was told until now."""
+        side._channel.is_trusted()
+
+    def stored(self, key):
+        """Return what the store has."""
+        return self.here._store.find(keys.parse(key).id, principal=True)
 
     @contextmanager
     def on(self, side):
@@ -40,6 +54,57 @@ class Sides:
             session.principal_wanted, session.touches_on_load = True, False
             user = principal.get_user(SimpleNamespace(session=session))
             return user, session
+
+
+class ValkeySides(Sides):
+    """The same in front of a Valkey, which tells one what the other does."""
+
+    def __init__(self, monkeypatch, kind="valkey", **options):
+        self._kind = kind
+        super().__init__(monkeypatch, **options)
+
+    def _made(self, clock, options):
+        first = redis_store(self._kind)
+        made = []
+        for store in (first, RedisStore(first.client.url)):
+            channel = RedisChannel(store.client)
+            side = near(store, channel, **options)
+            channel.heard = []
+            channel.subscribe(partial(self._note, side, channel.heard))
+            made.append(side)
+        for side in made:
+            until(side.is_on)
+        return made
+
+    @staticmethod
+    def _note(side, heard, message):
+        heard.append(message)
+        side._receive(message)
+
+    def hear(self, side):
+        """Have a side take in all that was told until now: what is told now comes behind it."""
+        channel, mark = side._channel, f"s:{next(_marks)}"
+        self.there._store.client.run([channel.name], "tell", "", channel.name, mark)
+        until(lambda: side.is_on() and mark in channel.heard)
+
+    def close(self):
+        """Hear nothing more."""
+        for side in (self.here, self.there):
+            side.close()
+            side._store.client.close()
+
+
+_marks = count(1)
+
+
+def until(condition, seconds=20):
+    """Wait until something holds that another thread or process brings about."""
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.002)):
+        if condition():
+            return
+        pause.wait(0.002)
+    raise AssertionError("it did not happen")
 
 
 def sign_in(user):

@@ -18,6 +18,7 @@ from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.guarded import GuardedStore
 from sessionkeeper.stores.memory import MemoryStore
 from sessionkeeper.stores.notify import PostgresChannel
+from sessionkeeper.stores.redis.channel import RedisChannel
 from tests.stores import KINDS, Channel, Clock, InLoop, insert, is_postgresql, near, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
@@ -39,10 +40,17 @@ STORES = {
     "guarded": lambda **settings: GuardedStore(DatabaseStore(**settings)),
     "guarded-valkey": lambda **settings: GuardedStore(redis_store("valkey", **settings)),
     "near-valkey": lambda **settings: near(redis_store("valkey", **settings), Channel([], None)),
+    "near-valkey-told": lambda **settings: near_over(redis_store("valkey", **settings)),
+    "near-cluster-told": lambda **settings: near_over(redis_store("cluster", **settings)),
     "near-memory": lambda **settings: near(MemoryStore(**settings)),
     "near-database": lambda **settings: near(DatabaseStore(**settings)),
     "near-postgres": lambda **settings: near(DatabaseStore(**settings), PostgresChannel("default")),
 }
+
+
+def near_over(store):
+    """Put a near cache in front of a store in Valkey, which tells and hears there."""
+    return near(store, RedisChannel(store.client))
 
 
 @pytest.fixture(

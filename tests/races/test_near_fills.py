@@ -7,7 +7,6 @@ import pytest
 from sessionkeeper import keys, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.stores import codec
-from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.near import IDENTITY
 from tests.near_sides import Sides, sign_in
 from tests.races.test_interleavings import once
@@ -94,10 +93,11 @@ def test_a_fill_that_raced_a_change_is_not_believed(
         with sides.on(getattr(sides, side)):
             EVENTS[event](key, user)
         if heard == "during the fill":  # another thread of this process looks
-            sides.here._channel.is_trusted()
+            sides.hear(sides.here)
 
     once(monkeypatch, sides.here._store, "find", moment, other)
     sides.ask(key)
+    sides.hear(sides.here)
     assert not is_old(sides.ask(key)[0]) or event == "restrict"
     assert_agrees(sides, key)
 
@@ -106,7 +106,7 @@ def assert_agrees(sides, key):
     """What is remembered, if anything, is what the store has."""
     recalled = sides.here.recall(keys.parse(key).id)
     if recalled is not None:
-        stored = DatabaseStore().find(keys.parse(key).id, principal=True)
+        stored = sides.stored(key)
         data = codec.decode(stored.record.data)
         assert recalled.found.record == stored.record._replace(data="{}", version=-1)
         assert recalled.identity == {name: data[name] for name in data if name.startswith(IDENTITY)}

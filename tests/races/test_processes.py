@@ -33,12 +33,12 @@ def database_url():
 
 
 @contextmanager
-def worker(*arguments, url=None):
-    """Run a process of the race."""
+def worker(*arguments, url=None, store="database:"):
+    """Run a process of the race; ``store`` is for its near cache."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.races.worker", *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url or database_url()},
+        env={**os.environ, "DATABASE_URL": url or database_url(), "WORKER_STORE": store},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -8,6 +8,7 @@ is gone, and says when the last use that went well began; ``guess NAME COUNT`` g
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -143,7 +144,7 @@ def near(*made):
     from sessionkeeper.engine import SessionStore
     from sessionkeeper.stores import near_cache
 
-    settings.SESSIONKEEPER = {"NEAR_CACHE": True}
+    settings.SESSIONKEEPER = {"NEAR_CACHE": True, "STORE": os.environ.get("WORKER_STORE", "database:")}
 
     def ask(key):
         session = SessionStore(key)

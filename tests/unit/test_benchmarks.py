@@ -82,13 +82,16 @@ def test_without_wrk_a_sentence_says_what_to_install(monkeypatch, capsys):
 
 
 @pytest.mark.postgres
-def test_revocation_is_timed_between_two_processes(tmp_path):
+@pytest.mark.parametrize("channel", ["postgresql", "valkey"])
+def test_revocation_is_timed_between_two_processes(tmp_path, channel):
     """In a process of its own, because it sets Django up for itself."""
     said = subprocess.run(
         [
             sys.executable,
             "-m",
             "benchmarks.revocation",
+            "--channel",
+            channel,
             "--trials",
             "1",
             "--cuts",

@@ -29,12 +29,6 @@ def check_near_cache() -> Iterator[CheckMessage]:
             hint=f"Known: {', '.join(known)}.",
             id="sessionkeeper.E011",
         )
-    if not alias:
-        yield Warning(
-            "SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: it cannot listen to Valkey or Redis.",
-            hint="Leave NEAR_CACHE out.",
-            id="sessionkeeper.W021",
-        )
     if alias in known and not PostgresChannel.serves(alias):
         yield Warning(
             f"SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: the database {alias!r} cannot tell other "

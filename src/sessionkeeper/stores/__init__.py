@@ -16,6 +16,7 @@ from sessionkeeper.stores.near import NearStore
 if TYPE_CHECKING:
     from sessionkeeper.stores.base import Store
     from sessionkeeper.stores.breaker import Breaker
+    from sessionkeeper.stores.near import Channel
 
 
 _T = TypeVar("_T")
@@ -49,13 +50,20 @@ def get_breaker() -> Breaker:
 
 @lru_cache(maxsize=8)
 def _open_near(url: str, options: NearCache) -> Store:
+    store = _open(url)
+    channel = _channel(url, store, options)
+    return store if channel is None else NearStore(store, channel, options)
+
+
+def _channel(url: str, store: GuardedStore, options: NearCache) -> Channel | None:
+    if store_url.is_redis(url):
+        from sessionkeeper.stores.redis.channel import RedisChannel
+
+        return RedisChannel(store.client)
     from sessionkeeper.stores.notify import PostgresChannel
 
-    store = _open(url)
-    alias = str(getattr(store, "alias", ""))
-    if not alias or not PostgresChannel.serves(alias):
-        return store
-    return NearStore(store, PostgresChannel(alias, options.channel), options)
+    alias = str(store.alias)
+    return PostgresChannel(alias, options.channel) if PostgresChannel.serves(alias) else None
 
 
 @lru_cache(maxsize=8)

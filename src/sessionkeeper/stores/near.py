@@ -97,6 +97,11 @@ class NearStore:
         """What this process's near cache has done; read it for a metric."""
         return self.entries.counters
 
+    @property
+    def waits_in_loop(self) -> bool:
+        """Whether async code may call it in an event loop: as its store."""
+        return bool(getattr(self._store, "waits_in_loop", False))
+
     def is_on(self) -> bool:
         """Whether it may answer now: its channel works. False for a moment after the process started."""
         return self._channel.is_trusted()

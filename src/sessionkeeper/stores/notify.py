@@ -1,44 +1,35 @@
 """The near cache's channel over PostgreSQL: ``LISTEN`` on a connection of its own, ``NOTIFY`` with the write.
 
 A write that others have to hear of carries its notice in the same statement (``RETURNING pg_notify(…)``): it
-is told exactly when it is committed, and costs no round trip. Each process asks its listening connection for
-an answer four times a second. The server sends notices first: an answer proves that nothing is missing that
-was committed before the question. Without a fresh one, nothing that is remembered is believed.
+is told exactly when it is committed, and costs no round trip. The server sends notices before it answers a
+question.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from secrets import token_hex
 from typing import Any
-from weakref import WeakSet, ref
 
 from django.db import connections, transaction
 
 from sessionkeeper.models import Session
+from sessionkeeper.stores.listening import ListeningChannel
 from sessionkeeper.stores.outage import outages
 
 #: Name of the channel in the database.
 NAME = "sessionkeeper_near"
-#: Seconds between two questions; after how many without an answer nothing is believed; and after how many the
-#: connection is given up for a new one.
-BEAT, DISTRUST, GIVE_UP = 0.25, 0.75, 2.0
 _CONNECT_TIMEOUT = 2
 _DEAF = (
     "no notices come through, is there a pooler in between? Name an entry of DATABASES that goes to the "
     "server directly in SESSIONKEEPER['NEAR_CACHE']['CHANNEL']"
 )
 
-log = logging.getLogger("sessionkeeper.near")
 
-
-class PostgresChannel:
+class PostgresChannel(ListeningChannel):
     """A :class:`~sessionkeeper.stores.near.Channel` in the database ``alias``.
 
     ``listen_alias`` is the entry of ``DATABASES`` to listen on, where ``alias`` goes through a pooler.
@@ -48,118 +39,17 @@ class PostgresChannel:
         self.alias = alias
         self.name = name
         self._listen_alias = listen_alias or alias
-        self._receive: Callable[[str], None] = lambda message: None
-        self._epochs = 0
-        self._closed = False
-        self.reset()
-        _all.add(self)
+        self.repeats_reads = False
+        super().__init__()
 
     @staticmethod
     def serves(alias: str) -> bool:
         """Whether a database can be listened on: PostgreSQL, with psycopg 3."""
         return connections[alias].vendor == "postgresql" and find_spec("psycopg") is not None
 
-    def reset(self) -> None:
-        """Let go of connection, thread and lock without a word; for the child of a fork."""
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._connection: Any = None
-        self._asked_at: float | None = None
-        self._proven_at = 0.0
-        self._said_cut = False
-        self.repeats_reads = False
-
     # Listening
 
-    @property
-    def epoch(self) -> int:
-        """See the contract."""
-        return self._epochs if self._connection is not None else 0
-
-    def subscribe(self, receive: Callable[[str], None]) -> None:
-        """See the contract."""
-        self._receive = receive
-
-    def is_trusted(self) -> bool:
-        """See the contract. Costs one system call, 0.2 µs, while nothing has arrived."""
-        if self._thread is None:
-            self._begin()
-        with self._lock:
-            if self._connection is not None:
-                self._drain()
-            return self._connection is not None and time.monotonic() - self._proven_at <= DISTRUST
-
-    def _begin(self) -> None:
-        with self._lock:
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(
-                    target=_beat, args=(ref(self), self._stop), name="sessionkeeper-near", daemon=True
-                )
-                self._thread.start()
-
-    def _drain(self) -> None:
-        """Take in what the socket holds, without waiting. Called with the lock held."""
-        pgconn = self._connection.pgconn
-        try:
-            pgconn.consume_input()
-            self._hear(pgconn)
-            while self._asked_at is not None and not pgconn.is_busy():
-                result = pgconn.get_result()
-                self._hear(pgconn)
-                if result is None:
-                    self._proven_at, self._asked_at = self._asked_at, None
-        except Exception as error:  # noqa: BLE001 - whatever the driver says: it is not proven any more
-            self._cut(str(error))
-
-    def _hear(self, pgconn: Any) -> None:
-        while (notice := pgconn.notifies()) is not None:
-            self._receive(notice.extra.decode("utf-8", "replace"))
-
-    def beat(self) -> None:
-        """Ask for a sign of life, or connect anew; called by the thread."""
-        if self._connection is None:
-            self._connect()
-        with self._lock:
-            if self._connection is None:
-                return
-            self._drain()
-            now = time.monotonic()
-            if self._asked_at is None:
-                self._ask(now)
-            elif now - self._asked_at > GIVE_UP:
-                self._cut(f"no answer for {GIVE_UP:g} seconds")
-            if now - self._proven_at > DISTRUST:
-                self._say_cut("no answer in time")
-            elif self._said_cut and self._connection is not None:
-                self._said_cut = False
-                log.warning("The near cache is on, its channel works.")
-
-    def _ask(self, now: float) -> None:
-        if self._connection is None:
-            return
-        try:
-            self._connection.pgconn.send_query(b"SELECT 1")
-            self._connection.pgconn.flush()
-            self._asked_at = now
-        except Exception as error:  # noqa: BLE001 - as above
-            self._cut(str(error))
-
-    def _connect(self) -> None:
-        try:
-            connection = self._listen()
-        except Exception as error:  # noqa: BLE001 - no channel, whatever the reason: the store is read
-            self._say_cut(str(error))
-            return
-        with self._lock:
-            if self._closed:
-                connection.close()
-                return
-            self._asked_at, self._proven_at = None, time.monotonic()
-            self._epochs += 1
-            self._connection = connection
-
-    def _listen(self) -> Any:
+    def open_connection(self) -> Any:
         """Return a connection that listens, once a notice from another connection has come through."""
         import psycopg
 
@@ -184,26 +74,30 @@ class PostgresChannel:
             raise
         return connection
 
-    def _cut(self, reason: str) -> None:
-        with suppress(Exception):
-            self._connection.close()
-        self._connection, self._asked_at = None, None
-        self._say_cut(reason)
+    def ask(self, connection: Any) -> None:
+        """Send a question."""
+        connection.pgconn.send_query(b"SELECT 1")
+        connection.pgconn.flush()
 
-    def _say_cut(self, reason: str) -> None:
-        if not self._said_cut:
-            self._said_cut = True
-            because = reason.strip().rstrip(".")
-            log.warning("The near cache is off, its channel is cut: %s. The store is read instead.", because)
+    def take_in(self, connection: Any) -> bool:
+        """Read notices and the answer."""
+        pgconn = connection.pgconn
+        pgconn.consume_input()
+        self._hear(pgconn)
+        while self._asked_at is not None and not pgconn.is_busy():
+            result = pgconn.get_result()
+            self._hear(pgconn)
+            if result is None:
+                return True
+        return False
 
-    def close(self) -> None:
-        """See the contract."""
-        self._closed = True
-        self._stop.set()
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+    def _hear(self, pgconn: Any) -> None:
+        while (notice := pgconn.notifies()) is not None:
+            self.hear(notice.extra.decode("utf-8", "replace"))
+
+    def abandon(self, connection: Any) -> None:
+        """Close the socket of this process, and say nothing to the server."""
+        os.close(connection.pgconn.socket)
 
     # Telling
 
@@ -246,27 +140,3 @@ _NOT_FOR_US = {"cursor_factory", "context", "prepare_threshold", "autocommit"}
 def _repeats_reads(connection: Any) -> bool:
     level = getattr(connection, "isolation_level", None)
     return level is not None and getattr(level, "name", "") != "READ_COMMITTED"
-
-
-def _beat(channel: ref[PostgresChannel], stop: threading.Event) -> None:
-    while (alive := channel()) is not None and not stop.is_set():
-        alive.beat()
-        del alive
-        stop.wait(BEAT)
-
-
-_all: WeakSet[PostgresChannel] = WeakSet()
-
-
-def _let_go() -> None:
-    """Take nothing over from the parent of a fork: its connection stays its own."""
-    for channel in list(_all):
-        inherited = channel._connection  # noqa: SLF001
-        if inherited is not None:
-            with suppress(OSError):
-                os.close(inherited.pgconn.socket)
-        channel.reset()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)

@@ -13,6 +13,7 @@ from sessionkeeper.stores import tombstones
 from sessionkeeper.stores.redis import packing
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.index import Index
+from sessionkeeper.stores.redis.telling import told
 
 log = logging.getLogger("sessionkeeper.store")
 
@@ -42,7 +43,7 @@ class Ending:
         Raises:
             StoreUnavailable: the store or the database did not answer; they may have ended all the same.
         """
-        condition = ("revoke", now, secret_hash or "", user or "")
+        condition = (told("revoke"), now, secret_hash or "", user or "")
         answers = self._client.run_many([(self._index.session(one), condition) for one in session_ids])
         ended = [
             (session_id, *answer[1:])

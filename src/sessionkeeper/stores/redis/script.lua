@@ -1,6 +1,7 @@
 -- All that the store does to one session in one atomic step. Called as
 --   KEYS  the session; on a single server also the indexes: bucket, list of buckets, [user]
 --   ARGV  operation, the time in microseconds or '' for the server's own, then what the operation takes
+-- "revoke sk:near:0" tells on that channel of a session that it changed.
 -- The answer of a write is {code, user}: 1 done, 0 gone (insert: taken), -1 stale, -2 corrupt, -3 too late,
 -- -4 the user's index is another one than was read.
 
@@ -9,7 +10,8 @@ local KEPT = 3600000           -- ms that a session is kept after it has ended, 
 local LATE = 30 * SECOND       -- longest time from the index to the session; dangling entries live for longer
 local LONGEST = 9007199254740991
 
-local operation, key = ARGV[1], KEYS[1]
+local operation, channel = string.match(ARGV[1], '^(%S+) ?(.*)$')
+local key = KEYS[1]
 local now
 if ARGV[2] ~= '' then
   now = tonumber(ARGV[2])
@@ -236,6 +238,11 @@ function run.entries()
   return {text(now), fingerprint(entries), entries}
 end
 
+-- Tell on a channel: its name, and what
+function run.tell()
+  return {redis.call('PUBLISH', ARGV[3], ARGV[4])}
+end
+
 function run.time()
   return text(now)
 end
@@ -251,4 +258,8 @@ function run.drop()
   return {1}
 end
 
-return run[operation]()
+local answer = run[operation]()
+if channel ~= '' and answer[1] == 1 then
+  redis.call('PUBLISH', channel, string.match(key, '{([^{}]*)}$'))
+end
+return answer

@@ -25,6 +25,7 @@ from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.ending import Ending, text_of
 from sessionkeeper.stores.redis.index import Index, is_old
 from sessionkeeper.stores.redis.keeping import Keeping
+from sessionkeeper.stores.redis.telling import told
 
 log = logging.getLogger("sessionkeeper.store")
 
@@ -143,7 +144,7 @@ class RedisStore:
         name, flag, *rest = operation
         entry = (*self._index.entry(session_id), fingerprint)
         life = lives[0] if lives is not None else ""
-        return int(self.client.run(names, name, self._time(), life, flag, indexed_at, *entry, *rest)[0])
+        return int(self.client.run(names, told(name), self._time(), life, flag, indexed_at, *entry, *rest)[0])
 
     def _with_room(
         self, limit: UserLimit | None, session_id: int, user: str | None, write: Callable[[bytes | str], int]
@@ -281,9 +282,8 @@ class RedisStore:
         return [record for record in records if record.id not in ended] if ended else records
 
     def _run(self, session_id: int, operation: str, *arguments: Any) -> list[Any]:
-        answer: list[Any] = self.client.run(
-            [self._index.session(session_id)], operation, self._time(), *arguments
-        )
+        names = [self._index.session(session_id)]
+        answer: list[Any] = self.client.run(names, told(operation), self._time(), *arguments)
         return answer
 
     def _time(self) -> str:
