@@ -13,7 +13,9 @@ import sessionkeeper
 ROOT = Path(sessionkeeper.__file__).parent
 #: What operators and developers read, in English as Django's own: commands, checks, logs, errors of code.
 FOR_OPERATORS = {"management", "openapi", "checks", "migrations", "conf.py", "client"}
-MODULES = [path for path in sorted(ROOT.rglob("*.py")) if not FOR_OPERATORS & set(path.parts)]
+MODULES = [
+    path for path in sorted(ROOT.rglob("*.py")) if not FOR_OPERATORS & set(path.relative_to(ROOT).parts)
+]
 TEMPLATES = [path for path in sorted(ROOT.rglob("templates/**/*")) if path.is_file()]
 
 #: Calls whose texts are shown to users, by the name of what is called.
