@@ -7,6 +7,7 @@ asked for an answer; all of them have to give one. That the masters are still th
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -103,7 +104,7 @@ class _Ears:
         self._client = connect(url, THREADS)
         self._way = url.way
         self.ears: list[Ear] = []
-        self._looked_at = time.monotonic()
+        self._looked_at, self._is_looking, self._moved = time.monotonic(), False, False
         try:
             self._masters = self._find()
             for pool in self._pools():
@@ -130,12 +131,17 @@ class _Ears:
         return frozenset()
 
     def is_elsewhere(self) -> bool:
-        if time.monotonic() - self._looked_at < _LOOK:
-            return False
-        self._looked_at = time.monotonic()
+        """Whether a look has found other masters. Begin the next one, which may take its time, if it is due."""
+        now = time.monotonic()
+        if self._way in {"cluster", "sentinel"} and now - self._looked_at >= _LOOK and not self._is_looking:
+            self._looked_at, self._is_looking = now, True
+            threading.Thread(target=self._look, name="sessionkeeper-look", daemon=True).start()
+        return self._moved
+
+    def _look(self) -> None:
         with suppress(Exception):  # nobody who knows answers: the answers of those we know have to do
-            return self._find() != self._masters
-        return False
+            self._moved = self._find() != self._masters
+        self._is_looking = False
 
     def close(self) -> None:
         for ear in self.ears:
