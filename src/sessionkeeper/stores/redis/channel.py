@@ -131,7 +131,7 @@ class _Ears:
         return frozenset()
 
     def is_elsewhere(self) -> bool:
-        """Whether a look has found other masters. Begin the next one, which may take its time, if it is due."""
+        """Whether a look has found other masters. Begin the next one, which may take long, if it is due."""
         now = time.monotonic()
         if self._way in {"cluster", "sentinel"} and now - self._looked_at >= _LOOK and not self._is_looking:
             self._looked_at, self._is_looking = now, True
