@@ -6,15 +6,18 @@ import os
 import shutil
 import subprocess
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Barrier, Thread
+from uuid import UUID
 
 import pytest
 from django.db import connections, transaction
 
-from sessionkeeper.stores import cursors, prepared
+from sessionkeeper.stores import cursors, prepared, principals, tombstones
 from sessionkeeper.stores.database import DatabaseStore
+from tests.conftest import new_user
 from tests.stores import database, insert
 from tools.postgres import free_port
 
@@ -39,7 +42,7 @@ def connection():
 
 
 def ask(number=7, sql=SQL, alias="default"):
-    return tuple(cursors.fetch_one(connections[alias], sql, [number], preparable=True))
+    return tuple(cursors.fetch_one(connections[alias], sql, [number], types=("bigint",)))
 
 
 def names(alias="default"):
@@ -52,6 +55,26 @@ def names(alias="default"):
 def run(statement):
     with connections["default"].cursor() as cursor:
         cursor.execute(statement)
+
+
+def test_parameters_that_differ_have_types_of_their_own():
+    sql = "SELECT %s::bigint, %s::uuid, %s::bigint"
+    for number in range(MANY):
+        given = [number, UUID(int=number), number + 1]
+        row = cursors.fetch_one(connections["default"], sql, given, types=("bigint", "uuid", "bigint"))
+        assert list(row) == given
+    assert len(names()) == 1
+
+
+def test_the_user_of_a_session_in_valkey_is_asked_for_by_a_statement_that_is_prepared():
+    user = new_user()
+    for number in range(MANY):
+        answer = principals.ask(number, user.pk, principal=True)
+        assert (answer.principal, answer.ended) == (user, False)
+    tombstones.record([(5, datetime.now(UTC))])
+    assert [principals.ask(number, user.pk, principal=True).ended for number in (4, 5)] == [False, True]
+    assert principals.ask(4, -1, principal=True).principal is None
+    assert list(names().values())[:1] == [MANY - prepared.USES + 3]
 
 
 def test_a_statement_is_prepared_after_a_few_uses_and_answers_the_same():

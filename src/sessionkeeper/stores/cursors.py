@@ -9,6 +9,7 @@ the same.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -26,19 +27,19 @@ _NOTHING = (None, None, None, None)
 
 
 @async_unsafe
-def fetch_one(connection: Any, sql: str, params: list[Any], *, preparable: bool = False) -> Any:
+def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[str] = ()) -> Any:
     """Execute a SELECT of one row on one of Django's connections; return the row, or None.
 
-    It may be prepared if all ``params`` are the same whole number of 64 bits. On a kept connection
-    that is lost it is tried once more.
+    It may be prepared where ``types`` say of what type each of ``params`` is, or with a single one all of
+    them, which are the same then. On a kept connection that is lost it is tried once more.
 
     Raises:
         django.db.Error: as any cursor of Django's does.
     """
-    return on_live_connection(connection, partial(_fetch_one, connection, sql, params, preparable))
+    return on_live_connection(connection, partial(_fetch_one, connection, sql, params, types))
 
 
-def _fetch_one(connection: Any, sql: str, params: list[Any], preparable: bool) -> Any:
+def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str]) -> Any:
     if connection.vendor not in _MAKERS or "cursor" in vars(connection):  # somebody looks at all cursors
         with connection.cursor() as wrapped:
             wrapped.execute(sql, params)
@@ -49,8 +50,8 @@ def _fetch_one(connection: Any, sql: str, params: list[Any], preparable: bool) -
         connection.ensure_connection()
     cursor, prepared = _cursor(connection)
     execute = connection._prepare_cursor(cursor).execute  # noqa: SLF001 - what connection.cursor() does
-    if prepared is not None and preparable:
-        prepared.execute(connection, execute, sql, params)
+    if prepared is not None and types:
+        prepared.execute(connection, execute, sql, params, types)
     else:
         execute(sql, params)
     try:

@@ -44,7 +44,7 @@ class Statement(NamedTuple):
     columns: Columns
     user: UserColumns | None = None
     server_clock: bool = False
-    preparable: bool = True  # the session id is all that changes from use to use
+    types: tuple[str, ...] = ("bigint",)  # the session id is all that changes; else none
 
 
 def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
@@ -52,7 +52,7 @@ def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) ->
     statement = _statement(alias, principal=principal, server_clock=server_clock)
     connection = connections[alias]
     given = [session_id if param is _ID else param for param in statement.params]
-    row = cursors.fetch_one(connection, statement.sql, given, preparable=statement.preparable)
+    row = cursors.fetch_one(connection, statement.sql, given, types=statement.types)
     if row is None:
         return None
     record = to_record(row, statement.columns, connection)
@@ -121,7 +121,7 @@ def _build(alias: str, asked: Asked | None, *, server_clock: bool) -> Statement:
         columns,
         user,
         server_clock=server_clock,
-        preparable=all(param is _ID for param in user.params),
+        types=("bigint",) if all(param is _ID for param in user.params) else (),
     )
 
 

@@ -10,7 +10,7 @@ somebody reads statements: the query log, ``DEBUG``, execute wrappers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -37,8 +37,12 @@ class Prepared:
         self._uses: dict[str, int] = {}
         self._names: dict[str, str] = {}
 
-    def execute(self, connection: Any, execute: Callable[..., Any], sql: str, params: list[Any]) -> None:
-        """Execute a statement whose parameters are all one number, by its name once it is prepared.
+    def execute(
+        self, connection: Any, execute: Callable[..., Any], sql: str, params: list[Any], types: Sequence[str]
+    ) -> None:
+        """Execute a statement by its name, once it is prepared.
+
+        ``types`` are those of its parameters; a single one where all parameters are the same value.
 
         Raises:
             django.db.Error: as any cursor of Django's does.
@@ -47,9 +51,9 @@ class Prepared:
             execute(sql, params)
             return
         try:
-            name = self._names.get(sql) or self._prepare(execute, sql, params)
+            name = self._names.get(sql) or self._prepare(execute, sql, params, types)
             if name is not None:
-                execute(f"EXECUTE {name}(%s)", params[:1])
+                execute(f"EXECUTE {name}({', '.join(['%s'] * len(types))})", params[: len(types)])
                 return
         except DatabaseError as error:
             if _state(error) not in _LOST:
@@ -59,7 +63,9 @@ class Prepared:
             self._names.clear()
         execute(sql, params)
 
-    def _prepare(self, execute: Callable[..., Any], sql: str, params: list[Any]) -> str | None:
+    def _prepare(
+        self, execute: Callable[..., Any], sql: str, params: list[Any], types: Sequence[str]
+    ) -> str | None:
         uses = self._uses.get(sql, 0)
         if uses < USES:
             if uses or len(self._uses) < MOST:
@@ -67,7 +73,8 @@ class Prepared:
             return None
         # Named by what it says, so that whoever finds it there finds the right one.
         name = f"sessionkeeper_{sha256(sql.encode()).hexdigest()[:32]}"
-        execute(f"PREPARE {name}(bigint) AS {sql % (('$1',) * len(params))}", None)
+        places = tuple("$1" if len(types) == 1 else f"${number + 1}" for number in range(len(params)))
+        execute(f"PREPARE {name}({', '.join(types)}) AS {sql % places}", None)
         self._names[sql] = name
         return name
 

@@ -31,6 +31,7 @@ class Statement(NamedTuple):
     sql: str
     params: tuple[Any, ...]
     user: UserColumns
+    types: tuple[str, ...] = ()
 
 
 class Asking(NamedTuple):
@@ -73,7 +74,7 @@ def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     }
     params = [given[param] if param is _SESSION or param is _USER else param for param in statement.params]
     with outages():
-        row = cursors.fetch_one(connection, statement.sql, params)
+        row = cursors.fetch_one(connection, statement.sql, params, types=statement.types)
     if row is None:
         return Answer(_is_ended(session_id), statement.user.nobody)
     ended, *values = row
@@ -101,7 +102,8 @@ def users_database() -> str:
 def _is_ended(session_id: int) -> bool:
     connection = connections[tombstones.database()]
     with outages():
-        return cursors.fetch_one(connection, _tombstone_sql(connection), [session_id]) is not None
+        sql = _tombstone_sql(connection)
+        return cursors.fetch_one(connection, sql, [session_id], types=("bigint",)) is not None
 
 
 def _tombstone_sql(connection: Any) -> str:
@@ -123,7 +125,9 @@ def _build(alias: str, asked: Asked) -> Statement | None:
         return None
     ended = _tombstone_sql(connections[alias])
     sql = f"SELECT ({ended}), {user.columns} FROM {user.source} WHERE {user.condition}"  # noqa: S608 - as above
-    return Statement(sql, (_SESSION, *user.params), user)
+    # Where both ids are all that changes from use to use, it may be prepared.
+    key = asked.model._meta.pk.rel_db_type(connections[alias])
+    return Statement(sql, (_SESSION, *user.params), user, ("bigint", key) if user.params == (_USER,) else ())
 
 
 def _is_current(statement: Statement, alias: str) -> bool:
