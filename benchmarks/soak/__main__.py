@@ -37,7 +37,9 @@ def main() -> int:
     parser.add_argument(
         "--store", choices=STORES, default="postgres", help="what the sessions are in (postgres)"
     )
-    parser.add_argument("--server", choices=["gunicorn", "granian"], default="gunicorn", help="(gunicorn)")
+    parser.add_argument(
+        "--server", choices=["gunicorn", "granian", "granian-asgi"], default="gunicorn", help="(gunicorn)"
+    )
     parser.add_argument("--near", action="store_true", help="with the near cache")
     options = parser.parse_args()
     postgres.stop_on_terminate()

@@ -148,7 +148,7 @@ class Person(threading.Thread):
             self._sign_in()
             return
         key, before = session.key, self._model.snapshot(session)
-        answer = self._ask("read", "GET", "/read/", key.text)
+        answer = self._ask("read", "GET", self._random.choice(["/read/", "/read/async/"]), key.text)
         if answer.status == OK:
             lost = self._model.lost(session, answer.body["data"], before)
             lost += [f"{name}: only one half of it" for name in answer.body["torn"]]

@@ -44,9 +44,13 @@ def command(kind: str, port: int) -> list[str]:
     if kind == "gunicorn":
         options = ["-b", f"127.0.0.1:{port}", "-w", str(WORKERS), "-k", "gthread", "--threads", "4"]
         return [str(programs / "gunicorn"), *options, "--log-level", "critical", "benchmarks.soak.wsgi"]
-    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", str(WORKERS)]
-    options += ["--blocking-threads", "4", "--no-ws", "--respawn-failed-workers", "--log-level", "critical"]
-    return [str(programs / "granian"), *options, "benchmarks.soak.wsgi:application"]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(WORKERS), "--no-ws"]
+    options += ["--respawn-failed-workers", "--log-level", "critical"]
+    if kind == "granian-asgi":
+        options += ["--interface", "asginl", "benchmarks.soak.asgi:application"]
+    else:
+        options += ["--interface", "wsgi", "--blocking-threads", "4", "benchmarks.soak.wsgi:application"]
+    return [str(programs / "granian"), *options]
 
 
 def environment(database: str, store: str, *, near: bool = False) -> dict[str, str]:
