@@ -77,6 +77,7 @@ def serving(kind: str, env: dict[str, str], log: Path) -> Iterator[Server]:
     """Run a server until the end of the block; what it says goes to a file."""
     port = free_port()
     with log.open("wb") as file:
+        env = {**env, "SOAK_ASGI": "1" if kind == "granian-asgi" else ""}
         process = subprocess.Popen(
             command(kind, port), cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file
         )
