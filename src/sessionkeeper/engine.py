@@ -71,6 +71,7 @@ class SessionStore(AsyncForms):
         Raises:
             StoreUnavailable: the store did not answer. The key stays.
         """
+        was_recalled = self.handle.recalled is not None
         with answering(self):
             if self.rivals:
                 texts = (self._session_key, *self.rivals)
@@ -85,7 +86,9 @@ class SessionStore(AsyncForms):
                 self.handle.drop()
                 data, self.handle.verdict = None, Verdict.GONE
         if data is None:
-            self._session_key = None
+            # Whoever was let in from memory works in this session: a save says that it has ended, and does
+            # not begin another one.
+            self._session_key = self._session_key if was_recalled else None
             return {}
         if self.touches_on_load and self.handle.is_of_this_request():
             self.handle.touch_if_due()

@@ -6,6 +6,8 @@ import pytest
 
 from sessionkeeper import keys, sessions
 from sessionkeeper.engine import SessionStore
+from sessionkeeper.errors import SessionGone, StaleSession
+from sessionkeeper.models import Session
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.near import IDENTITY
 from tests.near_sides import Sides, sign_in
@@ -163,3 +165,32 @@ def test_a_change_of_somebody_else_does_not_lose_a_fill(sides, key, user, make_u
     sides.ask(key)
     assert sides.here.recall(keys.parse(key).id).found.principal == user
     assert sides.here.counters.lost == 0
+
+
+@pytest.mark.rule("R09")
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [(rotate, StaleSession), (lambda key, user: sessions.revoke(keys.parse(key).id), SessionGone)],
+)
+@pytest.mark.parametrize("reads_first", [True, False])
+def test_who_was_let_in_from_memory_writes_into_no_other_session(
+    sides, key, user, change, error, reads_first
+):
+    """The news are on their way: the request knows its user, and its session has ended or has another key."""
+    sides.ask(key, sides.there)
+    with sides.on(sides.here):
+        change(key, user)
+    there = Session.objects.count()
+    sides.members[1].inbox.clear()  # not here yet
+    found, session = sides.ask(key, sides.there)
+    assert found == user
+    with sides.on(sides.there):
+        if reads_first:
+            assert session.get("basket") is None
+        session["late"] = 1
+        assert session.has_changes()
+        with pytest.raises(error):
+            session.save()
+        assert session.session_key == key
+    assert Session.objects.count() == there
+    assert not Session.objects.filter(data__has_key="late").exists()
