@@ -34,7 +34,9 @@ def known() -> list[Problem]:
 def index(request: HttpRequest) -> HttpResponse:
     """Show them: code, status, what it means, what to do. Nothing of a session is read."""
     entries = [{"problem": problem, "fix": _fix(problem)} for problem in known()]
-    return render(request, "sessionkeeper/problems.html", {"entries": entries})
+    response = render(request, "sessionkeeper/problems.html", {"entries": entries})
+    response["Cache-Control"] = "no-store"  # as every answer of the API
+    return response
 
 
 def _fix(problem: Problem) -> Any:

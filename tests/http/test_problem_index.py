@@ -52,6 +52,7 @@ def test_the_index_is_open_and_asks_for_no_session(api, django_assert_num_querie
     with django_assert_num_queries(0):
         answer = api.get("/api/auth/problems/")
     assert not answer.cookies
+    assert answer["Cache-Control"] == "no-store"
     assert api.post("/api/auth/problems/").status_code in {403, 405}
 
 
