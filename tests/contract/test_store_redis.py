@@ -12,6 +12,7 @@ from sessionkeeper import keys, store_url
 from sessionkeeper.errors import CorruptPayload, StoreUnavailable, TooManySessions
 from sessionkeeper.record import Changes, NewSession, UserLimit
 from sessionkeeper.stores import tombstones
+from sessionkeeper.stores.redis import packing, pending
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import KINDS, Clock, insert, redis_store, server_url
 
@@ -234,6 +235,13 @@ def test_in_a_cluster_a_touch_brings_back_entries_that_a_failover_lost(clock, us
     assert [record.id for record in store.list_for(user)] == [key.id]
 
 
+def new_session(user, limit):
+    """A sign-in under a limit."""
+    key, day = keys.mint(), timedelta(days=1)
+    facts = {"user_id": user, "limit": limit, "authenticated": True}
+    return NewSession(key.id, key.secret_hash, key.family_hash, day, None, **facts)
+
+
 @pytest.mark.parametrize("action", ["end_oldest", "refuse"])
 @pytest.mark.parametrize("kind", ["valkey", "cluster"])
 def test_fifty_sign_ins_at_once_keep_to_the_limit(kind, action, user, monkeypatch):
@@ -244,21 +252,9 @@ def test_fifty_sign_ins_at_once_keep_to_the_limit(kind, action, user, monkeypatc
     limit = UserLimit(3, end_oldest=action == "end_oldest")
 
     def sign_in():
-        key = keys.mint()
         barrier.wait(30)
         try:
-            store.insert(
-                NewSession(
-                    key.id,
-                    key.secret_hash,
-                    key.family_hash,
-                    timedelta(days=1),
-                    None,
-                    user_id=user,
-                    limit=limit,
-                    authenticated=True,
-                )
-            )
+            store.insert(new_session(user, limit))
             outcomes.append("in")
         except TooManySessions:
             outcomes.append("refused")
@@ -273,6 +269,44 @@ def test_fifty_sign_ins_at_once_keep_to_the_limit(kind, action, user, monkeypatc
     assert len(store.list_for(user)) == 3
     expected = {"in": 50} if action == "end_oldest" else {"in": 3, "refused": 47}
     assert {name: outcomes.count(name) for name in set(outcomes)} == expected
+
+
+def without_session(store, user):
+    """A key whose session is gone and whose entry in the user's index is not: one that is just ending."""
+    key = insert(store, user_id=user)
+    raw(store).delete(hash_of(store, key))
+    return key
+
+
+def signed_in(store, user):
+    """Sign in where three sessions are allowed; return how many of the others it ended."""
+    return len(store.insert(new_session(user, UserLimit(3, end_oldest=True))))
+
+
+def test_a_session_that_is_just_ending_takes_no_other_with_it(user, monkeypatch):
+    store = redis_store("cluster")
+    others = [insert(store, user_id=user) for _ in range(2)]
+    ending = without_session(store, user)
+    waits = []
+
+    def wait(seconds):
+        if len(waits) == 3:  # whoever ends it comes to the entry
+            store._index.drop_ended([(ending.id, packing.user_text(user))])
+        waits.append(seconds)
+
+    monkeypatch.setattr(pending.bridge, "sleep", wait)
+    assert signed_in(store, user) == 0
+    assert len(waits) == 4
+    assert {record.id for record in store.list_for(user)} > {key.id for key in others}
+
+
+def test_who_stays_on_the_way_counts_as_there(user, monkeypatch):
+    store = redis_store("cluster")
+    oldest, _ = (insert(store, user_id=user) for _ in range(2))
+    without_session(store, user)
+    monkeypatch.setattr(pending, "PATIENCE", 0.05)
+    assert signed_in(store, user) == 1
+    assert oldest.id not in {record.id for record in store.list_for(user)}
 
 
 @pytest.mark.parametrize("kind", ["valkey", "cluster"])

@@ -39,11 +39,13 @@ class Entries(NamedTuple):
         ids = (keys.parse_id(name.decode("ascii", "replace")) for name in self.written)
         return [session_id for session_id in ids if session_id is not None]
 
-    def pending(self, there: Collection[int]) -> int:
-        """Return how many entries may be of sessions that are about to be stored: not ``there``, and new."""
+    def pending(self, there: Collection[int]) -> frozenset[bytes]:
+        """Return the entries that may be of sessions about to be stored: not ``there``, and new."""
         names = {keys.encode_id(session_id).encode() for session_id in there}
-        return sum(
-            self.now - written < _PENDING for name, written in self.written.items() if name not in names
+        return frozenset(
+            name
+            for name, written in self.written.items()
+            if name not in names and self.now - written < _PENDING
         )
 
 

@@ -20,7 +20,7 @@ from sessionkeeper.policy import to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
 from sessionkeeper.store_url import RedisUrl
 from sessionkeeper.stores import principals, tombstones
-from sessionkeeper.stores.redis import keeping, packing, principal_cache
+from sessionkeeper.stores.redis import keeping, packing, pending, principal_cache
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.ending import Ending, text_of
 from sessionkeeper.stores.redis.index import Index, is_old
@@ -169,11 +169,10 @@ class RedisStore:
     ) -> tuple[list[int], bytes | str]:
         if limit is None or user is None:
             return [], ""
-        entries = self._index.of_user(user, self._time())
-        records = self._read(entries.ids())
-        if self.client.is_cluster:  # there another sign-in may have its entry and not yet its session
-            pending = entries.pending({session_id, *(record.id for record in records)})
-            limit = limit._replace(most=limit.most - pending)
+        entries_of = partial(self._index.of_user, user, self._time())
+        at_once = not self.client.is_cluster
+        entries, records, coming = pending.look(entries_of, self._read, session_id, at_once=at_once)
+        limit = limit._replace(most=limit.most - coming)
         now = packing.moment(str(entries.now).encode())
         return to_end(records, limit, session_id, packing.user_id(user.encode()), now), entries.fingerprint
 
