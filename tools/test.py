@@ -1,4 +1,4 @@
-"""Run the suite in stages against the built wheel, and end with one line that counts everything."""
+"""Run the suite in stages against the built wheel, two at a time; the last line counts everything."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 from tools import postgres, tally, upstream, valkey, wheel
 from tools.environment import ROOT
@@ -31,6 +34,11 @@ class Stage:
     on_postgres: bool = False
     on_valkey: bool = False
     with_upstream: bool = False
+
+    @property
+    def shares(self) -> set[str]:
+        """The servers on which it would be in the way of another stage."""
+        return {name for name, used in (("postgres", self.on_postgres), ("valkey", self.on_valkey)) if used}
 
 
 UPSTREAM = "tests/upstream"
@@ -106,6 +114,7 @@ STAGES = (
         with_upstream=True,
     ),
 )
+STAGE_NAMES = [stage.name for stage in STAGES]
 
 
 class Servers:
@@ -138,40 +147,85 @@ def stage_environment(stage: Stage, base: dict[str, str], servers: Servers) -> d
     return env
 
 
-def run_stage(stage: Stage, env: dict[str, str], extra: list[str]) -> tally.Tally:
-    """Run pytest for one stage and read what it counted."""
+def run_stage(stage: Stage, env: dict[str, str], extra: list[str], output: IO[str] | None) -> tally.Tally:
+    """Run pytest for one stage and read what it counted. ``output`` None: on screen as it comes."""
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", *stage.arguments, f"--junitxml={report}"]
         command += ["-o", f"cache_dir=.cache/pytest/{stage.name}", *extra]
-        code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+        code = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=env,
+            check=False,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+        ).returncode
         if code == NO_TESTS and extra:
             code = 0  # a selection may leave a stage empty
         return tally.read_report(report, code)
 
 
-def run_all(
-    stages: list[Stage], base: dict[str, str], extra: list[str]
-) -> list[tuple[str, tally.Tally | str]]:
-    """Run the stages one after the other; a stage that cannot run is a sentence instead of a tally."""
-    results: list[tuple[str, tally.Tally | str]] = []
-    with contextlib.ExitStack() as stack:
-        servers = Servers(stack)
-        for stage in stages:
-            print(f"\n=== {stage.name}: {stage.says}", flush=True)
-            try:
-                results.append((stage.name, run_stage(stage, stage_environment(stage, base, servers), extra)))
-            except (postgres.Unavailable, valkey.Unavailable, upstream.Unavailable) as error:
-                print(f"NOT RUN. {error}", flush=True)
-                results.append((stage.name, str(error)))
-    return results
+class Run:
+    """Runs stages, as many side by side as there are ``jobs``; never two that share a server."""
+
+    def __init__(self, stages: list[Stage], base: dict[str, str], extra: list[str], jobs: int) -> None:
+        self._waiting, self._base, self._extra = list(stages), base, extra
+        self._jobs = max(1, min(jobs, len(stages)))
+        self._busy: set[str] = set()
+        self._turn = threading.Condition()
+        self._servers: Servers
+        self.results: dict[str, tally.Tally | str] = {}
+
+    def all(self) -> None:
+        """Run them; what they print comes stage by stage."""
+        with contextlib.ExitStack() as stack:
+            self._servers = Servers(stack)
+            with ThreadPoolExecutor(self._jobs) as pool:
+                for worker in [pool.submit(self._work) for _ in range(self._jobs)]:
+                    worker.result()
+
+    def _work(self) -> None:
+        while (stage := self._next()) is not None:
+            with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+                try:
+                    outcome = self._outcome(stage, file if self._jobs > 1 else None)
+                finally:
+                    with self._turn:
+                        self._busy -= stage.shares
+                        self._turn.notify_all()
+                file.seek(0)
+                said = file.read() or (f"NOT RUN. {outcome}" if isinstance(outcome, str) else "")
+            with self._turn:
+                print(f"\n=== {stage.name}: {stage.says}\n{said}", flush=True)
+                self.results[stage.name] = outcome
+
+    def _next(self) -> Stage | None:
+        with self._turn:
+            while self._waiting:
+                for stage in self._waiting:
+                    if not stage.shares & self._busy:
+                        self._waiting.remove(stage)
+                        self._busy |= stage.shares
+                        return stage
+                self._turn.wait()
+            return None
+
+    def _outcome(self, stage: Stage, output: IO[str] | None) -> tally.Tally | str:
+        """What a stage counted; a sentence if it cannot run."""
+        try:
+            with self._turn:  # servers are started one after the other
+                env = stage_environment(stage, self._base, self._servers)
+            return run_stage(stage, env, self._extra, output)
+        except (postgres.Unavailable, valkey.Unavailable, upstream.Unavailable) as error:
+            return str(error)
 
 
-def summarise(results: list[tuple[str, tally.Tally | str]]) -> int:
+def summarise(results: dict[str, tally.Tally | str]) -> int:
     """Print the table and the closing line; the exit code."""
     total = tally.Tally()
     print("\n=== summary")
-    for name, outcome in results:
+    for name, outcome in sorted(results.items(), key=lambda result: STAGE_NAMES.index(result[0])):
         if isinstance(outcome, tally.Tally):
             total += outcome
             print(f"{name:<18} {outcome}")
@@ -212,8 +266,9 @@ def main() -> int:
         if not is_installed:
             env["PYTHONPATH"] = str(stack.enter_context(wheel.installed()))
         wheel.require_outside_source(env)
-        results = run_all(stages, env, extra)
-    return summarise(results)
+        run = Run(stages, env, extra, jobs=int(os.environ.get("JOBS") or min(os.cpu_count() or 1, 2)))
+        run.all()
+    return summarise(run.results)
 
 
 if __name__ == "__main__":
