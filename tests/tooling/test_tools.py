@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -120,7 +122,7 @@ def test_tallies_of_several_runs_add_up_to_one_line(tmp_path, monkeypatch):
 
 def test_stage_without_postgresql_fails_in_ci_and_is_loud_elsewhere(monkeypatch, capsys):
     monkeypatch.delenv("SESSIONKEEPER_TALLY", raising=False)
-    results = [("sqlite", tally.Tally(passed=5)), ("postgres", "No PostgreSQL: install it.")]
+    results = {"sqlite": tally.Tally(passed=5), "postgres": "No PostgreSQL: install it."}
     monkeypatch.delenv("CI", raising=False)
     assert test.summarise(results) == 0
     assert "NOT RUN. No PostgreSQL: install it." in capsys.readouterr().out
@@ -131,8 +133,40 @@ def test_stage_without_postgresql_fails_in_ci_and_is_loud_elsewhere(monkeypatch,
 
 def test_run_without_any_test_is_a_failure(monkeypatch, capsys):
     monkeypatch.delenv("SESSIONKEEPER_TALLY", raising=False)
-    assert test.summarise([]) == 1
+    assert test.summarise({}) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "0 passed, 1 failed"
+
+
+def test_stages_run_side_by_side_but_for_those_that_share_a_server(monkeypatch, capsys):
+    running, together = [], set()
+    both = threading.Barrier(2)  # broken, and no longer waited at, when only one is left
+
+    def run_stage(stage, env, extra, output):
+        running.append(stage.name)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(5 if stage.name in {"one", "free"} else 0)
+        together.add(frozenset(running))
+        running.remove(stage.name)
+        output.write(f"{stage.name} ran")
+        return tally.Tally(passed=1)
+
+    monkeypatch.setattr(test, "run_stage", run_stage)
+    monkeypatch.setattr(test, "stage_environment", lambda stage, base, servers: {})
+    names = ("one", "two", "free")
+    stages = [test.Stage(name, name, "tests", (), on_postgres=name != "free") for name in names]
+    run = test.Run(stages, {}, [], jobs=2)
+    run.all()
+    assert run.results == dict.fromkeys(names, tally.Tally(passed=1))
+    assert {"one", "free"} in together
+    assert not any({"one", "two"} <= one for one in together)
+    assert "=== two: two\ntwo ran" in capsys.readouterr().out
+
+
+def test_a_stage_that_breaks_down_is_no_success(monkeypatch):
+    monkeypatch.setattr(test, "run_stage", lambda *given: 1 / 0)
+    run = test.Run(list(test.STAGES[:1]), {}, [], jobs=2)
+    with pytest.raises(ZeroDivisionError):
+        run.all()
 
 
 def test_stage_on_sqlite_does_not_see_the_database_of_the_caller():
