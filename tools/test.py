@@ -59,9 +59,22 @@ REQUESTS = tuple(
         "several_cookies",
     )
 )
+#: The stage on SQLite has the stores of a Cluster and of Sentinel, which ask the database nothing of their own.
+SINGLE_SERVERS = "not cluster and not sentinel"
 STAGES = (
     Stage("sqlite", "the suite on SQLite", "tests", ("tests",)),
-    Stage("postgres", "the suite on PostgreSQL", "tests", ("tests",), on_postgres=True),
+    Stage(
+        "postgres",
+        "the suite on PostgreSQL, but for what has its own database or none",
+        "tests",
+        (
+            "tests",
+            *(f"--ignore=tests/{name}" for name in ("docs", "tooling", "client")),
+            "-k",
+            SINGLE_SERVERS,
+        ),
+        on_postgres=True,
+    ),
     Stage(
         "redis",
         "requests, attacks and races with the sessions in Valkey",
