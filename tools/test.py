@@ -59,7 +59,7 @@ REQUESTS = tuple(
         "several_cookies",
     )
 )
-#: The stage on SQLite has the stores of a Cluster and of Sentinel, which ask the database nothing of their own.
+#: Stores in a Cluster or behind Sentinel ask the database what one at a single server asks: once is enough.
 SINGLE_SERVERS = "not cluster and not sentinel"
 STAGES = (
     Stage("sqlite", "the suite on SQLite", "tests", ("tests",)),
