@@ -23,6 +23,8 @@ REAUTHENTICATE_ROUTE = "sessionkeeper-pages:reauthenticate"
 #: What a browser forgets at a sign-out (ASVS 5.0, 14.3.1): what it kept of the pages. Not its cookies or
 #: its storage, which the rest of the site may need.
 CLEAR_SITE_DATA = '"cache"'
+#: ``Cache-Control`` of what belongs to one person.
+NOT_CACHED = "no-store, private"
 #: What a 401 says where a token was refused (RFC 6750, section 3).
 BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 
@@ -46,7 +48,7 @@ def forbid_caching(response: Any) -> None:
     if response.has_header("Cache-Control"):
         patch_cache_control(response, no_store=True, private=True)
     else:
-        response.headers["Cache-Control"] = "no-store, private"
+        response.headers["Cache-Control"] = NOT_CACHED
 
 
 def unavailable(request: Any, error: StoreUnavailable) -> Any:

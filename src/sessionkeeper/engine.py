@@ -6,12 +6,15 @@ A ``SessionBase`` over the store: everything that Django promises of one, with h
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from sessionkeeper import adoption, audit, binding, bridge, keys, proofs, renewal, sessions
 from sessionkeeper.answering import answering
@@ -51,17 +54,23 @@ class SessionStore(AsyncForms):
     transport = COOKIE
     principal_wanted = False
     touches_on_load = True
+    outage: StoreUnavailable | None = None
+    cookie_due = adopted = flushed = False
+    rivals: tuple[str, ...] = ()
+    ended_id: int | None = None
+    ending: tuple[audit.Kind, str] = (audit.Kind.REVOKED, "flushed")
 
     def __init__(self, session_key: str | None = None) -> None:
-        super().__init__(session_key)
+        # What Django's does, but for the serializer, which the codec looks up when there is data.
+        self._session_key = session_key
+        self.accessed = self.modified = False
         self.client = Client()
         self.handle = Handle(self.client, self.transport)
-        self.outage: StoreUnavailable | None = None
-        self.cookie_due = self.adopted = False
-        self.rivals: tuple[str, ...] = ()
-        self.flushed = False
-        self.ended_id: int | None = None
-        self.ending: tuple[audit.Kind, str] = (audit.Kind.REVOKED, "flushed")
+
+    @cached_property
+    def serializer(self) -> Any:
+        """The class that ``SESSION_SERIALIZER`` names."""
+        return import_string(settings.SESSION_SERIALIZER)
 
     # Reading
 

@@ -18,6 +18,8 @@ from sessionkeeper.record import BEARER, COOKIE, Changes, Found, NewSession, Ver
 from sessionkeeper.stores import codec, get_store
 
 _BEGINNINGS = {audit.Kind.SIGN_IN, audit.Kind.TOKEN_MADE, audit.Kind.STEP_UP}
+#: What a handle keeps when it lets go of its session.
+_OF_THE_REQUEST = frozenset({"client", "transport", "watching", "verdict"})
 
 
 class Handle:
@@ -39,29 +41,32 @@ class Handle:
         life: time left until the absolute expiry; None when not known.
     """
 
+    watching = False
+    verdict: Verdict | None = None
+    # What it holds; as long as there is nothing, these are what an instance has.
+    key: keys.Key | None = None
+    stored = False
+    found: Found | None = None
+    recalled: dict[str, Any] | None = None
+    rotated = False
+    renewed = False
+    revoked = False
+    signing_in = False
+    proof = audit.Kind.SIGN_IN
+    proved = False
+    life: timedelta | None = None
+    _base: str | None = "{}"
+    _user_id: Any = None
+    _unrecorded_rotation = False
+
     def __init__(self, client: Client, transport: str = COOKIE) -> None:
         self.client = client
         self.transport = transport
-        self.watching = False
-        self.verdict: Verdict | None = None
-        self.drop()
 
     def drop(self) -> None:
         """Let go of the session; nothing is written."""
-        self.key: keys.Key | None = None
-        self.stored = False
-        self.found: Found | None = None
-        self.recalled: dict[str, Any] | None = None
-        self.rotated = False
-        self.renewed = False
-        self.revoked = False
-        self.signing_in = False
-        self.proof = audit.Kind.SIGN_IN
-        self.proved = False
-        self.life: timedelta | None = None
-        self._base: str | None = "{}"
-        self._user_id: Any = None
-        self._unrecorded_rotation = False
+        for name in vars(self).keys() - _OF_THE_REQUEST:
+            delattr(self, name)
 
     def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
         """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
@@ -267,6 +272,17 @@ class Handle:
                 self.key, self.renewed = new, True
                 self._forget_version()
         return self.renewed
+
+    def upkeep_may_be_due(self) -> bool:
+        """Whether :meth:`upkeep_due` and all that it asks is worth asking. Cheap: every request does."""
+        if self.key is None or self.found is None:
+            return False
+        record, settings = self.found.record, conf.current()
+        return (
+            settings.rotate_after is not None
+            or record.previous_hash is not None
+            or policy.touch_due(record, self.found.now, settings.touch_interval)
+        )
 
     def upkeep_due(self) -> bool:
         """Whether the end of the request has a use to record or a key to renew."""

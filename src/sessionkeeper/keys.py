@@ -17,7 +17,8 @@ import hmac
 import re
 import secrets
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from datetime import datetime
 from typing import NamedTuple
 from zlib import crc32
@@ -148,7 +149,7 @@ def same_hash(left: bytes, right: bytes) -> bool:
 
 
 def _decode_id(text: str) -> int:
-    return int.from_bytes(urlsafe_b64decode(text + "="), "big")
+    return int.from_bytes(a2b_base64(text.replace("-", "+").replace("_", "/") + "="), "big")
 
 
 def _checksum(text: str) -> str:

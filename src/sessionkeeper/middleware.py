@@ -16,7 +16,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
-from django.http.request import HttpHeaders
 from django.utils.functional import SimpleLazyObject
 
 from sessionkeeper import (
@@ -26,6 +25,7 @@ from sessionkeeper import (
     keys,
     known_devices,
     lockout,
+    outcome,
     principal,
     problems,
     sessions,
@@ -42,13 +42,10 @@ from sessionkeeper.errors import (
     TooManySessions,
     TooManyTries,
 )
-from sessionkeeper.record import BEARER, SessionStatus, Verdict
+from sessionkeeper.record import BEARER, SessionStatus
 from sessionkeeper.stores import beside
 from sessionkeeper.transport import Bearer, Cookie
 
-#: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
-PASSIVE_HEADER = "X-Session-Passive"
-_PASSIVE_META = HttpHeaders.to_wsgi_name(PASSIVE_HEADER)
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 
@@ -69,7 +66,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if settings.DEBUG:
             forgotten.begin()
         cookie, token = Cookie.read(request), Bearer.read(request)
-        rivals = Cookie.rivals(request) if token is None else ()
+        rivals = Cookie.rivals(request) if token is None and cookie is not None else ()
         if rivals:  # the engine looks at nothing that is too short to be a key
             cookie = next((one for one in (cookie, *rivals) if keys.parse(one) is not None), cookie)
         session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
@@ -162,31 +159,32 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if session.ended_id is not None and response.status_code >= _CLIENT_ERROR:
             # A refusal may have rolled back the view's transaction, and the end of the session with it.
             sessions.revoke(session.ended_id, reason="ended_again")
-        status, passive = _status(request, response, session), _is_passive(request)
-        _renew(session, status, wanted=not passive and response.status_code < _SERVER_ERROR)
-        match status:
-            case SessionStatus.MODIFIED:
-                if session.has_changes():
-                    session.save()
-                elif not passive:
-                    session.handle.touch_if_due(force=settings.SESSION_SAVE_EVERY_REQUEST)
-            case SessionStatus.CLEAN if not passive:
-                session.handle.touch_if_due()
-            case SessionStatus.DESTROYED:
-                answers.take_cookie(response)
-        if _cookie_due(request, response, session):
+        always = settings.SESSION_SAVE_EVERY_REQUEST
+        status = outcome.status(request, response, session, always=always)
+        if status is SessionStatus.DESTROYED:
+            answers.take_cookie(response)
+        else:
+            outcome.write(request, response, session, status, always=always)
+        if outcome.cookie_due(request, response, session, always=always):
             Cookie.write(response, str(session.session_key), session.cookie_age())
             answers.forbid_caching(response)
         _remember_device(response, session)
         if session.accessed:
             (Bearer if session.transport == BEARER else Cookie).vary(response)
             if session.names_user() and not response.has_header("Cache-Control"):
-                answers.forbid_caching(response)
+                response.headers["Cache-Control"] = answers.NOT_CACHED
         return response
 
 
 class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
     """Attaches ``request.user`` and ``request.auser``, taken from what the session's one read brought."""
+
+    def __call__(self, request: Any) -> Any:
+        """Handle a request."""
+        if self.async_mode:
+            return self.__acall__(request)
+        self.process_request(request)
+        return self.get_response(request)
 
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop: attaching what is lazy needs no thread."""
@@ -222,47 +220,6 @@ def _unless_restricted(request: Any, user: Any) -> Any:
     return user
 
 
-def _status(request: Any, response: Any, session: SessionStore) -> SessionStatus:
-    """Decide once what the response does about the session."""
-    if not session.accessed and session.session_key is not None and settings.SESSION_SAVE_EVERY_REQUEST:
-        try:
-            session.keys()  # a session that nobody asked for is kept alive too
-        except StoreUnavailable:
-            return SessionStatus.UNUSED  # best effort: the page did without it
-    if not (session.accessed or session.modified):
-        return SessionStatus.UNUSED
-    if session.is_empty():
-        if session.transport == BEARER:
-            return SessionStatus.UNUSED
-        # A live session whose secret is another one now keeps its cookie: this may be a late response, and
-        # must not take the new key away.
-        ended = session.flushed or session.handle.verdict not in {None, Verdict.LIVE, Verdict.STALE}
-        return SessionStatus.DESTROYED if ended and Cookie.read(request) is not None else SessionStatus.UNUSED
-    if (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status_code < _SERVER_ERROR:
-        return SessionStatus.MODIFIED
-    return SessionStatus.CLEAN
-
-
-def _cookie_due(request: Any, response: Any, session: SessionStore) -> bool:
-    if session.transport == BEARER or session.is_empty() or not (session.accessed or session.modified):
-        return False
-    if response.status_code >= _SERVER_ERROR:
-        # The view failed after the key was changed: without the new one the client would be signed out,
-        # unless the change was rolled back with the view's transaction.
-        return (session.handle.rotated or session.adopted) and session.handle.key_is_current()
-    if settings.SESSION_SAVE_EVERY_REQUEST and session.handle.stored:
-        return True
-    return session.handle.renewed or (
-        session.modified and (session.cookie_due or session.session_key != Cookie.read(request))
-    )
-
-
-def _renew(session: SessionStore, status: SessionStatus, *, wanted: bool) -> None:
-    lives = status in {SessionStatus.CLEAN, SessionStatus.MODIFIED}
-    if wanted and lives and session.handle.renew_if_due():
-        session.take_key()
-
-
 def _needs_store(request: Any, response: Any) -> bool:
     """Whether the way out may reach the store."""
     session = getattr(request, "session", None)
@@ -286,12 +243,3 @@ def _remember_device(response: Any, session: SessionStore) -> None:
     device = current.get().device
     if device is not None and session.names_user():
         known_devices.write(response, device)
-
-
-def _is_passive(request: Any) -> bool:
-    view = getattr(request.resolver_match, "func", None)
-    return (
-        _PASSIVE_META in request.META
-        or getattr(view, "session_passive", False)
-        or getattr(request, "session_passive", False)
-    )

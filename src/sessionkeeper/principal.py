@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from functools import lru_cache, partial
 from hmac import compare_digest
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -17,6 +17,7 @@ from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, connections, router
+from django.utils.module_loading import import_string
 
 from sessionkeeper import audit, sessions
 from sessionkeeper.answering import answering
@@ -42,7 +43,8 @@ def get_user(request: Any) -> Any:
     user = _recalled_user(session)
     if user is not None:
         return user
-    user = _joined_user(session, session._session)
+    data = session._session
+    user = _joined_user(session, data)
     if user is UNASKED:
         return AnonymousUser() if _names_nobody(session) else _asked_user(request)
     if user is _MISSING:
@@ -50,8 +52,8 @@ def get_user(request: Any) -> Any:
     if user is None:
         _end(session, "user_disabled")
         return AnonymousUser()
-    if not _hash_is_current(session, user):
-        if not _hash_is_fallback(session, user):
+    if not _hash_is_current(session, data, user):
+        if not _hash_is_fallback(data, user):
             _end(session, "password_changed")
             return AnonymousUser()
         session.cycle_key()
@@ -68,7 +70,7 @@ def _asked_user(request: Any) -> Any:
     path = session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
         return user
-    if _is_stock(cast("Hashable", type(auth.load_backend(path)))):
+    if _is_stock(_backend(path)):
         with answering(session), outages():
             person = model._base_manager.filter(pk=sessions.user_of(session._session)).first()
         if not getattr(person, "is_active", person is not None):
@@ -88,7 +90,8 @@ async def aget_user(request: Any) -> Any:
     user = _recalled_user(session)
     if user is not None:
         return user
-    user = _joined_user(session, await session._aget_session())
+    data = await session._aget_session()
+    user = _joined_user(session, data)
     if user is UNASKED:
         if _names_nobody(session):
             return AnonymousUser()
@@ -99,7 +102,7 @@ async def aget_user(request: Any) -> Any:
         return user if user.is_authenticated else await sync_to_async(get_user)(request)
     if user is _MISSING:
         return AnonymousUser()
-    if user is None or not _hash_is_current(session, user):
+    if user is None or not _hash_is_current(session, data, user):
         return await sync_to_async(get_user)(request)
     return user
 
@@ -117,10 +120,7 @@ def _recalled_user(session: SessionStore) -> Any:
     user = _joined_user(session, data)
     if user is UNASKED or user is _MISSING or user is None:
         return None
-    stored = data.get(auth.HASH_SESSION_KEY)
-    if hasattr(user, "get_session_auth_hash") and not _is_hash(stored, _auth_hash(session, user)):
-        return None
-    return user
+    return user if _hash_is_current(session, data, user) else None
 
 
 def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
@@ -133,8 +133,8 @@ def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
     found = session.handle.found
     if found is None or found.principal is UNASKED:
         return UNASKED
-    backend: Any = auth.load_backend(path)
-    if not _is_stock(cast("Hashable", type(backend))):
+    kind = _backend(path)
+    if not _is_stock(kind):
         return UNASKED
     user = found.principal
     if user is None:
@@ -142,7 +142,7 @@ def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
         return None if found.record.user_id is not None else UNASKED
     if user._meta.pk.value_to_string(user) != data[auth.SESSION_KEY]:
         return UNASKED
-    if backend.user_can_authenticate(user):
+    if kind().user_can_authenticate(user):
         return user
     # Disabled ends the session; another reason of the project's own only refuses this request.
     return _MISSING if getattr(user, "is_active", True) else None
@@ -154,6 +154,11 @@ def _names_nobody(session: SessionStore) -> bool:
 
 
 @lru_cache(maxsize=64)
+def _backend(path: str) -> Any:
+    return import_string(path)
+
+
+@lru_cache(maxsize=64)
 def _is_stock(backend: Hashable) -> bool:
     """Whether a backend looks users up as Django's ModelBackend does."""
     return all(
@@ -161,15 +166,15 @@ def _is_stock(backend: Hashable) -> bool:
     )
 
 
-def _hash_is_current(session: SessionStore, user: Any) -> bool:
+def _hash_is_current(session: SessionStore, data: dict[str, Any], user: Any) -> bool:
     if not hasattr(user, "get_session_auth_hash"):
         return True
-    return _is_hash(session._session.get(auth.HASH_SESSION_KEY), _auth_hash(session, user))
+    return _is_hash(data.get(auth.HASH_SESSION_KEY), _auth_hash(session, user))
 
 
-def _hash_is_fallback(session: SessionStore, user: Any) -> bool:
+def _hash_is_fallback(data: dict[str, Any], user: Any) -> bool:
     """Whether the session is from before a change of ``SECRET_KEY``, in ``SECRET_KEY_FALLBACKS`` since."""
-    stored = session._session.get(auth.HASH_SESSION_KEY)
+    stored = data.get(auth.HASH_SESSION_KEY)
     return any(_is_hash(stored, fallback) for fallback in user.get_session_auth_fallback_hash())
 
 

@@ -84,7 +84,10 @@ class Bearer:
     @staticmethod
     def read(request: HttpRequest) -> str | None:
         """Return the token that the client presented, well-formed or not; None without one of ours."""
-        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if not header:
+            return None
+        scheme, _, token = header.partition(" ")
         token = token.strip(" ")
         return token if scheme.lower() == "bearer" and token.startswith(BEARER_PREFIX) else None
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from sessionkeeper import csrf, keys
 from sessionkeeper.api import parsers, serializers, throttling, tokens, urls
 from sessionkeeper.api.problems import BODY_LIMIT, INVALID, PROBLEMS
-from sessionkeeper.middleware import PASSIVE_HEADER
+from sessionkeeper.outcome import PASSIVE_HEADER
 from sessionkeeper.user_agents import device
 from tests.conftest import PASSWORD
 from tests.http.conftest import TokenApi

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sessionkeeper import keys, sessions
 from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.middleware import PASSIVE_HEADER
+from sessionkeeper.outcome import PASSIVE_HEADER
 from sessionkeeper.stores import get_store
 from tests import contents
 from tests.conftest import PASSWORD

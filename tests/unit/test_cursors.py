@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC
 
@@ -71,6 +72,20 @@ def test_no_statement_runs_in_a_broken_transaction():
         transaction.set_rollback(True)
         with pytest.raises(transaction.TransactionManagementError):
             one("SELECT 1")
+
+
+def test_no_statement_runs_in_another_thread_than_the_connections(connection):
+    one("SELECT 1")  # the cursor is there
+    with ThreadPoolExecutor() as pool:
+        refused = pool.submit(cursors.fetch_one, connection, "SELECT 1", []).exception()
+    assert isinstance(refused, DatabaseError)
+    assert "created in a thread" in str(refused)
+    connection.inc_thread_sharing()
+    try:
+        with ThreadPoolExecutor() as pool:
+            assert tuple(pool.submit(cursors.fetch_one, connection, "SELECT 1", []).result()) == (1,)
+    finally:
+        connection.dec_thread_sharing()
 
 
 def test_no_statement_runs_in_an_event_loop():

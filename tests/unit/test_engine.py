@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.exceptions import SuspiciousOperation
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -21,6 +21,12 @@ from tests import contents
 from tests.stores import insert
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
+
+
+def test_a_new_session_has_what_djangos_begins_with():
+    """Ours does not call Django's ``__init__``, which looks up the serializer each time."""
+    ours, djangos = SessionStore("a" * 40), SessionBase("a" * 40)
+    assert {name: getattr(ours, name) for name in vars(djangos)} == vars(djangos)
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -61,13 +61,12 @@ class SessionAuthentication(authentication.SessionAuthentication):
         Raises:
             CsrfFailed: one of them refused the request.
         """
-        if request.method in fetch_metadata.SAFE_METHODS:
+        wrapped = django_request(request)
+        if wrapped.method in fetch_metadata.SAFE_METHODS:
             return
         check = authentication.CSRFCheck(_never_called)
-        check.process_request(django_request(request))
-        reason = fetch_metadata.check(django_request(request)) or check.process_view(
-            django_request(request), _never_called, (), {}
-        )
+        check.process_request(wrapped)
+        reason = fetch_metadata.check(wrapped) or check.process_view(wrapped, _never_called, (), {})
         if reason:
             raise CsrfFailed(str(reason))
 

@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper.errors import CorruptPayload
 
-_parse = json.JSONDecoder().decode  # json.loads looks at options first, at each call
+_decoder = json.JSONDecoder()
 _JSON = "$json"
 _SIGNED = "$signed"
 _SALT = "sessionkeeper.payload"
@@ -49,7 +49,7 @@ def decode(text: str) -> dict[str, Any]:
     """Return what ``encode`` was given. Raise CorruptPayload for anything that it did not write."""
     serializer = _serializer()
     try:
-        data = _parse(text)
+        data = parse(text)
         if _JSON in text or _SIGNED in text or serializer is not JSONSerializer:
             data = _unwrap(serializer, data)
     except Exception as error:
@@ -58,6 +58,19 @@ def decode(text: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise CorruptPayload("The stored session data is not an object.")
     return data
+
+
+def parse(text: str) -> Any:
+    """Return what a JSON text says, as ``json.loads``; quicker, most of all for what we wrote ourselves.
+
+    Raises:
+        ValueError, RecursionError: it is none.
+    """
+    try:
+        value, end = _decoder.raw_decode(text)
+    except ValueError:  # with white space before it, or none
+        return _decoder.decode(text)
+    return value if end == len(text) else _decoder.decode(text)
 
 
 def same(left: Any, right: Any) -> bool:

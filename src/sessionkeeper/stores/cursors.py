@@ -9,24 +9,36 @@ the same.
 from __future__ import annotations
 
 import sqlite3
+from _thread import get_ident
+from asyncio import _get_running_loop
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.utils.asyncio import async_unsafe
 
-from sessionkeeper.stores.outage import on_live_connection
+from sessionkeeper.stores.outage import OUTAGES, is_lost
 from sessionkeeper.stores.prepared import Prepared
 
 _TIMESTAMPTZ = "timestamptz"
-# Kept with each of Django's connections: the driver's connection, the time zone, the cursor made of them, and
-# what is prepared there.
+# Name under which a connection of Django's keeps its cursor.
 _KEPT = "_sessionkeeper_cursor"
-_NOTHING = (None, None, None, None)
 
 
-@async_unsafe
+class _Kept(NamedTuple):
+    """A cursor of the driver's, what it was made of, Django's wrapper of it, and what is prepared there."""
+
+    under: Any
+    zone: Any
+    cursor: Any
+    wrapped: Any
+    prepared: Prepared | None
+
+
+_NOTHING = _Kept(None, None, None, None, None)
+
+
 def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[str] = ()) -> Any:
     """Execute a SELECT of one row on one of Django's connections; return the row, or None.
 
@@ -36,7 +48,21 @@ def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[s
     Raises:
         django.db.Error: as any cursor of Django's does.
     """
-    return on_live_connection(connection, partial(_fetch_one, connection, sql, params, types))
+    if _get_running_loop() is not None:  # what Django's own cursor() asks, but dearer
+        _refuse_in_loop()
+    was_kept = connection.connection is not None
+    try:
+        return _fetch_one(connection, sql, params, types)
+    except OUTAGES as error:
+        if not was_kept or not is_lost(connection, error):
+            raise
+        connection.close()
+    return _fetch_one(connection, sql, params, types)
+
+
+@async_unsafe
+def _refuse_in_loop() -> None:
+    """Raise what Django raises where a database would hold up an event loop."""
 
 
 def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str]) -> Any:
@@ -48,12 +74,15 @@ def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str
         connection.close_if_health_check_failed()
     if connection.connection is None:
         connection.ensure_connection()
-    cursor, prepared = _cursor(connection)
-    execute = connection._prepare_cursor(cursor).execute  # noqa: SLF001 - what connection.cursor() does
+    _, _, cursor, wrapped, prepared = _cursor(connection)
+    if connection._thread_ident != get_ident():  # noqa: SLF001 - this and the next: what _prepare_cursor() does
+        connection.validate_thread_sharing()
+    if connection.queries_logged:
+        wrapped = connection.make_debug_cursor(cursor)
     if prepared is not None and types:
-        prepared.execute(connection, execute, sql, params, types)
+        prepared.execute(connection, wrapped.execute, sql, params, types)
     else:
-        execute(sql, params)
+        wrapped.execute(sql, params)
     try:
         # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All
         # rows, because SQLite holds its lock until the last one is read.
@@ -64,16 +93,19 @@ def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str
     return rows[0] if rows else None
 
 
-def _cursor(connection: Any) -> tuple[Any, Prepared | None]:
-    under, zone, cursor, prepared = vars(connection).get(_KEPT, _NOTHING)
-    if under is not connection.connection:
+def _cursor(connection: Any) -> _Kept:
+    kept: _Kept = vars(connection).get(_KEPT, _NOTHING)
+    prepared = kept.prepared
+    if kept.under is not connection.connection:
         prepared = Prepared() if connection.vendor == "postgresql" else None
-    elif zone is connection.timezone and not getattr(cursor, "closed", False):
-        return cursor, prepared
+    elif kept.zone is connection.timezone and not getattr(kept.cursor, "closed", False):
+        return kept
     with connection.wrap_database_errors:
         cursor = _MAKERS[connection.vendor](connection)
-    vars(connection)[_KEPT] = connection.connection, connection.timezone, cursor, prepared
-    return cursor, prepared
+    wrapped = connection.make_cursor(cursor)
+    kept = _Kept(connection.connection, connection.timezone, cursor, wrapped, prepared)
+    vars(connection)[_KEPT] = kept
+    return kept
 
 
 def _on_postgresql(connection: Any) -> Any:

@@ -49,11 +49,10 @@ class DatabaseStore:
 
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
         """See the contract."""
-        alias = self.alias
+        connection = connections[self.alias]
+        server_clock = self._clock is None and connection.vendor == "postgresql"
         with outages():
-            found = joined.read(
-                alias, session_id, principal=principal, server_clock=self._server_clock(alias)
-            )
+            found = joined.read(connection, session_id, principal=principal, server_clock=server_clock)
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
     def insert(self, new: NewSession) -> list[int]:

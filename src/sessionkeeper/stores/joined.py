@@ -20,7 +20,14 @@ from sessionkeeper.models import Session
 from sessionkeeper.record import UNASKED, Found, SessionRecord
 from sessionkeeper.stores import cursors, user_columns
 from sessionkeeper.stores.converters import as_bytes, as_text
-from sessionkeeper.stores.user_columns import Asked, Converter, UserColumns, as_text_in_utc, is_text_in_utc
+from sessionkeeper.stores.user_columns import (
+    Asked,
+    Converter,
+    UserColumns,
+    as_text_in_utc,
+    is_text_in_utc,
+    undeclared,
+)
 
 _FIELDS: list[Any] = [
     Session._meta.get_field("user" if name == "user_id" else name) for name in SessionRecord._fields
@@ -47,10 +54,10 @@ class Statement(NamedTuple):
     types: tuple[str, ...] = ("bigint",)  # the session id is all that changes; else none
 
 
-def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
-    """Run the statement on connection ``alias``. Database errors pass through."""
+def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
+    """Run the statement on one of Django's connections. Database errors pass through."""
+    alias = connection.alias
     statement = _statement(alias, principal=principal, server_clock=server_clock)
-    connection = connections[alias]
     given = [session_id if param is _ID else param for param in statement.params]
     row = cursors.fetch_one(connection, statement.sql, given, types=statement.types)
     if row is None:
@@ -60,7 +67,7 @@ def read(alias: str, session_id: int, *, principal: bool, server_clock: bool) ->
     if statement.user is None:
         return Found(record, aware(now), UNASKED)
     is_current = partial(_is_current, statement, alias)
-    user, snapshot = statement.user.read(alias, list(row[_WIDTH + 1 :]), is_current)
+    user, snapshot = statement.user.read(connection, list(row[_WIDTH + 1 :]), is_current)
     return Found(record, aware(now), user, snapshot)
 
 
@@ -145,6 +152,8 @@ def _session_columns(alias: str) -> Columns:
             quoted[index] = as_text_in_utc(quoted[index])
             times.append(index)
             continue
+        if not field.is_relation:
+            quoted[index] = undeclared(connection, quoted[index])
         column = field.get_col("s")
         functions = list(connection.ops.get_db_converters(column))
         if isinstance(field, models.JSONField):

@@ -78,7 +78,7 @@ def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     if row is None:
         return Answer(_is_ended(session_id), statement.user.nobody)
     ended, *values = row
-    user, snapshot = statement.user.read(alias, values, partial(_is_current, statement, alias))
+    user, snapshot = statement.user.read(connection, values, partial(_is_current, statement, alias))
     keep = partial(after_commit, alias) if reads_committed(alias) else None
     return Answer(ended is not None, user, snapshot, keep)
 

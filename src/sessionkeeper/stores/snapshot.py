@@ -18,12 +18,12 @@ _IMMUTABLE = (str, bytes, bool, int, float, date, time, timedelta, Decimal, UUID
 class Snapshot(NamedTuple):
     """The columns of one user.
 
-    ``is_current`` says whether a read would ask the same question now: the same model, manager and database.
-    ``auth_hash`` is Django's session auth hash where the password is not among the columns.
+    ``make`` makes an instance of the values. ``is_current`` says whether a read would ask the same question
+    now: the same model, manager and database. ``auth_hash`` is Django's session auth hash where the password
+    is not among the columns.
     """
 
-    model: Any
-    alias: str
+    make: Callable[[Sequence[Any]], Any]
     names: Sequence[str]
     values: Sequence[Any]
     is_current: Callable[[], bool]
@@ -41,7 +41,7 @@ class Snapshot(NamedTuple):
 
     def instance(self) -> Any:
         """Return a new instance of what was read, whoever would be asked now."""
-        return self.model.from_db(self.alias, self.names, [*map(_own, self.values)])
+        return self.make([*map(_own, self.values)])
 
     def size(self) -> int:
         """Return about how many bytes the values take."""

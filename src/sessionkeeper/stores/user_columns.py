@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import EmptyResultSet
-from django.db import connections, models, router
+from django.db import models, router
 from django.db.models.query import ModelIterable
 
 from sessionkeeper.record import UNASKED
 from sessionkeeper.stores.converters import as_time
+from sessionkeeper.stores.instances import maker
 from sessionkeeper.stores.snapshot import Snapshot
 
 #: Position in the row, function, and the expression that Django's converters are given.
@@ -46,18 +47,17 @@ class UserColumns(NamedTuple):
     pk: int
     converters: Sequence[Converter]
     filtered: bool
+    make: Callable[[Sequence[Any]], Any]
 
     def read(
-        self, alias: str, values: list[Any], is_current: Callable[[], bool]
+        self, connection: Any, values: list[Any], is_current: Callable[[], bool]
     ) -> tuple[Any, Snapshot | None]:
         """Return the user in a row's values (None: there is none, UNASKED: who knows) and the snapshot."""
         if values[self.pk] is None:
             return self.nobody, None
-        connection = connections[alias]
         for index, function, expression in self.converters:
             values[index] = function(values[index], expression, connection)
-        user = self.model.from_db(alias, self.names, values)
-        return user, Snapshot(self.model, alias, self.names, values, is_current)
+        return self.make(values), Snapshot(self.make, self.names, values, is_current)
 
     @property
     def nobody(self) -> Any:
@@ -72,7 +72,7 @@ def asked(alias: str) -> Asked | None:
     if router.db_for_write(model) != alias:
         return None  # users live elsewhere
     if type(model._default_manager).get_queryset is models.Manager.get_queryset:
-        return Asked(model)
+        return _plainly(model)
     # A manager of the project's own may filter by something that changes, a tenant say: what it asks for
     # belongs to the key, so that a statement is never used under other conditions.
     queryset = model._default_manager.get_queryset()
@@ -102,6 +102,9 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
             times = [index for index, field in enumerate(fields) if type(field) is models.DateTimeField]
         for index in times:
             quoted[index] = as_text_in_utc(quoted[index])
+        for index, field in enumerate(fields):
+            if index not in times and field.get_internal_type() in _AS_THEY_ARE:
+                quoted[index] = undeclared(compiler.connection, quoted[index])
         columns, source = ", ".join(quoted), f"{quote(model._meta.db_table)} u"
         condition, params = f"u.{quote(model._meta.pk.column)} = {key_sql}", key_params
     else:
@@ -118,6 +121,7 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
         names.index(model._meta.pk.attname),
         _converters(compiler, times),
         filtered=bool(queryset.query.where),
+        make=maker(model, alias, tuple(names)),
     )
 
 
@@ -130,6 +134,8 @@ def _converters(compiler: Any, times: Collection[int]) -> Sequence[Converter]:
     ]
 
 
+#: Kinds of fields that SQLite's driver has no converter for.
+_AS_THEY_ARE = {"AutoField", "BigAutoField", "CharField", "BigIntegerField", "IntegerField", "TextField"}
 _MOST_STATEMENTS = 256
 _statements: dict[Any, Any] = {}
 
@@ -161,6 +167,14 @@ def is_text_in_utc(connection: Any) -> bool:
 def as_text_in_utc(column: str) -> str:
     """Select a time as text, past the slower converters of Django and its driver."""
     return f"({column} || '+00:00')"
+
+
+_plainly = lru_cache(maxsize=8)(Asked)
+
+
+def undeclared(connection: Any, column: str) -> str:
+    """Select a column as it is: without a declared type the driver looks for no converter of it."""
+    return f"+{column}" if connection.vendor == "sqlite" else column
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.record import NewSession, Past, SessionRecord
+from sessionkeeper.stores.codec import parse
 
 #: Written into every hash; one that says otherwise was written by a release that this one cannot read.
 FORMAT = b"1"
@@ -23,7 +24,6 @@ _DATA = b"d:"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HASH_LENGTH = 32
-_parse = json.JSONDecoder().decode
 #: Facts of a session to the fields that hold them.
 FACTS: Mapping[str, str] = {
     "user_id": "user",
@@ -78,7 +78,7 @@ def data_fields(text: str) -> list[Any]:
     """Return fields and values of session data, given as the text of a JSON object."""
     if text == "{}":
         return []
-    return [part for name, value in _parse(text).items() for part in (DATA + name, json.dumps(value))]
+    return [part for name, value in parse(text).items() for part in (DATA + name, json.dumps(value))]
 
 
 def lifetime(given: timedelta | datetime | None) -> str:
@@ -142,7 +142,7 @@ def to_record(session_id: int, fields: Iterable[tuple[bytes, bytes]]) -> Session
 
 
 def _member(name: str, value: str) -> str:
-    _parse(value)  # one value, or nothing: what is not must not become other keys
+    parse(value)  # one value, or nothing: what is not must not become other keys
     return f"{json.dumps(name)}: {value}"
 
 

@@ -23,6 +23,7 @@ from django.utils.crypto import salted_hmac
 
 from sessionkeeper.record import Found
 from sessionkeeper.stores import auth_hash, principals
+from sessionkeeper.stores.instances import maker
 from sessionkeeper.stores.principals import Asking
 from sessionkeeper.stores.redis import packing
 from sessionkeeper.stores.snapshot import Snapshot
@@ -63,7 +64,8 @@ def read(fields: Fields, found: Found, longest: timedelta) -> Snapshot | None:
         or values[names.index(asking.user.names[asking.user.pk])] != found.record.user_id
     ):
         return None
-    return Snapshot(asking.user.model, asking.alias, names, values, asking.is_current, kept_hash)
+    make = maker(asking.user.model, asking.alias, tuple(names))
+    return Snapshot(make, names, values, asking.is_current, kept_hash)
 
 
 def write(fields: Fields, found: Found, snapshot: Snapshot) -> str | None:
