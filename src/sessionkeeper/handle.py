@@ -11,18 +11,19 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
-from sessionkeeper import audit, concurrency, conf, current, keys, policy, renewal, sessions, size
-from sessionkeeper.errors import IdTaken, SessionGone, StoreUnavailable
+from sessionkeeper import audit, concurrency, current, keys, sessions, size
+from sessionkeeper.errors import IdTaken, SessionGone
 from sessionkeeper.facts import Client
-from sessionkeeper.record import BEARER, COOKIE, Changes, Found, NewSession, Verdict
+from sessionkeeper.record import BEARER, COOKIE, Changes, NewSession, Verdict
 from sessionkeeper.stores import codec, get_store
+from sessionkeeper.upkeep import Upkeep
 
 _BEGINNINGS = {audit.Kind.SIGN_IN, audit.Kind.TOKEN_MADE, audit.Kind.STEP_UP}
 #: What a handle keeps when it lets go of its session.
 _OF_THE_REQUEST = frozenset({"client", "transport", "watching", "verdict"})
 
 
-class Handle:
+class Handle(Upkeep):
     """A hold on the session that a key opens, or on one that is about to be.
 
     Attributes:
@@ -44,14 +45,8 @@ class Handle:
     watching = False
     verdict: Verdict | None = None
     # What it holds; as long as there is nothing, these are what an instance has.
-    key: keys.Key | None = None
     stored = False
-    found: Found | None = None
     recalled: dict[str, Any] | None = None
-    rotated = False
-    renewed = False
-    revoked = False
-    signing_in = False
     proof = audit.Kind.SIGN_IN
     proved = False
     life: timedelta | None = None
@@ -175,11 +170,6 @@ class Handle:
         self._forget_version()
         return rotated or renewed
 
-    def _forget_version(self) -> None:
-        """Note that what was read is not what the store has now."""
-        if self.found is not None:
-            self.found = self.found._replace(record=self.found.record._replace(version=-1))
-
     def _with_limits(self, change: Changes, data: dict[str, Any]) -> tuple[Changes, bool]:
         named = (*change.deleted, *codec.decode(change.patch))
         if not (change.replace or change.facts or sessions.EXPIRY_KEY in named):
@@ -242,58 +232,6 @@ class Handle:
             and found is not None
             and keys.same_hash(found.record.secret_hash, self.key.secret_hash)
         )
-
-    def touch_if_due(self, *, force: bool = False) -> None:
-        """Record the use, at most once per interval. Best effort: an outage is logged, not raised."""
-        if self.key is None or self.found is None or self.renewed:
-            return
-        if force or self._touch_due(self.key, self.found):
-            try:
-                get_store().touch(self.key.id, self.key.secret_hash)
-            except StoreUnavailable:
-                sessions.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
-
-    def _touch_due(self, key: keys.Key, found: Found) -> bool:
-        record = found.record
-        due = policy.touch_due(record, found.now, conf.current().touch_interval)
-        return due or renewal.is_first_use(key, record)
-
-    def renew_if_due(self) -> bool:
-        """Take the key that the client is to be given next, if it is time. Return whether it is.
-
-        Best effort: in an outage the key in use stays good, and a later request renews it.
-        """
-        if self._renewal_due():
-            try:
-                new = renewal.renew(self.key, self.found)  # type: ignore[arg-type]  # both are there
-            except StoreUnavailable:
-                return False
-            if new is not None:
-                self.key, self.renewed = new, True
-                self._forget_version()
-        return self.renewed
-
-    def upkeep_may_be_due(self) -> bool:
-        """Whether :meth:`upkeep_due` and all that it asks is worth asking. Cheap: every request does."""
-        if self.key is None or self.found is None:
-            return False
-        record, settings = self.found.record, conf.current()
-        return (
-            settings.rotate_after is not None
-            or record.previous_hash is not None
-            or policy.touch_due(record, self.found.now, settings.touch_interval)
-        )
-
-    def upkeep_due(self) -> bool:
-        """Whether the end of the request has a use to record or a key to renew."""
-        if self.key is None or self.found is None:
-            return False
-        return self._touch_due(self.key, self.found) or self._renewal_due()
-
-    def _renewal_due(self) -> bool:
-        if self.key is None or self.found is None or self.rotated or self.revoked or self.signing_in:
-            return False
-        return renewal.is_due(self.key, self.found)
 
     def is_of_this_request(self) -> bool:
         """Whether this is the session that the code running now belongs to, not one that it looks into."""

@@ -97,15 +97,8 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
     quote = compiler.connection.ops.quote_name
     times: Collection[int] = ()
     if len(compiler.query.alias_map) == 1 and not queryset.query.where and all(map(_is_bare, fields)):
-        quoted = [f"u.{quote(field.column)}" for field in fields]
-        if is_text_in_utc(compiler.connection):
-            times = [index for index, field in enumerate(fields) if type(field) is models.DateTimeField]
-        for index in times:
-            quoted[index] = as_text_in_utc(quoted[index])
-        for index, field in enumerate(fields):
-            if index not in times and field.get_internal_type() in _AS_THEY_ARE:
-                quoted[index] = undeclared(compiler.connection, quoted[index])
-        columns, source = ", ".join(quoted), f"{quote(model._meta.db_table)} u"
+        columns, times = _bare(fields, compiler.connection)
+        source = f"{quote(model._meta.db_table)} u"
         condition, params = f"u.{quote(model._meta.pk.column)} = {key_sql}", key_params
     else:
         # The user is found by a scalar subquery on the primary key, so that every planner makes two key
@@ -123,6 +116,18 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
         filtered=bool(queryset.query.where),
         make=maker(model, alias, tuple(names)),
     )
+
+
+def _bare(fields: Sequence[Any], connection: Any) -> tuple[str, Collection[int]]:
+    """Return how fields of one table are selected, and at which positions a time comes as text."""
+    quoted, times = [f"u.{connection.ops.quote_name(field.column)}" for field in fields], []
+    for index, field in enumerate(fields):
+        if type(field) is models.DateTimeField and is_text_in_utc(connection):
+            quoted[index] = as_text_in_utc(quoted[index])
+            times.append(index)
+        elif field.get_internal_type() in _AS_THEY_ARE:
+            quoted[index] = undeclared(connection, quoted[index])
+    return ", ".join(quoted), times
 
 
 def _converters(compiler: Any, times: Collection[int]) -> Sequence[Converter]:
