@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import timedelta
 
@@ -57,7 +58,7 @@ def hash_of(store, key):
 
 
 COSTS = {
-    "find": (lambda store, key, user: store.find(key.id, principal=True), 1),
+    "find": (lambda store, key, user: store.find(key.id, principal=True), 2),
     "touch": (lambda store, key, user: store.touch(key.id, key.secret_hash), 1),
     "merge": (lambda store, key, user: store.merge(key.id, key.secret_hash, Changes('{"a": 1}'), None), 1),
     "renew": (lambda store, key, user: store.renew(key.id, key.secret_hash, b"x" * 32), 1),
@@ -79,13 +80,28 @@ def test_what_an_operation_sends_to_a_server(single, user, name, monkeypatch):
         redis.connection.Connection,
         "send_packed_command",
         lambda self, command, **options: (
-            sent.extend(b"".join(command).split(b"EVALSHA")[1:]),
+            sent.extend(re.findall(rb"\r\n(?:EVALSHA|HGETALL|TIME)\r\n", b"".join(command))),
             pack(self, command, **options),
         )[1],
     )
     call, most = COSTS[name]
     call(single, key, user)
     assert len(sent) == most
+
+
+def test_a_read_is_one_round_trip(single, user, monkeypatch):
+    key = insert(single, user_id=user)
+    single.find(key.id)
+    sent = []
+    pack = redis.connection.Connection.send_packed_command
+    monkeypatch.setattr(
+        redis.connection.Connection,
+        "send_packed_command",
+        lambda self, command, **options: (sent.append(b"".join(command)), pack(self, command, **options))[1],
+    )
+    assert single.find(key.id, principal=True) is not None
+    [both] = sent
+    assert both.index(b"HGETALL") < both.index(b"TIME")  # so that the time is never before what was read
 
 
 # What is in it

@@ -7,6 +7,7 @@ in another database than the tombstones, or the manager does more than filter an
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,23 +26,32 @@ from sessionkeeper.stores.user_columns import Asked, UserColumns
 _SESSION, _USER = object(), object()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Asking:
+    """How users are asked for: the database, the statement and what its conditions are given.
+
+    ``worked_out`` is for whoever asks: what follows from it, kept for as long as it is current.
+    """
+
+    alias: str
+    sql: str
+    conditions: tuple[Any, ...]
+    user: UserColumns
+    worked_out: dict[Any, Any] = field(default_factory=dict)
+
+    def is_current(self) -> bool:
+        """Whether users are asked for like this now."""
+        return asking() is self
+
+
 class Statement(NamedTuple):
     """A SELECT that takes the ids of a session and of a user."""
 
     sql: str
     params: tuple[Any, ...]
     user: UserColumns
+    asking: Asking
     types: tuple[str, ...] = ()
-
-
-class Asking(NamedTuple):
-    """How users are asked for now: the database, the statement and what its conditions are given."""
-
-    alias: str
-    sql: str
-    conditions: tuple[Any, ...]
-    user: UserColumns
-    is_current: Callable[[], bool]
 
 
 class Answer(NamedTuple):
@@ -78,20 +88,15 @@ def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     if row is None:
         return Answer(_is_ended(session_id), statement.user.nobody)
     ended, *values = row
-    user, snapshot = statement.user.read(connection, values, partial(_is_current, statement, alias))
+    user, snapshot = statement.user.read(connection, values, statement.asking.is_current)
     keep = partial(after_commit, alias) if reads_committed(alias) else None
     return Answer(ended is not None, user, snapshot, keep)
 
 
 def asking() -> Asking | None:
     """Return how users are asked for now; None: by Django."""
-    alias = tombstones.database()
-    statement = _statement(alias)
-    if statement is None:
-        return None
-    conditions = tuple(param for param in statement.params if param is not _SESSION and param is not _USER)
-    current = partial(_is_current, statement, alias)
-    return Asking(alias, statement.sql, conditions, statement.user, current)
+    statement = _statement(tombstones.database())
+    return None if statement is None else statement.asking
 
 
 def users_database() -> str:
@@ -127,8 +132,6 @@ def _build(alias: str, asked: Asked) -> Statement | None:
     sql = f"SELECT ({ended}), {user.columns} FROM {user.source} WHERE {user.condition}"  # noqa: S608 - as above
     # Where both ids are all that changes from use to use, it may be prepared.
     key = asked.model._meta.pk.rel_db_type(connections[alias])
-    return Statement(sql, (_SESSION, *user.params), user, ("bigint", key) if user.params == (_USER,) else ())
-
-
-def _is_current(statement: Statement, alias: str) -> bool:
-    return _statement(alias) is statement
+    types = ("bigint", key) if user.params == (_USER,) else ()
+    conditions = tuple(param for param in user.params if param is not _USER)
+    return Statement(sql, (_SESSION, *user.params), user, Asking(alias, sql, conditions, user), types)

@@ -16,10 +16,12 @@ from sessionkeeper import bridge
 from sessionkeeper.errors import CorruptPayload, StoreUnavailable, StoreUnreachable
 from sessionkeeper.store_url import RedisUrl
 from sessionkeeper.stores.redis.connections import THREADS, LoopClients, connect
+from sessionkeeper.stores.redis.pool import QuickPool
 
 SCRIPT = Path(__file__).with_name("script.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _OTHER_TYPE = "WRONGTYPE"
+_READ = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n*1\r\n$4\r\nTIME\r\n"
 #: What a second try on another connection may heal: a server that restarted, a master that is a replica now.
 _RETRIED = (exceptions.ConnectionError, exceptions.ReadOnlyError)
 _NOT_RETRIED = (
@@ -53,6 +55,23 @@ class Client:
     def connection(self) -> Any:
         """The client of redis-py for threads."""
         return connect(self.url, THREADS)
+
+    def read(self, key: str) -> tuple[list[bytes], list[bytes]] | None:
+        """Return a hash, fields and values in turn, and then the server's time, in one round trip.
+
+        None where only the script can: in a Cluster each server has a time, and only a key says which one is
+        asked; Sentinels and event loops have pools of redis-py's own.
+
+        Raises:
+            StoreUnavailable, CorruptPayload: see :meth:`run`.
+        """
+        if self.url.way not in {"server", "socket"} or bridge.is_beside():
+            return None
+        name = key.encode()
+        packed = _READ % (len(name), name)
+        with outages():
+            fields, now = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
+        return fields, now
 
     def run(self, keys: Sequence[str], *arguments: Any) -> Any:
         """Run the script. ``arguments`` begin with the operation and the time.
@@ -103,6 +122,9 @@ class Client:
     def _command(self, *parts: Any) -> Any:
         if bridge.is_beside():
             return bridge.wait(self._loops.command(*parts))
+        pool = getattr(self.connection, "connection_pool", None)
+        if isinstance(pool, QuickPool):
+            return pool.command(*parts)
         return self.connection.execute_command(*parts)
 
     def _twice(self, function: Callable[[], Any]) -> Any:

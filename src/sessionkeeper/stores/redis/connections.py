@@ -16,17 +16,18 @@ from redis.asyncio import retry as loop_retry
 from redis.asyncio import sentinel as loop_sentinel
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import MaxConnectionsError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from sessionkeeper.store_url import RedisUrl
+from sessionkeeper.stores.redis.pool import QuickPool
 
 #: The classes that connections are made of, for threads. redis-py leaves some of them without types.
 THREADS: dict[str, Any] = {
     "client": redis.Redis.from_pool,
-    "pool": BlockingConnectionPool,
+    "pool": QuickPool,
     "plain": Connection,
     "tls": SSLConnection,
     "socket": UnixDomainSocketConnection,

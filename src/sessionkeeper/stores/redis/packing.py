@@ -6,10 +6,13 @@ Fields of the data begin with ``d:``, so that no name that a project chooses can
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
@@ -24,6 +27,12 @@ _DATA = b"d:"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HASH_LENGTH = 32
+_MICROS = 1_000_000
+# Below it (in the year 2112) a float of seconds is nearer to its microsecond than to any other; and quicker.
+_EXACT = 2**52
+# Texts without anything to escape or decode, and short whole numbers: what JSON has exactly like this.
+_PLAIN_VALUE = re.compile(r'"[ !#-\[\]-~]*"|0|-?[1-9][0-9]{0,17}|true|false|null', re.ASCII)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
 #: Facts of a session to the fields that hold them.
 FACTS: Mapping[str, str] = {
     "user_id": "user",
@@ -99,12 +108,21 @@ def moment(text: bytes) -> datetime:
     Raises:
         ValueError, OverflowError: none is.
     """
-    return _EPOCH + timedelta(microseconds=int(text))
+    number = int(text)
+    if 0 <= number < _EXACT:
+        return datetime.fromtimestamp(number / _MICROS, UTC)
+    return _EPOCH + timedelta(microseconds=number)
+
+
+def server_time(answer: Sequence[bytes]) -> datetime:
+    """Return the moment that a server says (TIME): seconds since 1970, and microseconds."""
+    seconds, micros = answer
+    return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(micros))
 
 
 def user_text(user_id: Any) -> str | None:
     """Return a user's primary key as it is written, whatever form it comes in."""
-    return None if user_id is None else str(_user_field().to_python(user_id))
+    return None if user_id is None else str(_user_field(settings.AUTH_USER_MODEL).to_python(user_id))
 
 
 def user_id(text: bytes | None) -> Any:
@@ -113,7 +131,7 @@ def user_id(text: bytes | None) -> Any:
     Raises:
         ValueError, ValidationError: none is.
     """
-    return None if text is None else _user_field().to_python(text.decode())
+    return None if text is None else _user_field(settings.AUTH_USER_MODEL).to_python(text.decode())
 
 
 def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
@@ -122,53 +140,53 @@ def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
     return zip(turns, turns, strict=True)
 
 
-def to_record(session_id: int, fields: Iterable[tuple[bytes, bytes]]) -> SessionRecord:
-    """Return the record of a hash, given as pairs of field and value.
+def to_record(session_id: int, fields: Mapping[bytes, bytes]) -> SessionRecord:
+    """Return the record of a hash.
 
     Raises:
         CorruptPayload: it holds what no session does.
     """
-    meta: dict[bytes, bytes] = {}
-    data: list[str] = []
     try:
-        for name, value in fields:
-            if name.startswith(_DATA):
-                data.append(_member(name[len(_DATA) :].decode(), value.decode()))
-            else:
-                meta[name] = value
-        return _record(session_id, meta, "{" + ", ".join(data) + "}")
+        data = [
+            _member(name[len(_DATA) :].decode(), value.decode())
+            for name, value in fields.items()
+            if name[:2] == _DATA
+        ]
+        return _record(session_id, fields, "{" + ", ".join(data) + "}")
     except (KeyError, ValueError, OverflowError, RecursionError, ValidationError) as error:
         raise CorruptPayload("The stored session cannot be read.") from error
 
 
 def _member(name: str, value: str) -> str:
-    parse(value)  # one value, or nothing: what is not must not become other keys
-    return f"{json.dumps(name)}: {value}"
+    # One value, or nothing: what is not must not become other keys. Most are plain texts and numbers.
+    if _PLAIN_VALUE.fullmatch(value) is None:
+        parse(value)
+    return f'"{name}": {value}' if _PLAIN_NAME.fullmatch(name) else f"{json.dumps(name)}: {value}"
 
 
-def _record(session_id: int, meta: dict[bytes, bytes], data: str) -> SessionRecord:
+def _record(session_id: int, meta: Mapping[bytes, bytes], data: str) -> SessionRecord:
     if meta[b"format"] != FORMAT:
         raise ValueError("another format")
     idle, address = meta.get(b"idle"), meta.get(b"ip_address")
-    return SessionRecord(
-        id=session_id,
-        secret_hash=_digest(meta[b"secret"]),
-        family_hash=_digest(meta[b"family"]),
-        previous_hash=_digest(meta[b"previous"]) if b"previous" in meta else None,
-        previous_at=_perhaps(meta.get(b"previous_at")),
-        user_id=user_id(meta.get(b"user")),
-        transport=meta[b"transport"].decode(),
-        data=data,
-        created_at=moment(meta[b"created"]),
-        authenticated_at=_perhaps(meta.get(b"authenticated")),
-        last_seen_at=moment(meta[b"seen"]),
-        expires_at=moment(meta[b"expires"]),
-        idle_seconds=None if idle is None else int(idle),
-        ip_address=None if address is None else address.decode(),
-        user_agent=meta.get(b"user_agent", b"").decode(),
-        label=meta.get(b"label", b"").decode(),
-        amr=meta.get(b"amr", b"").decode(),
-        version=int(meta[b"version"]),
+    return SessionRecord(  # by position, in its order: names cost as much as the values
+        session_id,
+        _digest(meta[b"secret"]),
+        _digest(meta[b"family"]),
+        _digest(meta[b"previous"]) if b"previous" in meta else None,
+        _perhaps(meta.get(b"previous_at")),
+        user_id(meta.get(b"user")),
+        meta[b"transport"].decode(),
+        data,
+        moment(meta[b"created"]),
+        _perhaps(meta.get(b"authenticated")),
+        moment(meta[b"seen"]),
+        moment(meta[b"expires"]),
+        None if idle is None else int(idle),
+        None if address is None else address.decode(),
+        meta.get(b"user_agent", b"").decode(),
+        meta.get(b"label", b"").decode(),
+        meta.get(b"amr", b"").decode(),
+        int(meta[b"version"]),
     )
 
 
@@ -182,7 +200,9 @@ def _perhaps(text: bytes | None) -> datetime | None:
     return None if text is None else moment(text)
 
 
-def _user_field() -> Any:
+@lru_cache(maxsize=8)
+def _user_field(model: str) -> Any:
+    """Return the primary key of the user model, which goes by this name."""
     field: Any = get_user_model()._meta.pk
     while field.is_relation:  # the pointer of an inherited model
         field = field.target_field

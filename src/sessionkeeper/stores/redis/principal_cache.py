@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from hmac import compare_digest
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -23,6 +22,7 @@ from django.utils.crypto import salted_hmac
 
 from sessionkeeper.record import Found
 from sessionkeeper.stores import auth_hash, principals
+from sessionkeeper.stores.codec import parse
 from sessionkeeper.stores.instances import maker
 from sessionkeeper.stores.principals import Asking
 from sessionkeeper.stores.redis import packing
@@ -33,6 +33,7 @@ FIELD, DROPPED = b"principal", b"dropped"
 _HASH = (packing.DATA + HASH_SESSION_KEY).encode()
 _SECRET = "password"  # noqa: S105 - the name of a column
 _MICROSECOND = timedelta(microseconds=1)
+_NONE = timedelta(0)
 
 Fields = Mapping[bytes, bytes]
 
@@ -46,34 +47,32 @@ def read(fields: Fields, found: Found, longest: timedelta) -> Snapshot | None:
     """Return the user that is kept with a session, read no longer ago than ``longest``; None: ask."""
     text = fields.get(FIELD)
     asking = principals.asking() if text is not None else None
-    mark = _mark_of(asking) if asking is not None else None
-    if text is None or asking is None or mark is None:
+    form = _form_of(asking) if asking is not None else None
+    if text is None or asking is None or form is None:
         return None
     try:
-        kept_mark, asked, kept_hash, columns = json.loads(text)
-        age = (found.now - packing.moment(asked)) // _MICROSECOND
+        kept_mark, asked, kept_hash, columns = parse(text.decode())
+        age = found.now - packing.moment(asked)
         values = [_opened(value) for value in columns]
-    except (ValueError, TypeError, OverflowError, ArithmeticError):
+    except (ValueError, TypeError, OverflowError, ArithmeticError, RecursionError):
         return None
-    names = [name for name in asking.user.names if name != _SECRET]
     if (
-        kept_mark != mark
-        or not 0 <= age <= longest // _MICROSECOND
-        or len(values) != len(names)
+        kept_mark != form.mark
+        or not _NONE <= age <= longest
+        or len(values) != len(form.names)
         or not _is_hash_of_session(fields, kept_hash)
-        or values[names.index(asking.user.names[asking.user.pk])] != found.record.user_id
+        or values[form.pk] != found.record.user_id
     ):
         return None
-    make = maker(asking.user.model, asking.alias, tuple(names))
-    return Snapshot(make, names, values, asking.is_current, kept_hash)
+    return Snapshot(form.make, form.names, values, asking.is_current, kept_hash)
 
 
 def write(fields: Fields, found: Found, snapshot: Snapshot) -> str | None:
     """Return what is to be kept of a user who was just read; None: nothing, it would let nobody in."""
     asking = principals.asking()
-    mark = _mark_of(asking) if asking is not None and snapshot.is_current() else None
+    form = _form_of(asking) if asking is not None and snapshot.is_current() else None
     held = dict(zip(snapshot.names, snapshot.values, strict=True))
-    if mark is None or not held.get("is_active", True):
+    if form is None or not held.get("is_active", True):
         return None
     kept_hash = auth_hash.of_password(held.pop(_SECRET), settings.SECRET_KEY)
     if not _is_hash_of_session(fields, kept_hash):
@@ -82,31 +81,51 @@ def write(fields: Fields, found: Found, snapshot: Snapshot) -> str | None:
         columns = [_closed(value) for value in held.values()]
     except TypeError:
         return None
-    return json.dumps([mark, packing.microseconds(found.now), kept_hash, columns])
+    return json.dumps([form.mark, packing.microseconds(found.now), kept_hash, columns])
 
 
 def _is_hash_of_session(fields: Fields, kept: Any) -> bool:
     stored = fields.get(_HASH, b"")
-    return isinstance(kept, str) and kept.isascii() and compare_digest(stored, json.dumps(kept).encode())
+    if not (isinstance(kept, str) and kept.isascii()):
+        return False
+    return compare_digest(stored, f'"{kept}"'.encode() if kept.isalnum() else json.dumps(kept).encode())
 
 
-def _mark_of(asking: Asking) -> str | None:
-    """Return what tells that columns were read by the same question; None where nothing may be kept.
+class _Form(NamedTuple):
+    """What is kept of a user: what tells that it was read by the same question, and how it is read."""
+
+    mark: str
+    names: tuple[str, ...]
+    pk: int
+    make: Callable[[Sequence[Any]], Any]
+
+
+def _form_of(asking: Asking) -> _Form | None:
+    """Return the form of what is kept; None where nothing may be.
 
     The question holds the columns, the conditions of the manager, and with them a tenant; ``SECRET_KEY`` is
     in it, so that a new one holds at once. A user that is in several tables changes without our hearing of
     it, and a hash of the project's own may depend on anything.
     """
-    model = asking.user.model
-    if _SECRET not in asking.user.names or model._meta.parents or not auth_hash.is_djangos(model):
+    if not auth_hash.is_djangos(asking.user.model):
         return None
-    return _mark(f"{asking.sql} {asking.conditions!r}", settings.SECRET_KEY)
+    secret = settings.SECRET_KEY
+    try:
+        form: _Form | None = asking.worked_out[secret]
+    except KeyError:
+        form = asking.worked_out[secret] = _form(asking, secret)
+    return form
 
 
-@lru_cache(maxsize=64)
-def _mark(question: str, secret: str) -> str:
+def _form(asking: Asking, secret: str) -> _Form | None:
+    user = asking.user
+    if _SECRET not in user.names or user.model._meta.parents:
+        return None
+    question = f"{asking.sql} {asking.conditions!r}"
     code = salted_hmac("sessionkeeper.principal_cache", question, secret=secret, algorithm="sha256")
-    return code.hexdigest()[:32]
+    names = tuple(name for name in user.names if name != _SECRET)
+    pk = names.index(user.names[user.pk])
+    return _Form(code.hexdigest()[:32], names, pk, maker(user.model, asking.alias, names))
 
 
 _PLAIN = (str, int, bool, float, type(None))
@@ -152,7 +171,7 @@ def _closed(value: Any) -> Any:
 
 
 def _opened(value: Any) -> Any:
-    if not isinstance(value, list):
+    if type(value) is not list:
         return value
     name, text = value
     if name not in _READERS:

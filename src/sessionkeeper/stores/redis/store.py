@@ -68,11 +68,17 @@ class RedisStore:
         return found._replace(principal=answer.principal, snapshot=answer.snapshot)
 
     def _find(self, session_id: int) -> tuple[Found | None, dict[bytes, bytes]]:
-        now, flat = self.client.run([self._index.session(session_id)], "find", self._time())
+        name = self._index.session(session_id)
+        read = self.client.read(name)
+        if read is not None:
+            flat, now = read[0], self._clock() if self._clock else packing.server_time(read[1])
+        else:
+            micros, flat = self.client.run([name], "find", self._time())
+            now = packing.moment(micros)
         if not flat:
             return None, {}
         fields = dict(packing.pairs(flat))
-        return Found(packing.to_record(session_id, fields.items()), packing.moment(now)), fields
+        return Found(packing.to_record(session_id, fields), now), fields
 
     def user_changed(self, user_id: Any) -> None:
         """Drop what is kept of a user; None: of nobody whom the store knows."""
@@ -273,7 +279,7 @@ class RedisStore:
         for session_id, fields in zip(session_ids, hashes, strict=True):
             try:
                 if fields:
-                    records.append(packing.to_record(session_id, fields.items()))
+                    records.append(packing.to_record(session_id, fields))
             except CorruptPayload:
                 log.warning("Session %s cannot be read.", keys.encode_id(session_id))
         mine = [record.id for record in records if record.user_id is not None]
