@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from redis.cluster import RedisCluster
 from sessionkeeper import bridge
 from sessionkeeper.errors import CorruptPayload, StoreUnavailable, StoreUnreachable
 from sessionkeeper.store_url import RedisUrl
+from sessionkeeper.stores.redis import packing
 from sessionkeeper.stores.redis.connections import THREADS, LoopClients, connect
 from sessionkeeper.stores.redis.pool import QuickPool
 
@@ -56,22 +58,23 @@ class Client:
         """The client of redis-py for threads."""
         return connect(self.url, THREADS)
 
-    def read(self, key: str) -> tuple[list[bytes], list[bytes]] | None:
-        """Return a hash, fields and values in turn, and then the server's time, in one round trip.
+    def read(self, key: str, time: str) -> tuple[list[bytes], datetime]:
+        """Return a hash, fields and values in turn, and the server's time or the given one, in one round trip.
 
-        None where only the script can: in a Cluster each server has a time, and only a key says which one is
-        asked; Sentinels and event loops have pools of redis-py's own.
+        By the script where nothing else can: in a Cluster each server has a time, and only a key says which one
+        is asked; Sentinels and event loops have pools of redis-py's own.
 
         Raises:
             StoreUnavailable, CorruptPayload: see :meth:`run`.
         """
         if self.url.way not in {"server", "socket"} or bridge.is_beside():
-            return None
+            micros, fields = self.run([key], "find", time)
+            return fields, packing.moment(micros)
         name = key.encode()
         packed = _READ % (len(name), name)
         with outages():
-            fields, now = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
-        return fields, now
+            fields, told = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
+        return fields, packing.moment(time.encode()) if time else packing.server_time(told)
 
     def run(self, keys: Sequence[str], *arguments: Any) -> Any:
         """Run the script. ``arguments`` begin with the operation and the time.

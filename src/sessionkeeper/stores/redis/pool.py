@@ -23,14 +23,14 @@ class QuickPool(BlockingConnectionPool):
         """Begin anew, as the child of a fork does: what there was is the parent's."""
         self._aside: deque[Any] = deque()
         self._waiting: deque[None] = deque()
-        super().reset()
+        super().reset()  # type: ignore[no-untyped-call]  # redis-py has no types for it
 
     def get_connection(self, *args: Any, **options: Any) -> Any:
         """Return a connection, as redis-py does."""
         self._waiting.append(None)  # from here on what is given back comes to redis-py's queue
         try:
             self._take_back(1)
-            return super().get_connection(*args, **options)
+            return super().get_connection(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types for it
         finally:
             self._waiting.pop()
 
@@ -59,7 +59,7 @@ class QuickPool(BlockingConnectionPool):
         except BaseException:
             # Whatever came, and at whatever point: nobody may read an answer that was meant for this one.
             connection.disconnect()
-            self.release(connection)
+            self.release(connection)  # type: ignore[no-untyped-call]
             raise
         self._aside.append(connection)
         if self._waiting:
@@ -83,7 +83,7 @@ class QuickPool(BlockingConnectionPool):
                 connection = self._aside.pop()
             except IndexError:
                 return
-            self.release(connection)
+            self.release(connection)  # type: ignore[no-untyped-call]
 
 
 def _answer(connection: Any) -> Any:

@@ -68,13 +68,7 @@ class RedisStore:
         return found._replace(principal=answer.principal, snapshot=answer.snapshot)
 
     def _find(self, session_id: int) -> tuple[Found | None, dict[bytes, bytes]]:
-        name = self._index.session(session_id)
-        read = self.client.read(name)
-        if read is not None:
-            flat, now = read[0], self._clock() if self._clock else packing.server_time(read[1])
-        else:
-            micros, flat = self.client.run([name], "find", self._time())
-            now = packing.moment(micros)
+        flat, now = self.client.read(self._index.session(session_id), self._time())
         if not flat:
             return None, {}
         fields = dict(packing.pairs(flat))
