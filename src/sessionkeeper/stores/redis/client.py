@@ -59,10 +59,10 @@ class Client:
         return connect(self.url, THREADS)
 
     def read(self, key: str, time: str) -> tuple[list[bytes], datetime]:
-        """Return a hash, fields and values in turn, and the server's time or the given one, in one round trip.
+        """Return a hash, fields and values in turn, and the server's time or the given one: one round trip.
 
-        By the script where nothing else can: in a Cluster each server has a time, and only a key says which one
-        is asked; Sentinels and event loops have pools of redis-py's own.
+        By the script where nothing else can: in a Cluster each server has a time, and only a key says which
+        one is asked; Sentinels and event loops have pools of redis-py's own.
 
         Raises:
             StoreUnavailable, CorruptPayload: see :meth:`run`.
