@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from sessionkeeper import keys, principal, sessions, stores
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.models import Session
+from sessionkeeper.stores.listening import DISTRUST
 from tests.near_sides import sign_in
 from tests.proxy import proxy
 from tests.races.test_processes import heard, worker
@@ -183,6 +184,13 @@ def test_a_cut_channel_is_believed_no_more_said_once_and_comes_back(near, user, 
     assert "works" in caplog.messages[1]
     assert near.counters.distrusted > 0
     assert not remembered(near, key)
+
+
+def test_requests_ask_for_a_sign_of_life_where_the_thread_does_not_come(near, monkeypatch):
+    """As in a process in which other threads hold the interpreter."""
+    monkeypatch.setattr(type(near._channel), "beat", lambda self: None)
+    proven_at = near._channel._proven_at
+    until(lambda: near.is_on() and near._channel._proven_at > proven_at + 2 * DISTRUST)
 
 
 def test_a_channel_that_says_nothing_is_believed_no_more(settings, user):

@@ -14,6 +14,7 @@ from asgiref.sync import async_to_sync
 from sessionkeeper import keys, sessions, store_url, stores
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.stores import principals
+from sessionkeeper.stores.listening import DISTRUST
 from sessionkeeper.stores.redis.channel import RedisChannel
 from sessionkeeper.stores.redis.ears import Frames
 from sessionkeeper.stores.redis.store import RedisStore
@@ -175,6 +176,13 @@ def test_a_cut_channel_is_believed_no_more_said_once_and_comes_back(sides, key, 
     assert sum("its channel is cut" in message for message in caplog.messages) == 2
     assert sum("works" in message for message in caplog.messages) == 2
     assert sides.here.recall(keys.parse(key).id) is None
+
+
+def test_requests_ask_for_a_sign_of_life_where_the_thread_does_not_come(sides, monkeypatch):
+    channel = sides.here._channel
+    monkeypatch.setattr(type(channel), "beat", lambda self: None)
+    proven_at = channel._proven_at
+    until(lambda: sides.here.is_on() and channel._proven_at > proven_at + 2 * DISTRUST)
 
 
 @pytest.mark.parametrize("moment", ["before", "between", "after"])

@@ -1,8 +1,8 @@
 """What the near cache's channels have in common: a connection that is believed while it is proven alive.
 
-Four times a second a thread asks it for an answer. Whoever sends it what there is to tell does so before the
-answer, so an answer proves that nothing is missing that was told before the question. Without a fresh one,
-nothing that is remembered is believed.
+Four times a second a thread asks it for an answer, or a request does where the thread comes late. Whoever
+sends it what there is to tell does so before the answer, so an answer proves that nothing is missing that was
+told before the question. Without a fresh one, nothing that is remembered is believed.
 """
 
 from __future__ import annotations
@@ -85,9 +85,13 @@ class ListeningChannel:
         if self._thread is None:
             self._begin()
         with self._lock:
-            if self._connection is not None:
-                self._drain()
-            return self._connection is not None and time.monotonic() - self._proven_at <= DISTRUST
+            if self._connection is None:
+                return False
+            self._drain()
+            now = time.monotonic()
+            if self._asked_at is None and now - self._proven_at >= BEAT:
+                self._ask(now)  # in a busy process the thread may wait for the interpreter for long
+            return self._connection is not None and now - self._proven_at <= DISTRUST
 
     def _begin(self) -> None:
         with self._lock:
@@ -123,13 +127,14 @@ class ListeningChannel:
                 self._ask(now)
             elif now - self._asked_at > GIVE_UP:
                 self._cut(f"no answer for {GIVE_UP:g} seconds")
-            if now - self._proven_at > DISTRUST:
+            if self._asked_at is not None and now - self._asked_at > DISTRUST:
                 self._say_cut("no answer in time")
             elif self._said_cut and self._connection is not None:
                 self._said_cut = False
                 log.warning("The near cache is on, its channel works.")
 
     def _ask(self, now: float) -> None:
+        """Ask for a sign of life, if there is a connection. Called with the lock held."""
         if self._connection is None:
             return
         try:

@@ -20,7 +20,7 @@ class Snapshot(NamedTuple):
 
     ``make`` makes an instance of the values. ``is_current`` says whether a read would ask the same question
     now: the same model, manager and database. ``auth_hash`` is Django's session auth hash where the password
-    is not among the columns.
+    is not among the columns; ``are_kept`` says that all values are plain ones, which instances may share.
     """
 
     make: Callable[[Sequence[Any]], Any]
@@ -28,20 +28,18 @@ class Snapshot(NamedTuple):
     values: Sequence[Any]
     is_current: Callable[[], bool]
     auth_hash: str | None = None
+    are_kept: bool = False
 
     def kept(self) -> Snapshot:
         """Return one that nobody else can change, for keeping."""
-        return self._replace(values=tuple(map(_own, self.values)))
+        plain = all(isinstance(value, _IMMUTABLE) for value in self.values)
+        return self._replace(values=tuple(map(_own, self.values)), are_kept=plain)
 
     def user(self) -> Any:
         """Return a new instance; UNASKED when the user would be asked for in another way now."""
         if not self.is_current():
             return UNASKED
-        return self.instance()
-
-    def instance(self) -> Any:
-        """Return a new instance of what was read, whoever would be asked now."""
-        return self.make([*map(_own, self.values)])
+        return self.make(self.values if self.are_kept else [*map(_own, self.values)])
 
     def size(self) -> int:
         """Return about how many bytes the values take."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import time
@@ -57,6 +58,15 @@ class Frames:
         return (None, at) if end < 0 else (bytes(self._bytes[at:end]), end + 2)
 
 
+def _poll_of(sock: socket.socket) -> Any:
+    """Return what says whether a socket can be read; None: only a read does. TLS may have some put by."""
+    if not hasattr(select, "poll") or isinstance(sock, ssl.SSLSocket):
+        return None
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return poll
+
+
 class Ear:
     """A subscription to one channel of one server.
 
@@ -75,6 +85,7 @@ class Ear:
         try:
             self._subscribe(name.encode(), seconds)
             self._socket.setblocking(False)
+            self._poll = _poll_of(self._socket)
         except BaseException:
             self.close()
             raise
@@ -101,6 +112,8 @@ class Ear:
 
     def take_in(self, hear: Callable[[str], None]) -> None:
         """Pass on what has arrived, without waiting; ``asked`` is False once the answer was among it."""
+        if not self._may_have_some():
+            return
         try:
             while True:
                 self._frames.feed(self._received())
@@ -111,6 +124,10 @@ class Ear:
                 hear(frame[-1].decode(errors="replace"))
             elif frame[0] == b"pong":
                 self.asked = False
+
+    def _may_have_some(self) -> bool:
+        """Whether a read may give something, or an error. A read that gives nothing costs more than this."""
+        return self._poll is None or bool(self._poll.poll(0))
 
     def close(self) -> None:
         """Close the connection."""

@@ -58,7 +58,7 @@ class RedisStore:
             return found
         longest = keeping.longest() if principal else None
         if longest is not None and (kept := principal_cache.read(fields, found, longest)) is not None:
-            return found._replace(principal=kept.instance(), snapshot=kept)
+            return found._replace(principal=kept.make(kept.values), snapshot=kept)
         answer = bridge.elsewhere(principals.ask, session_id, found.record.user_id, principal=principal)
         if answer.ended:
             self._ending.end_again(session_id, self._time())
