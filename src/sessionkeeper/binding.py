@@ -33,7 +33,7 @@ def holds(handle: Handle, data: dict[str, Any]) -> bool:
     Costs nothing while nothing changed, one write when something did.
     """
     found, key, settings = handle.found, handle.key, conf.current()
-    if {settings.on_address_change, settings.on_user_agent_change} == {readers.IGNORE}:
+    if not settings.watches_clients:
         return True
     if found is None or key is None or found.record.user_id is None or handle.transport != COOKIE:
         return True

@@ -96,6 +96,11 @@ class Settings:
     adopt: str | None = None
 
     @property
+    def watches_clients(self) -> bool:
+        """Whether it matters that a session is used from elsewhere."""
+        return self.on_address_change != IGNORE or self.on_user_agent_change != IGNORE
+
+    @property
     def idle_seconds(self) -> int | None:
         """Idle timeout in seconds that a session without a choice of its own gets; None: no idle timeout."""
         if self.idle_timeout is not None:

@@ -23,7 +23,7 @@ from sessionkeeper import audit, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.record import UNASKED
-from sessionkeeper.stores import auth_hash, near_cache
+from sessionkeeper.stores import auth_hash
 from sessionkeeper.stores.outage import on_live_connection, outages
 
 _MISSING = object()
@@ -109,7 +109,7 @@ async def aget_user(request: Any) -> Any:
 
 def _recalled_user(session: SessionStore) -> Any:
     """Return the user whom the near cache lets in, or None: whatever else it may be, the store has to say."""
-    if near_cache() is None or session.rivals or hasattr(session, "_session_cache"):
+    if session.rivals or hasattr(session, "_session_cache"):
         return None
     handle = session.handle
     resolved = sessions.recall(session.session_key, transport=handle.transport)

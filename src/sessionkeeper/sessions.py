@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from sessionkeeper import audit, conf, current, expiry, keys, limits, readers, renewal
+from sessionkeeper import audit, conf, current, expiry, keys, limits, renewal
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, expired, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
@@ -99,12 +99,14 @@ def recall(text: object, *, transport: str) -> Resolved | None:
     ``data`` holds no more than who signed in. Only a live session is recalled: what would be refused, or is
     due for a touch, may have been used elsewhere since, so the store is asked before that.
     """
-    near, settings = near_cache(), conf.current()
-    if {settings.on_address_change, settings.on_user_agent_change} != {readers.IGNORE}:
+    near = near_cache()
+    if near is None:
+        return None
+    key, settings = keys.parse(text), conf.current()
+    if key is None or settings.watches_clients:
         return None  # whether the client is another one now is asked of the session itself
-    key = keys.parse(text) if near is not None else None
-    recalled = near.recall(key.id) if near is not None and key is not None else None
-    if recalled is None or key is None:
+    recalled = near.recall(key.id)
+    if recalled is None:
         return None
     record, now, interval = recalled.found.record, recalled.found.now, settings.touch_interval
     if (
