@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from django.contrib.auth import authenticate, login
 from django.http import HttpResponse
 from rest_framework.response import Response
 from rest_framework.views import APIView
+
+#: People beside the one who is measured, who sign in, all with this password.
+PEOPLE, PASSWORD = 1000, "wonderland"
 
 
 class WhoAmI(APIView):
@@ -24,7 +28,7 @@ def write(request: Any, name: str) -> HttpResponse:
 
 
 def sign_in(request: Any) -> HttpResponse:
-    """Sign the benchmark's user in."""
-    user = authenticate(request, username="alice", password="wonderland")
+    """Sign somebody in: many people, as in a storm of sign-ins, and not one with thousands of sessions."""
+    user = authenticate(request, username=f"user{random.randrange(PEOPLE)}", password=PASSWORD)
     login(request, user)
     return HttpResponse()

@@ -227,15 +227,19 @@ def _survivors(key: str) -> int:
 def prepare(_: object = None) -> None:
     """Make the schema, the user, and enough other rows that indexes matter."""
     from django.contrib.auth import get_user_model
+    from django.contrib.auth.hashers import make_password
     from django.contrib.sessions.backends.db import SessionStore as StockStore
     from django.core.management import call_command
 
+    from benchmarks.views import PASSWORD, PEOPLE
     from sessionkeeper.engine import SessionStore as OurStore
 
     call_command("migrate", verbosity=0, interactive=False)
     model = get_user_model()
-    model.objects.create_user("alice", "alice@example.com", "wonderland", first_name="Alice")
-    model.objects.bulk_create([model(username=f"user{number}", password="!") for number in range(1000)])
+    model.objects.create_user("alice", "alice@example.com", PASSWORD, first_name="Alice")
+    password = make_password(PASSWORD)
+    people = [model(username=f"user{number}", password=password) for number in range(PEOPLE)]
+    model.objects.bulk_create(people)
     for store in (StockStore, OurStore):
         for number in range(500):
             one = store()
