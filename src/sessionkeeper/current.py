@@ -18,7 +18,8 @@ class Current:
 
     Outside of requests it is the session used last. ``client`` are the facts of who sent the request, where
     our middleware knows them, ``attempt`` is the try to sign in that is under way, and ``device`` the known
-    device that somebody signed in on; ``known_device`` whether the user had signed in on it before.
+    device that somebody signed in on; ``known_device`` whether the user had signed in on it before;
+    ``ahead`` is a read of the session that was sent before anybody asked.
     """
 
     in_request: bool = False
@@ -28,6 +29,7 @@ class Current:
     attempt: Any = None
     device: Any = None
     known_device: bool = False
+    ahead: Any = None
     _holder: weakref.ref[Any] | None = None
     _request: weakref.ref[Any] | None = None
 

@@ -20,6 +20,7 @@ from django.utils.functional import SimpleLazyObject
 
 from sessionkeeper import (
     answers,
+    conf,
     current,
     forgotten,
     keys,
@@ -43,7 +44,7 @@ from sessionkeeper.errors import (
     TooManyTries,
 )
 from sessionkeeper.record import BEARER, SessionStatus
-from sessionkeeper.stores import beside
+from sessionkeeper.stores import beside, get_store
 from sessionkeeper.transport import Bearer, Cookie
 
 _CLIENT_ERROR = 400
@@ -95,10 +96,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
         refusal = self.process_request(request)
         if refusal is not None:
             return refusal
+        ahead = _read_ahead(request.session) if conf.current().read_ahead else None
         try:
             return self.process_response(request, self.get_response(request))
         except StoreUnavailable as error:
             return answers.unavailable(request, error)
+        finally:
+            if ahead is not None:
+                ahead.drop()
 
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop. A thread is taken only to write, if the store needs one."""
@@ -231,6 +236,16 @@ def _needs_store(request: Any, response: Any) -> bool:
     ):
         return True
     return session.handle.upkeep_due()
+
+
+def _read_ahead(session: SessionStore) -> Any:
+    """Send the read of the request's session, which comes back while Django finds the view."""
+    key = keys.parse(session.session_key)
+    send = getattr(get_store(), "read_ahead", None)  # a near cache has none: a hit asks nobody
+    if key is None or send is None or session.rivals:
+        return None
+    ahead = current.get().ahead = send(key.id)
+    return ahead
 
 
 def _has_body(request: Any) -> bool:

@@ -125,6 +125,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "MAX_SESSIONS": values.number,
     "NEAR_CACHE": _near_cache,
     "PRINCIPAL_CACHE": values.duration,
+    "READ_AHEAD": values.switch,
     "MAX_SESSIONS_ACTION": _one_of(END_OLDEST, REFUSE),
     "ON_ADDRESS_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
     "ON_USER_AGENT_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),

@@ -127,6 +127,49 @@ def test_nobody_reads_an_answer_that_was_meant_for_somebody_else(client, monkeyp
     assert number_of(client)[0] <= 2
 
 
+def mixed_up(pool, thread):
+    """Yield what was answered to somebody else, or the error that came instead of an answer."""
+    for turn in range(200):
+        text = f"{thread}-{turn}".encode()
+        begun = pool.begin(b"PING %b\r\n" % text)
+        try:
+            answers = [pool.command("ECHO", text)]
+            if begun is not None and turn % 2:
+                answers += pool.finish(begun, 1)
+        except exceptions.RedisError as error:
+            answers = [error]
+        if begun is not None and not turn % 2:
+            pool.discard(begun, 1)
+        if set(answers) != {text}:
+            yield text, answers
+
+
+def test_answers_that_are_read_later_or_not_at_all_stay_apart(opened):
+    client = opened(connections=4, timeout=2, connect_timeout=2)
+    pool, wrong = client.connection_pool, []
+    pool.command("PING")
+    threads = [
+        threading.Thread(target=lambda number=number: wrong.extend(mixed_up(pool, number)))
+        for number in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert number_of(client)[0] <= 4
+
+
+@pytest.mark.parametrize("method", ["send_packed_command", "read_response"])
+def test_what_interrupts_a_read_ahead_closes_its_connection(client, monkeypatch, method):
+    pool = client.connection_pool
+    pool.command("ECHO", "before")
+    with interrupted(monkeypatch, method, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        pool.finish(pool.begin(b"PING first\r\nPING second\r\n"), 2)
+    assert pool.command("ECHO", "mine") == b"mine"
+    assert number_of(client) == (1, 1)
+
+
 def test_an_error_among_the_answers_leaves_none_behind(client):
     pool = client.connection_pool
     client.set("text", "x")

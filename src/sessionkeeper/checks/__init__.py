@@ -47,6 +47,7 @@ ALWAYS: tuple[Check, ...] = (
     store.check_redis,
     near.check_near_cache,
     near.check_principal_cache,
+    near.check_read_ahead,
     adoption.check_adopt,
     engine.check_engine,
     middleware.check_present,

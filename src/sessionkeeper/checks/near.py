@@ -9,7 +9,7 @@ from django.db import connections
 
 from sessionkeeper import conf, store_url
 from sessionkeeper.checks import engine, middleware
-from sessionkeeper.middleware import AuthenticationMiddleware
+from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.stores.notify import PostgresChannel
 
 
@@ -42,6 +42,27 @@ def check_near_cache() -> Iterator[CheckMessage]:
             hint="Put 'sessionkeeper.middleware.AuthenticationMiddleware' in the place of Django's.",
             id="sessionkeeper.W022",
         )
+
+
+def check_read_ahead() -> Iterator[CheckMessage]:
+    """Report reads that should be sent ahead, where nobody sends them."""
+    current = conf.current()
+    if not current.read_ahead or not engine.is_ours():
+        return
+    ways = {"server", "socket"}
+    if not store_url.is_redis(current.store) or store_url.parse(current.store).way not in ways:
+        why = "the sessions are not in a single Valkey or Redis"
+    elif current.near_cache is not None:
+        why = "the near cache answers, which asks nobody"
+    elif not middleware.entries(SessionMiddleware):
+        why = "only our SessionMiddleware sends them"
+    else:
+        return
+    yield Warning(
+        f"SESSIONKEEPER['READ_AHEAD'] is on and does nothing: {why}.",
+        hint="Leave READ_AHEAD out.",
+        id="sessionkeeper.W026",
+    )
 
 
 def check_principal_cache() -> Iterator[CheckMessage]:

@@ -16,7 +16,7 @@ from redis.cluster import RedisCluster
 from sessionkeeper import bridge
 from sessionkeeper.errors import CorruptPayload, StoreUnavailable, StoreUnreachable
 from sessionkeeper.store_url import RedisUrl
-from sessionkeeper.stores.redis import packing
+from sessionkeeper.stores.redis import ahead, packing
 from sessionkeeper.stores.redis.connections import THREADS, LoopClients, connect
 from sessionkeeper.stores.redis.pool import QuickPool
 
@@ -70,11 +70,23 @@ class Client:
         if self.url.way not in {"server", "socket"} or bridge.is_beside():
             micros, fields = self.run([key], "find", time)
             return fields, packing.moment(micros)
-        name = key.encode()
-        packed = _READ % (len(name), name)
         with outages():
-            fields, told = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
-        return fields, packing.moment(time.encode()) if time else packing.server_time(told)
+            sent = ahead.taken()
+            told = sent.take(key) if sent is not None else None
+            if told is None:
+                packed = _packed(key)
+                told = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
+        fields, now = told
+        return fields, packing.moment(time.encode()) if time else packing.server_time(now)
+
+    def read_ahead(self, key: str) -> Any:
+        """Send a read that the request under way will :meth:`read`; None where that cannot be.
+
+        Never waits, and raises nothing for an outage.
+        """
+        if self.url.way not in {"server", "socket"} or bridge.is_beside():
+            return None
+        return ahead.Ahead(self.connection.connection_pool, key, _packed(key), 2)
 
     def run(self, keys: Sequence[str], *arguments: Any) -> Any:
         """Run the script. ``arguments`` begin with the operation and the time.
@@ -83,6 +95,7 @@ class Client:
             StoreUnavailable: no answer, or one that says that the server cannot answer now.
             CorruptPayload: the key holds something that is no session.
         """
+        ahead.drop()  # it would be from before this
         with outages():
             return self._twice(lambda: self._evaluate([len(keys), *keys, *arguments]))
 
@@ -97,6 +110,7 @@ class Client:
         """
         if not commands:
             return []
+        ahead.drop()  # as above
         with outages():
             answers: list[Any] = self._twice(lambda: self._send(commands))
             for position, answer in enumerate(answers):
@@ -180,6 +194,11 @@ class Client:
     async def aclose(self) -> None:
         """Close the connections of the event loop that runs now."""
         await self._loops.close()
+
+
+def _packed(key: str) -> bytes:
+    name = key.encode()
+    return _READ % (len(name), name)
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis.connection import BlockingConnectionPool
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 
 class QuickPool(BlockingConnectionPool):
@@ -30,7 +31,7 @@ class QuickPool(BlockingConnectionPool):
         self._waiting.append(None)  # from here on what is given back comes to redis-py's queue
         try:
             self._take_back(1)
-            return super().get_connection(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types for it
+            return super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
         finally:
             self._waiting.pop()
 
@@ -51,23 +52,69 @@ class QuickPool(BlockingConnectionPool):
         """Send commands in one go, and return their answers. See :meth:`command`."""
         return self._exchange(lambda _: (packed,), answers)
 
-    def _exchange(self, pack: Callable[[Any], Sequence[bytes]], answers: int) -> Sequence[Any]:
-        connection = self._lent()
+    def begin(self, packed: bytes) -> Any:
+        """Send commands and return the connection, for :meth:`finish` or :meth:`discard`.
+
+        None if there is no connection at hand, or it was lost: nobody waits here, and nothing is raised.
+        """
+        if self.pid != os.getpid() or self._waiting:
+            return None
         try:
-            connection.send_packed_command(pack(connection), check_health=False)
+            connection = self._aside.pop()
+        except IndexError:
+            return None
+        try:
+            connection.send_packed_command((packed,), check_health=False)
+        except BaseException as error:
+            self._close(connection)
+            if isinstance(error, RedisError):
+                return None
+            raise
+        return connection
+
+    def finish(self, connection: Any, answers: int) -> Sequence[Any]:
+        """Return the answers to what was sent on a connection, which is given back. See :meth:`command`."""
+        try:
             read = [_answer(connection) for _ in range(answers)]
         except BaseException:
-            # Whatever came, and at whatever point: nobody may read an answer that was meant for this one.
-            connection.disconnect()
-            self.release(connection)  # type: ignore[no-untyped-call]
+            self._close(connection)
             raise
-        self._aside.append(connection)
-        if self._waiting:
-            self._take_back(1)
+        self._give_back(connection)
         for answer in read:
             if isinstance(answer, ResponseError):
                 raise answer
         return read
+
+    def discard(self, connection: Any, answers: int) -> None:
+        """Give back a connection whose answers nobody wants. If they are not there yet, it is closed."""
+        try:
+            are_there = connection.can_read(0)
+        except RedisError:
+            are_there = False
+        if not are_there:
+            self._close(connection)
+            return
+        with suppress(RedisError):  # what they say is nobody's business any more
+            self.finish(connection, answers)
+
+    def _exchange(self, pack: Callable[[Any], Sequence[bytes]], answers: int) -> Sequence[Any]:
+        connection = self._lent()
+        try:
+            connection.send_packed_command(pack(connection), check_health=False)
+        except BaseException:
+            self._close(connection)
+            raise
+        return self.finish(connection, answers)
+
+    def _close(self, connection: Any) -> None:
+        # Whatever came, and at whatever point: nobody may read an answer that was meant for somebody else.
+        connection.disconnect()
+        self.release(connection)  # type: ignore[no-untyped-call]
+
+    def _give_back(self, connection: Any) -> None:
+        self._aside.append(connection)
+        if self._waiting:
+            self._take_back(1)
 
     def _lent(self) -> Any:
         if self.pid != os.getpid():

@@ -67,12 +67,14 @@ class RedisStore:
             self._keeping.keep(fields, found, answer, self._time())
         return found._replace(principal=answer.principal, snapshot=answer.snapshot)
 
+    def read_ahead(self, session_id: int) -> Any:
+        """Send the read of a session that the request under way will find."""
+        return self.client.read_ahead(self._index.session(session_id))
+
     def _find(self, session_id: int) -> tuple[Found | None, dict[bytes, bytes]]:
         flat, now = self.client.read(self._index.session(session_id), self._time())
-        if not flat:
-            return None, {}
         fields = dict(packing.pairs(flat))
-        return Found(packing.to_record(session_id, fields), now), fields
+        return (Found(packing.to_record(session_id, fields), now) if fields else None), fields
 
     def user_changed(self, user_id: Any) -> None:
         """Drop what is kept of a user; None: of nobody whom the store knows."""
@@ -82,9 +84,8 @@ class RedisStore:
     def insert(self, new: NewSession) -> list[int]:
         """See the contract."""
         user, life = packing.user_text(new.user_id), packing.lifetime(new.lifetime)
-        flag = "1" if new.authenticated else ""
-        rest = (new.secret_hash, *packing.new_fields(new))
-        write = partial(self._place, ("insert", flag, *rest), new.id, user, (life, life))
+        operation = ("insert", "1" if new.authenticated else "", new.secret_hash, *packing.new_fields(new))
+        write = partial(self._place, operation, new.id, user, (life, life))
         code, ended = self._with_room(new.limit, new.id, user, write)
         if code == _GONE:
             raise IdTaken
