@@ -160,6 +160,36 @@ def test_answers_that_are_read_later_or_not_at_all_stay_apart(opened):
     assert number_of(client)[0] <= 4
 
 
+def test_a_connection_whose_answer_nobody_wants_is_used_again(client):
+    pool = client.connection_pool
+    pool.command("PING")
+    for text in (b"one", b"two", b"three"):
+        pool.discard(pool.begin(b"PING %b\r\n" % text), 1)  # most likely before the answer is there
+        assert pool.command("ECHO", "mine") == b"mine"
+        pool.discard(pool.begin(b"PING %b\r\n" % text), 1)
+        assert client.echo("mine") == b"mine"  # by redis-py's own way
+        assert pool.command("ECHO", "mine") == b"mine"
+    assert number_of(client)[0] <= 2
+    pool.discard(pool.begin(b"PING last\r\n"), 1)
+    pool.disconnect(inuse_connections=False)
+    assert number_of(client)[1] == 0
+    assert pool.command("ECHO", "mine") == b"mine"
+
+
+def test_an_answer_that_does_not_come_is_waited_for_by_who_needs_the_connection(opened):
+    client = opened(connections=1, timeout=0.1, connect_timeout=2)
+    pool = client.connection_pool
+    pool.command("PING")
+    pool.discard(pool.begin(b"BLPOP nothing 0\r\n"), 1)
+    assert pool.begin(b"PING\r\n") is None  # which waits for nothing
+    with pytest.raises(exceptions.TimeoutError):
+        pool.command("ECHO", "mine")
+    assert pool.command("ECHO", "mine") == b"mine"
+    pool.discard(pool.begin(b"BLPOP nothing 0\r\n"), 1)
+    assert client.echo("mine") == b"mine"  # redis-py closes it, and opens it again
+    assert number_of(client) == (1, 1)
+
+
 @pytest.mark.parametrize("method", ["send_packed_command", "read_response"])
 def test_what_interrupts_a_read_ahead_closes_its_connection(client, monkeypatch, method):
     pool = client.connection_pool

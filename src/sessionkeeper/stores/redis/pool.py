@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from redis.connection import BlockingConnectionPool
+from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError, ResponseError
 
 
@@ -23,6 +24,7 @@ class QuickPool(BlockingConnectionPool):
     def reset(self) -> None:
         """Begin anew, as the child of a fork does: what there was is the parent's."""
         self._aside: deque[Any] = deque()
+        self._owing: deque[tuple[Any, int]] = deque()
         self._waiting: deque[None] = deque()
         super().reset()  # type: ignore[no-untyped-call]  # redis-py has no types for it
 
@@ -37,7 +39,7 @@ class QuickPool(BlockingConnectionPool):
 
     def disconnect(self, *args: Any, **options: Any) -> None:
         """Close connections, as redis-py does; those kept aside are idle."""
-        self._take_back(len(self._aside))
+        self._take_back(len(self._aside) + len(self._owing))
         super().disconnect(*args, **options)
 
     def command(self, *parts: Any) -> Any:
@@ -53,23 +55,18 @@ class QuickPool(BlockingConnectionPool):
         return self._exchange(lambda _: (packed,), answers)
 
     def begin(self, packed: bytes) -> Any:
-        """Send commands and return the connection, for :meth:`finish` or :meth:`discard`.
+        """Send commands and return the connection: for :meth:`finish` or :meth:`discard`.
 
         None if there is no connection at hand, or it was lost: nobody waits here, and nothing is raised.
         """
         if self.pid != os.getpid() or self._waiting:
             return None
         try:
-            connection = self._aside.pop()
-        except IndexError:
+            connection = self._idle(0)
+            if connection is not None:
+                self._send(connection, (packed,))
+        except RedisError:
             return None
-        try:
-            connection.send_packed_command((packed,), check_health=False)
-        except BaseException as error:
-            self._close(connection)
-            if isinstance(error, RedisError):
-                return None
-            raise
         return connection
 
     def finish(self, connection: Any, answers: int) -> Sequence[Any]:
@@ -86,25 +83,26 @@ class QuickPool(BlockingConnectionPool):
         return read
 
     def discard(self, connection: Any, answers: int) -> None:
-        """Give back a connection whose answers nobody wants. If they are not there yet, it is closed."""
-        try:
-            are_there = connection.can_read(0)
-        except RedisError:
-            are_there = False
-        if not are_there:
-            self._close(connection)
-            return
-        with suppress(RedisError):  # what they say is nobody's business any more
-            self.finish(connection, answers)
+        """Give back a connection whose answers nobody wants: they are read before its next use."""
+        self._owing.append((connection, answers))
+        if self._waiting:
+            self._take_back(1)
 
     def _exchange(self, pack: Callable[[Any], Sequence[bytes]], answers: int) -> Sequence[Any]:
-        connection = self._lent()
+        if self.pid != os.getpid():
+            self._checkpid()
+        connection = self._idle()
+        if connection is None:
+            connection = self.get_connection()
+        self._send(connection, pack(connection))
+        return self.finish(connection, answers)
+
+    def _send(self, connection: Any, packed: Sequence[bytes]) -> None:
         try:
-            connection.send_packed_command(pack(connection), check_health=False)
+            connection.send_packed_command(packed, check_health=False)
         except BaseException:
             self._close(connection)
             raise
-        return self.finish(connection, answers)
 
     def _close(self, connection: Any) -> None:
         # Whatever came, and at whatever point: nobody may read an answer that was meant for somebody else.
@@ -116,21 +114,36 @@ class QuickPool(BlockingConnectionPool):
         if self._waiting:
             self._take_back(1)
 
-    def _lent(self) -> Any:
-        if self.pid != os.getpid():
-            self._checkpid()
+    def _idle(self, wait: float | None = None) -> Any:
+        """Return a connection that is at hand and owes no answer, within ``wait`` seconds; None: there is none."""
+        if self._aside:
+            with suppress(IndexError):
+                return self._aside.pop()
         try:
-            return self._aside.pop()
+            connection, answers = self._owing.popleft()
         except IndexError:
-            return self.get_connection()
+            return None
+        try:
+            if wait is not None and not connection.can_read(wait):
+                self._owing.appendleft((connection, answers))
+                return None
+            for _ in range(answers):
+                _answer(connection)
+        except LostConnection:
+            self._close(connection)
+            return None
+        except BaseException:
+            self._close(connection)
+            raise
+        return connection
 
     def _take_back(self, most: int) -> None:
         for _ in range(most):
-            try:
-                connection = self._aside.pop()
-            except IndexError:
-                return
-            self.release(connection)  # type: ignore[no-untyped-call]
+            with suppress(IndexError):
+                self.release(self._aside.pop())  # type: ignore[no-untyped-call]
+                continue
+            with suppress(IndexError):
+                self._close(self._owing.popleft()[0])
 
 
 def _answer(connection: Any) -> Any:
