@@ -115,7 +115,7 @@ class QuickPool(BlockingConnectionPool):
             self._take_back(1)
 
     def _idle(self, wait: float | None = None) -> Any:
-        """Return a connection that is at hand and owes no answer, within ``wait`` seconds; None: there is none."""
+        """Return a connection at hand that owes no answer, within ``wait`` seconds; None: there is none."""
         if self._aside:
             with suppress(IndexError):
                 return self._aside.pop()
