@@ -184,13 +184,6 @@ class SessionMiddleware(DjangoSessionMiddleware):
 class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
     """Attaches ``request.user`` and ``request.auser``, taken from what the session's one read brought."""
 
-    def __call__(self, request: Any) -> Any:
-        """Handle a request."""
-        if self.async_mode:
-            return self.__acall__(request)
-        self.process_request(request)
-        return self.get_response(request)
-
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop: attaching what is lazy needs no thread."""
         self.process_request(request)
