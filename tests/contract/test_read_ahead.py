@@ -12,7 +12,6 @@ from django.urls import path
 from redis.connection import Connection
 
 from sessionkeeper import current, keys, sessions, store_url
-from sessionkeeper.checks import near as checks
 from sessionkeeper.stores import get_store
 from sessionkeeper.stores.redis import ahead
 from sessionkeeper.stores.redis.ahead import Ahead
@@ -256,20 +255,3 @@ def test_nobody_waits_for_a_connection_to_read_ahead(site):
     pool.disconnect()
     assert client.read_ahead(name).take(name) is None
     assert client.read(name, "")[0] == []
-
-
-@pytest.mark.parametrize(
-    ("options", "middleware", "says"),
-    [
-        ({"STORE": "redis://localhost"}, True, None),
-        ({"STORE": "database:"}, True, "not in a single Valkey or Redis"),
-        ({"STORE": "redis+cluster://localhost"}, True, "not in a single Valkey or Redis"),
-        ({"STORE": "redis://localhost", "NEAR_CACHE": True}, True, "the near cache answers"),
-        ({"STORE": "redis://localhost"}, False, "only our SessionMiddleware"),
-    ],
-)
-def test_reads_ahead_that_nobody_sends_are_said(settings, options, middleware, says):
-    settings.SESSIONKEEPER = {**options, "READ_AHEAD": True}
-    settings.MIDDLEWARE = ["sessionkeeper.middleware.SessionMiddleware"] if middleware else []
-    told = list(checks.check_read_ahead())
-    assert [(one.id, says in one.msg) for one in told] == ([("sessionkeeper.W026", True)] if says else [])
