@@ -29,6 +29,7 @@ MISSING = (
 )
 #: Lets a replica follow at once, without which there is nobody to fail over to.
 PROMPT = ("--repl-diskless-sync-delay", "0")
+_TAKEN = "Address already in use"
 _PATIENCE = 10.0
 
 
@@ -69,21 +70,28 @@ def answers(port: int, process: subprocess.Popen[bytes]) -> bool:
 
 
 @contextlib.contextmanager
-def private_server(program: Path, *options: str) -> Iterator[str]:
-    """Start a server, give its URL, stop it and remove every trace."""
+def private_server(program: Path, *options: str, bus: bool = False) -> Iterator[str]:
+    """Start a server, give its URL, stop it and remove every trace. ``bus``: it is one of a Cluster.
+
+    A port that was free may be somebody else's by the time that the server takes it: then with another one.
+    """
     with tempfile.TemporaryDirectory(prefix="sessionkeeper-kv-", ignore_cleanup_errors=True) as folder:
-        port = free_port()
-        command = [str(program), "--port", str(port), "--dir", folder, *OPTIONS, *options]
-        with (Path(folder) / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            if not answers(port, process):
-                tail = (Path(folder) / "log").read_text(errors="replace").strip().splitlines()[-3:]
-                raise Unavailable(f"{program} did not start: {' / '.join(tail)}")
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.kill()
-            process.wait()
+        for last in (False, False, False, False, True):
+            port = free_port()
+            ports = ("--port", str(port), *(("--cluster-port", str(free_port())) if bus else ()))
+            command = [str(program), *ports, "--dir", folder, *OPTIONS, *options]
+            with (Path(folder) / "log").open("wb") as log:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            try:
+                if answers(port, process):
+                    yield f"redis://127.0.0.1:{port}/0"
+                    return
+            finally:
+                process.kill()
+                process.wait()
+            said = (Path(folder) / "log").read_text(errors="replace").strip()
+            if last or _TAKEN not in said:
+                raise Unavailable(f"{program} did not start: {' / '.join(said.splitlines()[-3:])}")
 
 
 @contextlib.contextmanager
@@ -93,13 +101,10 @@ def private_cluster(program: Path, masters: int = 3) -> Iterator[str]:
 
     with contextlib.ExitStack() as stack:
         options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", *PROMPT)
-        buses = [free_port() for _ in range(2 * masters)]
-        urls = [
-            stack.enter_context(private_server(program, *options, "--cluster-port", str(bus)))
-            for bus in buses
-        ]
+        urls = [stack.enter_context(private_server(program, *options, bus=True)) for _ in range(2 * masters)]
         ports = [int(url.rpartition(":")[2].partition("/")[0]) for url in urls]
         nodes = [stack.enter_context(redis.Redis(port=port)) for port in ports]
+        buses = [int(node.config_get("cluster-port")["cluster-port"]) for node in nodes]
         bounds = [16384 * number // masters for number in range(masters + 1)]
         for number in range(masters):
             slots = (bounds[number], bounds[number + 1] - 1)
