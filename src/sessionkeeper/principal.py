@@ -7,7 +7,7 @@ Django's own function is asked: correct first, one more query.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import lru_cache, partial
+from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
 
@@ -66,7 +66,7 @@ def _asked_user(request: Any) -> Any:
     session, model = request.session, auth.get_user_model()
     connection = connections[router.db_for_read(model)]
     with answering(session), outages():
-        user = on_live_connection(connection, partial(auth.get_user, request))
+        user = on_live_connection(connection, auth.get_user, request)
     path = session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
         return user

@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from redis import exceptions
@@ -46,6 +47,15 @@ def number_of(client):
     return len(made), sum(one._sock is not None for one in made)
 
 
+def together(functions):
+    """Run functions in threads of their own, and wait for all."""
+    threads = [threading.Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_threads_share_no_more_connections_than_there_may_be(client):
     pool, wrong = client.connection_pool, []
 
@@ -59,11 +69,7 @@ def test_threads_share_no_more_connections_than_there_may_be(client):
         except Exception as error:  # noqa: BLE001 - told below
             wrong.append(error)
 
-    threads = [threading.Thread(target=work, args=[number]) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together([partial(work, number) for number in range(8)])
     assert wrong == []
     assert number_of(client)[0] <= 2
 
@@ -148,14 +154,7 @@ def test_answers_that_are_read_later_or_not_at_all_stay_apart(opened):
     client = opened(connections=4, timeout=2, connect_timeout=2)
     pool, wrong = client.connection_pool, []
     pool.command("PING")
-    threads = [
-        threading.Thread(target=lambda number=number: wrong.extend(mixed_up(pool, number)))
-        for number in range(2)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together([lambda number=number: wrong.extend(mixed_up(pool, number)) for number in range(2)])
     assert wrong == []
     assert number_of(client)[0] <= 4
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from django.utils.asyncio import async_unsafe
 
-from sessionkeeper.stores.outage import OUTAGES, is_lost
+from sessionkeeper.stores.outage import on_live_connection
 from sessionkeeper.stores.prepared import Prepared
 
 _TIMESTAMPTZ = "timestamptz"
@@ -50,14 +50,7 @@ def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[s
     """
     if _get_running_loop() is not None:  # what Django's own cursor() asks, but dearer
         _refuse_in_loop()
-    was_kept = connection.connection is not None
-    try:
-        return _fetch_one(connection, sql, params, types)
-    except OUTAGES as error:
-        if not was_kept or not is_lost(connection, error):
-            raise
-        connection.close()
-    return _fetch_one(connection, sql, params, types)
+    return on_live_connection(connection, _fetch_one, connection, sql, params, types)
 
 
 @async_unsafe

@@ -50,7 +50,7 @@ class DatabaseStore:
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
         """See the contract."""
         connection = connections[self.alias]
-        server_clock = self._clock is None and connection.vendor == "postgresql"
+        server_clock = self._server_clock(connection)
         with outages():
             found = joined.read(connection, session_id, principal=principal, server_clock=server_clock)
         return found._replace(now=self._clock()) if found is not None and self._clock else found
@@ -280,18 +280,18 @@ class DatabaseStore:
         # Alone, one INSERT needs no transaction; inside one, a collision must not break it.
         return transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext()
 
-    def _server_clock(self, alias: str) -> bool:
-        return self._clock is None and connections[alias].vendor == "postgresql"
+    def _server_clock(self, connection: Any) -> bool:
+        return self._clock is None and bool(connection.vendor == "postgresql")
 
     def _now(self) -> Any:
-        if self._server_clock(self.alias):
+        if self._server_clock(connections[self.alias]):
             return Now()
         return written.native(self._clock() if self._clock else timezone.now())
 
     def _server_now(self) -> datetime:
-        alias = self.alias
-        if not self._server_clock(alias):
+        connection = connections[self.alias]
+        if not self._server_clock(connection):
             return self._clock() if self._clock else joined.aware(timezone.now())
-        with connections[alias].cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute("SELECT statement_timestamp()")
             return joined.aware(cursor.fetchone()[0])

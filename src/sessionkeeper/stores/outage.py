@@ -11,8 +11,7 @@ from sessionkeeper.errors import StoreUnavailable, StoreUnreachable
 
 _T = TypeVar("_T")
 
-#: What Django raises when there is no answer, and for some refusals.
-OUTAGES = (OperationalError, InterfaceError)
+_OUTAGES = (OperationalError, InterfaceError)
 # SQLite has one error class for everything: these are missing tables and columns, and bad SQL.
 _SQLITE_REFUSALS = ("no such ", "near ", "table ", "unrecognized token")
 # MySQL's drivers file these under OperationalError: a missing column, a statement longer than
@@ -40,13 +39,13 @@ class outages:  # noqa: N801 - a context manager, which every request enters: a 
             StoreUnreachable: the database was not reached, or went away.
             StoreUnavailable: it was another outage.
         """
-        if error is not None and isinstance(error, OUTAGES) and not _is_refusal(error):
+        if error is not None and isinstance(error, _OUTAGES) and not _is_refusal(error):
             outage = StoreUnreachable if is_unreachable(error) else StoreUnavailable
             raise outage("The session store did not answer.") from error
 
 
-def on_live_connection(connection: Any, read: Callable[[], _T]) -> _T:
-    """Return what ``read`` does on one of Django's connections.
+def on_live_connection(connection: Any, read: Callable[..., _T], *args: Any) -> _T:
+    """Return what ``read(*args)`` does on one of Django's connections.
 
     A kept connection that turns out to be lost, since the server was restarted say, is made anew once. Not in
     a transaction, which is lost with it.
@@ -56,17 +55,12 @@ def on_live_connection(connection: Any, read: Callable[[], _T]) -> _T:
     """
     was_kept = connection.connection is not None
     try:
-        return read()
-    except OUTAGES as error:
-        if not was_kept or not is_lost(connection, error):
+        return read(*args)
+    except _OUTAGES as error:
+        if not was_kept or connection.in_atomic_block or not is_unreachable(error):
             raise
         connection.close()
-    return read()
-
-
-def is_lost(connection: Any, error: Exception) -> bool:
-    """Whether a kept connection of Django's is lost by this error, and may be made anew."""
-    return not connection.in_atomic_block and is_unreachable(error)
+    return read(*args)
 
 
 def is_unreachable(error: Exception) -> bool:
