@@ -15,7 +15,7 @@ from redis.connection import Connection
 
 from sessionkeeper import store_url
 from sessionkeeper.stores.redis.connections import THREADS, connect
-from tests.stores import server_url
+from tests.stores import server_url, with_options
 
 
 @pytest.fixture
@@ -24,9 +24,8 @@ def opened():
     clients = []
 
     def open_with(**options):
-        given = "&".join(f"{name}={value}" for name, value in options.items())
-        url = server_url("valkey")
-        clients.append(connect(store_url.parse(f"{url}{'&' if '?' in url else '?'}{given}"), THREADS))
+        url = with_options(server_url("valkey"), **options)
+        clients.append(connect(store_url.parse(url), THREADS))
         return clients[-1]
 
     yield open_with
@@ -38,7 +37,7 @@ def opened():
 @pytest.fixture
 def client(opened):
     """A client of two connections."""
-    return opened(connections=2, timeout=2, connect_timeout=2)
+    return opened(connections=2)
 
 
 def number_of(client):
@@ -75,7 +74,7 @@ def test_threads_share_no_more_connections_than_there_may_be(client):
 
 
 def test_who_waits_for_a_connection_gets_one_that_was_kept_aside(opened):
-    client = opened(connections=1, timeout=2, connect_timeout=2)
+    client = opened(connections=1)
     pool = client.connection_pool
     assert pool.command("ECHO", "mine") == b"mine"
     assert client.echo("yours") == b"yours"  # by redis-py's own way
@@ -151,7 +150,7 @@ def mixed_up(pool, thread):
 
 
 def test_answers_that_are_read_later_or_not_at_all_stay_apart(opened):
-    client = opened(connections=4, timeout=2, connect_timeout=2)
+    client = opened(connections=4)
     pool, wrong = client.connection_pool, []
     pool.command("PING")
     together([lambda number=number: wrong.extend(mixed_up(pool, number)) for number in range(2)])
@@ -176,7 +175,7 @@ def test_a_connection_whose_answer_nobody_wants_is_used_again(client):
 
 
 def test_an_answer_that_does_not_come_is_waited_for_by_who_needs_the_connection(opened):
-    client = opened(connections=1, timeout=0.1, connect_timeout=2)
+    client = opened(connections=1, timeout=0.1)
     pool = client.connection_pool
     pool.command("PING")
     pool.discard(pool.begin(b"BLPOP nothing 0\r\n"), 1)

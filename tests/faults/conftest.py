@@ -50,7 +50,7 @@ def postgres_database(url, alias="pg", **options):
     import dj_database_url
 
     given = dj_database_url.parse(url, conn_max_age=600)
-    given["OPTIONS"] = {"connect_timeout": 1, **options}
+    given["OPTIONS"] = {"connect_timeout": 4, **options}
     with database(alias, **given):
         yield alias
 

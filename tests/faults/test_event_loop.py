@@ -14,6 +14,7 @@ from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.stores import get_breaker, get_store
 from tests.faults.conftest import HEALED, PATIENCE
 from tests.http.test_outage import assert_outage
+from tests.stores import with_options
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def server(persisted, settings):
     """A server that the sessions are in."""
-    settings.SESSIONKEEPER = {"STORE": f"{persisted.url}?timeout=0.3&connect_timeout=0.3"}
+    settings.SESSIONKEEPER = {"STORE": with_options(persisted.url)}
     return persisted
 
 
@@ -74,8 +75,9 @@ async def test_killed_is_a_503_for_readers_and_writers_and_heals(server, key):
 
 
 @pytest.mark.rule("L04")
-async def test_paused_holds_up_few_of_many_requests_and_heals(server, key):
+async def test_paused_holds_up_few_of_many_requests_and_heals(server, key, settings):
     assert await is_back(key)
+    settings.SESSIONKEEPER = {"STORE": with_options(server.url, timeout=0.3, connect_timeout=0.3)}
     counters = get_breaker().counters
 
     async def is_open():

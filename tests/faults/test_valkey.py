@@ -14,6 +14,7 @@ from sessionkeeper.stores import get_breaker, get_store
 from tests.faults.conftest import heals, is_in, until
 from tests.http.test_outage import Visitor, assert_outage
 from tests.proxy import proxy
+from tests.stores import with_options
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.faults.site")]
 both = pytest.mark.parametrize("persisted", ["valkey", "redis"], indirect=True)
@@ -22,7 +23,7 @@ both = pytest.mark.parametrize("persisted", ["valkey", "redis"], indirect=True)
 @pytest.fixture
 def server(persisted, settings):
     """A server that the sessions are in."""
-    settings.SESSIONKEEPER = {"STORE": f"{persisted.url}?timeout=0.3&connect_timeout=0.3"}
+    settings.SESSIONKEEPER = {"STORE": with_options(persisted.url)}
     yield persisted
     get_store().client.close()
 
@@ -73,7 +74,7 @@ def test_killed_at_the_sign_in(server, make_user):
 def test_an_answer_that_is_lost_is_asked_for_once_more(server, visitor, settings, in_between, page):
     port = int(server.url.rpartition(":")[2].partition("/")[0])
     with proxy("127.0.0.1", port) as held:
-        settings.SESSIONKEEPER = {"STORE": f"redis://127.0.0.1:{held.port}/0?timeout=2"}
+        settings.SESSIONKEEPER = {"STORE": with_options(f"redis://127.0.0.1:{held.port}/0")}
         alice = visitor()
         in_between(held.lose_next_answer)
         assert alice.page(page).status_code == 200
@@ -84,8 +85,9 @@ def test_an_answer_that_is_lost_is_asked_for_once_more(server, visitor, settings
 
 @both
 @pytest.mark.rule("L04")
-def test_paused_is_an_outage_in_time_and_then_at_once(server, visitor):
+def test_paused_is_an_outage_in_time_and_then_at_once(server, visitor, settings):
     alice = visitor()
+    settings.SESSIONKEEPER = {"STORE": with_options(server.url, timeout=0.3, connect_timeout=0.3)}
     server.pause()
     counters = get_breaker().counters
     until(lambda: assert_outage(alice.page("me")) or get_breaker().is_open)
@@ -104,8 +106,9 @@ def test_paused_is_an_outage_in_time_and_then_at_once(server, visitor):
 def test_a_slow_server_is_an_outage_and_no_answer_is_taken_for_another(server, visitor, settings):
     port = int(server.url.rpartition(":")[2].partition("/")[0])
     with proxy("127.0.0.1", port) as held:
-        settings.SESSIONKEEPER = {"STORE": f"redis://127.0.0.1:{held.port}/0?timeout=0.3&connections=1"}
         alice, bob = visitor(), visitor()
+        url = with_options(f"redis://127.0.0.1:{held.port}/0", timeout=0.3, connections=1)
+        settings.SESSIONKEEPER = {"STORE": url}
         held.open.clear()  # what is sent now arrives later
         assert_outage(alice.page("me"))
         assert_outage(bob.page("write", name="b", value="2"))
@@ -213,7 +216,7 @@ def test_full_refuses_sign_ins_and_lets_the_others_go_on(server, visitor, make_u
 
 @pytest.mark.rule("L04")
 def test_all_connections_taken_is_an_outage_until_one_is_free(server, settings):
-    settings.SESSIONKEEPER = {"STORE": f"{server.url}?timeout=0.3&connect_timeout=0.3&connections=1"}
+    settings.SESSIONKEEPER = {"STORE": with_options(server.url, connect_timeout=0.3, connections=1)}
     session = SessionStore()
     session["a"] = 1
     session.save()

@@ -17,7 +17,7 @@ from sessionkeeper.stores import get_store
 from sessionkeeper.stores.database import DatabaseStore
 from tests import contents
 from tests.http import outage_site
-from tests.stores import database, is_postgresql
+from tests.stores import database, is_postgresql, with_options
 
 pytestmark = [
     pytest.mark.any_user,
@@ -90,7 +90,7 @@ def server(settings, monkeypatch, tmp_path):
     if contents.is_in_valkey():
         real = get_store().client.url
         proxy = Server(real.hosts[0])
-        url = f"redis://127.0.0.1:{proxy.port}/{real.db}?prefix={real.prefix}"
+        url = with_options(f"redis://127.0.0.1:{proxy.port}/{real.db}", prefix=real.prefix)
         settings.SESSIONKEEPER = {"STORE": url}
         yield proxy
         proxy.cut()

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from sessionkeeper import keys, sessions
 from sessionkeeper.admin import elsewhere
 from sessionkeeper.models import Session
-from tests.stores import insert, redis_store
+from tests.stores import insert, redis_store, server_url, with_options
 from tests.unit.test_admin import LIST, act, boss, clerk, id_of, listed, name_of, person, signed_in, text
 
 __all__ = ["boss", "clerk", "person"]
@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.any_user, pytest.mark.urls("tes
 def store(settings):
     """A Valkey, which the settings name."""
     made = redis_store("valkey")
-    host, port = made.client.url.hosts[0]
-    settings.SESSIONKEEPER = {"STORE": f"redis://{host}:{port}/0?prefix={made.client.url.prefix}"}
+    url = with_options(server_url("valkey"), prefix=made.client.url.prefix)
+    settings.SESSIONKEEPER = {"STORE": url}
     yield made
     made.client.connection.delete(*made.client.connection.keys(f"{made.client.url.prefix}*"))
 

@@ -23,7 +23,7 @@ from sessionkeeper.engine import SessionStore
 from sessionkeeper.models import AuditEvent
 from sessionkeeper.stores import get_store, tombstones
 from tests import contents
-from tests.stores import insert, server_url
+from tests.stores import insert, server_url, with_options
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,9 @@ def test_sessions_move_to_another_store(path, alice, make_user, kind):
     before = {one.id: one for one in contents.records()}
     user = signed_in_as(alice)
     export(path)
-    with override_settings(SESSIONKEEPER={"STORE": f"{server_url(kind)}?prefix=moved-{os.getpid()}:"}):
+    with override_settings(
+        SESSIONKEEPER={"STORE": with_options(server_url(kind), prefix=f"moved-{os.getpid()}:")}
+    ):
         assert run("import", str(path)) == "2 sessions restored.\n"
         assert signed_in_as(alice) == user
         for record in contents.records():
