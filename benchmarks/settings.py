@@ -65,5 +65,7 @@ LOGGING_CONFIG = None
 
 globals().update(_configuration.settings)
 if _configuration.on_valkey:
-    # Another database of the server that the caches of the stock engines are in.
-    SESSIONKEEPER = {**_configuration.settings["SESSIONKEEPER"], "STORE": f"{_redis.removesuffix('/0')}/1"}
+    # Another database of the server that the caches of the stock engines are in. How long an answer may take
+    # costs nothing; a measurement does not end where a machine is held up.
+    _store = f"{_redis.removesuffix('/0')}/1?timeout=20&connect_timeout=20"
+    SESSIONKEEPER = {**_configuration.settings["SESSIONKEEPER"], "STORE": _store}

@@ -21,7 +21,7 @@ from sessionkeeper.engine import SessionStore
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.faults.conftest import postgres_database, running, until
-from tests.stores import create_tables
+from tests.stores import create_tables, with_options
 from tools import breakable
 
 USERS = 3
@@ -35,7 +35,9 @@ def test_killed_workers_leave_the_old_or_the_new_and_an_index_that_agrees(kind, 
     report, stop = Report(), threading.Event()
     with ExitStack() as stack:
         store = stack.enter_context(running(kind, *(() if kind == "postgres" else breakable.PERSISTED)))
-        urls = (store.url, "") if kind == "postgres" else (f"sqlite:///{tmp_path / 'db.sqlite3'}", store.url)
+        urls = (store.url, "")
+        if kind == "valkey":
+            urls = (f"sqlite:///{tmp_path / 'db.sqlite3'}", with_options(store.url))
         env = environment(*urls)
         prepare(env, USERS, PASSWORD)
         server = stack.enter_context(serving("gunicorn", env, tmp_path / "log"))
@@ -59,7 +61,7 @@ def test_killed_workers_leave_the_old_or_the_new_and_an_index_that_agrees(kind, 
         if kind == "postgres":
             kept = DatabaseStore(stack.enter_context(postgres_database(store.url)))
         else:
-            kept = RedisStore(store_url.parse(store.url))
+            kept = RedisStore(store_url.parse(urls[1]))
         everybody = kept.scan(10_000)
         assert everybody
         for user_id in {record.user_id for record in everybody} - {None}:
@@ -73,10 +75,11 @@ def test_killed_workers_leave_the_old_or_the_new_and_an_index_that_agrees(kind, 
 def kept_elsewhere(request, settings):
     """A store that has a clock of its own."""
     with running(request.param) as server, ExitStack() as stack:
-        url = server.url
+        url = "database:pg"
         if request.param == "postgres":
             create_tables(stack.enter_context(postgres_database(server.url)))
-            url = "database:pg"
+        else:
+            url = with_options(server.url)
         settings.SESSIONKEEPER = {"STORE": url, "ABSOLUTE_TIMEOUT": 180, "IDLE_TIMEOUT": 120}
         yield
 

@@ -10,7 +10,7 @@ from sessionkeeper.checks import near, store
 from sessionkeeper.checks import settings as of_settings
 from sessionkeeper.stores import redis as redis_package
 from sessionkeeper.stores.redis.client import Client
-from tests.stores import KINDS, server_url
+from tests.stores import KINDS, server_url, with_options
 
 
 def found(settings, url):
@@ -21,12 +21,12 @@ def found(settings, url):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_without_persistence_is_warned_of(settings, kind):
-    assert set(found(settings, server_url(kind))) == {"sessionkeeper.W024"}
+    assert set(found(settings, with_options(server_url(kind)))) == {"sessionkeeper.W024"}
 
 
 def test_a_server_that_saves_is_fine(settings, monkeypatch):
     monkeypatch.setattr(Client, "saving", lambda self: True)
-    assert found(settings, server_url("valkey")) == []
+    assert found(settings, with_options(server_url("valkey"))) == []
 
 
 def test_nothing_is_said_of_a_database(settings):
