@@ -156,6 +156,22 @@ def test_a_token_that_went_stale_is_renewed_once_and_the_request_repeated(make, 
         assert client._talk._csrf_token != stale
 
 
+def test_the_csrf_token_travels_in_the_header_that_the_site_wants(make, alice, settings):
+    settings.CSRF_HEADER_NAME = "HTTP_X_XSRF_TOKEN"
+    with pytest.raises(ProblemError) as refused:
+        make().login(alice.get_username(), PASSWORD)
+    assert refused.value.code == "csrf_token_missing"
+    client = make(csrf_header="X-XSRF-Token")
+    client.login(alice.get_username(), PASSWORD)
+    assert client.post("/notes/", json={"a": 1}).json()["data"] == {"a": 1}
+
+
+@pytest.mark.parametrize("name", ["", "X CSRF", "X-CSRF:", "X-Ünlich", "X\r\nY"])
+def test_what_names_no_header_is_refused_at_once(make, name):
+    with pytest.raises(ValueError, match="csrf_header is the name of a header"):
+        make(csrf_header=name)
+
+
 def test_a_body_that_can_be_read_once_is_not_sent_twice(kind, make, alice):
     client = make()
     client.login(alice.get_username(), PASSWORD)

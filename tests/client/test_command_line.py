@@ -55,6 +55,14 @@ def test_a_session_from_its_beginning_to_its_end(run, alice, how, tmp_path):
     assert not contents.records()
 
 
+def test_the_header_of_the_csrf_token_is_an_option(run, alice, settings):
+    settings.CSRF_HEADER_NAME = "HTTP_X_XSRF_TOKEN"
+    how = ("--cookie", "--csrf-header", "X-XSRF-Token")
+    assert run(*how, "login", alice.get_username(), typed=f"{PASSWORD}\n")[0] == 0
+    assert json.loads(run(*how, "post", "/notes/", '{"a": 1}')[1])["data"] == {"a": 1}
+    assert "csrf_header is" in run("--csrf-header", "no header", "whoami")[2]
+
+
 def test_another_session_is_ended_by_its_id(run, make, alice, tmp_path):
     other = make()
     other.login(alice.get_username(), PASSWORD)

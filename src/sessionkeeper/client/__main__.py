@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from sessionkeeper.client import Client, ClientError
+from sessionkeeper.client.conversation import CSRF_HEADER
 
 _CALLS = ("get", "post", "put", "patch", "delete")
 
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file", help="where the session is kept; by default a file for each site")
     parser.add_argument("--cookie", action="store_true", help="sign in by cookie, as a browser does")
     parser.add_argument("--api", default="/api/auth/", help="the path of the API (%(default)s)")
+    parser.add_argument("--csrf-header", default=CSRF_HEADER, help="with --cookie (%(default)s)")
     parser.add_argument("--allow-http", action="store_true", help="plain http to another machine too")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     login = commands.add_parser("login", help="sign in; the password is asked for, or read from stdin")
@@ -68,6 +70,7 @@ def _client(arguments: argparse.Namespace) -> Client:
         api=arguments.api,
         file=arguments.file or _file_of(arguments.url),
         allow_http=arguments.allow_http,
+        csrf_header=arguments.csrf_header,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from sessionkeeper.client.conversation import COOKIE, Conversation, Exchange
+from sessionkeeper.client.conversation import COOKIE, CSRF_HEADER, Conversation, Exchange
 from sessionkeeper.client.errors import Unreachable
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ class Client:
         file: where the session is kept between runs, with mode 0600. Read now, written when something
             changed, removed by :meth:`logout`.
         allow_http: whether plain http is all right for a host that is not this machine.
+        csrf_header: the header of the CSRF token, where the site's ``CSRF_HEADER_NAME`` names another one.
         http_options: passed on to ``httpx.Client``: ``verify``, ``timeout`` (10 seconds by default) and so
             on.
 
@@ -45,10 +46,17 @@ class Client:
         api: str = "/api/auth/",
         file: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
+        csrf_header: str = CSRF_HEADER,
         http_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._talk = Conversation(
-            url, transport=transport, token=token, api=api, file=file, allow_http=allow_http
+            url,
+            transport=transport,
+            token=token,
+            api=api,
+            file=file,
+            allow_http=allow_http,
+            csrf_header=csrf_header,
         )
         self._http = self._talk.http = httpx.Client(**self._talk.options(http_options))
 

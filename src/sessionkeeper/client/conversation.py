@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Generator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
@@ -23,10 +24,12 @@ Exchange = Generator[httpx.Request, httpx.Response, T]
 
 COOKIE, BEARER = "cookie", "bearer"
 TIMEOUT = 10.0
+CSRF_HEADER = "X-CSRFToken"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _STALE = frozenset(
     {"csrf_token_incorrect", "csrf_token_missing", "csrf_cookie_missing", "csrf_cookie_malformed"}
 )
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _FORBIDDEN, _REDIRECTS, _ERRORS = 403, 300, 400
 
 
@@ -42,12 +45,16 @@ class Conversation:
         api: str,
         file: str | os.PathLike[str] | None,
         allow_http: bool,
+        csrf_header: str,
     ) -> None:
         if transport not in {COOKIE, BEARER}:
             raise ValueError(f"transport is {COOKIE!r} or {BEARER!r}, not {transport!r}")
+        if _NAME.fullmatch(csrf_header) is None:
+            raise ValueError(f"csrf_header is the name of a header, not {csrf_header!r}")
         self.base = _checked(url, allow_http=allow_http)
         self.transport = BEARER if token is not None else transport
         self.api = f"{api.strip('/')}/"
+        self._csrf_header = csrf_header
         # Who sends a token takes no cookies: both at once are refused.
         policy = DefaultCookiePolicy(allowed_domains=[]) if self.transport == BEARER else None
         self.jar = CookieJar(policy)
@@ -97,7 +104,7 @@ class Conversation:
         if self.transport == BEARER and self.token is not None:
             own["Authorization"] = f"Bearer {self.token}"
         elif self.transport == COOKIE and method not in _SAFE:
-            own["X-CSRFToken"] = self._csrf_token or ""
+            own[self._csrf_header] = self._csrf_token or ""
             if self.base.scheme == "https":  # Django asks who sends it then
                 own["Origin"] = _origin(self.base)
         headers = httpx.Headers(own)

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from sessionkeeper.client.conversation import COOKIE, Conversation, Exchange
+from sessionkeeper.client.conversation import COOKIE, CSRF_HEADER, Conversation, Exchange
 from sessionkeeper.client.errors import Unreachable
 
 T = TypeVar("T")
@@ -26,10 +26,17 @@ class AsyncClient:
         api: str = "/api/auth/",
         file: str | os.PathLike[str] | None = None,
         allow_http: bool = False,
+        csrf_header: str = CSRF_HEADER,
         http_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._talk = Conversation(
-            url, transport=transport, token=token, api=api, file=file, allow_http=allow_http
+            url,
+            transport=transport,
+            token=token,
+            api=api,
+            file=file,
+            allow_http=allow_http,
+            csrf_header=csrf_header,
         )
         self._http = self._talk.http = httpx.AsyncClient(**self._talk.options(http_options))
 
