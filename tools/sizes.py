@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MODULE_LINES = 300
 FUNCTION_LINES = 40
 FOLDERS = ("src", "tools", "demo", "benchmarks")
+#: Of JavaScript and Lua only the length of the file is looked at.
+SUFFIXES = {".py", ".js", ".lua"}
 
 
 def oversized(path: Path) -> Iterator[str]:
@@ -21,6 +23,8 @@ def oversized(path: Path) -> Iterator[str]:
     lines = len(text.splitlines())
     if lines > MODULE_LINES:
         yield f"{path}: {lines} lines, at most {MODULE_LINES}"
+    if path.suffix != ".py":
+        return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -30,7 +34,8 @@ def oversized(path: Path) -> Iterator[str]:
 
 def main() -> int:
     """Print what is too long; 1 when there is any."""
-    files = [path for folder in FOLDERS for path in sorted(Path(folder).rglob("*.py"))]
+    paths = (path for folder in FOLDERS for path in sorted(Path(folder).rglob("*")))
+    files = [path for path in paths if path.suffix in SUFFIXES]
     found = [line for path in files for line in oversized(path)]
     print("\n".join(found) or f"{len(files)} files, none too long")
     return 1 if found else 0

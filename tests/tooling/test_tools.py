@@ -191,6 +191,9 @@ def test_sizes_finds_long_functions_and_modules(tmp_path):
         "341 lines, at most 300",
         "long has 41 lines, at most 40",
     ]
+    path = tmp_path / "long.js"
+    path.write_text("{\n" * (sizes.MODULE_LINES + 1))
+    assert [line.split(": ")[1] for line in sizes.oversized(path)] == ["301 lines, at most 300"]
 
 
 def test_version_is_the_same_everywhere():
