@@ -41,7 +41,9 @@ STORES = {
     "guarded-valkey": lambda **options: GuardedStore(redis_store("valkey", **options)),
 }
 NAMES = st.sampled_from(["a", "b", "cart", "d:a", "ü", ""])
-VALUES = st.one_of(st.none(), st.integers(-9, 9), st.text(max_size=5), st.lists(st.booleans(), max_size=2))
+#: Without NUL, as the codec writes it: see test_values.
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
+VALUES = st.one_of(st.none(), st.integers(-9, 9), TEXTS, st.lists(st.booleans(), max_size=2))
 DATA = st.dictionaries(NAMES, VALUES, max_size=3)
 
 
