@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Self, TypeVar
 
 import httpx
 
-from sessionkeeper.client.conversation import COOKIE, CSRF_HEADER, Conversation, Exchange
+from sessionkeeper.client.conversation import Exchange
 from sessionkeeper.client.errors import Unreachable
+from sessionkeeper.client.party import Party
 
 T = TypeVar("T")
 
 
-class Client:
+class Client(Party[httpx.Client]):
     """One session at one site.
 
     Every method that sends something raises ``ProblemError`` (or one of its subclasses) for an answer that is
@@ -37,31 +37,7 @@ class Client:
         SessionFileError: others can read the file, or it holds something else.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        transport: str = COOKIE,
-        token: str | None = None,
-        api: str = "/api/auth/",
-        file: str | os.PathLike[str] | None = None,
-        allow_http: bool = False,
-        csrf_header: str = CSRF_HEADER,
-        http_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._talk = Conversation(
-            url,
-            transport=transport,
-            token=token,
-            api=api,
-            file=file,
-            allow_http=allow_http,
-            csrf_header=csrf_header,
-        )
-        self._http = self._talk.http = httpx.Client(**self._talk.options(http_options))
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._talk.base} by {self._talk.transport}>"
+    _http_client = httpx.Client
 
     def __enter__(self) -> Self:
         return self
@@ -91,11 +67,6 @@ class Client:
             raise Unreachable(f"{request.method} {request.url}: {error}") from error
         self._talk.keep()
         return response
-
-    @property
-    def token(self) -> str | None:
-        """The bearer token; None without one, and for the transport ``"cookie"``."""
-        return self._talk.token
 
     # Signing in and out
 
