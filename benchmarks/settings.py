@@ -8,6 +8,7 @@ import dj_database_url
 import django
 
 from benchmarks.configurations import BY_NAME, COMMON
+from tools.valkey import with_options
 
 _configuration = BY_NAME[os.environ["BENCH_CONFIGURATION"]]
 _database = dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=None)
@@ -67,5 +68,5 @@ globals().update(_configuration.settings)
 if _configuration.on_valkey:
     # Another database of the server that the caches of the stock engines are in. How long an answer may take
     # costs nothing; a measurement does not end where a machine is held up.
-    _store = f"{_redis.removesuffix('/0')}/1?timeout=20&connect_timeout=20"
+    _store = with_options(f"{_redis.removesuffix('/0')}/1")
     SESSIONKEEPER = {**_configuration.settings["SESSIONKEEPER"], "STORE": _store}

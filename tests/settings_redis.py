@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from tests.settings import *  # noqa: F403
-from tools.valkey import VARIABLE
+from tools.valkey import VARIABLE, with_options
 
-#: Patient with a busy machine. Also where a test sets SESSIONKEEPER to something without a STORE.
-STORE_OF_THE_SUITE = f"{os.environ[VARIABLE]}?prefix=suite:&timeout=20&connect_timeout=20"
+#: Also where a test sets SESSIONKEEPER to something without a STORE.
+STORE_OF_THE_SUITE = with_options(os.environ[VARIABLE], prefix="suite:")
 SESSIONKEEPER = {"STORE": STORE_OF_THE_SUITE}

@@ -9,7 +9,6 @@ import os
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
@@ -173,22 +172,13 @@ def server_url(kind):
     return _servers.enter_context(starts.get(kind, valkey.private_server)(program))
 
 
-#: For what is not about time: a machine that is busy with something else may hold a server up for a while.
-PATIENT = {"timeout": 20, "connect_timeout": 20}
-
-
-def with_options(url, **options):
-    """Return a URL of a store with options, and patient where they do not say otherwise."""
-    return f"{url}?{urlencode(PATIENT | options, safe=':')}"
-
-
 #: Kinds of servers that the Valkey/Redis store is held to.
 KINDS = ("valkey", "redis", "cluster", "sentinel")
 
 
 def redis_store(kind="valkey", clock=None, **options):
     """Return an empty store at such a server: its keys have a prefix of their own."""
-    url = with_options(server_url(kind), prefix=f"t{os.getpid()}-{next(_prefixes)}:", **options)
+    url = valkey.with_options(server_url(kind), prefix=f"t{os.getpid()}-{next(_prefixes)}:", **options)
     return RedisStore(store_url.parse(url), clock=clock)
 
 

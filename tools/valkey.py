@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
 
 from tools.postgres import free_port, stop_on_terminate
 
@@ -29,6 +30,8 @@ MISSING = (
 )
 #: Lets a replica follow at once, without which there is nobody to fail over to.
 PROMPT = ("--repl-diskless-sync-delay", "0")
+#: Seconds that a server may take which a busy machine holds up, where time is not what it is about.
+PATIENT = {"timeout": 20, "connect_timeout": 20}
 _TAKEN = "Address already in use"
 _PATIENCE = 10.0
 
@@ -47,6 +50,14 @@ def packaged() -> Path | None:
     with contextlib.suppress(Exception):  # no binary for this machine
         return Path(get_binary_path())
     return None
+
+
+def with_options(url: str, **options: object) -> str:
+    """Return a store's URL with more options; its server is waited for where neither says how long."""
+    place, _, query = url.partition("?")
+    return (
+        f"{place}?{urlencode(PATIENT | dict(parse_qsl(query, keep_blank_values=True)) | options, safe=':')}"
+    )
 
 
 def programs() -> dict[str, Path]:

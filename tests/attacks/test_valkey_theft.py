@@ -14,7 +14,6 @@ from sessionkeeper import keys
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import TRANSPORTS, TokenApi
-from tests.stores import with_options
 from tools import valkey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.attacks.site")]
@@ -41,7 +40,7 @@ def victims(server, settings, alice):
     """A browser and a program that have been signed in for a while; all keys that they ever held."""
     server.flushall()
     port = server.connection_pool.connection_kwargs["port"]
-    settings.SESSIONKEEPER = {"STORE": with_options(f"redis://127.0.0.1:{port}/0"), "ROTATE_AFTER": 60}
+    settings.SESSIONKEEPER = {"STORE": valkey.with_options(f"redis://127.0.0.1:{port}/0"), "ROTATE_AFTER": 60}
     clients, held = [client() for client in TRANSPORTS.values()], []
 
     def note():

@@ -16,7 +16,7 @@ from sessionkeeper.stores import get_store
 from sessionkeeper.stores.redis import ahead
 from sessionkeeper.stores.redis.ahead import Ahead
 from sessionkeeper.stores.redis.store import RedisStore
-from tests.stores import server_url, with_options
+from tests.stores import server_url
 from tools import valkey
 
 pytestmark = [
@@ -63,7 +63,7 @@ def _nothing_before():
 @pytest.fixture
 def address():
     """The URL of a store of this test's own."""
-    return with_options(server_url("valkey"), prefix=f"ahead{os.getpid()}-{next(_prefixes)}:")
+    return valkey.with_options(server_url("valkey"), prefix=f"ahead{os.getpid()}-{next(_prefixes)}:")
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_what_is_no_session_is_refused_as_without_it(visitor, address):
 def test_in_an_outage_pages_without_a_session_answer(settings, make_user):
     program = valkey.programs().get("valkey", valkey.programs().get("redis"))
     with valkey.private_server(program) as url:
-        settings.SESSIONKEEPER = {"STORE": with_options(url), "READ_AHEAD": True}
+        settings.SESSIONKEEPER = {"STORE": valkey.with_options(url), "READ_AHEAD": True}
         client = Client(raise_request_exception=False)
         client.force_login(make_user())
         assert client.get("/me/").status_code == 200

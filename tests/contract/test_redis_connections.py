@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import redis
@@ -21,7 +21,7 @@ from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.record import Changes, UserLimit
 from sessionkeeper.stores.redis.store import RedisStore
-from tests.stores import PATIENT, insert, server_url
+from tests.stores import insert, server_url
 from tools import valkey
 from tools.postgres import free_port
 
@@ -30,19 +30,14 @@ DOCUMENTED = Path(__file__).parents[2].joinpath("docs/howto/valkey.md").read_tex
 ALLOWED = re.search(r"ACL SETUSER \S+ on >\S+ (.*)", DOCUMENTED)[1].split()
 
 
-def patient(url):
-    """Return a URL that has its server waited for, unless it says how long already."""
-    return url if "timeout=" in url else f"{url}{'&' if '?' in url else '?'}{urlencode(PATIENT)}"
-
-
 def opened(url):
     """Return the store at a URL."""
-    return RedisStore(store_url.parse(patient(url)))
+    return RedisStore(store_url.parse(valkey.with_options(url)))
 
 
 def reported(settings, url):
     """Return the messages of the checks about a URL, but for the one that nothing is saved to disk."""
-    settings.SESSIONKEEPER = {"STORE": patient(url)}
+    settings.SESSIONKEEPER = {"STORE": valkey.with_options(url)}
     return [message for message in checks.check_redis() if message.id != "sessionkeeper.W024"]
 
 

@@ -15,7 +15,8 @@ from redis.connection import Connection
 
 from sessionkeeper import store_url
 from sessionkeeper.stores.redis.connections import THREADS, connect
-from tests.stores import server_url, with_options
+from tests.stores import server_url
+from tools.valkey import with_options
 
 
 @pytest.fixture

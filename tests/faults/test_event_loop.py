@@ -14,7 +14,7 @@ from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.stores import get_breaker, get_store
 from tests.faults.conftest import HEALED, PATIENCE
 from tests.http.test_outage import assert_outage
-from tests.stores import with_options
+from tools.valkey import with_options
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from sessionkeeper.stores import get_breaker, get_store
 from tests.faults.conftest import heals, is_in, until
 from tests.http.test_outage import Visitor, assert_outage
 from tests.proxy import proxy
-from tests.stores import with_options
+from tools.valkey import with_options
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.faults.site")]
 both = pytest.mark.parametrize("persisted", ["valkey", "redis"], indirect=True)

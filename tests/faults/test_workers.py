@@ -21,8 +21,9 @@ from sessionkeeper.engine import SessionStore
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.faults.conftest import postgres_database, running, until
-from tests.stores import create_tables, with_options
+from tests.stores import create_tables
 from tools import breakable
+from tools.valkey import with_options
 
 USERS = 3
 KILLS = 3

@@ -17,7 +17,8 @@ from sessionkeeper.stores import get_store
 from sessionkeeper.stores.database import DatabaseStore
 from tests import contents
 from tests.http import outage_site
-from tests.stores import database, is_postgresql, with_options
+from tests.stores import database, is_postgresql
+from tools.valkey import with_options
 
 pytestmark = [
     pytest.mark.any_user,

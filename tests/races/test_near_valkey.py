@@ -23,7 +23,7 @@ from tests.proxy import proxy
 from tests.races.test_interleavings import once
 from tests.races.test_near_fills import EVENTS, assert_agrees, is_old
 from tests.races.test_processes import heard, worker
-from tests.stores import KINDS, near, redis_store, server_url, with_options
+from tests.stores import KINDS, near, redis_store, server_url
 from tools import valkey
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db(transaction=True)]
@@ -267,7 +267,7 @@ def test_a_child_of_a_fork_listens_for_itself(sides, key):
 
 @pytest.mark.postgres
 def test_a_process_forgets_what_another_ended(user, settings):
-    url = with_options(server_url("valkey"), prefix="processes:")
+    url = valkey.with_options(server_url("valkey"), prefix="processes:")
     settings.SESSIONKEEPER = {"STORE": url, "NEAR_CACHE": True}
     stores._open_near.cache_clear()
     made = [sign_in(user) for _ in range(20)]

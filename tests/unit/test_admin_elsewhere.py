@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from sessionkeeper import keys, sessions
 from sessionkeeper.admin import elsewhere
 from sessionkeeper.models import Session
-from tests.stores import insert, redis_store, server_url, with_options
+from tests.stores import insert, redis_store, server_url
 from tests.unit.test_admin import LIST, act, boss, clerk, id_of, listed, name_of, person, signed_in, text
+from tools.valkey import with_options
 
 __all__ = ["boss", "clerk", "person"]
 pytestmark = [pytest.mark.django_db, pytest.mark.any_user, pytest.mark.urls("tests.unit.test_admin")]

@@ -10,7 +10,8 @@ from sessionkeeper.checks import near, store
 from sessionkeeper.checks import settings as of_settings
 from sessionkeeper.stores import redis as redis_package
 from sessionkeeper.stores.redis.client import Client
-from tests.stores import KINDS, server_url, with_options
+from tests.stores import KINDS, server_url
+from tools.valkey import with_options
 
 
 def found(settings, url):

@@ -23,7 +23,8 @@ from sessionkeeper.engine import SessionStore
 from sessionkeeper.models import AuditEvent
 from sessionkeeper.stores import get_store, tombstones
 from tests import contents
-from tests.stores import insert, server_url, with_options
+from tests.stores import insert, server_url
+from tools.valkey import with_options
 
 pytestmark = pytest.mark.django_db
 
