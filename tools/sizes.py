@@ -1,4 +1,4 @@
-"""Find modules over 300 lines and functions over 40: what does not fit on a screen is two things."""
+"""Find modules over 500 lines and functions over 40: what does not fit on a screen is two things."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MODULE_LINES = 300
+MODULE_LINES = 500
 FUNCTION_LINES = 40
 FOLDERS = ("src", "tools", "demo", "benchmarks")
 #: Of JavaScript and Lua only the length of the file is looked at.
