@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-import dj_database_url
 import django
 
 from benchmarks.configurations import BY_NAME, COMMON
+from tools import databases
 from tools.valkey import with_options
 
 _configuration = BY_NAME[os.environ["BENCH_CONFIGURATION"]]
-_database = dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=None)
+_database = {**databases.plain(os.environ["DATABASE_URL"]), "CONN_MAX_AGE": None}
 _options = _database.setdefault("OPTIONS", {})
 if _database["ENGINE"].endswith("sqlite3"):
     _options |= {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-import dj_database_url
+from tools import databases
 
 SECRET_KEY = "tests-only"
 USE_TZ = True
 ROOT_URLCONF = "tests.urls"
-DATABASES = {"default": dj_database_url.parse(os.environ.get("DATABASE_URL") or "sqlite://:memory:")}
+DATABASES = {"default": databases.plain(os.environ.get("DATABASE_URL", ""))}
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

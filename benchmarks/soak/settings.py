@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-import dj_database_url
 import django
+
+from tools import databases
 
 # Under ASGI each request has a thread of its own, and a connection that is kept would be one for each.
 _keep = 0 if os.environ.get("SOAK_ASGI") else None
-_database = dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=_keep)
+_database = {**databases.plain(os.environ["DATABASE_URL"]), "CONN_MAX_AGE": _keep}
 if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",

@@ -13,7 +13,7 @@ from django.db import connections
 from tests.http import outage_site
 from tests.http.test_outage import Visitor
 from tests.stores import database
-from tools import breakable, postgres, valkey
+from tools import breakable, databases, postgres, valkey
 
 #: Seconds within which everything has to work again once the store is back.
 HEALED = 5
@@ -47,9 +47,7 @@ def running(kind, *options):
 @contextmanager
 def postgres_database(url, alias="pg", **options):
     """Make a PostgreSQL server's database known under ``alias``."""
-    import dj_database_url
-
-    given = dj_database_url.parse(url, conn_max_age=600)
+    given = {**databases.plain(url), "CONN_MAX_AGE": 600}
     given["OPTIONS"] = {"connect_timeout": 4, **options}
     with database(alias, **given):
         yield alias

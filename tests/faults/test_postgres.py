@@ -6,7 +6,6 @@ import json
 import threading
 from contextlib import ExitStack, contextmanager
 
-import dj_database_url
 import pytest
 from django.db import connections, transaction
 
@@ -18,6 +17,7 @@ from sessionkeeper.stores import get_breaker
 from tests.faults.conftest import close_connections, heals, is_in, postgres_database, running, until
 from tests.http.test_outage import Visitor, assert_outage
 from tests.stores import create_tables, database
+from tools import databases
 
 pytestmark = [
     pytest.mark.usefixtures("any_database"),
@@ -265,7 +265,7 @@ def test_no_connection_left_in_the_pool_is_an_outage_until_one_is_free(shared, s
 @contextmanager
 def pooled(url, pool):
     """Make a database known whose connections come from a pool."""
-    given = dj_database_url.parse(url)
+    given = databases.plain(url)
     with database("pooled", **{**given, "OPTIONS": {"pool": pool}}) as alias:
         try:
             yield alias

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import dj_database_url
+from tools import databases
 
 
 class NoMigrations:
@@ -27,7 +27,7 @@ SECRET_KEY = "tests-only"
 USE_TZ = True
 ALLOWED_HOSTS = ["testserver"]
 ROOT_URLCONF = "tests.thirdparty.urls"
-DATABASES = {"default": dj_database_url.parse(os.environ.get("DATABASE_URL") or "sqlite://:memory:")}
+DATABASES = {"default": databases.plain(os.environ.get("DATABASE_URL", ""))}
 MIGRATION_MODULES = NoMigrations()
 SESSION_ENGINE = "sessionkeeper.engine"
 INSTALLED_APPS = [
