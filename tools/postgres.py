@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OLDEST = 15  # what the newest supported Django asks for
 PACKAGE_LOCK = ROOT / "requirements" / "postgres.txt"
+#: Names the PostgreSQL in which tests make databases of their own, where theirs is another.
+VARIABLE = "SESSIONKEEPER_TEST_POSTGRES"
 FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
 MISSING = (
     "No PostgreSQL: set DATABASE_URL=postgres://user:password@host/name, or install PostgreSQL "

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from tools import postgres, tally, upstream, valkey, wheel
+from tools import inventory, postgres, tally, upstream, valkey, wheel
 from tools.environment import ROOT
 
 NO_TESTS = 5  # pytest's exit code
@@ -34,6 +34,7 @@ class Stage:
     on_postgres: bool = False
     on_valkey: bool = False
     with_upstream: bool = False
+    makes_databases: bool = False  # of its own: it is in nobody's way
 
     @property
     def shares(self) -> set[str]:
@@ -85,6 +86,13 @@ STAGES = (
     ),
     Stage("browser", "the demo in a real Chromium", "tests/browser", ("tests/browser",)),
     Stage("callers", "the demo as programs call it", "tests/callers", ("tests/callers",)),
+    Stage(
+        "production",
+        "a new project as people deploy it, on SQLite, PostgreSQL and MariaDB",
+        "tests/production",
+        ("tests/production",),
+        makes_databases=True,
+    ),
     Stage("faults", "stores that break under the site", "tests/faults", ("tests/faults",)),
     Stage(
         "thirdparty",
@@ -155,6 +163,8 @@ def stage_environment(stage: Stage, base: dict[str, str], servers: Servers) -> d
         env["DATABASE_URL"] = servers.postgres
     if stage.on_valkey:
         env[valkey.VARIABLE] = servers.valkey
+    if stage.makes_databases and postgres.is_postgres(base.get("DATABASE_URL", "")):
+        env[postgres.VARIABLE] = base["DATABASE_URL"]
     if stage.with_upstream:
         env["DJANGO_UPSTREAM_TESTS"] = str(upstream.tests_folder())
     return env
@@ -279,6 +289,7 @@ def main() -> int:
         if not is_installed:
             env["PYTHONPATH"] = str(stack.enter_context(wheel.installed()))
         wheel.require_outside_source(env)
+        print("=== servers", *inventory.lines(), sep="\n", flush=True)
         run = Run(stages, env, extra, jobs=int(os.environ.get("JOBS") or min(os.cpu_count() or 1, 2)))
         run.all()
     return summarise(run.results)

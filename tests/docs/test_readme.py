@@ -12,33 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import projects
 from tests.demo_server import ROOT, Site, Visitor, follow, free_port
+from tests.projects import run
 from tools import wheel
 
-README = (ROOT / "README.md").read_text()
 USER = {"username": "boss", "password": "correct horse battery staple"}
-
-
-def run(folder, env, *command):
-    """Run a command that must succeed; return what it printed."""
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def apply(diff, path):
-    """Change the file as the diff says. Each old part is there once; without one, lines go to the end."""
-    text = path.read_text()
-    for hunk in re.split(r"^@@.*\n", diff, flags=re.MULTILINE):
-        lines = hunk.splitlines()
-        old = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
-        new = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
-        if old:
-            assert text.count(old) == 1, f"not once in {path.name}: {old}"
-            text = text.replace(old, new)
-        else:
-            text += new
-    path.write_text(text)
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +30,7 @@ def project(tmp_path_factory):
     unwanted = ("DJANGO_", "DATABASE_URL", "PYTHONPATH")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     env |= {"PYTHONPATH": str(folder / "packages"), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error"}
-    run(folder, env, sys.executable, "-m", "django", "startproject", "mysite")
-    settings, urls = re.findall(r"```diff\n(.*?)```", README, re.DOTALL)
-    apply(settings, folder / "mysite/mysite/settings.py")
-    apply(urls, folder / "mysite/mysite/urls.py")
-    return folder / "mysite", env
+    return projects.start(folder, env), env
 
 
 def manage(project, *arguments):

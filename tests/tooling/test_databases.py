@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.db.utils import ConnectionHandler
 
-from tools import databases
+from tools import databases, inventory, postgres, test, valkey
 
 POSTGRESQL = {
     "ENGINE": "django.db.backends.postgresql",
@@ -57,3 +57,22 @@ def test_no_database_of_the_suite_has_a_key_that_django_does_not_fill_in():
     filled = set(ConnectionHandler({"default": {}})["default"].settings_dict)
     for entry in settings.DATABASES.values():
         assert set(entry) <= filled
+
+
+def test_a_run_says_which_servers_it_uses(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgres://me:secret@h/n")
+    monkeypatch.setenv(valkey.VARIABLE, "redis://:secret@h/0")
+    monkeypatch.setattr(inventory, "_SEARCH", "/no/such/folder")
+    found = {line.split()[0]: line for line in inventory.lines()}
+    assert set(found) == {"PostgreSQL", "MariaDB", "Valkey", "Redis", "PgBouncer", "Chromium"}
+    assert "DATABASE_URL" in found["PostgreSQL"]
+    assert valkey.VARIABLE in found["Valkey"]
+    assert "NOT TESTED" in found["PgBouncer"]
+    assert not any("secret" in line for line in found.values())
+
+
+def test_the_stage_production_is_told_of_a_given_postgresql_and_runs_on_others_too():
+    stage = next(stage for stage in test.STAGES if stage.name == "production")
+    env = test.stage_environment(stage, {"DATABASE_URL": "postgres://x/y"}, None)
+    assert env == {"DJANGO_SETTINGS_MODULE": "tests.settings", postgres.VARIABLE: "postgres://x/y"}
+    assert not stage.shares

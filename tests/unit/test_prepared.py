@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +16,8 @@ from django.db import connections, transaction
 from sessionkeeper.stores import cursors, prepared, principals, tombstones
 from sessionkeeper.stores.database import DatabaseStore
 from tests.conftest import new_user
+from tests.poolers import has_pooler, pooler
 from tests.stores import database, insert
-from tools.postgres import free_port
 
 CLIENTS = 4
 POOLED = [f"pooled{number}" for number in range(CLIENTS)]
@@ -186,46 +184,14 @@ def test_no_more_than_a_few_on_one_connection():
     assert len(names()) == prepared.MOST
 
 
-@contextmanager
-def pooler(folder):
-    """A PgBouncer that hands two server connections to all its clients, one transaction at a time."""
-    server, port = connections["default"].settings_dict, free_port()
-    folder.chmod(0o755)  # it gives root's rights up before it reads this
-    (folder / "pgbouncer.ini").write_text(
-        f"[databases]\n{server['NAME']} = host={server['HOST'] or '127.0.0.1'} port={server['PORT'] or 5432} "
-        f"user={server['USER']} password={server['PASSWORD']}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\nunix_socket_dir =\n"
-        "pool_mode = transaction\ndefault_pool_size = 2\n"
-        "ignore_startup_parameters = extra_float_digits\n"
-    )
-    command = [shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", str(folder / "pgbouncer.ini")]
-    if os.geteuid() == 0:
-        command[1:1] = ["-u", "nobody"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            for line in process.stderr:
-                if "process up" in line:
-                    break
-            else:
-                pytest.fail("PgBouncer did not start.")
-            yield {"HOST": "127.0.0.1", "PORT": port, "CONN_MAX_AGE": None}
-        finally:
-            process.terminate()
-            process.stderr.close()
-
-
-def has_pooler():
-    return shutil.which("pgbouncer") is not None or Path("/usr/sbin/pgbouncer").exists()
-
-
 @pytest.mark.skipif(not has_pooler() and not os.environ.get("CI"), reason="PgBouncer is not installed here")
 def test_behind_a_pooler_that_shares_connections_every_answer_is_right():
     answers, barrier = [], Barrier(CLIENTS)
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="sessionkeeper-pooler-"))
-        settings = stack.enter_context(pooler(Path(folder)))
+        settings = stack.enter_context(pooler(Path(folder), connections["default"].settings_dict))
         for alias in POOLED:
-            stack.enter_context(database(alias, **settings))
+            stack.enter_context(database(alias, **settings, CONN_MAX_AGE=None))
 
         def client(number):
             for turn in range(40):
