@@ -13,18 +13,17 @@ from tests.browser.conftest import chromium  # noqa: F401
 from tests.production.deployment import Project, serving
 from tools import databases, mariadb, postgres
 
+#: Beside those of `test_configurations.py`.
 SITES = (
-    ("sqlite", "gunicorn gthread"),
     ("sqlite", "uvicorn"),
     ("postgresql", "gunicorn sync"),
     ("postgresql", "gunicorn gthread"),
     ("postgresql", "uvicorn"),
     ("postgresql", "granian"),
-    ("mariadb", "gunicorn sync"),
-    ("mariadb", "uvicorn"),
+    ("mariadb", "gunicorn gthread"),
 )
 #: Those of them that tests run at which take long.
-THOROUGH = (SITES[1], SITES[3], SITES[6])
+THOROUGH = (SITES[0], SITES[2], SITES[5])
 
 
 def pytest_configure(config):

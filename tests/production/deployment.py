@@ -26,6 +26,8 @@ call_command("migrate", verbosity=0)
 from demo.management.commands.demo_setup import PEOPLE, make_person
 for name, password, email, is_staff in PEOPLE:
     make_person(name, password, email, is_staff=is_staff)
+for number in range(12):
+    make_person(f"guest{number}", "wonderland-tea-party", "", is_staff=True)
 """
 #: A server logs one of these when something went wrong that no visitor may cause.
 ALARMS = ("Traceback", "Internal Server Error", "KeyError", "CRITICAL")

@@ -21,29 +21,24 @@ POOLER = "a pooler in transaction mode"
 
 #: By name: what is added to the entry in DATABASES, and to the settings. A new connection for each request is
 #: what `test_site.py` runs on.
-ANYWHERE = {
+SETTINGS = {
     "connections that are kept": (KEPT, {}),
-    "connections that are kept and looked after": ({**KEPT, "CONN_HEALTH_CHECKS": True}, {}),
-    "each request a transaction": ({"ATOMIC_REQUESTS": True}, {}),
-    "each request a transaction on a kept connection": ({**KEPT, "ATOMIC_REQUESTS": True}, {}),
+    "connections that are looked after": ({**KEPT, "CONN_HEALTH_CHECKS": True}, {}),
+    "each request a transaction": ({**KEPT, "ATOMIC_REQUESTS": True}, {}),
     "times without zones": (KEPT, WITHOUT_ZONES),
-}
-POSTGRESQL = {
-    **ANYWHERE,
     "a pool": ({"OPTIONS": {"pool": True}}, {}),
-    "a pool that looks its connections over": (
-        {"OPTIONS": {"pool": {"min_size": 1, "max_size": 4}}, "CONN_HEALTH_CHECKS": True},
-        {},
-    ),
     "parameters that the server binds": ({**KEPT, "OPTIONS": {"server_side_binding": True}}, {}),
     POOLER: (KEPT, {}),
     f"{POOLER}, as Django's documentation has it": ({"DISABLE_SERVER_SIDE_CURSORS": True}, {}),
 }
 CASES = [
-    *(("postgresql", name, "one gthread") for name in POSTGRESQL),
+    *(("postgresql", name, "one gthread") for name in SETTINGS),
     ("postgresql", "a pool", "uvicorn"),
-    *(("mariadb", name, "one gthread") for name in ANYWHERE),
-    *(("sqlite", name, "one gthread") for name in ANYWHERE),
+    ("mariadb", "connections that are kept", "uvicorn"),
+    ("mariadb", "each request a transaction", "one gthread"),
+    ("mariadb", "times without zones", "one gthread"),
+    ("sqlite", "each request a transaction", "one gthread"),
+    ("sqlite", "times without zones", "one gthread"),
 ]
 
 
@@ -51,7 +46,7 @@ CASES = [
 def configured(request, project, made, tmp_path):
     """The project on a database with some setting of its own."""
     kind, name, server = request.param
-    added, settings = POSTGRESQL[name]
+    added, settings = SETTINGS[name]
     entry = {**made.entry(kind), **added}
     with ExitStack() as stack:
         if name.startswith(POOLER):

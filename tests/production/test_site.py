@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -51,6 +52,18 @@ def test_what_is_saved_is_read_back(signed_in):
     visitor, other = signed_in(), signed_in()
     assert [visitor.get("/articles/visits/").json["visits"] for _ in range(MANY)] == list(range(1, MANY + 1))
     assert other.get("/articles/visits/").json == {"visits": 1}
+
+
+def test_people_who_come_at_once_do_not_hinder_each_other(site):
+    def stay(number):
+        visitor = Visitor(site)
+        answers = [visitor.log_in({**ALICE, "username": f"guest{number}"}), visitor.get("/dashboard/")]
+        answers += [visitor.get("/articles/visits/") for _ in range(3)]
+        answers += [visitor.get("/api/auth/session/"), visitor.send_json("POST", "/logout/", {})]
+        return [answer.status for answer in answers]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(stay, range(12))) == [[200] * 7] * 12
 
 
 def test_an_anonymous_visitor_keeps_what_is_saved(site):
@@ -113,12 +126,3 @@ def test_sessions_survive_a_restart(site, signed_in):
     assert visitor.get("/dashboard/").json == {"user": "alice"}
     assert visitor.get("/articles/visits/").json == {"visits": 2}
     assert ended.get("/dashboard/").status == 401
-
-
-@pytest.mark.takes_long
-def test_a_session_is_ended_by_the_command_line(site, signed_in):
-    visitor = signed_in()
-    ended = visitor.get("/api/auth/session/").json["session"]["id"]
-    assert ended in site.manage("sessions", "list", "--user", "alice")
-    assert "1 session ended." in site.manage("sessions", "revoke", ended)
-    assert visitor.get("/dashboard/").status == 401
