@@ -14,7 +14,7 @@ def reads_committed(alias: str) -> bool:
     """
     connection = connections[alias]
     if not connection.in_atomic_block:
-        return bool(connection.settings_dict["AUTOCOMMIT"])
+        return bool(connection.settings_dict.get("AUTOCOMMIT", True))
     level = getattr(connection, "isolation_level", None)
     return connection.vendor == "postgresql" and (
         level is None or getattr(level, "name", "") == "READ_COMMITTED"
