@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from sessionkeeper import bridge, conf, current
+from sessionkeeper.stores import shortcut
 
 PASSWORD = "correct horse battery staple"
 
@@ -25,6 +26,16 @@ def _outside_of_requests():
     current.end()
     yield
     current.end()
+
+
+@pytest.fixture(autouse=True)
+def _shortcut_is_never_left():
+    """Fail where a fault of the path below the ORM would be hidden by the ORM, which answers in its place."""
+    yield
+    reasons = [*shortcut.reasons]
+    shortcut.turn_on()
+    if reasons:
+        raise reasons[0]
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ from sessionkeeper.facts import Client
 from sessionkeeper.record import COOKIE, NewSession
 from sessionkeeper.stores import get_store
 from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.removal import delete
 
 #: How long the old cookie is taken after the adoption: parallel requests, and an answer that got lost.
 OVERLAP = timedelta(minutes=1)
@@ -165,7 +166,7 @@ def _claim(
     rows = _rows(old)
     with outages(), transaction.atomic(using=rows.db):
         # Nothing is read in this transaction before the row is taken: SQLite would refuse who comes second.
-        claimed = rows._raw_delete(rows.db)  # noqa: SLF001 - in one statement
+        claimed = delete(rows)
         if claimed:
             try:
                 get_store().insert(new)

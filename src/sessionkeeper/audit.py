@@ -20,6 +20,7 @@ from django.utils.crypto import salted_hmac
 
 from sessionkeeper import address, bridge, conf, current, signals
 from sessionkeeper.events import Event, Kind
+from sessionkeeper.stores.removal import delete
 
 __all__ = [
     "Event",
@@ -219,7 +220,7 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     settings, every = conf.current(), rows()
     old = every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
     while ids := list(old.values_list("pk", flat=True)[:batch]):
-        yield every.filter(pk__in=ids)._raw_delete(every.db) or 0  # noqa: SLF001 - in one statement
+        yield delete(every.filter(pk__in=ids))
     whole = every.filter(at__lte=_ago(settings.audit_minimise_after), exact=True).order_by("pk")
     while found := list(whole.only("pk", "ip_address")[:batch]):
         for row in found:

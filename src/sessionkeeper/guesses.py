@@ -18,6 +18,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest
 
 from sessionkeeper import audit, conf, policy
+from sessionkeeper.stores.removal import delete
 
 if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
@@ -100,7 +101,7 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     dead |= Q(until__lte=moment, at__lte=moment - _FORGOTTEN_AFTER) & ~Q(kind=SOURCE)
     while keys := list(every.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:batch]):
         after = keys[-1]
-        yield every.filter(dead, pk__in=keys)._raw_delete(every.db) or 0  # noqa: SLF001 - one statement
+        yield delete(every.filter(dead, pk__in=keys))
 
 
 def watch() -> Callable[[], bool]:

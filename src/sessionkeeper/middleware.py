@@ -16,6 +16,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error
 from django.utils.functional import SimpleLazyObject
 
 from sessionkeeper import (
@@ -45,6 +46,7 @@ from sessionkeeper.errors import (
 )
 from sessionkeeper.record import BEARER, SessionStatus
 from sessionkeeper.stores import beside, get_store
+from sessionkeeper.stores.outage import outage_of
 from sessionkeeper.transport import Bearer, Cookie
 
 _CLIENT_ERROR = 400
@@ -130,6 +132,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if isinstance(exception, TooManyTries):
             headers = {"Retry-After": str(exception.retry_after)}
             return problems.THROTTLED.response(request, headers=headers)
+        if isinstance(exception, Error) and _signs_in(request):
+            # Django's own part of a sign-in, the time of the last one say: nobody is signed in without it.
+            exception = outage_of(exception) or exception
         return answers.unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
 
     def process_response(self, request: Any, response: Any) -> Any:
@@ -239,6 +244,11 @@ def _read_ahead(session: SessionStore) -> Any:
         return None
     ahead = current.get().ahead = send(key.id)
     return ahead
+
+
+def _signs_in(request: Any) -> bool:
+    session = getattr(request, "session", None)
+    return isinstance(session, SessionStore) and session.handle.signing_in
 
 
 def _has_body(request: Any) -> bool:

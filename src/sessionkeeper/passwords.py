@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessionkeeper import audit, lockout, mail, sessions
 from sessionkeeper.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.stepup import require_recent
+from sessionkeeper.stores.outage import outages
 
 #: Route of the page that takes a new password, when ``sessionkeeper.pages.urls`` is included.
 CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
@@ -100,7 +101,8 @@ def user_of_reset(uid: str, token: str) -> Any:
     """Return the user whom a reset token is for, or None. Takes any text."""
     try:
         pk = urlsafe_base64_decode(uid).decode("utf-8")
-        user = get_user_model()._default_manager.get(pk=pk)
+        with outages():
+            user = get_user_model()._default_manager.get(pk=pk)
     except (ValueError, OverflowError, TypeError, ValidationError, get_user_model().DoesNotExist):
         return None
     return user if default_token_generator.check_token(user, token) else None
@@ -150,7 +152,7 @@ def _set_password(user: Any, new: str) -> bool:
     """Write a new password, unless somebody else has written one since ``user`` was read."""
     model = user._meta.model  # request.user is of a lazy type
     users, alias = model._base_manager, router.db_for_write(model, instance=user)
-    with transaction.atomic(using=alias):
+    with outages(), transaction.atomic(using=alias):
         same = users.using(alias).filter(pk=user.pk, password=user.password)
         if not same.update(password=user.password):  # compares, and locks the row
             return False

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessionkeeper import audit, binding, limits, lockout, policy, second_factor, sessions
 from sessionkeeper import proofs as _proofs
 from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
+from sessionkeeper.stores.outage import outages
 
 #: What ``amr`` says of a session that began with a password (RFC 8176).
 PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
@@ -82,7 +83,8 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
     credentials = {"username": user.get_username(), **credentials}
     # A count for each session: strangers who guess at the account lock nobody out of one that is under way.
     lockout.begin(request, credentials, proof=f"session {request.session.handle.key.id}")
-    proven: Any = auth.authenticate(request, **credentials)
+    with outages():
+        proven: Any = auth.authenticate(request, **credentials)
     if proven is None or proven.pk != user.pk:
         raise InvalidCredentials
     second_factor.require_none(proven)

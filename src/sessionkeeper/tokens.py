@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessionkeeper import current, keys, lockout, second_factor, sessions
 from sessionkeeper.errors import InvalidCredentials, SessionGone
 from sessionkeeper.stepup import PASSWORD
+from sessionkeeper.stores.outage import outages
 
 # Where Django notes that the answer has to set its CSRF cookie.
 _CSRF_NOTES = ("CSRF_COOKIE", "CSRF_COOKIE_NEEDS_UPDATE")
@@ -53,7 +54,8 @@ def issue(
         StoreUnavailable: the store did not answer; there is no token.
     """
     lockout.begin(request, credentials)
-    user = auth.authenticate(request, **credentials)
+    with outages():
+        user = auth.authenticate(request, **credentials)
     if user is None:
         raise InvalidCredentials
     second_factor.require_none(user)
@@ -64,7 +66,7 @@ def issue(
     granted = None if scopes is None else sorted(set(scopes))
     if granted is not None:
         session[sessions.SCOPES_KEY] = granted
-    with _aside(request, session):
+    with outages(), _aside(request, session):
         auth.login(request, user)
         session.save()
     key = session.handle.key

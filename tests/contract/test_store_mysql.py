@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.db.utils import InterfaceError, OperationalError
+from django.db.utils import DatabaseError, InterfaceError, InternalError, OperationalError
 
 from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.outage import Kind, kind_of, outages
 
 OUTAGES = {
     "no connection": OperationalError(2002, "Can't connect to server"),
@@ -18,6 +18,9 @@ OUTAGES = {
     "statement time of MariaDB": OperationalError(1969, "max_statement_time exceeded"),
     "statement time of MySQL": OperationalError(3024, "maximum statement execution time exceeded"),
     "read-only": OperationalError(1290, "--read-only"),
+    "read-only, filed elsewhere": InternalError(1792, "Cannot execute statement in a READ ONLY transaction"),
+    "disk full": InternalError(1021, "Disk full"),
+    "a code that nobody knows": OperationalError(9999, "?"),
     "PyMySQL's closed connection": InterfaceError(0, ""),
 }
 REFUSALS = {
@@ -39,3 +42,18 @@ def test_a_server_that_cannot_answer_is_an_outage(error):
 def test_a_value_or_statement_that_the_server_refuses_is_no_outage(error):
     with pytest.raises(OperationalError), outages():
         raise error
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (1040, Kind.UNREACHABLE),
+        (1836, Kind.READ_ONLY),
+        (1213, Kind.BUSY),
+        (3100, Kind.BUSY),
+        (1142, Kind.REFUSED),
+    ],
+)
+def test_a_code_means_the_same_in_whatever_class_a_driver_files_it(code, kind):
+    for error in (OperationalError, InternalError, DatabaseError):
+        assert kind_of(error(code, "")) is kind

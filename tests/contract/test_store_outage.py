@@ -23,6 +23,7 @@ from sessionkeeper.errors import StoreUnavailable, StoreUnreachable
 from sessionkeeper.models import Session
 from sessionkeeper.record import Changes
 from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.stores.outage import Kind, kind_of
 from tests.stores import database, insert, is_postgresql, sqlite_file
 
 pytestmark = [pytest.mark.any_user, pytest.mark.usefixtures("any_database")]
@@ -233,3 +234,57 @@ def test_a_refused_value_leaves_the_store_working():
 def test_postgresql_refuses_what_does_not_fit_and_that_is_no_outage(fields):
     with pytest.raises(DataError):
         insert(DatabaseStore(), **fields)
+
+
+# By the codes of the servers
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("25006", Kind.READ_ONLY),
+        ("25P02", Kind.REFUSED),
+        ("25P03", Kind.UNREACHABLE),
+        ("40001", Kind.BUSY),
+        ("42501", Kind.REFUSED),
+        ("53100", Kind.BUSY),
+        ("53300", Kind.UNREACHABLE),
+        ("54000", Kind.REFUSED),
+        ("55P03", Kind.BUSY),
+        ("57014", Kind.BUSY),
+        ("57P01", Kind.UNREACHABLE),
+        ("58030", Kind.BUSY),
+        ("P0001", Kind.REFUSED),
+        ("XX001", Kind.BUSY),
+    ],
+)
+def test_what_an_error_means_is_said_by_its_sqlstate_whatever_its_class_is(state, kind):
+    with pytest.raises(DatabaseError) as caught, connections["default"].cursor() as cursor:
+        cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{state}'; END $$")
+    assert kind_of(caught.value) is kind
+
+
+def test_a_file_that_may_only_be_read_is_an_outage_for_writes_and_none_for_reads(tmp_path):
+    file = tmp_path / "x.sqlite3"
+    with sqlite_file("whole", file) as alias:
+        key = insert(DatabaseStore(alias))
+    settings = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": f"file:{file}?mode=ro",
+        "OPTIONS": {},
+    }
+    with database("readable", **settings) as alias:
+        store = DatabaseStore(alias)
+        assert store.find(key.id) is not None
+        with pytest.raises(StoreUnavailable):
+            store.touch(key.id, key.secret_hash)
+        assert connections[alias].connection is None
+        assert store.find(key.id) is not None
+
+
+def test_a_file_that_is_no_database_is_an_outage(tmp_path):
+    (tmp_path / "x.sqlite3").write_bytes(b"no database at all" * 100)
+    settings = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "x.sqlite3"), "OPTIONS": {}}
+    with database("broken", **settings) as alias, pytest.raises(StoreUnavailable):
+        DatabaseStore(alias).find(1)

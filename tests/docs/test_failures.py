@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from sessionkeeper.stores import outage
 from tests.demo_server import ROOT
 
 PAGE = (ROOT / "docs" / "operations" / "failures.md").read_text()
@@ -18,3 +19,19 @@ FAULTS = {
 
 def test_the_page_names_the_tests_of_faults_and_no_other():
     assert set(re.findall(r"`(test_\w+)`", PAGE)) == FAULTS
+
+
+TABLES = {"PostgreSQL": outage.POSTGRESQL, "MySQL, MariaDB": outage.MYSQL, "SQLite": outage.SQLITE}
+
+
+def test_the_page_says_of_each_code_what_it_is_taken_for():
+    said = {
+        (server, code, kind)
+        for server, codes, kind in re.findall(
+            r"^\| ([\w, ]+) \| (`[^|]+`) \| ([\w-]+) \|$", PAGE, re.MULTILINE
+        )
+        for code in re.findall(r"`(\w+)`", codes)
+    }
+    assert said == {
+        (server, str(code), kind.value) for server, table in TABLES.items() for code, kind in table.items()
+    }

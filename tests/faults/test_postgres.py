@@ -234,6 +234,29 @@ def test_no_connection_left_is_an_outage_until_one_is_free(settings, make_user):
         heals(lambda: is_in(alice))
 
 
+@pytest.mark.rule("L14")
+def test_turned_into_a_standby_lets_readers_in_and_writes_again_when_it_is_promoted(settings, surfer):
+    settings.SESSIONKEEPER = {"STORE": "database:pg"}
+    with running("postgres") as server, postgres_database(server.url) as alias:
+        create_tables(alias)
+        get_breaker().reset()
+        alice = surfer()
+        server.kill()
+        (server._server._folder / "data" / "standby.signal").touch()
+        server.start()
+        assert is_in(alice)
+        for page in ("write", "logout"):
+            assert_outage(alice.page(page, name="a", value="1"))
+            assert connections[alias].connection is None
+            assert is_in(alice)
+        assert_outage(Surfer().page("login", name=alice.user.get_username()))
+        assert not get_breaker().is_open
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT pg_promote()")
+        assert alice.page("write", name="a", value="1").text == "written"
+        assert is_in(surfer())
+
+
 @pytest.mark.rule("L04")
 def test_no_connection_left_in_the_pool_is_an_outage_until_one_is_free(shared, server, settings):
     settings.SESSIONKEEPER = {"STORE": "database:pooled"}

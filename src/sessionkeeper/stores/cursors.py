@@ -4,26 +4,49 @@ To make a cursor takes psycopg longer than to read a row with it, so one is kept
 statements are wrapped, logged and timed as all others are. Two things are left out: on PostgreSQL Django's
 loader of times, which is plain Python, and on SQLite its search for placeholders in a statement that stays
 the same.
+
+None is kept where a hook of somebody else's would be passed by, on a backend that is not exactly Django's or
+a connection that a tool has patched, nor where threads share the connection. There each read gets what
+``connection.cursor()`` gives.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from _thread import get_ident
-from asyncio import _get_running_loop
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
+from pathlib import Path
+from threading import get_ident
+from types import FunctionType
 from typing import Any, NamedTuple
 
-from django.utils.asyncio import async_unsafe
+import django
+from django.db import Error
 
 from sessionkeeper.stores.outage import on_live_connection
 from sessionkeeper.stores.prepared import Prepared
 
 _TIMESTAMPTZ = "timestamptz"
-# Name under which a connection of Django's keeps its cursor.
-_KEPT = "_sessionkeeper_cursor"
+# Names under which a connection of Django's keeps its cursor, and the methods that it had then.
+_KEPT, _SEEN = "_sessionkeeper_cursor", "_sessionkeeper_methods"
+# What connection.cursor() goes through and a kept cursor does not, or not each time.
+_PASSED_BY = frozenset(
+    (
+        "cursor",
+        "_cursor",
+        "_prepare_cursor",
+        "create_cursor",
+        "make_cursor",
+        "ensure_connection",
+        "close_if_health_check_failed",
+        "validate_thread_sharing",
+    )
+)
+_methods = attrgetter(*_PASSED_BY)
+_DJANGO = str(Path(django.__file__).parent)
 
 
 class _Kept(NamedTuple):
@@ -48,26 +71,64 @@ def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[s
     Raises:
         django.db.Error: as any cursor of Django's does.
     """
-    if _get_running_loop() is not None:  # what Django's own cursor() asks, but dearer
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001 - what Django's own cursor() asks, but dearer
         _refuse_in_loop()
     return on_live_connection(connection, _fetch_one, connection, sql, params, types)
 
 
-@async_unsafe
 def _refuse_in_loop() -> None:
     """Raise what Django raises where a database would hold up an event loop."""
+    from django.utils.asyncio import async_unsafe
+
+    async_unsafe(int)()
 
 
 def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str]) -> Any:
-    if connection.vendor not in _MAKERS or "cursor" in vars(connection):  # somebody looks at all cursors
+    kind: Any = type(connection)
+    make = _maker(kind)
+    # Two threads on one cursor end the interpreter, and with a count here Django lets them share.
+    if make is None or connection._thread_sharing_count or not _is_untouched(connection):  # noqa: SLF001
         with connection.cursor() as wrapped:
             wrapped.execute(sql, params)
             return wrapped.fetchone()
+    try:
+        return _fetch_on_kept(connection, make, sql, params, types)
+    except Error:
+        raise
+    except BaseException:
+        vars(connection).pop(_KEPT, None)  # its rows may not be read to the end: SQLite would keep its lock
+        raise
+
+
+@lru_cache(maxsize=32)
+def _maker(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what makes the cursor to keep; None for all but Django's own classes."""
+    return _MAKERS.get(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _is_untouched(connection: Any) -> bool:
+    """Whether no tool has put anything into the methods that a kept cursor passes by."""
+    held, methods = vars(connection), _methods(type(connection))
+    if not _PASSED_BY.isdisjoint(held):
+        return False
+    if held.get(_SEEN) == methods:
+        return True
+    held[_SEEN] = methods if all(map(_is_djangos, methods)) else None
+    return held[_SEEN] is not None
+
+
+def _is_djangos(function: Any) -> bool:
+    return type(function) is FunctionType and function.__code__.co_filename.startswith(_DJANGO)
+
+
+def _fetch_on_kept(
+    connection: Any, make: Callable[[Any], Any], sql: str, params: list[Any], types: Sequence[str]
+) -> Any:
     if connection.health_check_enabled:
         connection.close_if_health_check_failed()
     if connection.connection is None:
         connection.ensure_connection()
-    _, _, cursor, wrapped, prepared = _cursor(connection)
+    _, _, cursor, wrapped, prepared = _cursor(connection, make)
     if connection._thread_ident != get_ident():  # noqa: SLF001 - this and the next: what _prepare_cursor() does
         connection.validate_thread_sharing()
     if connection.queries_logged:
@@ -86,7 +147,7 @@ def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str
     return rows[0] if rows else None
 
 
-def _cursor(connection: Any) -> _Kept:
+def _cursor(connection: Any, make: Callable[[Any], Any]) -> _Kept:
     kept: _Kept = vars(connection).get(_KEPT, _NOTHING)
     prepared = kept.prepared
     if kept.under is not connection.connection:
@@ -94,7 +155,7 @@ def _cursor(connection: Any) -> _Kept:
     elif kept.zone is connection.timezone and not getattr(kept.cursor, "closed", False):
         return kept
     with connection.wrap_database_errors:
-        cursor = _MAKERS[connection.vendor](connection)
+        cursor = make(connection)
     wrapped = connection.make_cursor(cursor)
     kept = _Kept(connection.connection, connection.timezone, cursor, wrapped, prepared)
     vars(connection)[_KEPT] = kept
@@ -113,7 +174,10 @@ def _on_sqlite(connection: Any) -> Any:
     return connection.connection.cursor(factory=_sqlite_cursor())
 
 
-_MAKERS = {"postgresql": _on_postgresql, "sqlite": _on_sqlite}
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    "django.db.backends.postgresql.base.DatabaseWrapper": _on_postgresql,
+    "django.db.backends.sqlite3.base.DatabaseWrapper": _on_sqlite,
+}
 
 
 @lru_cache(maxsize=1)
@@ -121,7 +185,10 @@ def _sqlite_cursor() -> Any:
     """Return Django's cursor, but for the search for placeholders: once for each statement, not each time."""
     from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
 
-    execute = sqlite3.Cursor.execute
+    execute, methods = sqlite3.Cursor.execute, attrgetter("execute", "convert_query")
+    known = methods(SQLiteCursorWrapper)
+    if not all(map(_is_djangos, known)):
+        return SQLiteCursorWrapper
 
     @lru_cache(maxsize=256)
     def converted(query: str) -> str:
@@ -129,6 +196,8 @@ def _sqlite_cursor() -> Any:
 
     class Cursor(SQLiteCursorWrapper):
         def execute(self, query: str, params: Any = ()) -> Any:
+            if methods(SQLiteCursorWrapper) != known:  # a tool has put something in
+                return super().execute(query, params)
             return execute(self, converted(query), params)
 
     return Cursor

@@ -23,8 +23,10 @@ from sessionkeeper.keys import MAX_ID
 from sessionkeeper.models import Session
 from sessionkeeper.policy import end_of, to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
-from sessionkeeper.stores import joined, room, written
+from sessionkeeper.stores import by_orm, joined, room, shortcut, written
+from sessionkeeper.stores.converters import aware
 from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.removal import delete
 
 #: Tries of a compare-and-swap. A lost try means that another writer got through.
 MERGE_TRIES = 200
@@ -52,7 +54,14 @@ class DatabaseStore:
         connection = connections[self.alias]
         server_clock = self._server_clock(connection)
         with outages():
-            found = joined.read(connection, session_id, principal=principal, server_clock=server_clock)
+            found = shortcut.take(
+                joined.read,
+                by_orm.find,
+                connection,
+                session_id,
+                principal=principal,
+                server_clock=server_clock,
+            )
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
     def insert(self, new: NewSession) -> list[int]:
@@ -177,7 +186,7 @@ class DatabaseStore:
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
         """See the contract."""
         with outages():
-            return bool(self._delete(self._rows(session_id, secret_hash)))
+            return bool(delete(self._rows(session_id, secret_hash)))
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
         """See the contract."""
@@ -185,28 +194,28 @@ class DatabaseStore:
         if except_ is not None:
             rows = rows.exclude(pk=except_)
         with outages():
-            return self._delete(rows)
+            return delete(rows)
 
     def revoke_many(self, session_ids: Collection[int]) -> int:
         """See the contract."""
         with outages():
-            return self._delete(self._table.filter(pk__in=session_ids))
+            return delete(self._table.filter(pk__in=session_ids))
 
     def list_for(self, user_id: Any) -> list[SessionRecord]:
         """See the contract."""
         return self._of_user(user_id)
 
     def _of_user(self, user_id: Any, *, latest: bool = False) -> list[SessionRecord]:
-        connection, field = connections[self.alias], Session._meta.get_field("user")
+        # Nobody's sessions are not those of all visitors.
+        sessions = self._table.filter(user_id=user_id, user_id__isnull=False).order_by("-pk")
         # MySQL reads past the snapshot of a transaction only what it locks.
-        locks = latest and connection.vendor == "mysql"
-        value = field.get_db_prep_value(user_id, connection, prepared=False)
-        return self._select("s.user_id = %s ORDER BY s.id DESC" + (" FOR UPDATE" if locks else ""), value)
+        if latest and connections[self.alias].vendor == "mysql":
+            sessions = sessions.select_for_update()
+        return self._select(sessions)
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
-        page = connections[self.alias].ops.limit_offset_sql(0, limit)
-        return self._select(f"s.id <= %s ORDER BY s.id DESC {page}", newest)
+        return self._select(self._table.filter(pk__lte=newest).order_by("-pk")[:limit])
 
     def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
         """See the contract. A walk along the primary key; deletes are by key and check again."""
@@ -220,7 +229,7 @@ class DatabaseStore:
             now = self._server_now()
             dead: dict[int | None, dict[int, Expired]] = {}
             for pk, user_id, seen_at, expires_at, idle in rows:
-                end = end_of(joined.aware(seen_at), joined.aware(expires_at), idle)
+                end = end_of(aware(seen_at), aware(expires_at), idle)
                 if end <= now:
                     dead.setdefault(idle, {})[pk] = Expired(pk, user_id, end)
             removed = [one for idle, ended in dead.items() for one in self._remove(ended, idle, now)]
@@ -231,7 +240,7 @@ class DatabaseStore:
         if idle is not None:
             expired |= Q(last_seen_at__lte=written.native(now - timedelta(seconds=idle)))
         rows = self._table.filter(pk__in=ended)
-        if self._delete(rows.filter(expired)) < len(ended):  # somebody used one of them in this moment
+        if delete(rows.filter(expired)) < len(ended):  # somebody used one of them in this moment
             for pk in rows.values_list("pk", flat=True):
                 del ended[pk]
         return ended.values()
@@ -240,14 +249,6 @@ class DatabaseStore:
         """See the contract."""
         with outages():
             return self._table.count()
-
-    def _delete(self, rows: QuerySet[Session]) -> int:
-        """Delete in one statement.
-
-        ``QuerySet.delete`` reads first when anybody listens to ``post_delete``, and then deletes by key
-        alone: a session used or renewed in between would be lost.
-        """
-        return rows._raw_delete(self.alias) or 0  # noqa: SLF001 - see above
 
     @property
     def _table(self) -> QuerySet[Session]:
@@ -259,19 +260,17 @@ class DatabaseStore:
         proven = Q(secret_hash=secret_hash) | Q(previous_hash=secret_hash)
         return self._table.filter(proven, pk=session_id)
 
-    def _select(self, where: str, param: Any) -> list[SessionRecord]:
-        connection = connections[self.alias]
-        sql, columns = joined.select_sql(self.alias, where)
-        with outages(), connection.cursor() as cursor:
-            cursor.execute(sql, [param])
-            return [joined.to_record(row, columns, connection) for row in cursor.fetchall()]
+    def _select(self, sessions: QuerySet[Session]) -> list[SessionRecord]:
+        with outages():
+            return by_orm.records(sessions)
 
     def _latest(self, session_id: int) -> SessionRecord | None:
         """Read past the snapshot of a transaction that is under way, where the database has row locks."""
-        connection = connections[self.alias]
-        locks = connection.in_atomic_block and connection.features.has_select_for_update
-        rows = self._select("s.id = %s" + (" FOR UPDATE" if locks else ""), session_id)
-        return rows[0] if rows else None
+        sessions = self._rows(session_id, None)
+        if connections[self.alias].in_atomic_block:
+            sessions = sessions.select_for_update()
+        found = self._select(sessions)
+        return found[0] if found else None
 
     def _reason(self, session_id: int) -> SessionGone | StaleSession:
         return SessionGone() if self.find(session_id) is None else StaleSession()
@@ -291,7 +290,7 @@ class DatabaseStore:
     def _server_now(self) -> datetime:
         connection = connections[self.alias]
         if not self._server_clock(connection):
-            return self._clock() if self._clock else joined.aware(timezone.now())
+            return self._clock() if self._clock else aware(timezone.now())
         with connection.cursor() as cursor:
             cursor.execute("SELECT statement_timestamp()")
-            return joined.aware(cursor.fetchone()[0])
+            return aware(cursor.fetchone()[0])

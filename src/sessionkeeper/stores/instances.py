@@ -11,14 +11,12 @@ from functools import lru_cache
 from inspect import getattr_static
 from typing import Any
 
-from django.db.models import Model
-from django.db.models.base import ModelState
-from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
-from django.db.models.query_utils import DeferredAttribute
+from django.db.models import Model, base, query_utils
+from django.db.models.fields import related_descriptors
 from django.db.models.signals import post_init, pre_init
 
-#: Attributes of a model that keep a value in the instance, and nothing else on a new one.
-_KEEPERS = (DeferredAttribute, ForeignKeyDeferredAttribute)
+from sessionkeeper.stores import shortcut
+
 _HOOKS = ("__new__", "__init__", "__setattr__")
 
 
@@ -29,11 +27,11 @@ def maker(model: Any, alias: str, names: tuple[str, ...]) -> Callable[[Sequence[
     def by_django(values: Sequence[Any]) -> Any:
         return model.from_db(alias, names, values)
 
-    if not _is_plain(model, names):
+    if not shortcut.take(_is_plain, shortcut.unknown, model, names):
         return by_django
     state: dict[str, Any] = {}
 
-    def make(values: Sequence[Any]) -> Any:
+    def quickly(values: Sequence[Any]) -> Any:
         if not state:  # what an instance from a database knows of that, in this release of Django
             first = by_django(values)
             state.update(vars(first._state))
@@ -41,19 +39,24 @@ def maker(model: Any, alias: str, names: tuple[str, ...]) -> Callable[[Sequence[
         pre_init.send(model, args=values, kwargs={})
         instance = model.__new__(model)
         held = vars(instance)
-        held["_state"] = of_database = ModelState()
+        held["_state"] = of_database = base.ModelState()
         vars(of_database).update(state)
         held.update(zip(names, values, strict=True))
         post_init.send(model, instance=instance)
         return instance
+
+    def make(values: Sequence[Any]) -> Any:
+        return shortcut.take(quickly, by_django, values)
 
     return make
 
 
 def _is_plain(model: Any, names: Sequence[str]) -> bool:
     """Whether an instance is its values, and how it came about is Django's alone to say."""
+    # Attributes of a model that keep a value in the instance, and nothing else on a new one.
+    keepers = (query_utils.DeferredAttribute, related_descriptors.ForeignKeyDeferredAttribute)
     return (
         model.from_db.__func__ is Model.from_db.__func__  # type: ignore[attr-defined]  # a class method
         and all(getattr_static(model, hook) is getattr_static(Model, hook) for hook in _HOOKS)
-        and all(type(getattr_static(model, name)) in _KEEPERS for name in names)
+        and all(type(getattr_static(model, name)) in keepers for name in names)
     )

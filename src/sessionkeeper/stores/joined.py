@@ -1,7 +1,8 @@
 """Session and principal in one statement, built once per process, database and user model.
 
 The SQL is compiled from the session's columns and :mod:`~sessionkeeper.stores.user_columns`, and then only
-executed, on Django's own connection, inside its transactions.
+executed, on Django's own connection, inside its transactions. :mod:`~sessionkeeper.stores.shortcut` stands
+before it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.models import Session
 from sessionkeeper.record import UNASKED, Found, SessionRecord
 from sessionkeeper.stores import cursors, user_columns
-from sessionkeeper.stores.converters import as_bytes, as_text
+from sessionkeeper.stores.converters import as_bytes, as_text, aware
 from sessionkeeper.stores.user_columns import (
     Asked,
     Converter,
@@ -71,13 +72,6 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     return Found(record, aware(now), user, snapshot)
 
 
-def select_sql(alias: str, where: str) -> tuple[str, Columns]:
-    """Return a SELECT of whole records with this condition, and how to read its columns."""
-    columns = _session_columns(alias)
-    table = connections[alias].ops.quote_name(Session._meta.db_table)
-    return f"SELECT {columns.sql} FROM {table} s WHERE {where}", columns  # noqa: S608 - quoted names only
-
-
 def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionRecord:
     """Return the record in the leading columns of a row.
 
@@ -95,11 +89,6 @@ def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionR
     for index, function, expression in columns.converters:
         values[index] = function(values[index], expression, connection)
     return SessionRecord._make(values)
-
-
-def aware(value: datetime) -> datetime:
-    """Return an aware datetime; naive ones (``USE_TZ = False``) are in the default time zone."""
-    return timezone.make_aware(value) if timezone.is_naive(value) else value
 
 
 _ID = object()

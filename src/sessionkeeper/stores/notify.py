@@ -104,7 +104,7 @@ class PostgresChannel(ListeningChannel):
     def is_usual(self) -> bool:
         """See the contract. Not in a transaction that goes on seeing what was there when it began."""
         connection = connections[self.alias]
-        if not connection.settings_dict["AUTOCOMMIT"]:
+        if not connection.settings_dict.get("AUTOCOMMIT", True):
             return False
         return not connection.in_atomic_block or not (self.repeats_reads or _repeats_reads(connection))
 

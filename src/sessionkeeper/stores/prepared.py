@@ -87,7 +87,9 @@ def _is_safe(connection: Any) -> bool:
         and not connection.execute_wrappers
         and not connection.queries_logged
         and not options.get("DISABLE_SERVER_SIDE_CURSORS")  # Django's setting for such poolers
-        and not options["OPTIONS"].get("server_side_binding")  # the driver prepares by itself, if asked to
+        and not options.get("OPTIONS", {}).get(
+            "server_side_binding"
+        )  # the driver prepares by itself, if asked to
         and _losses[connection.alias] < MOST_LOSSES
     )
 

@@ -17,7 +17,7 @@ from django.db.models.expressions import RawSQL
 
 from sessionkeeper.models import Tombstone
 from sessionkeeper.record import UNASKED
-from sessionkeeper.stores import cursors, tombstones, user_columns
+from sessionkeeper.stores import cursors, shortcut, tombstones, user_columns
 from sessionkeeper.stores.committed import after_commit, reads_committed
 from sessionkeeper.stores.outage import outages
 from sessionkeeper.stores.snapshot import Snapshot
@@ -73,6 +73,14 @@ def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     Raises:
         StoreUnavailable: the database did not answer.
     """
+    return shortcut.take(_ask, _ask_plainly, session_id, user_id, principal=principal)
+
+
+def _ask_plainly(session_id: int, user_id: Any, *, principal: bool) -> Answer:
+    return Answer(bool(tombstones.among([session_id])))
+
+
+def _ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     alias = tombstones.database()
     statement = _statement(alias) if principal else None
     if statement is None:
@@ -95,6 +103,10 @@ def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
 
 def asking() -> Asking | None:
     """Return how users are asked for now; None: by Django."""
+    return shortcut.take(_asking, shortcut.unknown)
+
+
+def _asking() -> Asking | None:
     statement = _statement(tombstones.database())
     return None if statement is None else statement.asking
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sessionkeeper.record import UNASKED
+from sessionkeeper.stores import shortcut
 
 _IMMUTABLE = (str, bytes, bool, int, float, date, time, timedelta, Decimal, UUID, type(None))
 
@@ -37,6 +38,9 @@ class Snapshot(NamedTuple):
 
     def user(self) -> Any:
         """Return a new instance; UNASKED when the user would be asked for in another way now."""
+        return shortcut.take(self._user, shortcut.unasked)
+
+    def _user(self) -> Any:
         if not self.is_current():
             return UNASKED
         return self.make(self.values if self.are_kept else [*map(_own, self.values)])

@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from sessionkeeper import conf
 from sessionkeeper.models import Tombstone
-from sessionkeeper.stores.joined import aware
-from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.converters import aware
+from sessionkeeper.stores.outage import on_live_connection, outages
+from sessionkeeper.stores.removal import delete
 from sessionkeeper.stores.written import native
 
 
@@ -53,7 +54,8 @@ def among(session_ids: Collection[int]) -> set[int]:
         StoreUnavailable: the database did not answer.
     """
     with outages():
-        return set(_rows().filter(pk__in=session_ids).values_list("pk", flat=True))
+        connection, rows = connections[database()], _rows().filter(pk__in=session_ids)
+        return set(on_live_connection(connection, list, rows.values_list("pk", flat=True)))
 
 
 def purge(batch: int) -> None:
@@ -65,7 +67,7 @@ def purge(batch: int) -> None:
     old = _rows().filter(until__lte=native(aware(timezone.now()))).order_by("until")
     with outages():
         while ids := list(old.values_list("pk", flat=True)[:batch]):
-            _rows().filter(pk__in=ids)._raw_delete(database())  # noqa: SLF001 - one statement
+            delete(_rows().filter(pk__in=ids))
 
 
 def _rows() -> QuerySet[Tombstone]:

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import EmptyResultSet
-from django.db import models, router
-from django.db.models.query import ModelIterable
+from django.db import connections, models, router
 
 from sessionkeeper.record import UNASKED
+from sessionkeeper.stores import shortcut
 from sessionkeeper.stores.converters import as_time
 from sessionkeeper.stores.instances import maker
 from sessionkeeper.stores.snapshot import Snapshot
@@ -82,8 +82,10 @@ def asked(alias: str) -> Asked | None:
 def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any, ...]) -> UserColumns | None:
     """Compile the user whose primary key is ``key``, an expression, which as plain SQL is ``key_sql``.
 
-    None when the manager does more than filter and join.
+    None when the manager does more than filter and join, or no test has seen this SQL on such a database.
     """
+    if connections[alias].vendor not in _VENDORS:
+        return None
     queryset = model._default_manager.using(alias).order_by()
     if not _is_plain(queryset):
         return None
@@ -139,6 +141,7 @@ def _converters(compiler: Any, times: Collection[int]) -> Sequence[Converter]:
     ]
 
 
+_VENDORS = {"mysql", "postgresql", "sqlite"}
 #: Kinds of fields that SQLite's driver has no converter for.
 _AS_THEY_ARE = {"AutoField", "BigAutoField", "CharField", "BigIntegerField", "IntegerField", "TextField"}
 _MOST_STATEMENTS = 256
@@ -160,6 +163,7 @@ def kept(key: Any, build: Callable[[], Any]) -> Any:
 
 def drop_statements(**_: Any) -> None:
     """Forget compiled statements; called when a setting that they were built from changes."""
+    shortcut.turn_on()
     _statements.clear()
     _user_model.cache_clear()
 
@@ -201,7 +205,7 @@ def _is_bare(field: Any) -> bool:
 def _is_plain(queryset: Any) -> bool:
     query = queryset.query
     return (
-        queryset._iterable_class is ModelIterable
+        queryset._iterable_class is models.query.ModelIterable
         and not query.select_related
         and not query.annotations
         and not query.extra

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from sessionkeeper.models import Session
 from sessionkeeper.record import Changes, NewSession
-from sessionkeeper.stores.joined import aware
+from sessionkeeper.stores.converters import aware
 
 
 def row(new: NewSession, now: Any, alias: str) -> Session:
