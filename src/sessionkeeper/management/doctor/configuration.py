@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.core import checks
+from django.db import DatabaseError
 
-from sessionkeeper import conf, keys, policy, sessions, values
+from sessionkeeper import conf, faults, keys, policy, sessions, values
 from sessionkeeper.checks import TAG
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.management.doctor import stack
@@ -30,11 +31,11 @@ def look() -> Iterator[Finding]:
     yield from seen
     try:
         yield from _store()
-    except StoreUnavailable as reason:
+    except (StoreUnavailable, DatabaseError) as reason:
         yield error(
             "store",
-            f"The session store does not answer: {reason.__cause__ or reason}",
-            "Start it, or correct SESSIONKEEPER['STORE'] and DATABASES. Until then requests get 503.",
+            str(faults.sentence(reason)),
+            "Start it, or correct SESSIONKEEPER['STORE'] and DATABASES. Until then sessions do not work.",
         )
 
 
