@@ -50,6 +50,8 @@ def _is_missing(error: utils.Error) -> bool:
 
 
 def _line(error: object) -> str:
-    """Return what an error says as one line: drivers write several, and end them as they like."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """Return what an error says as one line: drivers write several, with a code before or the SQL after."""
+    args = getattr(error, "args", ())
+    told = args[1] if len(args) > 1 and isinstance(args[0], int) else error
+    text = " ".join(str(told).partition("\nLINE ")[0].split()) or type(error).__name__
     return "".join(char if char.isprintable() else "?" for char in text[:_LONGEST]).rstrip(". ")

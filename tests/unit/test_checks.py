@@ -163,6 +163,12 @@ def test_a_fresh_project_with_the_steps_of_the_readme_is_met_with_silence(projec
     assert "no issues (0 silenced)" in done.stdout
 
 
+def test_a_project_that_installs_the_application_days_before_the_engine_is_not_warned(project):
+    done = project("manage.py", "check", "--fail-level", "WARNING", changes=[INSTALLED])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {*ID.findall(done.stderr)} == {"sessionkeeper.I003"}
+
+
 def test_a_fresh_project_is_told_before_it_goes_on_the_internet(project):
     done = project("manage.py", "check", "--deploy", changes=[INSTALLED], more=ENGINE)
     assert {one[-4:] for one in ID.findall(done.stderr)} == {

@@ -27,12 +27,12 @@ _IN_PLACE_OF_DJANGOS = (
 )
 _LOCKOUT_FIRST = (
     "Put 'sessionkeeper.backends.LockoutBackend' first in AUTHENTICATION_BACKENDS and leave the others as "
-    "they are: it takes nobody, and counts for all of them. Silence this if they count."
+    "they are: it takes nobody, and refuses for all of them. Silence this if they refuse by themselves."
 )
 
 
 def check_backends() -> Iterator[CheckMessage]:
-    """Report that others than our API and pages may ask for passwords without a count."""
+    """Report that others than our API and pages may look at any number of guesses."""
     if not (engine.is_ours() and conf.current().lockout):
         return
     given: Any = settings.AUTHENTICATION_BACKENDS
@@ -40,8 +40,9 @@ def check_backends() -> Iterator[CheckMessage]:
     if first and issubclass(import_string(first), LockoutBackend | ModelBackend):
         return
     yield Warning(
-        "sessionkeeper counts guesses at passwords in its own API and pages alone: the admin and other doors "
-        f"ask {first!r} at once{'' if first == _DJANGOS else ', which may count by itself or not'}.",
+        "sessionkeeper refuses guesses at passwords in its own API and pages alone: the admin and other "
+        f"doors ask {first!r} at once"
+        f"{'' if first == _DJANGOS else ', which may refuse them by itself or not'}.",
         hint=_IN_PLACE_OF_DJANGOS if first == _DJANGOS else _LOCKOUT_FIRST,
         id=CheckId.GUESSES_NOT_COUNTED,
     )
