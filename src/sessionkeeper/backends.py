@@ -13,9 +13,10 @@ from django.contrib.auth import backends
 from django.core.exceptions import PermissionDenied
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import accounts, current, lockout
+from sessionkeeper import accounts, current, lockout, proofs
 from sessionkeeper.errors import TooManyTries
 from sessionkeeper.passwords import LONGEST_PASSWORD
+from sessionkeeper.stepup import PASSWORD
 
 
 class LockoutBackend(backends.BaseBackend):
@@ -51,7 +52,10 @@ class LockoutBackend(backends.BaseBackend):
 
 
 class ModelBackend(backends.ModelBackend):
-    """Django's backend behind the count. ``get_user`` and permissions are Django's own."""
+    """Django's backend behind the count. ``get_user`` and permissions are Django's own.
+
+    A session that begins with a user whom it returned has ``amr`` ``pwd``, whoever calls ``login()``.
+    """
 
     @sensitive_variables()
     def authenticate(
@@ -62,6 +66,7 @@ class ModelBackend(backends.ModelBackend):
         user = super().authenticate(request, username, password, **kwargs)
         if user is not None:
             lockout.succeeded()
+            proofs.note(user, PASSWORD)
         return user
 
     @sensitive_variables()
@@ -73,4 +78,5 @@ class ModelBackend(backends.ModelBackend):
         user = await super().aauthenticate(request, username, password, **kwargs)
         if user is not None:
             await sync_to_async(lockout.succeeded)()
+            proofs.note(user, PASSWORD)
         return user

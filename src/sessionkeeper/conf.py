@@ -18,7 +18,7 @@ from django.core.signals import setting_changed
 
 from sessionkeeper import near_options, policy, values
 from sessionkeeper.asked import Asked
-from sessionkeeper.readers import END_OLDEST, IGNORE, NOTICES, READERS, X_FORWARDED_FOR
+from sessionkeeper.readers import END_OLDEST, IGNORE, READERS, X_FORWARDED_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Settings:
         lockout_delay: the first wait; each further failure doubles it.
         lockout_longest_delay: the longest wait, up to the failure that locks until somebody lifts it.
         source_tries: failures an hour that a network of clients has.
-        notices: of what users are told by mail.
+        notices: of what users are told by mail; None: of everything, where our SessionMiddleware is there.
         audit: whether audit events are written into their table; log lines and signals there are in any case.
         audit_retention: how long an audit event is kept; ended sessions are history for as long.
         audit_minimise_after: how long an audit event keeps the whole address and the user agent.
@@ -90,7 +90,7 @@ class Settings:
     lockout_delay: timedelta = timedelta(minutes=1)
     lockout_longest_delay: timedelta = timedelta(hours=1)
     source_tries: int = 100
-    notices: frozenset[str] = frozenset(NOTICES)
+    notices: frozenset[str] | None = None
     audit: bool = True
     audit_retention: timedelta = timedelta(days=365)
     audit_minimise_after: timedelta = timedelta(days=30)

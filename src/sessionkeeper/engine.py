@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 from sessionkeeper import adoption, audit, binding, bridge, keys, proofs, renewal, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.async_forms import AsyncForms
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.facts import Client
 from sessionkeeper.handle import Handle
@@ -29,7 +30,7 @@ if apps.apps_ready and not apps.is_installed("sessionkeeper"):
     # An application that is not installed cannot register a system check, so its absence is told here.
     raise ImproperlyConfigured(
         "SESSION_ENGINE = 'sessionkeeper.engine' needs 'sessionkeeper' in INSTALLED_APPS, and `manage.py "
-        "migrate` once after that. (sessionkeeper.E002)"
+        f"migrate` once after that. ({CheckId.NOT_INSTALLED})"
     )
 
 
@@ -265,9 +266,14 @@ class SessionStore(AsyncForms):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Remove expired sessions in batches with short locks."""
-        for _ in sessions.purge():
-            pass
+        """Remove what is old, as ``sessions purge`` does: Django's ``clearsessions`` calls this.
+
+        Raises:
+            CleaningFailed: a store did not answer, or refused; the text says it in one sentence.
+        """
+        from sessionkeeper import cleaning  # which only commands need
+
+        cleaning.clean_all()
 
     def new_bearer(self) -> SessionStore:
         """Return an empty bearer session, not stored yet, of the same client. This session stays as it is."""

@@ -18,8 +18,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_init
 
+from sessionkeeper.check_ids import CheckId
+
 #: In ``SILENCED_SYSTEM_CHECKS`` it silences this warning too.
-ID = "sessionkeeper.W060"
+ID = CheckId.FORGOTTEN_LOGIN
 #: A request that makes more user objects than this is not a login.
 MOST_USERS = 1000
 #: Views of these packages answer with a token of their own: nobody is to be signed in.
@@ -70,9 +72,10 @@ def end(request: Any, response: Any) -> None:
         return
     _named.add(name)
     log.warning(
-        "%s called authenticate(), which succeeded, and nobody called login(): the next request is not "
-        "signed in. Call django.contrib.auth.login(request, user) after it. If the view is meant to answer "
-        "with a token, add %r to SILENCED_SYSTEM_CHECKS or filter the logger 'sessionkeeper.forgotten'. (%s)",
+        "%s called authenticate(), which succeeded, answered without an error, and nobody called login(): "
+        "the next request is not signed in. Call django.contrib.auth.login(request, user) after it. If that "
+        "is meant, as where the view answers with a token, add %r to SILENCED_SYSTEM_CHECKS or filter the "
+        "logger 'sessionkeeper.forgotten'. (%s)",
         name,
         ID,
         ID,
@@ -107,7 +110,8 @@ def _is_meant(request: Any, response: Any) -> bool:
         or "Authorization" in request.headers  # the request proves itself, each time
         or session.modified  # a step on the way to a login, remembered by the view
         or session.names_user()  # somebody proved their password again
-        or _gives_tokens(_view_of(request))
+        or _shows_errors(response)  # a form refused this user, with a status of 200 as forms do
+        or _is_of(_view_of(request), _TOKEN_PACKAGES)
     )
 
 
@@ -117,6 +121,13 @@ def _view_of(request: Any) -> Any:
     return view if hasattr(view, "__qualname__") else None
 
 
-def _gives_tokens(view: Any) -> bool:
+def _shows_errors(response: Any) -> bool:
+    """Whether the page is a form that was sent and not taken, as Django's admin answers who is no staff."""
+    context = getattr(response, "context_data", None)
+    forms = context.values() if isinstance(context, dict) else ()
+    return any(getattr(form, "is_bound", False) and getattr(form, "_errors", None) for form in forms)
+
+
+def _is_of(view: Any, packages: tuple[str, ...]) -> bool:
     kinds = view.__mro__ if isinstance(view, type) else (view,)
-    return any(f"{getattr(kind, '__module__', '')}.".startswith(_TOKEN_PACKAGES) for kind in kinds)
+    return any(f"{getattr(kind, '__module__', '')}.".startswith(packages) for kind in kinds)

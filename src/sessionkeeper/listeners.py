@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.signals import request_finished
 
-from sessionkeeper import accounts, audit, current, known_devices, lockout
+from sessionkeeper import accounts, audit, current, known_devices, lockout, proofs
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.record import COOKIE
 
@@ -24,6 +24,8 @@ def _logged_in(request: Any, user: Any, **_: Any) -> None:
     """The device is known from now on, and the account has all its tries again."""
     lockout.succeeded()
     session = getattr(request, "session", None)
+    if isinstance(session, SessionStore):
+        session.client.amr = session.client.amr or proofs.noted(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
         this, device, marks = current.get(), known_devices.read(request), lockout.marks(user)
         this.known_device = device is not None and device.knows(marks[0])

@@ -56,6 +56,9 @@ _SERVER_ERROR = 500
 class SessionMiddleware(DjangoSessionMiddleware):
     """Attaches a lazy ``request.session``; on the way out writes what changed, once."""
 
+    #: By this the notices, which are below this module, know it and its subclasses in ``MIDDLEWARE``.
+    is_sessionkeepers = True
+
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
         if not issubclass(self.SessionStore, SessionStore):

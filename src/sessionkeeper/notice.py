@@ -1,22 +1,27 @@
 """Tells users by mail what happened to their account, so that they can see what was not them.
 
 Sent after the transaction has committed, in another thread, from templates in ``sessionkeeper/mail/``, which
-a project may override. A notice holds no secret and no link, so that nobody is taught to click on one.
+a project may override. A notice holds no secret and no link, so that nobody is taught to click on one. A site
+that has taken nothing but the engine sends none, unless ``NOTICES`` says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import send_mail
 from django.db import router, transaction
 from django.template.loader import render_to_string
+from django.utils.module_loading import import_string
 
 from sessionkeeper import audit, conf, current, mail, signals
 from sessionkeeper.address import network
 from sessionkeeper.events import Event, Kind
+from sessionkeeper.readers import NOTICES
 
 #: Kinds of notices: what ``NOTICES`` may name.
 NEW_DEVICE, TOKEN_MADE = "new_device", "token_made"
@@ -38,11 +43,26 @@ def connect() -> None:
 
 
 def _told(kind: str, event: Event, **_: Any) -> None:
-    if event.user_id is None or kind not in conf.current().notices:
+    if event.user_id is None or kind not in _chosen():
         return
     if kind == NEW_DEVICE and current.get().known_device:
         return
     transaction.on_commit(partial(_notify, kind, event), using=audit.database(), robust=True)
+
+
+def _chosen() -> Collection[str]:
+    """Return what the site tells of: what ``NOTICES`` says, else all where our SessionMiddleware is there."""
+    chosen = conf.current().notices
+    if chosen is not None:
+        return chosen
+    return NOTICES if any(map(_is_ours, settings.MIDDLEWARE)) else ()
+
+
+def _is_ours(path: Any) -> bool:
+    try:
+        return bool(getattr(import_string(path), "is_sessionkeepers", False))
+    except Exception:  # noqa: BLE001 - a module of the project may raise anything; Django reports it
+        return False
 
 
 def _notify(kind: str, event: Event) -> None:

@@ -20,6 +20,17 @@ EARLIER = "_sessionkeeper_earlier_proofs"
 #: Most methods that are kept beside those of the last proof, the latest.
 _MOST = 8
 _LONGEST_NAME = 20
+_NOTE = "_sessionkeeper_amr"
+
+
+def note(user: Any, amr: str) -> None:
+    """Remember on a user object, as Django does with ``backend``, how its user was proved just now."""
+    setattr(user, _NOTE, amr)
+
+
+def noted(user: Any) -> str:
+    """Return what was noted on this object, or nothing."""
+    return getattr(user, _NOTE, "")
 
 
 def of(record: SessionRecord, data: Mapping[str, Any]) -> dict[str, datetime]:

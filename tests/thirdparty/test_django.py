@@ -11,6 +11,8 @@ from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 
+from sessionkeeper import keys
+from sessionkeeper.models import Session
 from tests.thirdparty.conftest import NEW_PASSWORD, PASSWORD, sessions
 
 CHANGE = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
@@ -37,6 +39,14 @@ def test_a_user_signs_in_and_out(browser, place):
     assert sessions() == 0
     browser.cookies["sessionid"] = old
     assert browser.user == ""
+
+
+def test_our_backend_says_that_a_password_was_proved_whoever_signs_in(browser, place, settings):
+    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
+    browser.sign_in(place[0])
+    assert Session.objects.get().amr == "pwd"
+    browser.force_login(get_user_model().objects.get(username="alice"))
+    assert Session.objects.get(pk=keys.parse_id(browser.key[:11])).amr == ""
 
 
 def test_a_wrong_password_signs_nobody_in(browser, place):

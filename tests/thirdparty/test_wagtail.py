@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from wagtail.models import Collection, Locale, Page
 
+from sessionkeeper.models import Session
 from tests.thirdparty.conftest import NEW_PASSWORD, PASSWORD, signed_in
 
 
@@ -31,6 +32,12 @@ def test_an_editor_signs_in_sees_the_pages_and_signs_out(editor):
     assert editor.user == ""
     assert editor.get("/cms/").url.startswith("/cms/login/")
     assert signed_in() == 0
+
+
+def test_an_editors_session_says_that_a_password_was_proved(browser, settings):
+    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
+    browser.sign_in("/cms/login/")
+    assert Session.objects.get().amr == "pwd"
 
 
 def test_an_editor_changes_a_page(editor, site):

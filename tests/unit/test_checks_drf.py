@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from rest_framework.authentication import BasicAuthentication
 
 from sessionkeeper import checks
 from sessionkeeper.checks import drf
@@ -41,6 +42,17 @@ def found():
 def test_default_authenticators_that_go_round_the_session_are_found(settings, classes, expected):
     settings.REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": classes}
     assert found() == expected
+
+
+def test_what_a_subclass_does_is_not_stated(settings):
+    settings.REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": [OURS, f"{__name__}.OwnBasic"]}
+    [message] = checks.guarded(drf.check_defaults)()
+    assert f"{__name__}.OwnBasic" in message.msg
+    assert "unless that subclass does otherwise" in message.msg
+
+
+class OwnBasic(BasicAuthentication):
+    """A project's own, which may count and look at the session."""
 
 
 @pytest.mark.parametrize("value", [{}, {"PAGE_SIZE": 10}, None])

@@ -2,10 +2,14 @@
 
 import sys
 import types
+from typing import ClassVar
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import aauthenticate, alogin, authenticate, get_user_model, login
+from django.contrib.auth.views import LoginView
 from django.db import connections
 from django.db.models.signals import post_init
 from django.http import HttpResponse
@@ -90,6 +94,12 @@ class Basic(APIView):
         return HttpResponse(str(request.user))
 
 
+class StaffLogin(LoginView):
+    authentication_form = AdminAuthenticationForm
+    template_name = "admin/login.html"
+    extra_context: ClassVar = {"site_header": ""}
+
+
 VIEWS = (
     forgets,
     forgets_async,
@@ -108,6 +118,7 @@ def routes(settings):
     module = sys.modules["forgotten_urls"] = types.ModuleType("forgotten_urls")
     module.urlpatterns = [path(f"{view.__name__}/", view) for view in VIEWS]
     module.urlpatterns += [path(f"{view.__name__}/", view.as_view()) for view in (Token, Plain, Basic)]
+    module.urlpatterns += [path("admin/", admin.site.urls), path("own_login/", StaffLogin.as_view())]
     settings.ROOT_URLCONF, settings.DEBUG = "forgotten_urls", True
     clear_url_caches()
     forgotten._named.clear()
@@ -173,6 +184,16 @@ def test_a_framework_view_that_forgets_login_is_named(person, said):
 @pytest.mark.parametrize("name", ["remembers", "refuses", "asks_for_more", "looks_at_users"])
 def test_a_view_that_signs_in_or_has_a_reason_not_to_is_not_named(person, said, name):
     Client().get(f"/{name}/", query(person))
+    assert said() == []
+
+
+@pytest.mark.parametrize("url", ["/admin/login/", "/own_login/"])
+def test_a_form_that_refuses_somebody_is_not_a_forgotten_login(person, said, url):
+    """Django's admin checks the password of who is no staff, and shows its form again, with status 200."""
+    form = {"username": person.get_username(), "password": PASSWORD}
+    response = Client().post(url, form)
+    assert response.status_code == 200
+    assert response.context_data["form"].errors
     assert said() == []
 
 

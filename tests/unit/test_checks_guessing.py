@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.backends import ModelBackend
 
 from sessionkeeper.checks import guessing
 
 ARGON2 = "django.contrib.auth.hashers.Argon2PasswordHasher"
 PBKDF2 = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
 MD5 = "django.contrib.auth.hashers.MD5PasswordHasher"
+DJANGOS = "django.contrib.auth.backends.ModelBackend"
 VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
 
 
@@ -30,6 +32,34 @@ def found(check):
 def test_the_first_backend_has_to_count_guesses(settings, backends, ids):
     settings.AUTHENTICATION_BACKENDS = backends
     assert found(guessing.check_backends) == ids
+
+
+class OwnBackend(ModelBackend):
+    """A project's backend, which its code compares by path, as Nautobot's is."""
+
+
+@pytest.mark.parametrize(
+    ("backends", "ours", "others"),
+    [
+        ([DJANGOS], "ModelBackend", "LockoutBackend"),
+        ([f"{__name__}.OwnBackend"], "LockoutBackend", "ModelBackend"),
+        (["django.contrib.auth.backends.RemoteUserBackend", DJANGOS], "LockoutBackend", "ModelBackend"),
+    ],
+)
+def test_only_djangos_own_backend_is_to_be_replaced(settings, backends, ours, others):
+    settings.AUTHENTICATION_BACKENDS = backends
+    [message] = guessing.check_backends()
+    assert f"'sessionkeeper.backends.{ours}'" in message.hint
+    assert f"sessionkeeper.backends.{others}" not in message.hint
+    assert ("may refuse them by itself or not" in message.msg) == (backends != [DJANGOS])
+
+
+def test_a_hasher_of_the_project_is_not_judged_by_its_name(settings):
+    settings.PASSWORD_HASHERS, settings.AUTH_PASSWORD_VALIDATORS = (
+        ["shop.hashers.MD5PasswordHasher"],
+        VALIDATORS,
+    )
+    assert found(guessing.check_hashers) == []
 
 
 def test_without_a_lockout_nothing_has_to_count(settings):

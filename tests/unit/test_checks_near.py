@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 
 from sessionkeeper import conf, stores
 from sessionkeeper.checks import near as own
@@ -85,6 +86,17 @@ def test_under_djangos_middleware_it_does_nothing_and_a_warning_says_so(settings
     assert "W022" not in found(own.check_near_cache)
     settings.MIDDLEWARE = [line for line in settings.MIDDLEWARE if line != OURS]
     assert OURS in found(own.check_near_cache)["W022"].hint
+
+
+def test_a_subclass_of_djangos_middleware_is_not_to_be_replaced(settings):
+    settings.SESSIONKEEPER = {"NEAR_CACHE": True}
+    settings.MIDDLEWARE = [f"{__name__}.OwnAuthentication"]
+    hint = found(own.check_near_cache)["W022"].hint
+    assert f"Make '{__name__}.OwnAuthentication' a subclass of {OURS!r}" in hint
+
+
+class OwnAuthentication(DjangoAuthentication):
+    """A project's own, which does more than Django's."""
 
 
 def test_nothing_is_said_while_it_is_off_or_the_engine_is_another(settings):

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sessionkeeper import keys, sessions
+from sessionkeeper import audit, guesses, keys, sessions
 from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.facts import Client as Facts
+from sessionkeeper.management.commands.sessions import VERBS
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import DatabaseStore
 from tests.stores import insert
@@ -329,6 +332,62 @@ def test_a_number_out_of_range_is_refused(option, number):
         run(option[0], f"{option[1]}={number}")
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_quiet_leaves_only_what_was_asked_for(verb, make_user, tmp_path):
+    """A verb that is not named here is to say nothing with ``-v 0``."""
+    user = make_user()
+    key, file = store_for(), str(tmp_path / "sessions.jsonl")
+    run("export", file)
+    arguments = {"show": [name(key)], "revoke": ["--user-pk", str(user.pk)], "import": [file]}
+    alone, asked = (
+        {"list", "purge", "stats", "export", "doctor"},
+        {"list", "show", "stats", "export", "doctor"},
+    )
+    given = [] if verb in alone else arguments.get(verb, [user.get_username()])
+    assert bool(run(verb, *given, verbosity=0)) == (verb in asked)
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "x" * 5000])
+@pytest.mark.parametrize(
+    "arguments", [("unlock", "--source"), ("import",), ("export",), ("doctor", "--url"), ("show",)]
+)
+def test_what_is_no_text_is_refused_in_a_sentence(arguments, text):
+    with pytest.raises(CommandError) as caught:
+        run(*arguments, text)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_interruption_is_a_sentence_and_a_code_of_its_own(monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sessions, "purge", interrupt)
+    with pytest.raises(CommandError, match="Interrupted") as caught:
+        run("purge")
+    assert caught.value.returncode == 130
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sessions, "purge", lambda batch: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("purge")
+
+
+@pytest.mark.parametrize("command", [("sessions", "purge"), ("clearsessions",)])
+def test_both_commands_remove_all_that_is_old(command, make_user, settings):
+    """Sessions, audit events, what older ones say of where, and counts of failed sign-ins."""
+    store_for(lifetime=timezone.now() - timedelta(seconds=1))
+    guesses.make([("a" * 64, guesses.ACCOUNT)], "", guesses.now() - 40 * 86_400_000)
+    for days in (1, 40, 400):
+        event = audit.make(audit.Kind.SIGN_IN, user=make_user(), client=Facts("192.0.2.77", "Firefox"))
+        audit.record_all([replace(event, at=event.at - timedelta(days=days))])
+    call_command(*command, verbosity=0)
+    assert Session.objects.count() == 0
+    assert guesses.rows().count() == 0
+    found = audit.rows().filter(kind="sign_in").order_by("-at").values_list("ip_address", "user_agent")
+    assert list(found) == [("192.0.2.77", "Firefox"), ("192.0.2.0", "")]
+
+
 anything = st.one_of(
     st.text(st.characters(), max_size=60),
     st.binary(max_size=60).map(os.fsdecode),
@@ -400,7 +459,7 @@ def shell(*arguments, **options):
 def test_before_migrate_the_command_says_what_to_do():
     done = shell("sessions", "list")
     assert done.returncode == 1
-    assert b"Has `migrate` been run?" in done.stderr
+    assert b"run `manage.py migrate`" in done.stderr
     assert b"Traceback" not in done.stderr
 
 

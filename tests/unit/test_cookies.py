@@ -142,7 +142,7 @@ def test_a_wrong_mapping_is_named_at_start(settings, value, words):
 def test_a_function_that_cannot_be_asked_for_the_domain_is_named_at_start(settings, value):
     settings.SESSIONKEEPER = {"COOKIE_DOMAIN": value}
     [message] = checks.check_domain()
-    assert message.id == "sessionkeeper.E018"
+    assert message.id == "sessionkeeper.E022"
     assert "SESSION_COOKIE_DOMAIN" in message.hint
 
 

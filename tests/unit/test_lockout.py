@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib import admin, auth
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
@@ -29,6 +30,7 @@ from sessionkeeper import accounts, current, guesses, lockout, policy
 from sessionkeeper.admin import login
 from sessionkeeper.errors import TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
+from tests import contents
 from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -164,8 +166,6 @@ def test_failures_at_one_door_count_at_all_others(make_user):
 
 
 def test_async_views_count_too(make_user):
-    from asgiref.sync import async_to_sync
-
     user = make_user()
     client = AsyncClient(headers={"sec-fetch-site": "same-origin"})
     given = {"username": user.get_username(), "password": "wrong"}
@@ -592,3 +592,19 @@ def test_the_wait_is_reckoned_before_the_count_is_raised():
         assert guesses.take(key, guesses.ACCOUNT, guesses.now())
     [sql] = [query["sql"].partition(" WHERE ")[0] for query in queries if query["sql"].startswith("UPDATE")]
     assert sql.partition(" SET ")[2].lstrip('"`').startswith("until")
+
+
+def test_a_session_says_that_our_backend_took_a_password(make_user):
+    """Never more than was proved: a user object that no backend has returned says nothing."""
+    user = make_user()
+    Client().post("/view/", {"username": user.get_username(), "password": PASSWORD})
+    assert contents.record().amr == "pwd"
+    assert AuditEvent.objects.get(kind="sign_in").detail["amr"] == "pwd"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_so_does_one_that_began_in_an_async_view(make_user):
+    user = make_user()
+    form = {"username": user.get_username(), "password": PASSWORD}
+    async_to_sync(AsyncClient().post)("/async/", form)
+    assert contents.record().amr == "pwd"

@@ -15,6 +15,7 @@ from django.utils import translation
 
 from sessionkeeper import audit, current, history, mail, sessions
 from sessionkeeper.audit import Kind
+from sessionkeeper.middleware import SessionMiddleware
 from sessionkeeper.models import AuditEvent, Session
 from tests.conftest import PASSWORD
 
@@ -128,6 +129,37 @@ def test_a_copied_session_is_told(make_user, after):
 )
 def test_notices_can_be_chosen(make_user, after, settings, notices, number):
     settings.SESSIONKEEPER = {"NOTICES": notices}
+    user = make_user()
+    user.set_password("another pass phrase")
+    assert len(after(user.save)) == number
+
+
+OURS = "sessionkeeper.middleware.SessionMiddleware"
+STOCK = "django.contrib.sessions.middleware.SessionMiddleware"
+
+
+class OwnMiddleware(SessionMiddleware):
+    """A project's subclass of ours."""
+
+
+@pytest.mark.parametrize(
+    ("middleware", "options", "number"),
+    [
+        ([STOCK], {}, 0),
+        ([], {}, 0),
+        ([STOCK, "no.such.Middleware", 3], {}, 0),
+        ([STOCK], {"NOTICES": None}, 0),
+        ([STOCK], {"NOTICES": True}, 1),
+        ([STOCK], {"NOTICES": ["password_changed"]}, 1),
+        ([OURS], {}, 1),
+        ([f"{__name__}.OwnMiddleware"], {}, 1),
+        ([OURS], {"NOTICES": False}, 0),
+    ],
+)
+def test_a_site_with_the_engine_alone_sends_nothing_that_it_did_not_ask_for(
+    make_user, after, settings, middleware, options, number
+):
+    settings.MIDDLEWARE, settings.SESSIONKEEPER = middleware, options
     user = make_user()
     user.set_password("another pass phrase")
     assert len(after(user.save)) == number

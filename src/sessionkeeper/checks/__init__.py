@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core import checks
 
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import (
     adoption,
     cookies,
@@ -81,7 +82,7 @@ def guarded(check: Check) -> Callable[..., list[checks.CheckMessage]]:
                 checks.Warning(
                     f"The check {check.__name__} could not be run: {error!r}.",
                     hint="Run the other checks' advice first; if this stays, report it.",
-                    id="sessionkeeper.W099",
+                    id=CheckId.CHECK_FAILED,
                 )
             ]
 

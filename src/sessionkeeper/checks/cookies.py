@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from sessionkeeper import conf
 from sessionkeeper.asked import Asked
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks.deploy import HOST_PREFIX
 
 _DOMAIN = "Give it a function of the request, or a dict; one domain for all hosts is SESSION_COOKIE_DOMAIN."
@@ -31,7 +32,7 @@ def check_partitioned() -> Iterator[CheckMessage]:
         yield Error(
             "COOKIE_PARTITIONED is on, and the cookies are not what browsers take inside of other sites.",
             hint=f"Set {', '.join(wrong)}; or turn SESSIONKEEPER['COOKIE_PARTITIONED'] off.",
-            id="sessionkeeper.E017",
+            id=CheckId.PARTITIONED_REFUSED,
         )
 
 
@@ -45,7 +46,7 @@ def check_domain() -> Iterator[CheckMessage]:
             f"Browsers refuse the cookie {settings.SESSION_COOKIE_NAME!r} with a domain, which COOKIE_DOMAIN "
             "gives it.",
             hint="Remove SESSIONKEEPER['COOKIE_DOMAIN'], or give the cookie a name without the prefix.",
-            id="sessionkeeper.E018",
+            id=CheckId.DOMAIN_WITH_PREFIX,
         )
     if isinstance(wanted, Asked):
         try:
@@ -54,7 +55,7 @@ def check_domain() -> Iterator[CheckMessage]:
             yield Error(
                 f"SESSIONKEEPER['COOKIE_DOMAIN'] cannot be asked: {error}.",
                 hint=_DOMAIN,
-                id="sessionkeeper.E018",
+                id=CheckId.DOMAIN_ASKED_IN_VAIN,
             )
         except ValueError:
             pass  # a function of C, which tells nothing

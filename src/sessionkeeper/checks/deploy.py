@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's na
 from django.middleware.security import SecurityMiddleware
 
 from sessionkeeper import conf
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks.middleware import entries
 
 HOST_PREFIX = "__Host-"
@@ -24,13 +25,13 @@ def check_cookies() -> Iterator[CheckMessage]:
         yield Warning(
             "SESSION_COOKIE_SECURE is off: the session key also travels over plain HTTP.",
             hint="Set SESSION_COOKIE_SECURE = True.",
-            id="sessionkeeper.W030",
+            id=CheckId.COOKIE_NOT_SECURE,
         )
     if not settings.SESSION_COOKIE_HTTPONLY:
         yield Warning(
             "SESSION_COOKIE_HTTPONLY is off: any script in a page can read the session key.",
             hint="Set SESSION_COOKIE_HTTPONLY = True.",
-            id="sessionkeeper.W031",
+            id=CheckId.COOKIE_READABLE,
         )
     same_site = settings.SESSION_COOKIE_SAMESITE
     strict = isinstance(same_site, str) and same_site.lower() in {"lax", "strict"}
@@ -38,22 +39,22 @@ def check_cookies() -> Iterator[CheckMessage]:
         yield Warning(
             f"SESSION_COOKIE_SAMESITE is {same_site!r}: other sites' requests carry the session key.",
             hint="Set SESSION_COOKIE_SAMESITE = 'Lax', or 'Strict'.",
-            id="sessionkeeper.W032",
+            id=CheckId.COOKIE_SENT_ACROSS_SITES,
         )
     name = settings.SESSION_COOKIE_NAME
     if not str(name).startswith(HOST_PREFIX):
         yield Warning(
-            f"The session cookie {name!r} has no {HOST_PREFIX!r} prefix: another host under the same domain "
-            "can set it.",
+            f"SESSION_COOKIE_NAME = {name!r} has no {HOST_PREFIX!r} prefix: another host under the same "
+            "domain can set such a cookie.",
             hint=f"Set SESSION_COOKIE_NAME = '{HOST_PREFIX}sessionid', SESSION_COOKIE_SECURE = True, and "
             "leave SESSION_COOKIE_DOMAIN unset. Everybody signs in once more.",
-            id="sessionkeeper.W033",
+            id=CheckId.COOKIE_WITHOUT_PREFIX,
         )
     if not settings.CSRF_COOKIE_SECURE and not settings.CSRF_USE_SESSIONS:
         yield Warning(
             "CSRF_COOKIE_SECURE is off: the CSRF cookie also travels over plain HTTP.",
             hint="Set CSRF_COOKIE_SECURE = True.",
-            id="sessionkeeper.W034",
+            id=CheckId.CSRF_COOKIE_NOT_SECURE,
         )
 
 
@@ -63,13 +64,13 @@ def check_https() -> Iterator[CheckMessage]:
     missing = "" if works else " and add 'django.middleware.security.SecurityMiddleware' to MIDDLEWARE"
     if not (works and settings.SECURE_SSL_REDIRECT):
         yield Warning(
-            "Plain HTTP is not redirected to HTTPS.",
+            "Django does not redirect plain HTTP to HTTPS.",
             hint=f"Set SECURE_SSL_REDIRECT = True{missing}. Silence this if a proxy redirects.",
-            id="sessionkeeper.W035",
+            id=CheckId.HTTP_NOT_REDIRECTED,
         )
     if not (works and settings.SECURE_HSTS_SECONDS):
         yield Warning(
-            "No Strict-Transport-Security is sent: a browser's first request may be plain HTTP every time.",
+            "Django sends no Strict-Transport-Security: a browser's first request may always be plain HTTP.",
             hint=f"Set SECURE_HSTS_SECONDS, at first to 3600{missing}. Silence this if a proxy sends it.",
-            id="sessionkeeper.W036",
+            id=CheckId.NO_HSTS,
         )

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Info, Warning  # noqa: A004 - Django's names
 from django.utils.module_loading import import_string
 
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import engine
 
 OURS = "sessionkeeper.api.SessionAuthentication"
@@ -69,26 +70,29 @@ def check_defaults() -> Iterator[CheckMessage]:
             f"The API uses the framework's own SessionAuthentication ({source}): who is not signed in gets "
             "403 where 401 is meant, and an unhelpful answer when CSRF fails.",
             hint=f"Set REST_FRAMEWORK = {{'DEFAULT_AUTHENTICATION_CLASSES': ['{OURS}']}}.",
-            id="sessionkeeper.W050",
+            id=CheckId.DRF_SESSION,
         )
     with_session = [kind for kind in kinds if is_session(kind)]
-    if with_session and any(_BASIC in names(kind) for kind in kinds):
+    basic = next((names(kind)[0] for kind in kinds if _BASIC in names(kind)), None)
+    if with_session and basic is not None:
+        guess = "" if basic == _BASIC else ", unless that subclass does otherwise"
         yield Warning(
-            f"The API takes passwords by BasicAuthentication beside the session ({source}): with every "
-            "request, past lockout and logout.",
-            hint="Remove BasicAuthentication from DEFAULT_AUTHENTICATION_CLASSES.",
-            id="sessionkeeper.W051",
+            f"The API takes passwords by {basic} beside the session ({source}): with every request, past "
+            f"logout, and counted only where a backend counts (W070){guess}.",
+            hint="Remove it from DEFAULT_AUTHENTICATION_CLASSES.",
+            id=CheckId.DRF_BASIC,
         )
     if kinds and all(_is_token(kind) for kind in kinds):
         yield Warning(
-            f"The API takes tokens only ({source}): who is signed in by session is nobody there.",
-            hint=f"Add '{OURS}' to DEFAULT_AUTHENTICATION_CLASSES.",
-            id="sessionkeeper.W052",
+            f"By the names of its authenticators the API takes tokens only ({source}): who is signed in by "
+            "session is nobody there.",
+            hint=f"Add '{OURS}' to DEFAULT_AUTHENTICATION_CLASSES, if none of those looks at sessions.",
+            id=CheckId.DRF_TOKENS_ONLY,
         )
     elif with_session and _is_token(kinds[0]):
         yield Info(
             f"The API asks {names(kinds[0])[0]} before the session ({source}): a request with both is the "
-            "token's, and a 401 asks for a token.",
+            "token's, and a 401 asks for a token, as far as its name tells.",
             hint=f"Put '{OURS}' first, unless that is what you want; then silence this.",
-            id="sessionkeeper.I001",
+            id=CheckId.DRF_TOKENS_FIRST,
         )

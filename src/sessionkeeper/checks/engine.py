@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.checks import CheckMessage, Error, Info
 
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.engine import SessionStore
 
 OURS = "sessionkeeper.engine"
-_IDLE = {
+_ELSEWHERE = {
     "django.contrib.sessions.backends.cache": "in a cache, which can lose them at any time",
     "django.contrib.sessions.backends.signed_cookies": "in the cookie itself, where no server can end them",
 }
@@ -32,7 +33,10 @@ def _store_class() -> Any:
 
 
 def check_engine() -> Iterator[CheckMessage]:
-    """Report an engine that is missing, idle, or not ours."""
+    """Report an engine that is missing, and say that one is not ours.
+
+    That is no warning: the application and its tables may be there days before the engine is switched.
+    """
     path = settings.SESSION_ENGINE
     try:
         import_module(path).SessionStore  # noqa: B018 - both may raise
@@ -40,20 +44,14 @@ def check_engine() -> Iterator[CheckMessage]:
         yield Error(
             f"SESSION_ENGINE = {path!r} cannot be imported: {error}.",
             hint=f"Set SESSION_ENGINE = {OURS!r}.",
-            id="sessionkeeper.E003",
+            id=CheckId.NO_ENGINE,
         )
         return
     if is_ours():
         return
-    if path in _IDLE:
-        yield Warning(
-            f"SESSION_ENGINE = {path!r} keeps sessions {_IDLE[path]}; sessionkeeper is installed but idle.",
-            hint=f"Set SESSION_ENGINE = {OURS!r}. A cache belongs in CACHES, for data that may be lost.",
-            id="sessionkeeper.W002",
-        )
-        return
-    yield Warning(
-        f"'sessionkeeper' is in INSTALLED_APPS, but SESSION_ENGINE is {path!r}: it keeps no session.",
-        hint=f"Set SESSION_ENGINE = {OURS!r}, or remove 'sessionkeeper' from INSTALLED_APPS.",
-        id="sessionkeeper.W001",
+    yield Info(
+        f"SESSION_ENGINE is {path!r}: sessionkeeper is installed and keeps no session yet"
+        f"{'; they are ' + _ELSEWHERE[path] if path in _ELSEWHERE else ''}.",
+        hint=f"Nothing, while you get ready; to switch, set SESSION_ENGINE = {OURS!r}.",
+        id=CheckId.ENGINE_NOT_OURS,
     )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 from django.db import connections
 
 from sessionkeeper import conf, store_url
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import engine, middleware
 from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.stores.notify import PostgresChannel
+
+OUR_AUTHENTICATION = "sessionkeeper.middleware.AuthenticationMiddleware"
 
 
 def check_near_cache() -> Iterator[CheckMessage]:
@@ -27,20 +31,20 @@ def check_near_cache() -> Iterator[CheckMessage]:
             f"SESSIONKEEPER['NEAR_CACHE']['CHANNEL'] names the database {options.channel!r}, which DATABASES "
             "does not have: nothing is remembered.",
             hint=f"Known: {', '.join(known)}.",
-            id="sessionkeeper.E011",
+            id=CheckId.CHANNEL_UNKNOWN,
         )
     if alias in known and not PostgresChannel.serves(alias):
         yield Warning(
             f"SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: the database {alias!r} cannot tell other "
             "processes what was revoked.",
             hint="It needs PostgreSQL and psycopg 3. Without them, leave NEAR_CACHE out.",
-            id="sessionkeeper.W021",
+            id=CheckId.NEAR_CACHE_WITHOUT_CHANNEL,
         )
     if not middleware.entries(AuthenticationMiddleware):
         yield Warning(
             "SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: only our AuthenticationMiddleware asks it.",
-            hint="Put 'sessionkeeper.middleware.AuthenticationMiddleware' in the place of Django's.",
-            id="sessionkeeper.W022",
+            hint=middleware.instead_of(DjangoAuthentication, OUR_AUTHENTICATION),
+            id=CheckId.NEAR_CACHE_UNASKED,
         )
 
 
@@ -61,7 +65,7 @@ def check_read_ahead() -> Iterator[CheckMessage]:
     yield Warning(
         f"SESSIONKEEPER['READ_AHEAD'] is on and does nothing: {why}.",
         hint="Leave READ_AHEAD out.",
-        id="sessionkeeper.W026",
+        id=CheckId.READ_AHEAD_IDLE,
     )
 
 
@@ -75,12 +79,12 @@ def check_principal_cache() -> Iterator[CheckMessage]:
             "SESSIONKEEPER['PRINCIPAL_CACHE'] is set and does nothing: the sessions are in the database, "
             "which brings the user in the same statement.",
             hint="Leave PRINCIPAL_CACHE out.",
-            id="sessionkeeper.W025",
+            id=CheckId.PRINCIPAL_CACHE_IDLE,
         )
     elif not middleware.entries(AuthenticationMiddleware):
         yield Warning(
             "SESSIONKEEPER['PRINCIPAL_CACHE'] is set and does nothing: only our AuthenticationMiddleware "
             "asks for it.",
-            hint="Put 'sessionkeeper.middleware.AuthenticationMiddleware' in the place of Django's.",
-            id="sessionkeeper.W025",
+            hint=middleware.instead_of(DjangoAuthentication, OUR_AUTHENTICATION),
+            id=CheckId.PRINCIPAL_CACHE_IDLE,
         )

@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, Info
 from django.utils.module_loading import import_string
 
 from sessionkeeper import second_factor
+from sessionkeeper.check_ids import CheckId
 
 
 def check_second_factor() -> Iterator[CheckMessage]:
@@ -23,7 +24,7 @@ def check_second_factor() -> Iterator[CheckMessage]:
                 f"{path}, which says who has a second factor, cannot be imported: every sign-in by "
                 "password fails.",
                 hint="Correct SESSIONKEEPER['SECOND_FACTOR'], or install what it names.",
-                id="sessionkeeper.E015",
+                id=CheckId.SECOND_FACTOR_MISSING,
             )
             return
     if paths:
@@ -32,5 +33,5 @@ def check_second_factor() -> Iterator[CheckMessage]:
             "sessionkeeper's login, tokens and reauthentication: they answer second_factor_required.",
             hint="Take the second factor in a view of your own and call flows.complete_log_in(), or use the "
             "login of the package that has it. Then silence this.",
-            id="sessionkeeper.I002",
+            id=CheckId.SECOND_FACTOR_ASKED,
         )

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from sessionkeeper import conf, limits, policy, renewal
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import engine
 from sessionkeeper.checks.deploy import HOST_PREFIX
 
@@ -25,7 +26,7 @@ def check_sessionkeeper() -> Iterator[CheckMessage]:
         yield Error(
             problem.message,
             hint=problem.hint or "See the settings reference.",
-            id="sessionkeeper.E001",
+            id=CheckId.WRONG_SETTING,
         )
 
 
@@ -38,7 +39,7 @@ def check_asked() -> Iterator[CheckMessage]:
             yield Error(
                 f"{error} Sign-ins fail, and so does whatever else needs the value.",
                 hint=f"Correct SESSIONKEEPER[{name!r}], or give it a value.",
-                id="sessionkeeper.E016",
+                id=CheckId.ASKED_IN_VAIN,
             )
             continue
         try:
@@ -47,7 +48,7 @@ def check_asked() -> Iterator[CheckMessage]:
             yield Error(
                 f"SESSIONKEEPER[{name!r}]: {asked.label} does not take (request, user): {error}.",
                 hint="Give it two parameters: the request, or None, and the user, or None.",
-                id="sessionkeeper.E016",
+                id=CheckId.ASKED_IN_VAIN,
             )
         except ValueError:
             pass  # a function of C, which tells nothing
@@ -60,7 +61,7 @@ def check_store() -> Iterator[CheckMessage]:
         yield Error(
             f"SESSIONKEEPER['STORE'] names the database {alias!r}, which DATABASES does not have.",
             hint=f"Known: {', '.join(map(str, _databases())) or 'none'}.",
-            id="sessionkeeper.E010",
+            id=CheckId.STORE_UNKNOWN,
         )
 
 
@@ -71,7 +72,7 @@ def check_timeouts() -> Iterator[CheckMessage]:
         yield Error(
             f"SESSION_COOKIE_AGE must be a whole number of seconds, not {settings.SESSION_COOKIE_AGE!r}.",
             hint="Set it to the idle timeout, 1209600 for two weeks.",
-            id="sessionkeeper.E009",
+            id=CheckId.COOKIE_AGE,
         )
         return
     idle = current.idle_seconds
@@ -83,14 +84,14 @@ def check_timeouts() -> Iterator[CheckMessage]:
             f"IDLE_TIMEOUT ({_days(idle)}) is longer than the absolute timeout ({_days(absolute)}): no "
             "session ends for being idle.",
             hint="Set SESSIONKEEPER['IDLE_TIMEOUT'] below SESSIONKEEPER['ABSOLUTE_TIMEOUT'].",
-            id="sessionkeeper.W010",
+            id=CheckId.IDLE_LONGER_THAN_ABSOLUTE,
         )
     elif idle > absolute:
         yield Warning(
             f"SESSION_COOKIE_AGE ({_days(idle)}), the idle timeout, is longer than the absolute timeout "
             f"({_days(absolute)}): sessions end sooner than it says.",
             hint="Lower SESSION_COOKIE_AGE, or set SESSIONKEEPER['ABSOLUTE_TIMEOUT'] or ['IDLE_TIMEOUT'].",
-            id="sessionkeeper.W011",
+            id=CheckId.COOKIE_AGE_LONGER_THAN_ABSOLUTE,
         )
     touch = policy.touch_interval(idle, current.touch_interval).total_seconds()
     if touch >= idle:
@@ -98,7 +99,7 @@ def check_timeouts() -> Iterator[CheckMessage]:
             f"TOUCH_INTERVAL ({_days(touch)}) is not shorter than the idle timeout ({_days(idle)}): sessions "
             "in use end too.",
             hint="Leave SESSIONKEEPER['TOUCH_INTERVAL'] unset: a twentieth of the idle timeout.",
-            id="sessionkeeper.W012",
+            id=CheckId.TOUCH_TOO_LATE,
         )
 
 
@@ -114,14 +115,14 @@ def check_renewal() -> Iterator[CheckMessage]:
             "sessions whose key is renewed.",
             hint=f"Remove {keeper!r} from INSTALLED_APPS, our own list of sessions does the same; or "
             "SESSIONKEEPER['ROTATE_AFTER'].",
-            id="sessionkeeper.W014",
+            id=CheckId.RENEWAL_IDLE,
         )
     if current.rotate_after < 2 * current.rotate_overlap:
         yield Warning(
             f"ROTATE_AFTER ({current.rotate_after}) is shorter than twice ROTATE_OVERLAP "
             f"({current.rotate_overlap}): requests that are merely late may be taken for copies.",
             hint="Raise SESSIONKEEPER['ROTATE_AFTER'], to an hour or so.",
-            id="sessionkeeper.W015",
+            id=CheckId.RENEWAL_TOO_OFTEN,
         )
 
 
@@ -136,7 +137,7 @@ def check_serializer() -> Iterator[CheckMessage]:
         yield Error(
             f"SESSION_SERIALIZER = {path!r} does not work: {error}.",
             hint="Remove SESSION_SERIALIZER: the default writes JSON.",
-            id="sessionkeeper.E008",
+            id=CheckId.SERIALIZER_FAILS,
         )
         return
     if engine.is_ours() and not _is_json_of(written, probe):
@@ -144,7 +145,7 @@ def check_serializer() -> Iterator[CheckMessage]:
             f"SESSION_SERIALIZER = {path!r} does not write JSON: nobody can read the stored data, and with "
             "formats like pickle, who learns SECRET_KEY can run code on the server.",
             hint="Remove SESSION_SERIALIZER, and keep in sessions what JSON can hold.",
-            id="sessionkeeper.W013",
+            id=CheckId.SERIALIZER_NOT_JSON,
         )
 
 
@@ -167,7 +168,7 @@ def check_cookie_prefix() -> Iterator[CheckMessage]:
             yield Error(
                 f"Browsers refuse the cookie {name!r}: the prefix promises Secure, no domain, path '/'.",
                 hint=f"Set {', '.join(wrong)}, or use a name without the prefix (where there is no HTTPS).",
-                id="sessionkeeper.E007",
+                id=CheckId.PREFIX_BROKEN,
             )
 
 
@@ -184,11 +185,12 @@ def check_connections() -> Iterator[CheckMessage]:
     is_server = bool(backend) and not any(word in backend for word in ("sqlite", "spatialite", "dummy"))
     pooled = isinstance(options, dict) and bool(options.get("pool"))
     if is_server and not pooled and database.get("CONN_MAX_AGE", 0) == 0:
+        unless = "" if backend.startswith("django.") else f", unless {backend!r} pools them"
         yield Warning(
-            f"CONN_MAX_AGE of the database {alias!r} is 0: every request opens a connection, which makes "
-            "it cost 3.7 times a request on a kept one.",
+            f"CONN_MAX_AGE of the database {alias!r} is 0: every request opens a connection{unless}. In our "
+            "benchmark that makes it cost 3.7 times a request on a kept one.",
             hint="Set CONN_MAX_AGE = 600, CONN_HEALTH_CHECKS = True; under ASGI OPTIONS = {'pool': True}.",
-            id="sessionkeeper.W020",
+            id=CheckId.CONNECTIONS_NOT_KEPT,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 
 from sessionkeeper import conf, store_url
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import engine
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.stores import redis as redis_store
@@ -23,7 +24,7 @@ def check_redis() -> Iterator[CheckMessage]:
     if not store_url.is_redis(url) or not engine.is_ours():
         return
     if not redis_store.is_installed():
-        yield Error(redis_store.MISSING, hint=redis_store.INSTALL, id="sessionkeeper.E012")
+        yield Error(redis_store.MISSING, hint=redis_store.INSTALL, id=CheckId.NO_REDIS_PACKAGE)
         return
     place = store_url.parse(url).shown
     store = redis_store.open_store(url)
@@ -34,7 +35,7 @@ def check_redis() -> Iterator[CheckMessage]:
         yield Warning(
             f"The store at {place} does not answer: {_reason(error)}. Pages that need a session answer 503.",
             hint="Start the server, or correct SESSIONKEEPER['STORE'].",
-            id="sessionkeeper.W023",
+            id=CheckId.SERVER_SILENT,
         )
         return
     finally:
@@ -50,7 +51,7 @@ def _of_server(place: str, server: dict[str, Any], *, saving: bool) -> Iterator[
         yield Error(
             f"The store at {place} is {name} {version}: its scripts need {name} {OLDEST[name]} or newer.",
             hint="Upgrade the server.",
-            id="sessionkeeper.E013",
+            id=CheckId.SERVER_TOO_OLD,
         )
     policy = str(server.get("maxmemory_policy", ""))
     if policy.startswith("allkeys-"):
@@ -58,13 +59,13 @@ def _of_server(place: str, server: dict[str, Any], *, saving: bool) -> Iterator[
             f"The store at {place} has maxmemory-policy {policy}: full, it throws sessions away, "
             "and the indexes by which 'sign out everywhere' finds them.",
             hint="Set maxmemory-policy noeviction, and watch the memory.",
-            id="sessionkeeper.E014",
+            id=CheckId.SERVER_EVICTS,
         )
     if not server.get("aof_enabled") and not saving:
         yield Warning(
             f"The store at {place} writes nothing to disk: a restart signs everybody out.",
             hint="Set appendonly yes.",
-            id="sessionkeeper.W024",
+            id=CheckId.SERVER_FORGETS,
         )
 
 

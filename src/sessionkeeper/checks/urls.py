@@ -10,6 +10,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.urls import get_resolver
 
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import drf, engine, views
 
 #: Views of these packages look after CSRF by themselves.
@@ -54,22 +55,22 @@ def _plain(route: str, view: Any, name: str, *, drf_view: bool) -> Iterator[Chec
         else "Remove csrf_exempt"
     )
     yield Warning(
-        f"No CSRF check protects {route!r}, though the view {why}: any other site can "
-        "make a browser post to it.",
+        f"As far as its code shows, no CSRF check protects {route!r}, and the view {why}: any other site "
+        "can make a browser post to it.",
         hint=f"{how} and let clients send the X-CSRFToken header, or csrfmiddlewaretoken in a form.",
         obj=name,
-        id="sessionkeeper.W040",
+        id=CheckId.VIEW_WITHOUT_CSRF,
     )
 
 
 def _unchecked(kind_name: str, users: list[str]) -> CheckMessage:
     more = f" and {len(users) - 1} more" if len(users) > 1 else ""
     return Warning(
-        f"This authenticator takes the session cookie without a CSRF check, in {users[0]}{more}: any other "
-        "site can make a signed-in browser change things.",
+        "As far as its code shows, this authenticator takes the session cookie without a CSRF check, in "
+        f"{users[0]}{more}: any other site can make a signed-in browser change things.",
         hint=f"Use '{drf.OURS}', and let clients send the X-CSRFToken header.",
         obj=kind_name,
-        id="sessionkeeper.W041",
+        id=CheckId.AUTHENTICATOR_WITHOUT_CSRF,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.contrib.sessions.management.commands import clearsessions
 
+from sessionkeeper.management.base import Command as OurCommand
 
-class Command(clearsessions.Command):
-    """Django's command; ``manage.py sessions purge`` does the same and says what it did."""
+
+class Command(OurCommand, clearsessions.Command):
+    """Django's command. With our engine it does what ``manage.py sessions purge`` does, and says nothing."""

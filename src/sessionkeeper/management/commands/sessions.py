@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
+from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import chain, islice
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.core.management.base import CommandError
 
-from sessionkeeper import audit, guesses, keys, lockout, sessions
+from sessionkeeper import cleaning, keys, lockout, sessions
 from sessionkeeper.address import parse_address
-from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.management import describe, people, stats
+from sessionkeeper.management import base, describe, people, stats
 from sessionkeeper.management.doctor import command as doctor
 from sessionkeeper.management.exchange import command as exchange
 from sessionkeeper.record import SessionRecord
@@ -29,7 +26,7 @@ _LOUD = 2
 VERBS = ("list", "show", "revoke", "purge", "stats", "import", "export", "unlock", "doctor")
 
 
-class Command(BaseCommand):
+class Command(base.Command):
     """Verbs about everybody's sessions."""
 
     help = "List, show, end, count and move sessions, and remove expired ones. Each verb has its own --help."
@@ -100,17 +97,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the verb; whatever the store says comes out as one sentence."""
-        verb = getattr(self, f"_{options['verb']}")
-        try:
-            verb(options)
-            self.stdout.flush()
-        except StoreUnavailable as error:
-            raise CommandError(f"The session store did not answer: {error.__cause__ or error}") from error
-        except DatabaseError as error:
-            raise CommandError(f"The database refused: {error} (Has `migrate` been run?)") from error
-        except BrokenPipeError:  # whoever read the output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        """Run the verb; what it raises becomes a sentence in the base class."""
+        getattr(self, f"_{options['verb']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
         user, limit = _user(options), options["limit"]
@@ -132,7 +120,7 @@ class Command(BaseCommand):
             if first is None:
                 self.stdout.write("No sessions.")
         if next(rows, None) is not None:
-            self.stderr.write(f"There are more than {limit}: raise --limit.", self.style.WARNING)
+            self.note(f"There are more than {limit}: raise --limit.", self.style.WARNING)
 
     def _show(self, options: dict[str, Any]) -> None:
         session_id = _session_id(options["id"])
@@ -178,23 +166,23 @@ class Command(BaseCommand):
         self.stdout.write(f"This signs everybody out: {get_store().count()} sessions, yours included.")
         try:
             answer = input("Type 'yes' to go on: ")
-        except (EOFError, KeyboardInterrupt):
+        except (EOFError, KeyboardInterrupt, RuntimeError):  # the last: there is no standard input at all
             answer = ""
         if answer.strip().lower() != "yes":
-            raise CommandError("Nothing was ended. (--no-input does not ask.)")
+            raise CommandError("Nothing was ended: --everyone asks first, unless --no-input.")
 
     def _purge(self, options: dict[str, Any]) -> None:
-        removed = 0
-        for number in sessions.purge(options["batch"]):
-            removed += number
-            self._progress(options, f"{removed} removed so far")
-        self.stdout.write(f"{removed} expired {_noun(removed)} removed.")
-        events = sum(audit.purge(options["batch"]))
-        counts = sum(guesses.purge(options["batch"]))
+        removed = Counter[str]()
+        for what, number in cleaning.clean(options["batch"]):
+            removed[what] += number
+            if what == cleaning.SESSIONS:
+                self._progress(options, f"{removed[what]} removed so far")
+        ended, counts, events = removed[cleaning.SESSIONS], removed[cleaning.COUNTS], removed[cleaning.EVENTS]
+        self.say(f"{ended} expired {_noun(ended)} removed.")
         if counts:
-            self.stdout.write(f"{counts} {'count' if counts == 1 else 'counts'} of failed sign-ins removed.")
+            self.say(f"{counts} {'count' if counts == 1 else 'counts'} of failed sign-ins removed.")
         if events:
-            self.stdout.write(f"{events} old audit {'event' if events == 1 else 'events'} removed.")
+            self.say(f"{events} old audit {'event' if events == 1 else 'events'} removed.")
 
     def _stats(self, options: dict[str, Any]) -> None:
         counts = stats.count(sessions.scan(), sessions.now())
@@ -202,10 +190,10 @@ class Command(BaseCommand):
             self.stdout.write(text)
 
     def _export(self, options: dict[str, Any]) -> None:
-        exchange.run_export(options, self.stdout, lambda text: self.stderr.write(text, str))
+        exchange.run_export(options, self.stdout, self.note)
 
     def _import(self, options: dict[str, Any]) -> None:
-        exchange.run_import(options, self.stdout.write)
+        exchange.run_import(options, self.say)
 
     def _doctor(self, options: dict[str, Any]) -> None:
         doctor.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))
@@ -220,7 +208,7 @@ class Command(BaseCommand):
             if parse_address(source) is None:
                 raise CommandError(f"{source!r} is not an address.")
             done = lockout.lift_source(source)
-        self.stdout.write("Unlocked." if done else "There were no failed sign-ins to forget.")
+        self.say("Unlocked." if done else "There were no failed sign-ins to forget.")
 
     def _progress(self, options: dict[str, Any], text: str) -> None:
         if options["verbosity"] >= _LOUD:
@@ -228,7 +216,7 @@ class Command(BaseCommand):
             self.stdout.flush()
 
     def _report(self, ended: int) -> None:
-        self.stdout.write(f"{ended} {_noun(ended)} ended.")
+        self.say(f"{ended} {_noun(ended)} ended.")
 
 
 def _verb(verbs: Any, name: str, text: str) -> Any:

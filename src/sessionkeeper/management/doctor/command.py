@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
+from http.client import HTTPException
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -36,7 +36,7 @@ def run(options: dict[str, Any], write: Any) -> None:
     if options["url"]:
         try:
             findings += site.look(site.Site(options["url"], options["ca_file"]))
-        except (ValueError, OSError, ssl.SSLError) as error:
+        except (ValueError, OSError, HTTPException) as error:
             raise CommandError(str(error)) from error
     for line in [report.as_json(findings)] if options["json"] else report.lines(findings):
         write(line)

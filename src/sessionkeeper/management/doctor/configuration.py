@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.core import checks
+from django.db import DatabaseError
 
-from sessionkeeper import conf, keys, policy, sessions, values
+from sessionkeeper import conf, faults, keys, policy, sessions, values
 from sessionkeeper.checks import TAG
 from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.management.doctor import stack
 from sessionkeeper.management.doctor.report import Finding, error, ok, warning
 from sessionkeeper.stores import get_store
 
@@ -24,20 +26,23 @@ _TOLD_BY_OURS = frozenset(f"security.W{number:03}" for number in (4, 8, 10, 11, 
 
 def look() -> Iterator[Finding]:
     """Yield what the project's own process can tell."""
-    yield from _system_checks()
+    seen, settled = stack.look()
+    yield from _system_checks(settled)
+    yield from seen
     try:
         yield from _store()
-    except StoreUnavailable as reason:
+    except (StoreUnavailable, DatabaseError) as reason:
         yield error(
             "store",
-            f"The session store does not answer: {reason.__cause__ or reason}",
-            "Start it, or correct SESSIONKEEPER['STORE'] and DATABASES. Until then requests get 503.",
+            str(faults.sentence(reason)),
+            "Start it, or correct SESSIONKEEPER['STORE'] and DATABASES. Until then sessions do not work.",
         )
 
 
-def _system_checks() -> Iterator[Finding]:
+def _system_checks(settled: frozenset[str]) -> Iterator[Finding]:
     messages = checks.run_checks(tags=[TAG, checks.Tags.security], include_deployment_checks=True)
-    heard = [one for one in messages if not one.is_silenced() and one.id not in _TOLD_BY_OURS]
+    known = _TOLD_BY_OURS | settled
+    heard = [one for one in messages if not one.is_silenced() and one.id not in known]
     for message in heard:
         kind = error if message.level >= checks.ERROR else warning
         if message.level >= checks.WARNING:

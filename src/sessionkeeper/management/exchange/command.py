@@ -115,6 +115,8 @@ def _new_file(path: str) -> IO[str]:
 
 def _whole_file(path: str) -> IO[bytes]:
     """Open a file that can be read twice."""
+    if path == _STANDARD_INPUT and sys.stdin is None:
+        raise CommandError("There is no standard input. Name a file.")
     if path == _STANDARD_INPUT:
         copy = TemporaryFile()  # noqa: SIM115 - closed by the caller
         copyfileobj(sys.stdin.buffer, copy)
