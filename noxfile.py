@@ -47,14 +47,14 @@ def find_interpreter(version: str) -> str | None:
 
 
 def run_suite(session: nox.Session, lock: str) -> None:
-    """Install the lock and the wheel, then run the two main stages."""
+    """Install the lock and the wheel, then run the main stages and Django's own suites."""
     session.install("--require-hashes", "-r", f"requirements/{lock}", silent=True)
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "hatchling", "build", "-t", "wheel", "-d", folder, silent=True)
         (wheel,) = Path(folder).glob("*.whl")
         session.install("--no-deps", "--force-reinstall", str(wheel), silent=True)
     session.run("python", "-m", "django", "--version")
-    stages = session.posargs or ["sqlite", "postgres"]
+    stages = session.posargs or ["sqlite", "postgres", "django-suites"]
     # What drives commands and servers of our own is the same on every pair: `make test` runs it once.
     arguments = os.environ.get("ARGS") or "--ignore=tests/docs --ignore=tests/unit/test_benchmarks.py"
     session.run("python", "-m", "tools.test", "--installed", *stages, env={"ARGS": arguments})

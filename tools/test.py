@@ -42,7 +42,8 @@ class Stage:
         return {name for name, used in (("postgres", self.on_postgres), ("valkey", self.on_valkey)) if used}
 
 
-UPSTREAM = "tests/upstream"
+UPSTREAM = "tests/upstream/test_django.py"
+SUITES = "tests/upstream/suites"
 #: Tests of requests that reach no store, or the demo's own.
 WITHOUT_STORE = ("--ignore-glob=*/test_demo*.py", "--ignore-glob=*/test_body_fuzz.py")
 #: Tests of single modules that go through the store that the settings name.
@@ -132,6 +133,15 @@ STAGES = (
         (UPSTREAM,),
         settings="tests.upstream.settings_redis",
         on_valkey=True,
+        with_upstream=True,
+    ),
+    Stage("django-suites", "Django's own suites with us installed", SUITES, (SUITES,), with_upstream=True),
+    Stage(
+        "django-suites-postgres",
+        "Django's own suites with us installed, on PostgreSQL",
+        SUITES,
+        (SUITES,),
+        on_postgres=True,
         with_upstream=True,
     ),
 )
@@ -251,9 +261,9 @@ def summarise(results: dict[str, tally.Tally | str]) -> int:
     for name, outcome in sorted(results.items(), key=lambda result: STAGE_NAMES.index(result[0])):
         if isinstance(outcome, tally.Tally):
             total += outcome
-            print(f"{name:<18} {outcome}")
+            print(f"{name:<22} {outcome}")
         else:
-            print(f"{name:<18} NOT RUN. {outcome}")
+            print(f"{name:<22} NOT RUN. {outcome}")
             if os.environ.get("CI"):
                 total += tally.Tally(failed=1)
     if not total.passed and not total.failed:

@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from tools.environment import ROOT
@@ -28,15 +29,7 @@ class Unavailable(Exception):
 
 def download(release: str, folder: Path) -> Path:
     """Fetch the source distribution by pip, which knows this machine's index, proxy and certificates."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "--no-input",
-        "download",
-        "--quiet",
-    ]
+    command = [*_pip(), "--disable-pip-version-check", "--no-input", "download", "--quiet"]
     command += [
         "--retries",
         "2",
@@ -58,6 +51,14 @@ def download(release: str, folder: Path) -> Path:
             "or set PIP_INDEX_URL, and run again."
         )
     return found[0]
+
+
+def _pip() -> list[str]:
+    """Return how to run pip: this environment's, or one that uv fetches, which makes environments without."""
+    if find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    uv = [sys.executable, "-m", "uv", "run", "--no-project", "--python", sys.executable]
+    return [*uv, "--with", "pip", "python", "-m", "pip"]
 
 
 def require_known(archive: Path) -> None:

@@ -6,9 +6,10 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+
+from sessionkeeper.stores import user_keys
 
 # Under these names the backends of Django, allauth and many projects take a name.
 _NAMES = ("username", "login", "email", "phone")
@@ -25,7 +26,7 @@ class Account(NamedTuple):
 
 def name_in(credentials: Mapping[str, Any]) -> str | None:
     """Return the name in what ``authenticate()`` was given, as it was typed; None where there is none."""
-    for field in (get_user_model().USERNAME_FIELD, *_NAMES):
+    for field in (getattr(user_keys.user_model(), "USERNAME_FIELD", "username"), *_NAMES):
         value = credentials.get(field)
         if isinstance(value, str) and value:
             return value
@@ -36,7 +37,7 @@ def names_of(user: Any) -> list[str]:
     """Return the names by which somebody may sign in as this user: the user name and the e-mail address."""
     model = type(user)
     email = getattr(user, user.get_email_field_name(), "") if hasattr(model, "get_email_field_name") else ""
-    names = (user.get_username(), email)
+    names = (user.get_username() if hasattr(user, "get_username") else "", email)
     return list(dict.fromkeys(name for name in names if isinstance(name, str) and name))
 
 
@@ -53,9 +54,9 @@ def normal(name: str) -> str:
 def find(name: str) -> Account:
     """Look up who has this name, or this e-mail address. One query; never raises for a strange name."""
     nobody = Account(None, is_active=False)
-    if not is_plain(name):
+    model: Any = user_keys.user_model()
+    if model is None or not is_plain(name):
         return nobody
-    model: Any = get_user_model()
     wanted = Q(**{model.USERNAME_FIELD: name})
     email = model.get_email_field_name() if hasattr(model, "get_email_field_name") else None
     if "@" in name and email in {field.name for field in model._meta.get_fields()}:

@@ -29,9 +29,10 @@ def client_address(request: Any) -> str | None:
     """Return the client's address in its shortest spelling, or None when nobody can say.
 
     ``request`` is Django's or REST framework's. Without ``TRUSTED_PROXIES`` it is the address that connected
-    to the server, and no header is read. None where the server gives none, as over a Unix socket.
+    to the server, and no header is read. None where the server gives none, as over a Unix socket, and for
+    what is no request of HTTP: code may hand anything to ``authenticate()``, also None.
     """
-    return address_in(request.META)
+    return address_in(getattr(request, "META", None) or {})
 
 
 def address_in(meta: Mapping[str, str]) -> str | None:

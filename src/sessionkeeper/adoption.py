@@ -191,6 +191,6 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
         min(ours, theirs),
         limits.idle_seconds,
         size.encode_bounded(data),
-        user_id=sessions.user_of(data),
+        user_id=sessions.owner_of(data),
         **client.facts(),
     )

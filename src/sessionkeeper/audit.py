@@ -21,6 +21,7 @@ from django.utils.crypto import salted_hmac
 from sessionkeeper import address, bridge, conf, current, signals
 from sessionkeeper.events import Event, Kind
 from sessionkeeper.stores.removal import delete
+from sessionkeeper.stores import user_keys
 
 __all__ = [
     "Event",
@@ -201,9 +202,9 @@ def _row(event: Event) -> AuditEvent:
     return _table()(
         at=event.at if settings.USE_TZ else timezone.make_naive(event.at),
         kind=event.kind.value,
-        user_id=event.user_id,
+        user_id=user_keys.held(event.user_id),
         session_id=event.session_id,
-        actor_id=event.actor_id,
+        actor_id=user_keys.held(event.actor_id),
         reason=event.reason,
         ip_address=event.ip_address,
         user_agent=event.user_agent,
@@ -237,7 +238,7 @@ def rows() -> QuerySet[AuditEvent]:
 
 def rows_of(user_id: Any) -> QuerySet[AuditEvent]:
     """The rows about a user, or none where the key is none of a user's."""
-    return rows().filter(user=user_id)
+    return rows().filter(user=user_id) if user_keys.fit() else rows().none()
 
 
 def _ago(duration: timedelta) -> datetime:

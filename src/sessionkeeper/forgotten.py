@@ -14,11 +14,11 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_init
 
 from sessionkeeper.check_ids import CheckId
+from sessionkeeper.stores import user_keys
 
 #: In ``SILENCED_SYSTEM_CHECKS`` it silences this warning too.
 ID = CheckId.FORGOTTEN_LOGIN
@@ -52,8 +52,8 @@ _named: set[str] = set()
 
 def begin() -> None:
     """Watch the user objects of the request that starts here."""
-    model = get_user_model()
-    if model not in _watched:
+    model = user_keys.user_model()
+    if model is not None and model not in _watched:
         _connect(model)
     _watch.set(_Watch())
 

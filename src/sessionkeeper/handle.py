@@ -106,7 +106,7 @@ class Handle(Upkeep):
     def insert(self, data: dict[str, Any]) -> None:
         """Store a new session with this data; on a collision of ids under yet another key."""
         key = self.key if self.key is not None and not self.stored else keys.mint()
-        text, user_id = size.encode_bounded(data), sessions.user_of(data)
+        text, user_id = size.encode_bounded(data), sessions.owner_of(data)
         limits = sessions.limits_of(data)
         while True:
             new = NewSession(
@@ -145,7 +145,7 @@ class Handle(Upkeep):
         key = key or self.key
         if key is None:
             raise SessionGone
-        text, user_id, rotated = size.encode_bounded(data), sessions.user_of(data), False
+        text, user_id, rotated = size.encode_bounded(data), sessions.owner_of(data), False
         change = sessions.changes(self._base, data)
         moved = self.stored and user_id != self._user_id
         if moved:  # somebody signed in or out, however the data came there

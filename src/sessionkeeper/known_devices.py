@@ -34,7 +34,7 @@ class Device(NamedTuple):
 
 def read(request: Any) -> Device | None:
     """Return the known device that a request comes from, or None."""
-    text = request.COOKIES.get(cookie_name()) if request is not None else None
+    text = getattr(request, "COOKIES", {}).get(cookie_name())
     if text is None:
         return None
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -9,7 +10,10 @@ from django.core.signals import request_finished
 
 from sessionkeeper import accounts, audit, current, known_devices, lockout, proofs
 from sessionkeeper.engine import SessionStore
+from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.record import COOKIE
+
+log = logging.getLogger("sessionkeeper.security")
 
 
 def connect() -> None:
@@ -40,11 +44,16 @@ def _logged_out(request: Any, user: Any, **_: Any) -> None:
 
 
 def _login_failed(credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
-    """Tell a refusal, and why, to the audit trail alone. Whoever there is or is not, the work is the same."""
-    name = accounts.name_in(credentials) or ""
+    """Tell a refusal, and why, to the audit trail alone. Whoever there is or is not, the work is the same.
+
+    Without a name or a password nothing was tried.
+    """
+    name = accounts.name_in(credentials)
+    if name is None or "password" not in credentials:
+        return
     account = accounts.find(name)
     if not lockout.failed(request, credentials, account.user_id):
-        return  # refused unlooked at: no row for each, or a flood of tries would fill the table
+        return  # nobody looked at the password: no row for each, or a flood of tries would fill the table
     reason = "unknown" if account.user_id is None else "password" if account.is_active else "inactive"
     # The name that was typed is not written down: it may be a password in the wrong field.
     audit.record(
@@ -53,4 +62,8 @@ def _login_failed(credentials: dict[str, Any], request: Any = None, **_: Any) ->
 
 
 def _finished(**_: Any) -> None:
-    lockout.settle()
+    """Settle where our middleware has not; the response is sent, so that an outage has nobody to tell."""
+    try:
+        lockout.settle()
+    except StoreUnavailable:
+        log.warning("A try to sign in could not be given back: the database did not answer.")

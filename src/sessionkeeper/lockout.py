@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from sessionkeeper import accounts, audit, conf, current, guesses, known_devices
 from sessionkeeper.address import client_address, network
 from sessionkeeper.errors import TooManyTries
+from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.outage import outages
 
 
@@ -28,7 +29,8 @@ class Attempt:
         account: key of the row of the account.
         waits: key of the row that waits after failures: the account's, or that of the known device.
         source: key of the row of the source; None where nobody can say where the request comes from.
-        state: ``open`` until it is known how it went; ``failed``, ``right``, or ``refused`` unlooked at.
+        state: ``open`` until it is known how it went; ``failed``, ``right``, or ``refused`` unlooked at; or
+            ``none`` where no password was given.
         wait: seconds until the next try, where this one was refused.
     """
 
@@ -59,10 +61,14 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
         StoreUnavailable: the database did not answer.
     """
     name = accounts.name_in(credentials)
-    if not conf.current().lockout or name is None or "password" not in credentials:
+    if name is None or "password" not in credentials:
         return None
-    this = current.get()
-    normal = accounts.normal(name)
+    this, normal = current.get(), accounts.normal(name)
+    if credentials["password"] is None:
+        this.attempt = Attempt(normal, "", "", None, state="none")
+        return None
+    if not conf.current().lockout:
+        return None
     if this.attempt is not None and this.attempt.state == "open" and this.attempt.name == normal:
         attempt: Attempt = this.attempt
         return attempt
@@ -76,8 +82,12 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
 
 
 def failed(request: Any, credentials: Mapping[str, Any], user_id: Any) -> bool:
-    """Decide that a try failed; its count stays. Return whether it was looked at at all."""
-    attempt: Attempt | None = current.get().attempt
+    """Decide that a try failed; its count stays. Return whether anybody looked at it."""
+    this = current.get()
+    attempt: Attempt | None = this.attempt
+    if attempt is not None and attempt.state == "none":
+        this.attempt = None  # Django's signal hides the password, also where there was none
+        return False
     if attempt is None or attempt.state in {"failed", "right"}:  # nobody has counted this one before
         try:
             attempt = begin(request, credentials)
@@ -168,7 +178,7 @@ def lift_source(address: str) -> bool:
 
 
 def _attempt(request: Any, name: str, proof: str) -> Attempt:
-    source = network(client_address(request) if request is not None else None, ipv6=64)
+    source = network(client_address(request), ipv6=64)
     account = _key(guesses.ACCOUNT, name)
     device = proof or known_devices.proof(request, account)
     return Attempt(
@@ -207,7 +217,7 @@ def _report(attempt: Attempt, user_id: Any) -> None:
     for key, until, kind in _counts(attempt):
         wait = guesses.wait(until, kind, guesses.now())
         if wait:
-            if user_id is not None and kind != guesses.SOURCE:
+            if user_keys.held(user_id) is not None and kind != guesses.SOURCE:
                 guesses.rows().filter(pk=key).update(user=user_id)
             audit.record(
                 audit.Kind.LOCKED_OUT,

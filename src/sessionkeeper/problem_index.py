@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -30,6 +31,7 @@ def known() -> list[Problem]:
     return sorted(found.values(), key=lambda problem: (problem.status, problem.code))
 
 
+@login_not_required
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Show them: code, status, what it means, what to do. Nothing of a session is read."""

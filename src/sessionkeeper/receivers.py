@@ -13,7 +13,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, get_user_model
+from django.contrib.auth import HASH_SESSION_KEY
 from django.core.signals import request_finished, request_started, setting_changed
 from django.db.models.signals import post_delete, post_save
 from django.utils.crypto import constant_time_compare
@@ -22,7 +22,7 @@ from sessionkeeper import audit, current, lockout, sessions
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.record import SessionRecord
-from sessionkeeper.stores import codec, get_store, user_columns
+from sessionkeeper.stores import codec, get_store, user_columns, user_keys
 
 _REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED_APPS", "TIME_ZONE", "USE_TZ"}
 
@@ -40,8 +40,8 @@ def _watch_users() -> None:
 
     Never to all senders: a listener for every model would take the fast path from every bulk delete.
     """
-    user_model = get_user_model()
-    for model in apps.get_models():
+    user_model = user_keys.user_model()
+    for model in apps.get_models() if user_model is not None else ():
         if issubclass(model, user_model) or model in user_model._meta.get_parent_list():
             post_save.connect(_user_saved, sender=model, dispatch_uid=("sessionkeeper.user_saved", model))
             post_delete.connect(
@@ -112,7 +112,7 @@ def _tell_store(sender: type, instance: Any) -> None:
     tell = getattr(get_store(), "user_changed", None)
     if tell is not None:
         # The row of a parent model may have another key than the user.
-        tell(instance.pk if issubclass(sender, get_user_model()) else None)
+        tell(instance.pk if issubclass(sender, user_keys.user_model()) else None)
 
 
 def _revoke_all(user: Any, reason: str) -> None:
@@ -124,11 +124,17 @@ def _revoke_all(user: Any, reason: str) -> None:
 
 def _is_user(sender: type) -> bool:
     """Whether sessions of this engine belong to instances of ``sender``."""
-    engine = import_module(settings.SESSION_ENGINE)
-    if not issubclass(engine.SessionStore, SessionStore):
+    model = user_keys.user_model()
+    if not (user_keys.fit() and _is_our_engine()):
         return False
-    model = get_user_model()
     return issubclass(sender, model) or sender in model._meta.get_parent_list()
+
+
+def _is_our_engine() -> bool:
+    try:
+        return issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore)
+    except (ImportError, AttributeError):
+        return False  # whoever opens a session is told
 
 
 def _begin_request(**_: Any) -> None:

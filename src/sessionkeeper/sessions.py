@@ -19,7 +19,7 @@ from sessionkeeper import audit, conf, current, expiry, keys, limits, renewal
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, expired, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
-from sessionkeeper.stores import codec, get_store, near_cache
+from sessionkeeper.stores import codec, get_store, near_cache, user_keys
 
 #: Key in the session data under which Django keeps what ``set_expiry`` was given.
 EXPIRY_KEY = "_session_expiry"
@@ -139,7 +139,7 @@ def limits_of(data: dict[str, Any]) -> Limits:
     absolute expiry. What the site configured caps both.
     """
     expiry, signed_in = data.get(EXPIRY_KEY), SESSION_KEY in data
-    settings = limits.in_force(limits.TIMES, user_of(data))
+    settings = limits.in_force(limits.TIMES, owner_of(data))
     idle, absolute = settings.idle_seconds, settings.absolute
     if not signed_in:
         absolute = min(absolute, ANONYMOUS_ABSOLUTE)
@@ -169,6 +169,11 @@ def user_of(data: dict[str, Any]) -> Any:
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None
     return value
+
+
+def owner_of(data: dict[str, Any]) -> Any:
+    """Return the user whose session this is to a store: whom the data names, or None. Never raises."""
+    return user_of(data) if user_keys.fit() else None
 
 
 def scopes_of(data: dict[str, Any]) -> list[str] | None:
@@ -201,6 +206,8 @@ def is_nothing(change: Changes) -> bool:
 
 def list_for(user: Any) -> list[SessionRecord]:
     """Return a user's live sessions, newest first. ``user`` is a user or its primary key."""
+    if not user_keys.fit():
+        return []
     records = get_store().list_for(_pk(user))
     moment = now()
     return [record for record in records if is_live(record, moment)]
@@ -254,6 +261,8 @@ def revoke_everyone(*, reason: str = "everyone", actor: Any = None) -> Iterator[
 
 def revoke_all(user: Any, except_: int | None = None, *, reason: str = "code", actor: Any = None) -> int:
     """End all sessions of a user, but the one with id ``except_``; return how many."""
+    if not user_keys.fit():
+        return 0
     pk = _pk(user)
     ids = [record.id for record in get_store().list_for(pk) if record.id != except_]
     ended = get_store().revoke_all(pk, except_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.http import JsonResponse
 from django.urls import include, path
 
@@ -13,10 +14,12 @@ from sessionkeeper.pages.signing import admin_login
 
 
 class Admin(admin.AdminSite):
+    @login_not_required
     def login(self, request, extra_context=None):
         return admin_login(request, extra_context)
 
 
+@login_not_required
 def home(request):
     return JsonResponse({"user": request.user.get_username()})
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
@@ -47,9 +48,12 @@ def with_next(address: str, after: str | None) -> str:
     return f"{address}?{urlencode({NEXT: after})}" if after else address
 
 
-@method_decorator([sensitive_post_parameters(), csrf_protect], name="dispatch")
+@method_decorator([login_not_required, sensitive_post_parameters(), csrf_protect], name="dispatch")
 class Page(View):
-    """A page: never cached, never framed, checked for CSRF; with ``signed_in`` for the signed-in only."""
+    """A page: never cached, never framed, checked for CSRF; with ``signed_in`` for the signed-in only.
+
+    Django's ``LoginRequiredMiddleware`` leaves all of them alone: a page itself sends people to sign in.
+    """
 
     http_method_names = ["get", "post", "head", "options"]
     template = ""

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
@@ -111,6 +112,7 @@ class ReauthenticatePage(Refusing):
         return redirect(next_url(request) or route("sessions"))
 
 
+@login_not_required
 def admin_login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Stand in for the login of Django's admin: ``admin.site.login = admin_login`` in ``urls.py``.
 

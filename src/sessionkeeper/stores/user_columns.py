@@ -14,12 +14,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, router
 
 from sessionkeeper.record import UNASKED
 from sessionkeeper.stores import shortcut
+from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.converters import as_time
 from sessionkeeper.stores.instances import maker
 from sessionkeeper.stores.snapshot import Snapshot
@@ -69,8 +69,8 @@ class UserColumns(NamedTuple):
 def asked(alias: str) -> Asked | None:
     """Return for whom to ask database ``alias``; None: Django has to."""
     model: Any = _user_model(settings.AUTH_USER_MODEL)
-    if router.db_for_write(model) != alias:
-        return None  # users live elsewhere
+    if model is None or router.db_for_write(model) != alias:
+        return None  # our column names none of them, or they live elsewhere
     if type(model._default_manager).get_queryset is models.Manager.get_queryset:
         return _plainly(model)
     # A manager of the project's own may filter by something that changes, a tenant say: what it asks for
@@ -188,7 +188,7 @@ def undeclared(connection: Any, column: str) -> str:
 
 @lru_cache(maxsize=1)
 def _user_model(name: str) -> Any:
-    return get_user_model()
+    return user_keys.user_model() if user_keys.fit() else None
 
 
 def _shape(query: Any) -> tuple[Any, ...]:

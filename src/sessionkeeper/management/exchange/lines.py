@@ -89,7 +89,7 @@ def _opened(text: str) -> dict[str, Any]:
 
 def _user(data: dict[str, Any], stated: Any) -> Any:
     """Return whom the data signs in. The user's column only follows the data, and must not say otherwise."""
-    user_id = sessions.user_of(data)
+    user_id = sessions.owner_of(data)
     if (None if user_id is None else str(user_id)) != (None if stated is None else str(stated)):
         raise BadLine("has data of another user than it says")
     return user_id

@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.record import NewSession, Past, SessionRecord
+from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.codec import parse
 
 #: Written into every hash; one that says otherwise was written by a release that this one cannot read.
@@ -122,7 +122,8 @@ def server_time(answer: Sequence[bytes]) -> datetime:
 
 def user_text(user_id: Any) -> str | None:
     """Return a user's primary key as it is written, whatever form it comes in."""
-    return None if user_id is None else str(_user_field(settings.AUTH_USER_MODEL).to_python(user_id))
+    field = None if user_id is None else _user_field(settings.AUTH_USER_MODEL)
+    return None if field is None else str(field.to_python(user_id))
 
 
 def user_id(text: bytes | None) -> Any:
@@ -131,7 +132,8 @@ def user_id(text: bytes | None) -> Any:
     Raises:
         ValueError, ValidationError: none is.
     """
-    return None if text is None else _user_field(settings.AUTH_USER_MODEL).to_python(text.decode())
+    field = None if text is None else _user_field(settings.AUTH_USER_MODEL)
+    return None if field is None or text is None else field.to_python(text.decode())
 
 
 def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
@@ -202,8 +204,10 @@ def _perhaps(text: bytes | None) -> datetime | None:
 
 @lru_cache(maxsize=8)
 def _user_field(model: str) -> Any:
-    """Return the primary key of the user model, which goes by this name."""
-    field: Any = get_user_model()._meta.pk
+    """Return the primary key of the user model, which goes by this name; None where it is of another kind."""
+    if not user_keys.fit():
+        return None
+    field: Any = user_keys.user_model()._meta.pk
     while field.is_relation:  # the pointer of an inherited model
         field = field.target_field
     return field

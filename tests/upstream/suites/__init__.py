@@ -1,0 +1,1 @@
+"""Runs Django's own test suites, unmodified, as Django runs them, with sessionkeeper installed."""
