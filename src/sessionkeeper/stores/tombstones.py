@@ -19,7 +19,7 @@ from sessionkeeper import conf
 from sessionkeeper.models import Tombstone
 from sessionkeeper.stores.joined import aware
 from sessionkeeper.stores.outage import outages
-from sessionkeeper.stores.written import native
+from sessionkeeper.stores.written import insert, native
 
 
 def database() -> str:
@@ -42,8 +42,9 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
         if connection.features.supports_ignore_conflicts:
             _rows().bulk_create(rows, ignore_conflicts=True)
         else:
-            for row in rows:
-                row.save(using=alias)
+            for row in rows:  # Oracle
+                if not _rows().filter(pk=row.pk).update(until=row.until):
+                    insert(row, alias)
 
 
 def among(session_ids: Collection[int]) -> set[int]:
