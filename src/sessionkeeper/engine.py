@@ -16,7 +16,7 @@ from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from sessionkeeper import adoption, audit, binding, bridge, keys, proofs, renewal, sessions
+from sessionkeeper import adoption, audit, binding, bridge, current, keys, proofs, renewal, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.async_forms import AsyncForms
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
@@ -64,7 +64,9 @@ class SessionStore(AsyncForms):
         # What Django's does, but for the serializer, which the codec looks up when there is data.
         self._session_key = session_key
         self.accessed = self.modified = False
-        self.client = Client()
+        # A session that code makes for itself, beside that of the request, has the client of the request.
+        client = current.get().client
+        self.client = Client() if client is None else client.lend()
         self.handle = Handle(self.client, self.transport)
 
     @cached_property

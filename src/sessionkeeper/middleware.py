@@ -22,6 +22,7 @@ from sessionkeeper import (
     answers,
     conf,
     current,
+    fetch_metadata,
     forgotten,
     keys,
     known_devices,
@@ -86,7 +87,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             request.session = self.SessionStore()
             return answers.refuse_both(request)
         # No cookie is read for this request, so nobody can send it through a browser that is signed in.
-        request.csrf_processing_done = True
+        fetch_metadata.mark_checked(request)
         return None
 
     def __call__(self, request: Any) -> Any:

@@ -278,6 +278,26 @@ def test_an_app_client_is_known_by_its_session_token(app):
     assert rows() == {token}
 
 
+@pytest.mark.parametrize("middleware", ["our middleware"], indirect=True)  # which knows the client
+def test_the_session_of_an_app_client_has_its_address_and_user_agent(alice):
+    client = Client(REMOTE_ADDR="192.0.2.7", headers={"User-Agent": "Phone/1.0"})
+    answer = send(client, "post", "app/v1/auth/login", {"username": "alice", "password": PASSWORD})
+    assert answer.status_code == 200, answer.content
+    session = Session.objects.get(user=alice)
+    assert (session.ip_address, session.user_agent) == ("192.0.2.7", "Phone/1.0")
+
+
+@pytest.mark.parametrize("middleware", ["our middleware"], indirect=True)
+def test_a_look_at_the_list_is_no_use_from_elsewhere(alice, settings):
+    settings.SESSIONKEEPER = {"ON_ADDRESS_CHANGE": "end", "ON_USER_AGENT_CHANGE": "end"}
+    first = Browser(REMOTE_ADDR="192.0.2.7", headers={"User-Agent": "First/1.0"})
+    second = Browser(REMOTE_ADDR="198.51.100.7", headers={"User-Agent": "Second/1.0"})
+    sign_in(first)
+    sign_in(second)
+    first.get("/accounts/sessions/")
+    assert (first.user, second.user) == ("alice", "alice")
+
+
 def test_an_app_client_that_signed_out_is_refused(app):
     client, token = app
     assert send(client, "delete", "app/v1/auth/session", **{"X-Session-Token": token}).status_code == 401
