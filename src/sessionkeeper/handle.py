@@ -184,6 +184,17 @@ class Handle(Upkeep):
         facts = {**change.facts, "idle_seconds": limits.idle_seconds}
         return change._replace(facts=facts, lifetime=lifetime, authenticated=self.signing_in), True
 
+    def limits(self, data: dict[str, Any]) -> sessions.Limits:
+        """Return the limits in force: the stored ones, unless code has set another expiry since."""
+        record = None if self.found is None or self.signing_in else self.found.record
+        stored = {} if record is None else codec.decode(record.data)
+        if record is None or self.life is None or _expiry(stored) != _expiry(data):
+            limits = sessions.limits_of(data)
+            if self.life is None or not isinstance(limits.lifetime, timedelta):
+                return limits
+            return limits._replace(lifetime=min(limits.lifetime, self.life))
+        return sessions.Limits(record.idle_seconds, self.life)
+
     def _seen(self) -> Any:
         return self.found.record if self.found is not None and self.found.record.version >= 0 else None
 
@@ -252,3 +263,7 @@ class Handle(Upkeep):
     def _set_life(self, limits: sessions.Limits) -> None:
         lifetime = limits.lifetime
         self.life = lifetime if isinstance(lifetime, timedelta) else lifetime - sessions.now()
+
+
+def _expiry(data: dict[str, Any]) -> Any:
+    return data.get(sessions.EXPIRY_KEY)
