@@ -24,6 +24,7 @@ from sessionkeeper import (
     current,
     fetch_metadata,
     forgotten,
+    fragments,
     keys,
     known_devices,
     lockout,
@@ -135,6 +136,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_response(self, request: Any, response: Any) -> Any:
         """Write what changed, and the cookie only when the key or its life did."""
+        response = fragments.lead_out(request, response)
         session = getattr(request, "session", None)
         if not isinstance(session, SessionStore):
             return super().process_response(request, response)
