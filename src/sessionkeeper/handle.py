@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
-from sessionkeeper import audit, concurrency, current, keys, sessions, size
+from sessionkeeper import audit, concurrency, current, keepers, keys, sessions, size
 from sessionkeeper.errors import IdTaken, SessionGone
 from sessionkeeper.facts import Client
 from sessionkeeper.record import BEARER, COOKIE, Changes, NewSession, Verdict
@@ -214,6 +214,7 @@ class Handle(Upkeep):
             raise SessionGone
         new = keys.renew(self.key)
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
+        keepers.follow(self.key.text, new.text)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record

@@ -14,6 +14,7 @@ from allauth.mfa.totp.internal.auth import (
 )
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import get_user_model
+from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
@@ -159,6 +160,57 @@ def test_the_list_follows_a_password_change(two):
     first.get("/accounts/sessions/")
     assert rows() == {first.key}
     assert (first.user, second.user) == ("alice", "")
+
+
+OWN = {
+    "a password change by our page": (
+        "/own/password/change/",
+        {"current_password": PASSWORD, "new_password": NEW_PASSWORD, "again": NEW_PASSWORD},
+    ),
+    "a proof by our page": ("/own/reauthenticate/", {"password": PASSWORD}),
+    "a password change by Django's page": (
+        "/auth/password/",
+        {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD},
+    ),
+    "another sign-in by Django's page": ("/auth/login/", {"username": "alice", "password": PASSWORD}),
+}
+
+
+@pytest.mark.parametrize(("page", "form"), OWN.values(), ids=OWN)
+def test_the_list_follows_the_key_of_this_session(two, page, form):
+    first, _ = two
+    old = first.key
+    began_at = UserSession.objects.get(session_key=old).created_at
+    first.submit(page, form)
+    assert first.key != old
+    first.get("/accounts/sessions/")
+    assert UserSession.objects.get(session_key=first.key).created_at == began_at
+    assert not UserSession.objects.filter(session_key=old).exists()
+
+
+@pytest.mark.parametrize("middleware", ["our middleware"], indirect=True)
+def test_the_list_follows_a_password_change_by_our_api(two):
+    first, second = two
+    change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    answer = first.post(
+        "/own-api/password/change/", change, "application/json", headers={"X-CSRFToken": token(first)}
+    )
+    assert answer.status_code == 204
+    first.get("/accounts/sessions/")
+    assert rows() == {first.key}
+    assert (first.user, second.user) == ("alice", "")
+
+
+def test_a_list_that_cannot_be_written_keeps_nobody_from_signing_in(browser, monkeypatch, caplog):
+    sign_in(browser)
+
+    def fail(*_, **__):
+        raise DatabaseError
+
+    monkeypatch.setattr(UserSession._base_manager, "using", fail)
+    browser.submit("/auth/login/", {"username": "alice", "password": PASSWORD})
+    assert browser.user == "alice"
+    assert "usersessions.UserSession keeps the key" in caplog.text
 
 
 def test_a_session_ended_elsewhere_leaves_the_list(two, alice):
