@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from sessionkeeper import audit, bridge, conf, keys, sessions, size
+from sessionkeeper import audit, bridge, conf, keepers, keys, sessions, size
 from sessionkeeper.errors import IdTaken, SessionTooLarge
 from sessionkeeper.facts import Client
 from sessionkeeper.record import COOKIE, NewSession
@@ -173,6 +173,8 @@ def _claim(
             except IdTaken:  # two databases, of which one committed: the session is there
                 claimed = 0
             old.delete()  # what a cache holds of it
+    if claimed:
+        keepers.follow(str(old.session_key), key.text)
     if claimed and new.user_id is not None:
         audit.record(audit.Kind.ADOPTED, user=new.user_id, session_id=key.id, client=client)
     return True

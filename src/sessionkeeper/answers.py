@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.cache import patch_cache_control
 
-from sessionkeeper import problems
+from sessionkeeper import fragments, problems
 from sessionkeeper.record import Verdict
 from sessionkeeper.transport import Bearer, Cookie
 
@@ -59,13 +59,14 @@ def unavailable(request: Any, error: StoreUnavailable) -> Any:
 def ask_again(request: Any) -> Any:
     """Answer a request that needs a fresh proof: a browser is led to the page for it, if there is one.
 
-    Only from a page that it asked for: after a form the page would come back without what was typed.
+    Only from a page, or a fragment, that it asked for: after a form what was typed would be lost.
     """
     try:
         page = reverse(REAUTHENTICATE_ROUTE)
     except NoReverseMatch:
         page = None
-    if page is None or request.method != "GET" or not problems.prefers_html(request):
+    is_page = problems.prefers_html(request) or fragments.is_asked(request)
+    if page is None or request.method != "GET" or not is_page:
         return problems.REAUTHENTICATION_REQUIRED.response(request)
     response = redirect(f"{page}?{urlencode({'next': request.get_full_path()})}")
     response["Vary"] = "Accept"

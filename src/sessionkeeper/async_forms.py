@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 
+from sessionkeeper import conf
 from sessionkeeper.stores import beside
 
 if TYPE_CHECKING:
     from sessionkeeper.handle import Handle
+
+_T = TypeVar("_T")
 
 
 class AsyncForms(SessionBase):
@@ -73,3 +76,7 @@ class AsyncForms(SessionBase):
             await beside(function)
         else:
             function()
+
+    async def _beside_if_asked(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Call what needs a limit, for which a function of the project's may ask anybody."""
+        return await beside(partial(function, *args)) if conf.current().asked else function(*args)

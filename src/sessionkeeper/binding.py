@@ -37,8 +37,8 @@ def holds(handle: Handle, data: dict[str, Any]) -> bool:
         return True
     if found is None or key is None or found.record.user_id is None or handle.transport != COOKIE:
         return True
-    if not handle.client.address:
-        return True  # nobody can say where the request comes from
+    if handle.client.borrowed or not handle.client.address:
+        return True  # code looks into a session; or nobody can say where the request comes from
     changed = dict(_changes(handle, settings))
     if not changed:
         return True

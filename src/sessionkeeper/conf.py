@@ -118,6 +118,11 @@ class Settings:
         return self.idle_timeout is not None or self.timeout_preset is not None
 
     @property
+    def limits_life(self) -> bool:
+        """Whether the site configured here how long sessions live."""
+        return self.explicit_idle or self.absolute_cap is not None or not _LIFE.isdisjoint(self.asked)
+
+    @property
     def absolute(self) -> timedelta:
         """Absolute timeout of a session in which somebody signed in."""
         return self.absolute_cap or policy.DEFAULT_ABSOLUTE
@@ -130,6 +135,9 @@ class Settings:
         if self.timeout_preset is not None:
             return policy.PRESETS[self.timeout_preset].absolute
         return None
+
+
+_LIFE = frozenset({"TIMEOUT_PRESET", "IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT"})
 
 
 @dataclass(frozen=True, slots=True)

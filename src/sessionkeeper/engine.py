@@ -6,6 +6,7 @@ A ``SessionBase`` over the store: everything that Django promises of one, with h
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -14,9 +15,10 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from sessionkeeper import adoption, audit, binding, bridge, keys, proofs, renewal, sessions
+from sessionkeeper import adoption, audit, binding, bridge, conf, current, keys, proofs, renewal, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.async_forms import AsyncForms
 from sessionkeeper.check_ids import CheckId
@@ -43,6 +45,7 @@ class SessionStore(AsyncForms):
         principal_wanted: whether a load brings the user along; set by our middleware.
         touches_on_load: whether a load of the request's session records the use; our middleware does it after
             the response instead.
+        touched: whether it is ``modified`` only so that the cookie is sent again.
         cookie_due: whether the client must be given the key (again).
         flushed: whether this request ended the session.
         ended_id: id of the stored session that it ended.
@@ -56,7 +59,7 @@ class SessionStore(AsyncForms):
     principal_wanted = False
     touches_on_load = True
     outage: StoreUnavailable | None = None
-    cookie_due = adopted = flushed = False
+    cookie_due = adopted = flushed = touched = False
     rivals: tuple[str, ...] = ()
     ended_id: int | None = None
     ending: tuple[audit.Kind, str] = (audit.Kind.REVOKED, "flushed")
@@ -65,7 +68,9 @@ class SessionStore(AsyncForms):
         # What Django's does, but for the serializer, which the codec looks up when there is data.
         self._session_key = session_key
         self.accessed = self.modified = False
-        self.client = Client()
+        # A session that code makes for itself, beside that of the request, has the client of the request.
+        client = current.get().client
+        self.client = Client() if client is None else client.lend()
         self.handle = Handle(self.client, self.transport)
 
     @cached_property
@@ -101,7 +106,9 @@ class SessionStore(AsyncForms):
             self._session_key = self._session_key if was_recalled else None
             return {}
         if self.touches_on_load and self.handle.is_of_this_request():
-            self.handle.touch_if_due()
+            # Django's middleware gives the cookie the life of get_expiry_age(), and only what is modified.
+            self.touched = self.handle.touch_if_due() and conf.current().limits_life
+            self.modified |= self.touched
         return data
 
     def _get_session(self, no_load: bool = False) -> dict[str, Any]:
@@ -165,6 +172,8 @@ class SessionStore(AsyncForms):
             StoreUnavailable: the store did not answer; nothing is known to be written.
         """
         data = self._get_session(no_load=must_create)
+        if self.touched and not must_create and not self.has_changes():
+            return
         if self.handle.key is not None and not self.handle.stored:
             self._insert(data)
         elif self.session_key is None:
@@ -285,9 +294,50 @@ class SessionStore(AsyncForms):
 
     # Answering
 
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """Return the seconds until the session ends if nobody uses it again, counted from ``modification``.
+
+        Django's number, unless ``SESSIONKEEPER`` says how long sessions live.
+        """
+        return self._age(super().get_expiry_age(**kwargs), kwargs)
+
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        """See ``get_expiry_age``."""
+        return await self._beside_if_asked(self._age, await super().aget_expiry_age(**kwargs), kwargs)
+
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        """Return the moment at which ``get_expiry_age`` is over."""
+        kwargs.setdefault("modification", timezone.now())
+        age = super().get_expiry_age(**kwargs)
+        return super().get_expiry_date(**kwargs) - timedelta(seconds=age - self._age(age, kwargs))
+
+    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        """See ``get_expiry_date``."""
+        kwargs.setdefault("modification", timezone.now())
+        age = await super().aget_expiry_age(**kwargs)
+        left = await self._beside_if_asked(self._age, age, kwargs)
+        return await super().aget_expiry_date(**kwargs) - timedelta(seconds=age - left)
+
+    def _age(self, age: int, given: dict[str, Any]) -> int:
+        """Return how much of an age that Django reckons the limits leave."""
+        if not conf.current().limits_life:
+            return age
+        if "expiry" in given:  # then nothing is loaded
+            data = {**getattr(self, "_session_cache", {}), sessions.EXPIRY_KEY: given["expiry"]}
+        else:
+            data = self._get_session()
+        idle, lifetime = self.handle.limits(data)
+        if isinstance(lifetime, datetime):
+            now = given.get("modification") or timezone.now()
+            lifetime -= timezone.make_aware(now) if timezone.is_naive(now) else now
+        left = int(lifetime.total_seconds())
+        return left if idle is None else min(idle, left)
+
     def cookie_age(self) -> int | None:
         """Seconds that the cookie lives: to the absolute expiry; None: until the browser closes."""
         if self.get_expire_at_browser_close():
             return None
         life = self.handle.life
-        return self.get_expiry_age() if life is None else max(int(life.total_seconds()), 0)
+        if life is None:
+            return super().get_expiry_age()
+        return max(int(life.total_seconds()), 0)

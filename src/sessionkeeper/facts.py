@@ -12,9 +12,10 @@ class Client:
 
     They are stored when the session begins and when somebody signs in. ``address`` may be given as a
     function, which is called once, by whoever wants the address first: most requests do without.
+    ``borrowed`` are those of a request that uses the session and did not bring its key to our middleware.
     """
 
-    __slots__ = ("_address", "amr", "label", "user_agent")
+    __slots__ = ("_address", "amr", "borrowed", "label", "user_agent")
 
     def __init__(
         self,
@@ -25,6 +26,13 @@ class Client:
     ) -> None:
         self._address = address
         self.user_agent, self.label, self.amr = user_agent, label, amr
+        self.borrowed = False
+
+    def lend(self) -> Client:
+        """Return the same place and program for another session, without what is said of this one."""
+        lent = Client(lambda: self.address, self.user_agent)
+        lent.borrowed = True
+        return lent
 
     @property
     def address(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
-from sessionkeeper import audit, concurrency, current, keys, sessions, size
+from sessionkeeper import audit, concurrency, current, keepers, keys, sessions, size
 from sessionkeeper.errors import IdTaken, SessionGone
 from sessionkeeper.facts import Client
 from sessionkeeper.record import BEARER, COOKIE, Changes, NewSession, Verdict
@@ -184,6 +184,17 @@ class Handle(Upkeep):
         facts = {**change.facts, "idle_seconds": limits.idle_seconds}
         return change._replace(facts=facts, lifetime=lifetime, authenticated=self.signing_in), True
 
+    def limits(self, data: dict[str, Any]) -> sessions.Limits:
+        """Return the limits in force: the stored ones, unless code has set another expiry since."""
+        record = None if self.found is None or self.signing_in else self.found.record
+        stored = {} if record is None else codec.decode(record.data)
+        if record is None or self.life is None or _expiry(stored) != _expiry(data):
+            limits = sessions.limits_of(data)
+            if self.life is None or not isinstance(limits.lifetime, timedelta):
+                return limits
+            return limits._replace(lifetime=min(limits.lifetime, self.life))
+        return sessions.Limits(record.idle_seconds, self.life)
+
     def _seen(self) -> Any:
         return self.found.record if self.found is not None and self.found.record.version >= 0 else None
 
@@ -203,6 +214,7 @@ class Handle(Upkeep):
             raise SessionGone
         new = keys.renew(self.key)
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
+        keepers.follow(self.key.text, new.text)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
@@ -252,3 +264,7 @@ class Handle(Upkeep):
     def _set_life(self, limits: sessions.Limits) -> None:
         lifetime = limits.lifetime
         self.life = lifetime if isinstance(lifetime, timedelta) else lifetime - sessions.now()
+
+
+def _expiry(data: dict[str, Any]) -> Any:
+    return data.get(sessions.EXPIRY_KEY)

@@ -23,7 +23,9 @@ from sessionkeeper import (
     answers,
     conf,
     current,
+    fetch_metadata,
     forgotten,
+    fragments,
     keys,
     known_devices,
     lockout,
@@ -91,7 +93,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             request.session = self.SessionStore()
             return answers.refuse_both(request)
         # No cookie is read for this request, so nobody can send it through a browser that is signed in.
-        request.csrf_processing_done = True
+        fetch_metadata.mark_checked(request)
         return None
 
     def __call__(self, request: Any) -> Any:
@@ -142,6 +144,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_response(self, request: Any, response: Any) -> Any:
         """Write what changed, and the cookie only when the key or its life did."""
+        response = fragments.lead_out(request, response)
         session = getattr(request, "session", None)
         if not isinstance(session, SessionStore):
             return super().process_response(request, response)

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper import audit, binding, limits, lockout, policy, second_factor, sessions
 from sessionkeeper import proofs as _proofs
-from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired
+from sessionkeeper.errors import InvalidCredentials, ReauthenticationRequired, SessionGone
 from sessionkeeper.stores.outage import outages
 
 #: What ``amr`` says of a session that began with a password (RFC 8176).
@@ -79,10 +79,12 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
         TooManyTries: too many have failed in this session.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
-    user = request.user
+    user, key = request.user, request.session.handle.key
+    if key is None:  # somebody else than the session names the user, such as a token of another package
+        raise SessionGone
     credentials = {"username": user.get_username(), **credentials}
     # A count for each session: strangers who guess at the account lock nobody out of one that is under way.
-    lockout.begin(request, credentials, proof=f"session {request.session.handle.key.id}")
+    lockout.begin(request, credentials, proof=f"session {key.id}")
     with outages():
         proven: Any = auth.authenticate(request, **credentials)
     if proven is None or proven.pk != user.pk:
@@ -104,6 +106,8 @@ def complete_reauthentication(request: Any, *, amr: str) -> None:
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
     session = request.session
+    if auth.SESSION_KEY not in session:
+        raise SessionGone
     session.renew_key()
     _proofs.carry(proofs(request), session)
     session.client.amr = amr

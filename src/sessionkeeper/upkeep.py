@@ -18,15 +18,19 @@ class Upkeep:
     revoked = False
     signing_in = False
 
-    def touch_if_due(self, *, force: bool = False) -> None:
-        """Record the use, at most once per interval. Best effort: an outage is logged, not raised."""
+    def touch_if_due(self, *, force: bool = False) -> bool:
+        """Record the use, at most once per interval, and return whether it was recorded.
+
+        Best effort: an outage is logged, not raised.
+        """
         if self.key is None or self.found is None or self.renewed:
-            return
+            return False
         if force or self._touch_due(self.key, self.found):
             try:
-                get_store().touch(self.key.id, self.key.secret_hash)
+                return get_store().touch(self.key.id, self.key.secret_hash)
             except StoreUnavailable:
                 sessions.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
+        return False
 
     def _touch_due(self, key: keys.Key, found: Found) -> bool:
         record = found.record

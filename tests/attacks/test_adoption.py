@@ -23,7 +23,7 @@ from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils import timezone
 
-from sessionkeeper import adoption, audit, conf, current, keys, sessions
+from sessionkeeper import adoption, audit, conf, current, keepers, keys, sessions
 from sessionkeeper.facts import Client as Facts
 from sessionkeeper.models import AuditEvent
 from tests import contents
@@ -125,6 +125,14 @@ def comes_with(cookie, url="/", **options):
 def later(monkeypatch):
     """Let the minute be over."""
     monkeypatch.setattr(adoption, "OVERLAP", timedelta(0))
+
+
+def test_a_table_of_keys_that_follows_has_the_new_one(old, monkeypatch):
+    # AuditEvent.reason stands for the table of an application, such as that of allauth.usersessions.
+    monkeypatch.setattr(keepers, "_TABLES", {"sessionkeeper": ("sessionkeeper.AuditEvent", "reason")})
+    AuditEvent.objects.create(at=timezone.now(), kind="of another", reason=old)
+    _, client = comes_with(old)
+    assert AuditEvent.objects.get(kind="of another").reason == client.cookies["sessionid"].value
 
 
 @pytest.mark.promise("P-20")

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.dummy",
     "allauth.usersessions",
     "allauth.headless",
+    "auditlog",
     "django_otp",
     "django_otp.plugins.otp_static",
     "wagtail.users",
@@ -92,6 +93,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Read by Django 6.1 and later; the test runner keeps the mail of older ones.
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+AUDITLOG_INCLUDE_ALL_MODELS = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_RATE_LIMITS = False
 HEADLESS_CLIENTS = ("app", "browser")

@@ -14,6 +14,7 @@ from allauth.mfa.totp.internal.auth import (
 )
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import get_user_model
+from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
@@ -161,6 +162,57 @@ def test_the_list_follows_a_password_change(two):
     assert (first.user, second.user) == ("alice", "")
 
 
+OWN = {
+    "a password change by our page": (
+        "/own/password/change/",
+        {"current_password": PASSWORD, "new_password": NEW_PASSWORD, "again": NEW_PASSWORD},
+    ),
+    "a proof by our page": ("/own/reauthenticate/", {"password": PASSWORD}),
+    "a password change by Django's page": (
+        "/auth/password/",
+        {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD},
+    ),
+    "another sign-in by Django's page": ("/auth/login/", {"username": "alice", "password": PASSWORD}),
+}
+
+
+@pytest.mark.parametrize(("page", "form"), OWN.values(), ids=OWN)
+def test_the_list_follows_the_key_of_this_session(two, page, form):
+    first, _ = two
+    old = first.key
+    began_at = UserSession.objects.get(session_key=old).created_at
+    first.submit(page, form)
+    assert first.key != old
+    first.get("/accounts/sessions/")
+    assert UserSession.objects.get(session_key=first.key).created_at == began_at
+    assert not UserSession.objects.filter(session_key=old).exists()
+
+
+@pytest.mark.parametrize("middleware", ["our middleware"], indirect=True)
+def test_the_list_follows_a_password_change_by_our_api(two):
+    first, second = two
+    change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    answer = first.post(
+        "/own-api/password/change/", change, "application/json", headers={"X-CSRFToken": token(first)}
+    )
+    assert answer.status_code == 204
+    first.get("/accounts/sessions/")
+    assert rows() == {first.key}
+    assert (first.user, second.user) == ("alice", "")
+
+
+def test_a_list_that_cannot_be_written_keeps_nobody_from_signing_in(browser, monkeypatch, caplog):
+    sign_in(browser)
+
+    def fail(*_, **__):
+        raise DatabaseError
+
+    monkeypatch.setattr(UserSession._base_manager, "using", fail)
+    browser.submit("/auth/login/", {"username": "alice", "password": PASSWORD})
+    assert browser.user == "alice"
+    assert "usersessions.UserSession keeps the key" in caplog.text
+
+
 def test_a_session_ended_elsewhere_leaves_the_list(two, alice):
     first, second = two
     newest = sessions.list_for(alice)[0]
@@ -276,6 +328,26 @@ def test_an_app_client_is_known_by_its_session_token(app):
     assert answer.json()["data"]["user"]["username"] == "alice"
     assert send(client, "get", "app/v1/auth/session").status_code == 401
     assert rows() == {token}
+
+
+@pytest.mark.parametrize("middleware", ["our middleware"], indirect=True)  # which knows the client
+def test_the_session_of_an_app_client_has_its_address_and_user_agent(alice):
+    client = Client(REMOTE_ADDR="192.0.2.7", headers={"User-Agent": "Phone/1.0"})
+    answer = send(client, "post", "app/v1/auth/login", {"username": "alice", "password": PASSWORD})
+    assert answer.status_code == 200, answer.content
+    session = Session.objects.get(user=alice)
+    assert (session.ip_address, session.user_agent) == ("192.0.2.7", "Phone/1.0")
+
+
+@pytest.mark.parametrize("middleware", ["our middleware"], indirect=True)
+def test_a_look_at_the_list_is_no_use_from_elsewhere(alice, settings):
+    settings.SESSIONKEEPER = {"ON_ADDRESS_CHANGE": "end", "ON_USER_AGENT_CHANGE": "end"}
+    first = Browser(REMOTE_ADDR="192.0.2.7", headers={"User-Agent": "First/1.0"})
+    second = Browser(REMOTE_ADDR="198.51.100.7", headers={"User-Agent": "Second/1.0"})
+    sign_in(first)
+    sign_in(second)
+    first.get("/accounts/sessions/")
+    assert (first.user, second.user) == ("alice", "alice")
 
 
 def test_an_app_client_that_signed_out_is_refused(app):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from asgiref.sync import sync_to_async
 from django.apps import apps
@@ -10,6 +12,7 @@ from django.core import mail
 from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from sessionkeeper import keys
 from sessionkeeper.models import Session
@@ -181,6 +184,27 @@ def test_save_every_request_sends_the_cookie_each_time_and_keeps_the_key(browser
     for page in ("/plain/", "/whoami/"):
         assert browser.get(page).cookies["sessionid"].value == key
     assert browser.user == "alice"
+
+
+def test_the_cookie_of_a_session_in_use_lives_on_under_an_idle_timeout(
+    browser, middleware, settings, django_assert_num_queries
+):
+    settings.SESSIONKEEPER = {"IDLE_TIMEOUT": 600}
+    browser.sign_in()
+    assert "sessionid" not in browser.get("/whoami/").cookies  # used this very moment
+    Session.objects.update(last_seen_at=timezone.now() - timedelta(minutes=5))
+    before = Session.objects.get()
+    with django_assert_num_queries(2 if middleware == "our middleware" else 3):  # the user, read and touched
+        sent = browser.get("/whoami/").cookies
+    after = Session.objects.get()
+    assert after.last_seen_at > before.last_seen_at
+    assert (after.version, after.data) == (before.version, before.data)
+    if middleware == "our middleware":
+        assert "sessionid" not in sent
+        assert browser.cookies["sessionid"]["max-age"] > 600
+    else:
+        assert sent["sessionid"].value == browser.key
+        assert sent["sessionid"]["max-age"] == 600
 
 
 def test_nobody_gets_a_session_for_looking(browser):

@@ -10,6 +10,8 @@ from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import include, path
+from ninja import NinjaAPI, Schema
+from ninja.security import django_auth
 from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.documents import urls as wagtaildocs_urls
@@ -69,7 +71,31 @@ def list_and_change(request):
     return HttpResponse(str(len(listed)))
 
 
+class Name(Schema):
+    """What an endpoint of django-ninja takes."""
+
+    name: str
+
+
+ninja = NinjaAPI(auth=django_auth)
+
+
+@ninja.post("/rename")
+def rename(request, given: Name):
+    """Say who asks for what."""
+    return {"by": request.auth.get_username(), "name": given.name}
+
+
+@ninja.post("/arename")
+async def arename(request, given: Name):
+    """Say the same in the event loop."""
+    return rename(request, given)
+
+
 urlpatterns = [
+    path("ninja/", ninja.urls),
+    path("own-api/", include("sessionkeeper.api.urls")),
+    path("own/", include("sessionkeeper.pages.urls")),
     path("list-and-change/", list_and_change),
     path("whoami/", whoami),
     path("awhoami/", awhoami),

@@ -584,6 +584,67 @@ def test_get_expiry_date_is_age_from_now(do):
     )
 
 
+MINUTE = {"IDLE_TIMEOUT": 60}
+TELLS = {
+    # what is configured, what set_expiry() is given, and the age that is told
+    "an idle timeout": (MINUTE, None, 60),
+    "and a longer choice": (MINUTE, 3600, 60),
+    "and a shorter choice": (MINUTE, 10, 10),
+    "and a moment": (MINUTE, timedelta(hours=3), 60),
+    "and the browser's session": (MINUTE, 0, 60),
+    "and a choice that is over": (MINUTE, -5, -5),
+    "an absolute timeout": ({"ABSOLUTE_TIMEOUT": 3600}, None, 3600),
+    "and a moment beyond it": ({"ABSOLUTE_TIMEOUT": 3600}, timedelta(hours=3), 3600),
+    "and a moment before it": ({"ABSOLUTE_TIMEOUT": 3600}, timedelta(minutes=5), 300),
+    "a preset": ({"TIMEOUT_PRESET": "aal3"}, None, 900),
+    "a preset without an idle timeout": ({"TIMEOUT_PRESET": "aal1"}, None, 14 * 86400),
+    "a function": ({"IDLE_TIMEOUT": lambda request, user: 60}, None, 60),
+    "a function that leaves it to Django": ({"IDLE_TIMEOUT": lambda request, user: None}, None, 1209600),
+    "nothing": ({}, None, 1209600),
+    "nothing, and a choice": ({}, 3600, 3600),
+}
+
+
+@pytest.mark.parametrize(("configured", "choice", "told"), TELLS.values(), ids=TELLS)
+def test_the_age_that_is_told_is_when_the_session_ends(do, settings, configured, choice, told):
+    settings.SESSIONKEEPER = configured
+    session = SessionStore()
+    do(session, "set", "a", 1)
+    do(session, "set_expiry", choice)
+    for each in (session, loaded_again(session, do) if told > 0 else session):
+        age, date = do(each, "get_expiry_age"), do(each, "get_expiry_date")
+        assert told - 5 <= age <= told
+        assert abs(date - timezone.now() - timedelta(seconds=age)) < timedelta(seconds=5)
+        assert do(each, "get_expire_at_browser_close") is (choice == 0)
+
+
+def loaded_again(session, do):
+    """Save a session; return it as another request loads it."""
+    do(session, "save")
+    return SessionStore(session.session_key)
+
+
+def test_the_age_is_that_of_what_is_stored_until_code_chooses_another(do, settings):
+    settings.SESSIONKEEPER = {"IDLE_TIMEOUT": 60, "ABSOLUTE_TIMEOUT": 3600}
+    session = saved(a=1)
+    settings.SESSIONKEEPER = {"IDLE_TIMEOUT": 600, "ABSOLUTE_TIMEOUT": 3600}
+    assert do(session, "get_expiry_age") == 60
+    do(session, "set_expiry", 300)
+    assert do(session, "get_expiry_age") == 300
+    age(session, minutes=59)
+    contents.set_back("last_seen_at", session_id=keys.parse(session.session_key).id, minutes=-59)
+    assert do(SessionStore(session.session_key), "get_expiry_age") in range(50, 61)
+
+
+def test_an_expiry_that_is_given_loads_nothing(settings):
+    settings.SESSIONKEEPER = MINUTE
+    session = SessionStore(saved(a=1).session_key)
+    with queries() as asked:
+        assert session.get_expiry_age(expiry=3600) == 60
+        assert session.get_expiry_age(expiry=None, modification=timezone.now()) == 60
+    assert len(asked) == 0
+
+
 def test_clear_expired_removes_what_ended(do, monkeypatch):
     ended, lives = [saved(a=1) for _ in range(5)], saved(b=1)
     for session in ended:

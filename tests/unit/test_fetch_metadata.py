@@ -150,7 +150,8 @@ def test_an_unsafe_request_is_judged_by_the_table(site, origin, verdict, secure)
         request = a_request(method, secure=secure, site=site, origin=origin_header(origin, secure=secure))
         assert judge(request) is verdict
         assert (check(request) is None) is (verdict in {OWN, TOKEN})
-        assert getattr(request, "csrf_processing_done", False) is (verdict is OWN)
+        for mark in ("csrf_processing_done", "_dont_enforce_csrf_checks"):
+            assert getattr(request, mark, False) is (verdict is OWN)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])

@@ -151,7 +151,10 @@ class SessionView(Endpoint):
     permission_classes = [IsAuthenticated, HasScope()]
 
     def get(self, request: Request) -> Response:
-        """Return user and session."""
+        """Return user and session; no session under REST framework's ``force_authenticate()``."""
+        session: Any = django_request(request).session
+        if session.handle.key is None:
+            return Response({"user": user_json(request.user), "session": None})
         return Response(whoami(django_request(request), request.user))
 
 

@@ -23,6 +23,7 @@ from sessionkeeper.checks import (
     guessing,
     middleware,
     near,
+    query_caches,
     second_factor,
     settings,
     store,
@@ -58,6 +59,7 @@ ALWAYS: tuple[Check, ...] = (
     drf.check_defaults,
     second_factor.check_second_factor,
     guessing.check_backends,
+    query_caches.check_query_caches,
 )
 #: Only with ``manage.py check --deploy``.
 DEPLOY: tuple[Check, ...] = (deploy.check_cookies, deploy.check_https, guessing.check_hashers)

@@ -79,7 +79,7 @@ class DatabaseStore:
         row = written.row(new, now, alias)
         try:
             with outages(), self._savepoint(alias):
-                row.save(using=alias, force_insert=True)
+                written.insert(row, alias)
         except IntegrityError as error:
             if self.find(new.id) is None:
                 raise

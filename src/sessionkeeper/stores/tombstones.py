@@ -20,7 +20,7 @@ from sessionkeeper.models import Tombstone
 from sessionkeeper.stores.converters import aware
 from sessionkeeper.stores.outage import on_live_connection, outages
 from sessionkeeper.stores.removal import delete
-from sessionkeeper.stores.written import native
+from sessionkeeper.stores.written import insert, native
 
 
 def database() -> str:
@@ -43,8 +43,9 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
         if connection.features.supports_ignore_conflicts:
             _rows().bulk_create(rows, ignore_conflicts=True)
         else:
-            for row in rows:
-                row.save(using=alias)
+            for row in rows:  # Oracle
+                if not _rows().filter(pk=row.pk).update(until=row.until):
+                    insert(row, alias)
 
 
 def among(session_ids: Collection[int]) -> set[int]:

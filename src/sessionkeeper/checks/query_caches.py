@@ -1,0 +1,52 @@
+"""Caches of queries, which must leave our tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
+
+_LABEL = "sessionkeeper"
+
+
+def check_query_caches() -> Iterator[CheckMessage]:
+    """Report a cache of queries that keeps answers about our tables."""
+    for name, covered, line in (
+        ("cacheops", _by_cacheops, "CACHEOPS['sessionkeeper.*'] = None"),
+        ("cachalot", _by_cachalot, "CACHALOT_UNCACHABLE_APPS = ['sessionkeeper']"),
+    ):
+        tables = covered() if apps.is_installed(name) else []
+        if tables:
+            yield Warning(
+                f"{name} keeps answers about tables of sessionkeeper ({', '.join(tables)}). It does not hear "
+                "of every write: lists may be stale, a session that was ended may seem to live.",
+                hint=f"Leave them out: {line}",
+                id="sessionkeeper.W085",
+            )
+
+
+def _models() -> list[Any]:
+    return list(apps.get_app_config(_LABEL).get_models())
+
+
+def _by_cacheops() -> list[str]:
+    from cacheops.conf import model_profile  # type: ignore[import-untyped]  # only where it is installed
+
+    return [model._meta.db_table for model in _models() if (model_profile(model) or {}).get("ops")]
+
+
+def _by_cachalot() -> list[str]:
+    def listed(name: str) -> set[str]:
+        value = getattr(settings, name, None)
+        return set(value) if isinstance(value, list | tuple | set | frozenset) else set()
+
+    only = listed("CACHALOT_ONLY_CACHABLE_TABLES"), listed("CACHALOT_ONLY_CACHABLE_APPS")
+    if not getattr(settings, "CACHALOT_ENABLED", True) or _LABEL in listed("CACHALOT_UNCACHABLE_APPS"):
+        return []
+    tables = {model._meta.db_table for model in _models()} - listed("CACHALOT_UNCACHABLE_TABLES")
+    if any(only) and _LABEL not in only[1]:
+        tables &= only[0]
+    return sorted(tables)
