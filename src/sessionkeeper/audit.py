@@ -10,15 +10,13 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import DatabaseError, connections, router, transaction
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper import address, bridge, conf, current, signals
+from sessionkeeper import address, bridge, conf, current, moments, signals
 from sessionkeeper.events import Event, Kind
 
 __all__ = [
@@ -126,7 +124,7 @@ def make(
     facts = {} if client is None else client.facts()
     return Event(
         kind,
-        datetime.now(UTC),
+        moments.now(),
         _pk(user),
         session_id,
         _pk(actor),
@@ -198,7 +196,7 @@ def _table() -> type[AuditEvent]:
 
 def _row(event: Event) -> AuditEvent:
     return _table()(
-        at=event.at if settings.USE_TZ else timezone.make_naive(event.at),
+        at=event.at,
         kind=event.kind.value,
         user_id=event.user_id,
         session_id=event.session_id,
@@ -240,7 +238,7 @@ def rows_of(user_id: Any) -> QuerySet[AuditEvent]:
 
 
 def _ago(duration: timedelta) -> datetime:
-    return timezone.now() - duration
+    return moments.now() - duration
 
 
 def _clean(value: Any) -> Any:

@@ -6,6 +6,7 @@ A ``SessionBase`` over the store: everything that Django promises of one, with h
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from sessionkeeper import adoption, audit, binding, bridge, keys, proofs, renewal, sessions
+from sessionkeeper import adoption, audit, binding, bridge, keys, moments, proofs, renewal, sessions
 from sessionkeeper.answering import answering
 from sessionkeeper.async_forms import AsyncForms
 from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
@@ -243,6 +244,14 @@ class SessionStore(AsyncForms):
         if self.handle.key is not None:
             self._session_key, self.cookie_due = self.handle.key.text, True
 
+    def set_expiry(self, value: Any) -> None:
+        """Django's, but that a length stays one in a night when clocks change (``USE_TZ = False``)."""
+        super().set_expiry(_from_now(value))
+
+    async def aset_expiry(self, value: Any) -> None:
+        """See ``set_expiry``."""
+        await super().aset_expiry(_from_now(value))
+
     # Ending
 
     def delete(self, session_key: str | None = None) -> None:
@@ -285,3 +294,7 @@ class SessionStore(AsyncForms):
             return None
         life = self.handle.life
         return self.get_expiry_age() if life is None else max(int(life.total_seconds()), 0)
+
+
+def _from_now(value: Any) -> Any:
+    return moments.native(moments.now() + value) if isinstance(value, timedelta) else value

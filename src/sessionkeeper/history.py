@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sessionkeeper import audit, sessions
 from sessionkeeper.events import BEGINNINGS, ENDS, Kind
-from sessionkeeper.stores.joined import aware
+from sessionkeeper.moments import aware
 
 
 class EndedSession(NamedTuple):

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
-from sessionkeeper import audit, conf, current, expiry, keys, limits, renewal
+from sessionkeeper import audit, conf, current, expiry, keys, limits, moments, renewal
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, expired, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
@@ -148,8 +147,7 @@ def limits_of(data: dict[str, Any]) -> Limits:
     if isinstance(expiry, int | float):
         wanted = int(max(min(expiry, _LONGEST_IDLE), -_LONGEST_IDLE))
         return Limits(min(wanted, idle) if settings.explicit_idle and idle is not None else wanted, absolute)
-    moment = datetime.fromisoformat(expiry) if isinstance(expiry, str) else expiry
-    moment = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    moment = moments.aware(datetime.fromisoformat(expiry) if isinstance(expiry, str) else expiry)
     cap = settings.absolute_cap
     too_long = cap is not None and moment - now() > cap
     return Limits(idle if settings.explicit_idle else None, absolute if too_long else moment)
@@ -294,6 +292,5 @@ def _pk(user: Any) -> Any:
 
 
 def now() -> datetime:
-    """Return the application's clock as an aware datetime."""
-    moment = timezone.now()
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    """Return the application's clock, in UTC."""
+    return moments.now()

@@ -11,7 +11,7 @@ import dj_database_url
 import pytest
 from django.contrib import auth
 from django.contrib.auth.views import LoginView
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.test import Client
 from django.urls import include, path
 

@@ -13,13 +13,10 @@ from datetime import datetime
 
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from sessionkeeper import conf
+from sessionkeeper import conf, moments
 from sessionkeeper.models import Tombstone
-from sessionkeeper.stores.joined import aware
 from sessionkeeper.stores.outage import outages
-from sessionkeeper.stores.written import native
 
 
 def database() -> str:
@@ -36,8 +33,8 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
     alias = database()
     connection = connections[alias]
     # A copy may be from before a shorter life was set.
-    least = aware(timezone.now()) + conf.current().absolute
-    rows = [Tombstone(id=session_id, until=native(max(until, least))) for session_id, until in ended]
+    least = moments.now() + conf.current().absolute
+    rows = [Tombstone(id=session_id, until=max(until, least)) for session_id, until in ended]
     with outages(), transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
         if connection.features.supports_ignore_conflicts:
             _rows().bulk_create(rows, ignore_conflicts=True)
@@ -62,7 +59,7 @@ def purge(batch: int) -> None:
     Raises:
         StoreUnavailable: the database did not answer.
     """
-    old = _rows().filter(until__lte=native(aware(timezone.now()))).order_by("until")
+    old = _rows().filter(until__lte=moments.now()).order_by("until")
     with outages():
         while ids := list(old.values_list("pk", flat=True)[:batch]):
             _rows().filter(pk__in=ids)._raw_delete(database())  # noqa: SLF001 - one statement
