@@ -62,6 +62,7 @@ _SIGNALS = {
     Kind.ROTATED: signals.session_rotated,
     Kind.RENEWED: signals.session_renewed,
     Kind.EXPIRED: signals.session_expired,
+    Kind.PURGED: signals.sessions_purged,
     Kind.RESTORED: signals.session_restored,
     Kind.REVOKED: signals.session_revoked,
     Kind.COPY_DETECTED: signals.copy_detected,

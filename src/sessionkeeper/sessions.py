@@ -61,7 +61,7 @@ def resolve(text: object, *, transport: str, principal: bool = False, watching: 
         return Resolved(Verdict.GONE)
     if not is_live(found.record, found.now):
         if renewal.is_current(key, found.record):
-            expiry.note([expired(found.record)])
+            expiry.note(expired(found.record))
         return Resolved(Verdict.GONE)
     if not renewal.is_good(key, found):
         copied = watching and renewal.end_if_copied(key, found.record)
@@ -264,12 +264,19 @@ def revoke_all(user: Any, except_: int | None = None, *, reason: str = "code", a
 
 
 def purge(batch: int = BATCH) -> Iterator[int]:
-    """Remove expired sessions step by step; yield how many each step removed."""
+    """Remove expired sessions step by step; yield how many each step removed.
+
+    The trail gets one event for all of them, also where it is interrupted.
+    """
     after: int | None = 0
-    while after is not None:
-        removed, after = get_store().purge(batch, after)
-        expiry.note(removed)
-        yield len(removed)
+    signed_in = 0
+    try:
+        while after is not None:
+            removed, after = get_store().purge(batch, after)
+            signed_in += sum(one.user_id is not None for one in removed)
+            yield len(removed)
+    finally:
+        expiry.note_purged(signed_in)
 
 
 def _record(ended: Iterable[tuple[int, Any]], reason: str, actor: Any) -> None:
