@@ -96,6 +96,7 @@ def private_server(*options: str) -> Iterator[str]:
                 raise Unavailable(f"MariaDB could not be set up: {log.read_text(errors='replace')[-300:]}")
             network = ["--bind-address=127.0.0.1", f"--port={port}", f"--socket={folder / 'socket'}"]
             fast = ["--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--max-connections=200"]
+            network += ["--character-set-server=utf8mb4"]  # what Debian's configuration says
             command = [program, *data, *network, *fast, f"--init-file={setup}", *options]
             server = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
             try:

@@ -19,11 +19,10 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.db import router, transaction
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from sessionkeeper import audit, bridge, conf, keepers, keys, sessions, size
+from sessionkeeper import audit, bridge, conf, keepers, keys, moments, sessions, size
 from sessionkeeper.errors import IdTaken, SessionTooLarge
 from sessionkeeper.facts import Client
 from sessionkeeper.record import COOKIE, NewSession
@@ -130,7 +129,7 @@ def _read(old: DatabaseSessions) -> tuple[dict[str, Any], datetime] | None:
     """Return data and expiry of a live old session whose user Django would take; None without one."""
     with outages():
         row = _rows(old).first()
-    if row is None or row.expire_date <= timezone.now():
+    if row is None or moments.aware(row.expire_date) <= moments.now():
         return None
     data = _Peeked(old.decode(row.session_data))
     if data.get(auth.BACKEND_SESSION_KEY) == _DJANGOS and _is_replaced():
@@ -185,7 +184,7 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
     limits = sessions.limits_of(data)
     moment = sessions.now()
     ours = limits.lifetime if isinstance(limits.lifetime, timedelta) else limits.lifetime - moment
-    theirs = expires - timezone.now()
+    theirs = moments.aware(expires) - moment
     return NewSession(
         key.id,
         key.secret_hash,

@@ -10,18 +10,16 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import DatabaseError, connections, router, transaction
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper import address, bridge, conf, current, signals
+from sessionkeeper import address, bridge, conf, current, moments, signals
 from sessionkeeper.events import Event, Kind
-from sessionkeeper.stores.removal import delete
 from sessionkeeper.stores import user_keys
+from sessionkeeper.stores.removal import delete
 
 __all__ = [
     "Event",
@@ -66,6 +64,7 @@ _SIGNALS = {
     Kind.ROTATED: signals.session_rotated,
     Kind.RENEWED: signals.session_renewed,
     Kind.EXPIRED: signals.session_expired,
+    Kind.PURGED: signals.sessions_purged,
     Kind.RESTORED: signals.session_restored,
     Kind.REVOKED: signals.session_revoked,
     Kind.COPY_DETECTED: signals.copy_detected,
@@ -128,7 +127,7 @@ def make(
     facts = {} if client is None else client.facts()
     return Event(
         kind,
-        datetime.now(UTC),
+        moments.now(),
         _pk(user),
         session_id,
         _pk(actor),
@@ -200,7 +199,7 @@ def _table() -> type[AuditEvent]:
 
 def _row(event: Event) -> AuditEvent:
     return _table()(
-        at=event.at if settings.USE_TZ else timezone.make_naive(event.at),
+        at=event.at,
         kind=event.kind.value,
         user_id=user_keys.held(event.user_id),
         session_id=event.session_id,
@@ -242,7 +241,7 @@ def rows_of(user_id: Any) -> QuerySet[AuditEvent]:
 
 
 def _ago(duration: timedelta) -> datetime:
-    return timezone.now() - duration
+    return moments.now() - duration
 
 
 def _clean(value: Any) -> Any:

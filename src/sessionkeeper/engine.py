@@ -18,7 +18,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from sessionkeeper import adoption, audit, binding, bridge, conf, current, keys, proofs, renewal, sessions
+from sessionkeeper import (
+    adoption,
+    audit,
+    binding,
+    bridge,
+    conf,
+    current,
+    keys,
+    moments,
+    proofs,
+    renewal,
+    sessions,
+)
 from sessionkeeper.answering import answering
 from sessionkeeper.async_forms import AsyncForms
 from sessionkeeper.check_ids import CheckId
@@ -253,6 +265,14 @@ class SessionStore(AsyncForms):
         if self.handle.key is not None:
             self._session_key, self.cookie_due = self.handle.key.text, True
 
+    def set_expiry(self, value: Any) -> None:
+        """Django's, but that a length stays one in a night when clocks change (``USE_TZ = False``)."""
+        super().set_expiry(_from_now(value))
+
+    async def aset_expiry(self, value: Any) -> None:
+        """See ``set_expiry``."""
+        await super().aset_expiry(_from_now(value))
+
     # Ending
 
     def delete(self, session_key: str | None = None) -> None:
@@ -329,7 +349,7 @@ class SessionStore(AsyncForms):
         idle, lifetime = self.handle.limits(data)
         if isinstance(lifetime, datetime):
             now = given.get("modification") or timezone.now()
-            lifetime -= timezone.make_aware(now) if timezone.is_naive(now) else now
+            lifetime -= moments.aware(now)
         left = int(lifetime.total_seconds())
         return left if idle is None else min(idle, left)
 
@@ -341,3 +361,7 @@ class SessionStore(AsyncForms):
         if life is None:
             return super().get_expiry_age()
         return max(int(life.total_seconds()), 0)
+
+
+def _from_now(value: Any) -> Any:
+    return moments.native(moments.now() + value) if isinstance(value, timedelta) else value

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ROTATED = "rotated"
     RENEWED = "renewed"
     EXPIRED = "expired"
+    PURGED = "purged"
     RESTORED = "restored"
     REVOKED = "revoked"
     COPY_DETECTED = "copy_detected"

@@ -1,8 +1,6 @@
-"""Writes down that sessions have expired: once for each, whether a client or a purge came upon it first."""
+"""Writes down that sessions have expired: each that a client came upon, and of a purge how many it removed."""
 
 from __future__ import annotations
-
-from collections.abc import Collection
 
 from django.db import DatabaseError
 
@@ -12,30 +10,31 @@ from sessionkeeper.facts import Client
 from sessionkeeper.record import Expired
 
 
-def note(expired: Collection[Expired]) -> None:
-    """Record the end of those in which somebody was signed in. Two statements for all of them."""
-    mine = {one.id: one for one in expired if one.user_id is not None}
-    told = bridge.elsewhere(_told, mine) if mine else ()
-    audit.record_all(
-        audit.make(
-            audit.Kind.EXPIRED,
-            user=one.user_id,
-            session_id=one.id,
-            client=Client(),  # nobody's request ended it
-            ended_at=one.ended_at.isoformat(timespec="seconds"),
-        )
-        for one in mine.values()
-        if one.id not in told
+def note(expired: Expired) -> None:
+    """Record once that a session has ended in which somebody was signed in."""
+    if expired.user_id is None or bridge.elsewhere(_is_told, expired.id):
+        return
+    audit.record(
+        audit.Kind.EXPIRED,
+        user=expired.user_id,
+        session_id=expired.id,
+        client=Client(),  # nobody's request ended it
+        ended_at=expired.ended_at.isoformat(timespec="seconds"),
     )
 
 
-def _told(session_ids: Collection[int]) -> Collection[int]:
-    """Return those of whose end the trail knows."""
+def note_purged(number: int) -> None:
+    """Record how many sessions in which somebody was signed in a purge has removed: one event for all."""
+    if number:
+        audit.record(audit.Kind.PURGED, client=Client(), sessions=number)
+
+
+def _is_told(session_id: int) -> bool:
+    """Whether the trail knows of the end of a session."""
     if not conf.current().audit:
-        return ()
+        return False
     try:
-        ends = audit.rows().filter(session_id__in=session_ids, kind__in=ENDS)
-        return {one for one in ends.values_list("session_id", flat=True) if one is not None}
+        return audit.rows().filter(session_id=session_id, kind__in=ENDS).exists()
     except DatabaseError:
         audit.log.exception("The audit trail could not be read.")
-        return session_ids
+        return True

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sessionkeeper import audit, sessions
 from sessionkeeper.events import BEGINNINGS, ENDS, Kind
-from sessionkeeper.stores.converters import aware
+from sessionkeeper.moments import aware
 
 
 class EndedSession(NamedTuple):
@@ -17,7 +17,7 @@ class EndedSession(NamedTuple):
         id: number of the session.
         kind: how it began, ``sign_in`` or ``token_made``.
         began_at: when somebody signed in, the last time in this session.
-        ended_at: when it ended; None where it has expired and no purge has come by yet.
+        ended_at: when it ended; None where it has expired and nobody has presented its key since.
         how: ``sign_out``, ``revoked``, ``expired`` or ``copy_detected``.
         reason: of a revocation, as in the audit trail.
         ip_address, user_agent: of the client that signed in; shortened as the trail's are.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db import connections, transaction
 from django.utils.crypto import salted_hmac
 
 from sessionkeeper import accounts, audit, conf, current, guesses, known_devices
@@ -18,6 +19,8 @@ from sessionkeeper.address import client_address, network
 from sessionkeeper.errors import TooManyTries
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.outage import outages
+
+_View = TypeVar("_View", bound=Callable[..., Any])
 
 
 @dataclass(slots=True)
@@ -44,10 +47,20 @@ class Attempt:
     kept: list[Callable[[], bool]] = field(default_factory=list)
 
     def counts(self) -> list[tuple[str, str]]:
-        """Return key and kind of the rows that count this try, always in this order."""
+        """Return key and kind of the rows that count this try."""
         kind = guesses.ACCOUNT if self.waits == self.account else guesses.DEVICE
         source = [] if self.source is None else [(self.source, guesses.SOURCE)]
         return [(self.waits, kind), *source]
+
+
+def counting(view: _View) -> _View:
+    """Keep ``ATOMIC_REQUESTS`` from a view that counts guesses, in whatever database.
+
+    The count stands whatever becomes of the request, and nobody waits for it while a password is hashed.
+    """
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> Attempt | None:
@@ -109,7 +122,7 @@ def succeeded() -> None:
         return
     attempt.state = "right"
     with outages():
-        guesses.forget(attempt.account, attempt.waits)
+        guesses.begin_anew(attempt.waits, attempt.account)
         if attempt.source is not None:
             guesses.give_back(attempt.source, guesses.SOURCE)
 
@@ -198,10 +211,8 @@ def _charge(attempt: Attempt) -> int:
         wait = max((guesses.wait(until, kind, now) for until, kind in rows.values()), default=0)
         if wait:
             return wait
-        missing = [(key, kind) for key, kind in attempt.counts() if key not in rows]
-        if missing:
-            guesses.make(missing, attempt.network, now)
-        if not all(guesses.take(key, kind, now) for key, kind in attempt.counts()):
+        missing = len(rows) < len(attempt.counts())
+        if not guesses.take(attempt.counts(), attempt.network, now, missing=missing):
             return 1  # somebody else took the last one
         attempt.kept.append(guesses.watch())
     return 0

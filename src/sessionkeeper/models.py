@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessionkeeper.errors import AppendOnly
 from sessionkeeper.keys import encode_id
+from sessionkeeper.moments import MomentField
 
 
 def _some_user(verbose_name: Any, *, db_index: bool = True) -> Any:
@@ -37,14 +38,14 @@ class Session(models.Model):
     secret_hash = models.BinaryField(max_length=32)
     family_hash = models.BinaryField(max_length=32)
     previous_hash = models.BinaryField(max_length=32, null=True)
-    previous_at = models.DateTimeField(null=True)
+    previous_at = MomentField(null=True)
     user = _some_user(_("user"))
     transport = models.CharField(_("transport"), max_length=8, default="cookie")
     data = models.JSONField(_("data"), default=dict)
-    created_at = models.DateTimeField(_("created at"))
-    authenticated_at = models.DateTimeField(_("authenticated at"), null=True)
-    last_seen_at = models.DateTimeField(_("last seen at"))
-    expires_at = models.DateTimeField(_("expires at"))
+    created_at = MomentField(_("created at"))
+    authenticated_at = MomentField(_("authenticated at"), null=True)
+    last_seen_at = MomentField(_("last seen at"))
+    expires_at = MomentField(_("expires at"))
     idle_seconds = models.IntegerField(_("idle timeout in seconds"), null=True)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True)
     user_agent = models.CharField(_("user agent"), max_length=512, default="", blank=True)
@@ -67,7 +68,7 @@ class Tombstone(models.Model):
     """
 
     id = models.BigIntegerField(primary_key=True)
-    until = models.DateTimeField(_("until"), db_index=True)
+    until = MomentField(_("until"), db_index=True)
 
     class Meta:
         verbose_name = _("tombstone")
@@ -100,7 +101,7 @@ class AuditEvent(models.Model):
     ``session_id`` is the number of the session, which may be gone.
     """
 
-    at = models.DateTimeField(_("at"))
+    at = MomentField(_("at"))
     kind = models.CharField(_("event"), max_length=40)
     user = _some_user(_("user"))
     session_id = models.BigIntegerField(_("session id"), null=True, db_index=True)

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
-from sessionkeeper import audit, conf, current, expiry, keys, limits, renewal
+from sessionkeeper import audit, conf, current, expiry, keys, limits, moments, renewal
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, expired, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
@@ -62,7 +61,7 @@ def resolve(text: object, *, transport: str, principal: bool = False, watching: 
         return Resolved(Verdict.GONE)
     if not is_live(found.record, found.now):
         if renewal.is_current(key, found.record):
-            expiry.note([expired(found.record)])
+            expiry.note(expired(found.record))
         return Resolved(Verdict.GONE)
     if not renewal.is_good(key, found):
         copied = watching and renewal.end_if_copied(key, found.record)
@@ -148,8 +147,7 @@ def limits_of(data: dict[str, Any]) -> Limits:
     if isinstance(expiry, int | float):
         wanted = int(max(min(expiry, _LONGEST_IDLE), -_LONGEST_IDLE))
         return Limits(min(wanted, idle) if settings.explicit_idle and idle is not None else wanted, absolute)
-    moment = datetime.fromisoformat(expiry) if isinstance(expiry, str) else expiry
-    moment = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    moment = moments.aware(datetime.fromisoformat(expiry) if isinstance(expiry, str) else expiry)
     cap = settings.absolute_cap
     too_long = cap is not None and moment - now() > cap
     return Limits(idle if settings.explicit_idle else None, absolute if too_long else moment)
@@ -275,12 +273,19 @@ def revoke_all(user: Any, except_: int | None = None, *, reason: str = "code", a
 
 
 def purge(batch: int = BATCH) -> Iterator[int]:
-    """Remove expired sessions step by step; yield how many each step removed."""
+    """Remove expired sessions step by step; yield how many each step removed.
+
+    The trail gets one event for all of them, also where it is interrupted.
+    """
     after: int | None = 0
-    while after is not None:
-        removed, after = get_store().purge(batch, after)
-        expiry.note(removed)
-        yield len(removed)
+    signed_in = 0
+    try:
+        while after is not None:
+            removed, after = get_store().purge(batch, after)
+            signed_in += sum(one.user_id is not None for one in removed)
+            yield len(removed)
+    finally:
+        expiry.note_purged(signed_in)
 
 
 def _record(ended: Iterable[tuple[int, Any]], reason: str, actor: Any) -> None:
@@ -303,6 +308,5 @@ def _pk(user: Any) -> Any:
 
 
 def now() -> datetime:
-    """Return the application's clock as an aware datetime."""
-    moment = timezone.now()
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    """Return the application's clock, in UTC."""
+    return moments.now()

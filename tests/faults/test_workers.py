@@ -10,13 +10,12 @@ from contextlib import ExitStack, suppress
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from benchmarks.soak.model import Model
 from benchmarks.soak.people import PASSWORD, Person
 from benchmarks.soak.report import Report
 from benchmarks.soak.server import environment, prepare, serving
-from sessionkeeper import store_url
+from sessionkeeper import moments, store_url
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.redis.store import RedisStore
@@ -88,10 +87,10 @@ def kept_elsewhere(request, settings):
 @pytest.fixture
 def off(monkeypatch):
     """A function that sets this node's clock wrong by so many minutes."""
-    real = timezone.now
+    real = moments.now
 
     def set_to(minutes):
-        monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(minutes=minutes))
+        monkeypatch.setattr(moments, "now", lambda: real() + timedelta(minutes=minutes))
 
     return set_to
 

@@ -21,7 +21,6 @@ from sessionkeeper.errors import AppendOnly
 from sessionkeeper.facts import Client as Facts
 from sessionkeeper.history import history_for
 from sessionkeeper.models import AuditEvent, Session
-from sessionkeeper.record import Expired
 from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -169,21 +168,45 @@ def test_an_expired_session_is_written_once_when_it_is_presented(browser, make_u
     assert kinds() == ["sign_in", "expired"]
 
 
-def test_an_expired_session_is_written_by_the_purge_with_its_end_and_not_again(browser, make_user):
+def test_a_purge_writes_one_event_for_all_that_it_removes(browser, make_user):
+    user = make_user()
+    for _ in range(5):
+        Client().force_login(user)
+    numbers = set(Session.objects.values_list("pk", flat=True))
+    Session.objects.update(expires_at=datetime.now(UTC) - timedelta(days=3))
+    assert list(sessions.purge(batch=2)) == [2, 2, 1]
+    event = the(Kind.PURGED)
+    assert (event.user_id, event.session_id, event.ip_address, event.detail) == (
+        None,
+        None,
+        None,
+        {"sessions": 5},
+    )
+    assert kinds().count("expired") == 0
+    assert {(one.id, one.how, one.ended_at) for one in history_for(user)} == {
+        (number, "expired", None) for number in numbers
+    }
+
+
+def test_a_purge_that_is_interrupted_writes_what_it_has_removed(make_user):
+    for _ in range(5):
+        Client().force_login(make_user())
+    Session.objects.update(expires_at=datetime.now(UTC))
+    steps = sessions.purge(batch=2)
+    next(steps)
+    steps.close()
+    assert the(Kind.PURGED).detail == {"sessions": 2}
+
+
+def test_what_was_presented_is_known_with_its_end_after_the_purge_too(browser, make_user):
     user = make_user()
     sign_in(browser, user)
-    Client().force_login(user)
-    sessions.revoke(Session.objects.latest("pk").pk)
     end = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
-    row = Session.objects.get()
     Session.objects.update(expires_at=end)
+    browser.get("/auth/session/")
     assert sum(sessions.purge()) == 1
-    event = the(Kind.EXPIRED)
-    assert (event.user_id, event.session_id, event.ip_address) == (user.pk, row.pk, None)
-    assert event.detail == {"ended_at": end.isoformat()}
-    assert {one.id: one.ended_at for one in history_for(user)}[row.pk] == end
-    expiry.note([Expired(row.pk, user.pk, end)])
-    assert kinds().count("expired") == 1
+    [ended] = history_for(user)
+    assert (ended.how, ended.ended_at) == ("expired", end)
 
 
 def test_a_purge_of_what_visitors_left_writes_nothing(make_user):
@@ -195,7 +218,7 @@ def test_a_purge_of_what_visitors_left_writes_nothing(make_user):
     assert kinds() == []
 
 
-def test_a_trail_that_cannot_be_read_stops_no_purge(browser, make_user, monkeypatch, caplog):
+def test_a_trail_that_cannot_be_read_stops_nobody(browser, make_user, monkeypatch, caplog):
     sign_in(browser, make_user())
     Session.objects.update(expires_at=datetime.now(UTC))
 
@@ -203,8 +226,9 @@ def test_a_trail_that_cannot_be_read_stops_no_purge(browser, make_user, monkeypa
         raise DatabaseError
 
     monkeypatch.setattr(audit, "rows", refuse)
-    assert sum(sessions.purge()) == 1
+    assert browser.get("/auth/session/").status_code == 401
     assert "could not be read" in caplog.text
+    assert sum(sessions.purge()) == 1
 
 
 def test_a_guess_at_an_expired_session_is_not_written(browser, make_user):

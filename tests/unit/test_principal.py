@@ -13,11 +13,12 @@ from django.db import connection, connections, models
 from django.db.models.functions import Now
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from sessionkeeper.engine import SessionStore
 from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.models import Session
-from sessionkeeper.stores import auth_hash, joined
+from sessionkeeper.stores import auth_hash
 from tests.conftest import new_user
 from tests.stores import is_postgresql, sqlite_file
 
@@ -94,7 +95,7 @@ def test_the_user_comes_with_the_session(make_user, flavour):
 
 def test_the_joined_user_is_like_one_that_the_orm_loads(make_user):
     user = make_user()
-    user.last_login = user.last_login or joined.timezone.now()
+    user.last_login = user.last_login or timezone.now()
     user.save()
     visited = Visit(session_of(user)).user
     loaded = auth.get_user_model()._default_manager.get(pk=user.pk)

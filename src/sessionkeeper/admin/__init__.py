@@ -14,7 +14,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from sessionkeeper import keys, policy, sessions
+from sessionkeeper import keys, moments, policy, sessions
 from sessionkeeper.admin import elsewhere
 from sessionkeeper.admin.audit import AuditEventAdmin
 from sessionkeeper.admin.elsewhere import is_elsewhere
@@ -145,12 +145,12 @@ class SessionAdmin(_ModelAdmin):
     def ends_at(self, session: Session) -> str:
         """Return when the session ends if nobody uses it again, as the admin writes times."""
         end = _end_of(session)
-        return str(formats.localize(timezone.localtime(end) if timezone.is_aware(end) else end))
+        return str(formats.localize(timezone.localtime(end)))
 
     @admin.display(description=_("live"), boolean=True)
     def live(self, session: Session) -> bool:
         """Return whether both limits hold."""
-        return _end_of(session) > timezone.now()
+        return _end_of(session) > moments.now()
 
     @admin.display(description=_("user agent"), ordering="user_agent")
     def short_user_agent(self, session: Session) -> str:
@@ -222,7 +222,8 @@ class SessionAdmin(_ModelAdmin):
 
 
 def _end_of(session: Session) -> datetime:
-    return policy.end_of(session.last_seen_at, session.expires_at, session.idle_seconds)
+    seen_at, expires_at = moments.aware(session.last_seen_at), moments.aware(session.expires_at)
+    return policy.end_of(seen_at, expires_at, session.idle_seconds)
 
 
 def _ids(queryset: Any) -> Iterable[tuple[int, Any]]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from django.conf import settings
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
-from django.utils import timezone
 
-from sessionkeeper import conf, keys, store_url
+from sessionkeeper import conf, keys, moments, store_url
 from sessionkeeper.admin.people import users, users_named
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.models import Session
@@ -81,9 +79,8 @@ def rows(records: list[SessionRecord]) -> list[Session]:
 
 
 def _row(record: SessionRecord, user: Any) -> Session:
-    times = {name: getattr(record, name) for name in _TIMES}
-    if not settings.USE_TZ:
-        times = {name: time and timezone.make_naive(time) for name, time in times.items()}
+    given = {name: getattr(record, name) for name in _TIMES}
+    times = {name: time and moments.native(time) for name, time in given.items()}
     try:
         data = codec.decode(record.data)
     except CorruptPayload:

@@ -8,12 +8,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import connections
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from sessionkeeper import moments
 from sessionkeeper.models import Session
+from sessionkeeper.moments import MomentField
 from sessionkeeper.record import BEARER, COOKIE
 
 
@@ -63,12 +64,12 @@ class LiveFilter(admin.SimpleListFilter):
         """Return the chosen sessions."""
         if self.value() not in ("live", "expired"):
             return queryset
-        now = timezone.now()
+        now = moments.now()
         is_native = connections[queryset.db].features.has_native_duration_field
         # Elsewhere durations are microseconds, and MySQL takes no other product for one.
         second = Value(timedelta(seconds=1), DurationField()) if is_native else Value(1_000_000)
         idle_time = ExpressionWrapper(F("idle_seconds") * second, DurationField())
-        idle_end = ExpressionWrapper(F("last_seen_at") + idle_time, DateTimeField())
+        idle_end = ExpressionWrapper(F("last_seen_at") + idle_time, MomentField())
         rows = queryset.alias(idle_end=idle_end)
         if self.value() == "expired":
             return rows.filter(Q(expires_at__lte=now) | Q(idle_seconds__isnull=False, idle_end__lte=now))
@@ -101,7 +102,7 @@ class LastSeenFilter(admin.SimpleListFilter):
         span = self._spans.get(self.value() or "")
         if span is None:
             return queryset
-        since = timezone.now() - span
+        since = moments.now() - span
         if self.value() == "longer":
             return queryset.filter(last_seen_at__lt=since)
         return queryset.filter(last_seen_at__gte=since)

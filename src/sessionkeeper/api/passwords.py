@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, serializers
@@ -11,7 +12,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessionkeeper import passwords, stepup
+from sessionkeeper import lockout, passwords, stepup
 from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.problems import InvalidResetToken, WrongCredentials
 from sessionkeeper.api.serializers import Text
@@ -56,6 +57,7 @@ class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
     new_password = _password()
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class ReauthenticateView(Endpoint):
     """A fresh proof that it is the user who is signed in."""
 
@@ -73,6 +75,7 @@ class ReauthenticateView(Endpoint):
         return Response(whoami(django_request(request), request.user))
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class PasswordChangeView(Endpoint):
     """A new password; all other sessions end."""
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.middleware.csrf import REASON_BAD_ORIGIN
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessionkeeper import fetch_metadata, tokens
+from sessionkeeper import fetch_metadata, lockout, tokens
 from sessionkeeper.api.authentication import CsrfFailed, django_request
 from sessionkeeper.api.problems import WrongCredentials
 from sessionkeeper.api.serializers import LoginSerializer, session_json
@@ -53,6 +54,7 @@ class TokenSerializer(LoginSerializer):
     scopes = Scopes(max_length=MOST_SCOPES, required=False, allow_null=True, default=None)
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class TokensView(Endpoint):
     """A bearer token for a username and a password."""
 

@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from sessionkeeper import flows
+from sessionkeeper import flows, lockout
 from sessionkeeper.answers import CLEAR_SITE_DATA
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
 from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
@@ -108,6 +108,7 @@ class CsrfView(Endpoint):
         return Response({"csrf_token": get_token(django_request(request))})
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class LoginView(Endpoint):
     """Sign in with a username and a password."""
 

@@ -7,10 +7,11 @@ from http import HTTPStatus
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import passwords, stepup
+from sessionkeeper import lockout, passwords, stepup
 from sessionkeeper.address import client_address
 from sessionkeeper.errors import (
     InvalidCredentials,
@@ -28,6 +29,7 @@ from sessionkeeper.pages.signing import Refusing
 _MAILS_A_MINUTE = 10
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class ChangePage(Refusing):
     """The password as it is and a new one. The proof is asked for before anything is typed."""
 

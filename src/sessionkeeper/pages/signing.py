@@ -12,11 +12,12 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import flows, stepup
+from sessionkeeper import flows, lockout, stepup
 from sessionkeeper.errors import (
     InvalidCredentials,
     SecondFactorRequired,
@@ -45,6 +46,7 @@ class Refusing(Page):
         return response
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class LoginPage(Refusing):
     """Name and password."""
 
@@ -87,6 +89,7 @@ class LogoutPage(Page):
         return signed_out(next_url(request))
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class ReauthenticatePage(Refusing):
     """The password of who is signed in, again."""
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from sessionkeeper import flows, keys, policy, sessions
@@ -92,8 +93,8 @@ def _ended(request: HttpRequest) -> list[dict[str, Any]]:
             "name": device(one.user_agent),
             "is_program": one.kind == Kind.TOKEN_MADE,
             "address": one.ip_address,
-            "since": one.began_at,
-            "at": one.ended_at,
+            "since": localtime(one.began_at),
+            "at": one.ended_at and localtime(one.ended_at),
             "how": _HOW[Kind(one.how)],
         }
         for one in history_for(request.user, _MOST_ENDED)
@@ -108,9 +109,9 @@ def _device(record: SessionRecord, current: int | None) -> Device:
         is_current=record.id == current,
         is_program=record.transport == BEARER,
         address=record.ip_address,
-        since=record.authenticated_at or record.created_at,
-        last_seen=record.last_seen_at,
-        until=policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds),
+        since=localtime(record.authenticated_at or record.created_at),
+        last_seen=localtime(record.last_seen_at),
+        until=localtime(policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds)),
     )
 
 

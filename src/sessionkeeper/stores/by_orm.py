@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db.models import ExpressionWrapper, F, QuerySet, TextField
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from sessionkeeper import moments
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.models import Session
 from sessionkeeper.record import Found, SessionRecord
-from sessionkeeper.stores.converters import as_bytes, as_text, aware
+from sessionkeeper.stores.converters import as_bytes, as_text
 from sessionkeeper.stores.outage import on_live_connection
 
 # The data as the text that it is: the codec opens it, when somebody reads it.
@@ -37,10 +37,12 @@ def records(sessions: QuerySet[Session]) -> list[SessionRecord]:
 def find(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
     """Do what :func:`sessionkeeper.stores.joined.read` does, but for the user: Django has to be asked."""
     session = Session._base_manager.using(connection.alias).filter(pk=session_id)
-    selected = session.values_list(*_COLUMNS, *([Now()] if server_clock else []))
+    selected = session.values_list(
+        *_COLUMNS, *([Now(output_field=moments.MomentField())] if server_clock else [])
+    )
     for values in on_live_connection(connection, _read, selected):
-        now = values[len(_COLUMNS)] if server_clock else timezone.now()
-        return Found(_record(values[: len(_COLUMNS)]), aware(now))
+        now = values[len(_COLUMNS)] if server_clock else moments.now()
+        return Found(_record(values[: len(_COLUMNS)]), moments.aware(now))
     return None
 
 
@@ -58,5 +60,5 @@ def _record(values: Any) -> SessionRecord:
     columns["data"] = as_text(columns["data"])
     columns |= {name: as_bytes(columns[name]) for name in _HASHES}
     times: dict[str, datetime | None] = {name: columns[name] for name in _TIMES}
-    columns |= {name: None if at is None else aware(at) for name, at in times.items()}
+    columns |= {name: None if at is None else moments.aware(at) for name, at in times.items()}
     return SessionRecord(**columns)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-
 
 def as_text(value: Any, expression: Any = None, connection: Any = None) -> str:
     """Return JSON as the text that it is."""
@@ -24,8 +22,3 @@ def as_time(value: Any, expression: Any = None, connection: Any = None) -> datet
 def as_bytes(value: Any, expression: Any = None, connection: Any = None) -> bytes | None:
     """Return what drivers wrap in a memoryview."""
     return value if value is None or isinstance(value, bytes) else bytes(value)
-
-
-def aware(value: datetime) -> datetime:
-    """Return an aware datetime; naive ones (``USE_TZ = False``) are in the default time zone."""
-    return timezone.make_aware(value) if timezone.is_naive(value) else value

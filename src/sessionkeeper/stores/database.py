@@ -10,21 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from sessionkeeper import moments
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.keys import MAX_ID
 from sessionkeeper.models import Session
 from sessionkeeper.policy import end_of, to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
 from sessionkeeper.stores import by_orm, joined, room, shortcut, written
-from sessionkeeper.stores.converters import aware
 from sessionkeeper.stores.outage import outages
 from sessionkeeper.stores.removal import delete
 
@@ -229,16 +228,16 @@ class DatabaseStore:
             now = self._server_now()
             dead: dict[int | None, dict[int, Expired]] = {}
             for pk, user_id, seen_at, expires_at, idle in rows:
-                end = end_of(aware(seen_at), aware(expires_at), idle)
+                end = end_of(moments.aware(seen_at), moments.aware(expires_at), idle)
                 if end <= now:
                     dead.setdefault(idle, {})[pk] = Expired(pk, user_id, end)
             removed = [one for idle, ended in dead.items() for one in self._remove(ended, idle, now)]
         return removed, rows[-1][0] if len(rows) == limit else None
 
     def _remove(self, ended: dict[int, Expired], idle: int | None, now: datetime) -> Collection[Expired]:
-        expired = Q(expires_at__lte=written.native(now))
+        expired = Q(expires_at__lte=now)
         if idle is not None:
-            expired |= Q(last_seen_at__lte=written.native(now - timedelta(seconds=idle)))
+            expired |= Q(last_seen_at__lte=now - timedelta(seconds=idle))
         rows = self._table.filter(pk__in=ended)
         if delete(rows.filter(expired)) < len(ended):  # somebody used one of them in this moment
             for pk in rows.values_list("pk", flat=True):
@@ -285,12 +284,13 @@ class DatabaseStore:
     def _now(self) -> Any:
         if self._server_clock(connections[self.alias]):
             return Now()
-        return written.native(self._clock() if self._clock else timezone.now())
+        return self._clock() if self._clock else moments.now()
 
     def _server_now(self) -> datetime:
         connection = connections[self.alias]
         if not self._server_clock(connection):
-            return self._clock() if self._clock else aware(timezone.now())
+            return self._clock() if self._clock else moments.now()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT statement_timestamp()")
-            return aware(cursor.fetchone()[0])
+            cursor.execute(f"SELECT {moments.in_utc(connection, 'statement_timestamp()')}")
+            now: datetime = cursor.fetchone()[0]
+        return now.replace(tzinfo=UTC)

@@ -8,19 +8,18 @@ before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import connections, models
-from django.utils import timezone
 
+from sessionkeeper import moments
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.models import Session
 from sessionkeeper.record import UNASKED, Found, SessionRecord
 from sessionkeeper.stores import cursors, user_columns
-from sessionkeeper.stores.converters import as_bytes, as_text, aware
+from sessionkeeper.stores.converters import as_bytes, as_text
 from sessionkeeper.stores.user_columns import (
     Asked,
     Converter,
@@ -64,12 +63,12 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     if row is None:
         return None
     record = to_record(row, statement.columns, connection)
-    now = row[_WIDTH] if server_clock else timezone.now()
+    now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else moments.now()
     if statement.user is None:
-        return Found(record, aware(now), UNASKED)
+        return Found(record, now, UNASKED)
     is_current = partial(_is_current, statement, alias)
     user, snapshot = statement.user.read(connection, list(row[_WIDTH + 1 :]), is_current)
-    return Found(record, aware(now), user, snapshot)
+    return Found(record, now, user, snapshot)
 
 
 def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionRecord:
@@ -105,7 +104,8 @@ def _build(alias: str, asked: Asked | None, *, server_clock: bool) -> Statement:
     connection = connections[alias]
     table = connection.ops.quote_name(Session._meta.db_table)
     columns = _session_columns(alias)
-    selected = f"{columns.sql}, {'statement_timestamp()' if server_clock else 'NULL'}"
+    clock = moments.in_utc(connection, "statement_timestamp()") if server_clock else "NULL"
+    selected = f"{columns.sql}, {clock}"
     user = _user_part(alias, asked.model) if asked is not None else None
     if user is None:
         sql = f"SELECT {selected} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
@@ -147,19 +147,16 @@ def _session_columns(alias: str) -> Columns:
         functions = list(connection.ops.get_db_converters(column))
         if isinstance(field, models.JSONField):
             functions = [as_text]  # the codec opens it, when somebody reads it
+        elif isinstance(field, models.DateTimeField):
+            quoted[index] = moments.in_utc(connection, quoted[index])
+            functions += [] if moments.are_plain(connection) else [moments.read]
         else:
             functions += column.get_db_converters(connection)
         if isinstance(field, models.BinaryField):
             functions.append(as_bytes)
-        if isinstance(field, models.DateTimeField) and not settings.USE_TZ:
-            functions.append(_as_aware)
         converters += [(index, function, column) for function in functions]
     return Columns(", ".join(quoted), converters, times)
 
 
 def _is_current(statement: Statement, alias: str) -> bool:
     return _statement(alias, principal=True, server_clock=statement.server_clock) is statement
-
-
-def _as_aware(value: Any, expression: Any, connection: Any) -> Any:
-    return None if value is None else aware(value)

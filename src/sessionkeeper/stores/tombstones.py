@@ -13,14 +13,12 @@ from datetime import datetime
 
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from sessionkeeper import conf
+from sessionkeeper import conf, moments
 from sessionkeeper.models import Tombstone
-from sessionkeeper.stores.converters import aware
 from sessionkeeper.stores.outage import on_live_connection, outages
 from sessionkeeper.stores.removal import delete
-from sessionkeeper.stores.written import insert, native
+from sessionkeeper.stores.written import insert
 
 
 def database() -> str:
@@ -37,8 +35,8 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
     alias = database()
     connection = connections[alias]
     # A copy may be from before a shorter life was set.
-    least = aware(timezone.now()) + conf.current().absolute
-    rows = [Tombstone(id=session_id, until=native(max(until, least))) for session_id, until in ended]
+    least = moments.now() + conf.current().absolute
+    rows = [Tombstone(id=session_id, until=max(until, least)) for session_id, until in ended]
     with outages(), transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
         if connection.features.supports_ignore_conflicts:
             _rows().bulk_create(rows, ignore_conflicts=True)
@@ -65,7 +63,7 @@ def purge(batch: int) -> None:
     Raises:
         StoreUnavailable: the database did not answer.
     """
-    old = _rows().filter(until__lte=native(aware(timezone.now()))).order_by("until")
+    old = _rows().filter(until__lte=moments.now()).order_by("until")
     with outages():
         while ids := list(old.values_list("pk", flat=True)[:batch]):
             delete(_rows().filter(pk__in=ids))

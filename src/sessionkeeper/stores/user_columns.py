@@ -18,8 +18,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, router
 
 from sessionkeeper.record import UNASKED
-from sessionkeeper.stores import shortcut
-from sessionkeeper.stores import user_keys
+from sessionkeeper.stores import shortcut, user_keys
 from sessionkeeper.stores.converters import as_time
 from sessionkeeper.stores.instances import maker
 from sessionkeeper.stores.snapshot import Snapshot

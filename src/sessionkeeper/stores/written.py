@@ -6,24 +6,17 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connections
-from django.db.models import Case, DateTimeField, ExpressionWrapper, F, Model, Q, Value, When
+from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Model, Q, Value, When
 from django.db.models.expressions import RawSQL
-from django.utils import timezone
 
 from sessionkeeper.models import Session
+from sessionkeeper.moments import MomentField
 from sessionkeeper.record import Changes, NewSession
-from sessionkeeper.stores.converters import aware
 
 
 def row(new: NewSession, now: Any, alias: str) -> Session:
     """Return the row of a new session."""
-    times = new.past_at(now)._asdict()
-    if new.past is not None:
-        times = {
-            name: native(value) if isinstance(value, datetime) else value for name, value in times.items()
-        }
     return Session(
         id=new.id,
         secret_hash=new.secret_hash,
@@ -37,7 +30,7 @@ def row(new: NewSession, now: Any, alias: str) -> Session:
         user_agent=new.user_agent,
         label=new.label,
         amr=new.amr,
-        **times,
+        **new.past_at(now)._asdict(),
     )
 
 
@@ -51,19 +44,19 @@ def insert(row: Model, alias: str) -> None:
     rows._insert([row], fields=row._meta.local_concrete_fields, using=alias)  # noqa: SLF001 - what save() calls
 
 
-def native(moment: datetime) -> datetime:
-    """Return a datetime as the database layer wants it under the ``USE_TZ`` in force."""
-    moment = aware(moment)
-    return moment if settings.USE_TZ else timezone.make_naive(moment)
-
-
 def moment(lifetime: timedelta | datetime, now: Any) -> Any:
     """Return when a lifetime ends that begins ``now``, a datetime or an expression."""
     if isinstance(lifetime, datetime):
-        return native(lifetime)
+        return lifetime
     if isinstance(now, datetime):
         return now + lifetime
-    return ExpressionWrapper(now + Value(lifetime), output_field=DateTimeField())
+    # In seconds: where clocks change, a day of the connection's time zone has 23 or 25 hours.
+    seconds = Func(
+        Value(lifetime.total_seconds()),
+        template="make_interval(secs => %(expressions)s)",
+        output_field=DurationField(),
+    )
+    return ExpressionWrapper(now + seconds, output_field=MomentField())
 
 
 def as_json(text: str, alias: str) -> Any:
@@ -81,4 +74,5 @@ def merged(changes: Changes) -> Any:
 def first_use(secret_hash: bytes, now: Any) -> Any:
     """Return when the renewed secret was first seen: now, if it is this one and nobody came with it yet."""
     first = Q(secret_hash=secret_hash, previous_hash__isnull=False, previous_at=None)
-    return Case(When(first, then=now), default=F("previous_at"), output_field=DateTimeField())
+    seen = Value(now, MomentField()) if isinstance(now, datetime) else now
+    return Case(When(first, then=seen), default=F("previous_at"), output_field=MomentField())
