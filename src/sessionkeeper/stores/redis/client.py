@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from sessionkeeper.stores.redis.pool import QuickPool
 SCRIPT = Path(__file__).with_name("script.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _OTHER_TYPE = "WRONGTYPE"
+#: Commands that are sent in one go: what one pipeline takes must not near a time-out.
+_AT_ONCE = 500
 _READ = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n*1\r\n$4\r\nTIME\r\n"
 #: What a second try on another connection may heal: a server that restarted, a master that is a replica now.
 _RETRIED = (exceptions.ConnectionError, exceptions.ReadOnlyError)
@@ -104,12 +107,16 @@ class Client:
         return self.pipeline([("EVALSHA", _SHA, 1, key, *arguments) for key, arguments in calls])
 
     def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Run commands in one go, each at the node that has its key; not atomic together.
+        """Run commands in one go, or in several if they are many, each at the node that has its key.
 
-        The answer for a key that holds something else is None.
+        They are not atomic together. The answer for a key that holds something else is None.
         """
-        if not commands:
-            return []
+        turns, answers = iter(commands), []
+        while some := list(islice(turns, _AT_ONCE)):
+            answers += self._pipeline(some)
+        return answers
+
+    def _pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         ahead.drop()  # as above
         with outages():
             answers: list[Any] = self._twice(lambda: self._send(commands))
@@ -121,6 +128,28 @@ class Client:
                         raise answer
                     answers[position] = None
         return answers
+
+    def names(self, pattern: str) -> Iterator[str]:
+        """Yield the names of all keys that match a pattern of the server's; some may come twice.
+
+        It goes through all keys that the servers have, a thousand at a time. Not beside a task.
+        """
+        with outages():
+            if self.is_cluster:
+                nodes = [
+                    self.connection.get_redis_connection(node) for node in self.connection.get_primaries()
+                ]
+            else:
+                nodes = [self.connection]
+        for node in nodes:
+            cursor: Any = 0
+            while True:
+                with outages():
+                    scan = partial(node.scan, cursor, pattern, 1000)
+                    cursor, found = self._twice(scan)
+                yield from (name.decode(errors="replace") for name in found)
+                if cursor == 0:
+                    break
 
     def _send(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
         if bridge.is_beside():
