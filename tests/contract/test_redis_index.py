@@ -257,11 +257,8 @@ def test_a_sign_in_with_a_limit_costs_by_live_sessions(kind, clock, user, monkey
     )
     assert len(ended) == 1
     assert raw(store).zcard(name) == 3
-    asked = []
-    real = store.client._pipeline
-    monkeypatch.setattr(
-        store.client, "_pipeline", lambda commands: (asked.extend(commands), real(commands))[1]
-    )
+    asked, send = [], store.client._send
+    monkeypatch.setattr(store.client, "_send", lambda commands: (asked.extend(commands), send(commands))[1])
     insert(store, user_id=user, **LIMITED)
     assert sum(command[0] == "HGETALL" for command in asked) == 3
     assert len({record.id for record in store.list_for(user)} & set(live)) == 1

@@ -215,10 +215,11 @@ function run.forget()
   return {1}
 end
 
--- secret or '' for whoever asks, user or '' for whosever it is; answers also when it would have ended
+-- secret or '' for whoever asks, user or '' for whosever it is, '1' if this was asked before and the answer was
+-- lost: then it may have ended it; answers also when it would have ended
 function run.revoke()
   local kind = redis.call('TYPE', key).ok
-  if kind == 'none' then return {0} end
+  if kind == 'none' then return {ARGV[5] == '1' and 1 or 0} end
   if kind ~= 'hash' then
     if ARGV[3] ~= '' or ARGV[4] ~= '' then return {0} end
     return {redis.call('DEL', key)}

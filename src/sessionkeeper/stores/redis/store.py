@@ -50,6 +50,8 @@ class RedisStore:
 
     def __init__(self, url: RedisUrl, clock: Callable[[], datetime] | None = None) -> None:
         self.client = Client(url)
+        #: Longer than one try: the next one, on a fresh connection, may be answered at once.
+        self.patience = 1.5 * url.timeout
         self._index = Index(self.client)
         self._ending = Ending(self.client, self._index)
         self._keeping = Keeping(self.client, self._index)
