@@ -1,4 +1,4 @@
-"""A TCP proxy on a free loopback port that can be made to say nothing for a while, or to lose an answer."""
+"""A TCP proxy on a free loopback port that can be made to say nothing, to lose an answer, or to forget."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ class Proxy:
         self.open = threading.Event()
         self.open.set()
         self._losing = threading.Event()
+        self._forgotten = set()
+        self.accepted = 0
         self._start(self._accept)
 
     def lose_next_answer(self):
         """Throw away what the server says next, and close that connection instead."""
         self._losing.set()
+
+    def forget(self):
+        """Swallow what is sent on the connections of now, as a firewall does with idle ones."""
+        self._forgotten |= set(self._sockets)
 
     def _start(self, function, *arguments):
         threading.Thread(target=function, args=arguments, daemon=True).start()
@@ -33,6 +39,7 @@ class Proxy:
                 client = self._listener.accept()[0]
                 server = socket.create_connection(self._server)
                 self._sockets += [client, server]
+                self.accepted += 1
                 self._start(self._carry, client, server)
                 self._start(self._carry, server, client, True)
 
@@ -40,6 +47,8 @@ class Proxy:
         with suppress(OSError):
             while data := source.recv(65536):
                 self.open.wait()
+                if source in self._forgotten:
+                    continue
                 if is_answer and self._losing.is_set():
                     self._losing.clear()
                     break

@@ -112,3 +112,10 @@ class StoreUnreachable(StoreUnavailable):
     (:class:`sessionkeeper.stores.breaker.Breaker`). What the store refuses, because its memory is full or a
     lock is held, is an outage as well, but of another kind: nobody piles up behind it.
     """
+
+
+class StoreBusy(StoreUnavailable):
+    """The store was not asked: all connections that this process may have were in use.
+
+    It says nothing of the store, so it neither opens the breaker nor closes it.
+    """

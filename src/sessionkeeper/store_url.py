@@ -20,6 +20,8 @@ SCHEMES: Final[Mapping[str, tuple[str, bool]]] = {
 
 _PORTS = {"server": 6379, "cluster": 6379, "sentinel": 26379}
 _LONGEST_TIMEOUT = 60.0
+#: What Linux takes.
+_LONGEST_KEEPALIVE, _MOST_QUESTIONS = 32767, 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,9 @@ class RedisUrl:
         timeout: seconds that a command may take.
         connect_timeout: seconds that connecting may take.
         connections: most connections that a process holds, to each node.
+        keepalive: seconds without use after which the system asks the other end whether it is there.
+        keepalive_interval, keepalive_count: seconds to the next question, and how many remain unanswered.
+        health_check_interval: seconds without use after which a connection is tried first; 0: never.
         ssl: options of the encryption, by redis-py's names.
     """
 
@@ -56,6 +61,10 @@ class RedisUrl:
     timeout: float = 1.0
     connect_timeout: float = 1.0
     connections: int = 50
+    keepalive: int = 30
+    keepalive_interval: int = 5
+    keepalive_count: int = 3
+    health_check_interval: int = 0
     ssl: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -159,6 +168,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _up_to(most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not 1 <= _number(text) <= most:
+            raise ValueError(f"must be a whole number above 0, at most {most}")
+        return int(text)
+
+    return read
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -189,6 +207,10 @@ READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "timeout": _seconds,
     "connect_timeout": _seconds,
     "connections": _count,
+    "keepalive": _up_to(_LONGEST_KEEPALIVE),
+    "keepalive_interval": _up_to(_LONGEST_KEEPALIVE),
+    "keepalive_count": _up_to(_MOST_QUESTIONS),
+    "health_check_interval": _number,
     "db": _number,
     "username": str,
     "password": str,

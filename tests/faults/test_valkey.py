@@ -120,6 +120,21 @@ def test_a_slow_server_is_an_outage_and_no_answer_is_taken_for_another(server, v
         get_store().client.close()
 
 
+@pytest.mark.rule("L16")
+@pytest.mark.parametrize("page", ["me", "me/async", "turns", "breaks"])
+def test_a_connection_that_a_firewall_forgot_is_opened_anew(server, visitor, settings, page):
+    port = int(server.url.rpartition(":")[2].partition("/")[0])
+    with proxy("127.0.0.1", port) as wall:
+        url = with_options(f"redis://127.0.0.1:{wall.port}/0", timeout=0.5)
+        settings.SESSIONKEEPER = {"STORE": url}
+        alice = visitor()
+        wall.forget()
+        assert alice.page(page).status_code == 200
+        assert is_in(alice)
+        assert get_breaker().counters.outages == 0
+        get_store().client.close()
+
+
 @both
 @pytest.mark.rule("L03")
 def test_restarted_under_load_loses_nothing_that_was_acknowledged(server):

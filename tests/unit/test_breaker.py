@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from sessionkeeper.errors import SessionGone, StoreUnavailable, StoreUnreachable
+from sessionkeeper.errors import SessionGone, StoreBusy, StoreUnavailable, StoreUnreachable
 from sessionkeeper.stores import guarded
 from sessionkeeper.stores.breaker import LEASE, OUTAGES, PAUSE, QUIET, Breaker
 
@@ -177,6 +177,31 @@ def test_what_says_nothing_of_the_store_neither_opens_nor_closes_it(guard, store
     with pytest.raises(ZeroDivisionError):
         guard.count()
     assert guard.breaker.is_open
+
+
+def test_a_refusal_by_our_own_queue_is_neither_silence_nor_a_sign_of_life(guard, store):
+    store.error = StoreBusy()
+    for _ in range(2 * OUTAGES):
+        with pytest.raises(StoreBusy):
+            guard.count()
+    assert not guard.breaker.is_open
+    kill(guard, store, OUTAGES - 1)
+    store.error = StoreBusy()
+    with pytest.raises(StoreBusy):
+        guard.count()
+    kill(guard, store, 1)
+    assert guard.breaker.is_open
+
+
+def test_a_store_that_tries_twice_is_waited_for_longer(clock):
+    breaker = Breaker(clock, patience=3 * QUIET)
+    for _ in range(OUTAGES):
+        breaker.enter()
+    clock.now += 2 * QUIET
+    breaker.enter()
+    clock.now += QUIET
+    with pytest.raises(StoreUnavailable, match="not asked again"):
+        breaker.enter()
 
 
 def test_a_store_that_answers_others_is_not_dead(guard, store, clock):

@@ -31,6 +31,17 @@ def test_a_url_holds_users_passwords_and_options():
     assert read.ssl == {"ssl_ca_certs": "/ca.pem"}
 
 
+def test_a_url_says_when_an_idle_connection_is_tried():
+    read = store_url.parse(
+        "redis://host?keepalive=60&keepalive_interval=10&keepalive_count=2&health_check_interval=25"
+    )
+    assert (read.keepalive, read.keepalive_interval, read.keepalive_count) == (60, 10, 2)
+    assert read.health_check_interval == 25
+    usual = store_url.parse("redis://host")
+    assert (usual.keepalive, usual.keepalive_interval, usual.keepalive_count) == (30, 5, 3)
+    assert usual.health_check_interval == 0
+
+
 def test_a_sentinel_url_names_the_service_and_a_socket_its_path():
     assert store_url.parse("redis+sentinel://a/main/2?sentinel_password=x").service == "main"
     assert store_url.parse("unix:///run/valkey.sock?db=2").path == "/run/valkey.sock"
@@ -48,6 +59,9 @@ WRONG = {
     "redis://a?timeout=0": "above 0",
     "redis://a?timeout=nan": "above 0",
     "redis://a?connections=0": "above 0",
+    "redis://a?keepalive=0": "above 0, at most 32767",
+    "redis://a?keepalive_count=128": "at most 127",
+    "redis://a?health_check_interval=-1": "whole number",
     "redis://a?ssl_ca_certs=x": "not encrypted",
     "rediss://a?ssl_cert_reqs=maybe": "required",
 }

@@ -17,11 +17,11 @@ from itertools import count
 from typing import Final
 from weakref import WeakSet
 
-from sessionkeeper.errors import SessionKeeperError, StoreUnavailable, StoreUnreachable
+from sessionkeeper.errors import SessionKeeperError, StoreBusy, StoreUnavailable, StoreUnreachable
 
 #: Outages, or operations that still wait, without an answer in between, that open it.
 OUTAGES: Final = 5
-#: Seconds without any answer before it opens, and after which an operation counts as one that waits.
+#: Seconds without any answer before it opens, and after which, mostly, an operation counts as one that waits.
 QUIET: Final = 1.0
 #: Seconds from a failed try to the next one.
 PAUSE: Final = 1.0
@@ -53,11 +53,13 @@ class Breaker:
 
     Args:
         clock: seconds that only grow; for tests.
+        patience: seconds after which an operation counts as one that waits, if that is longer than usual.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, patience: float = QUIET) -> None:
         self.counters = Counters()
         self._clock = clock
+        self._patience = max(patience, QUIET)
         self._tokens = count()
         self.reset()
         _all.add(self)
@@ -104,7 +106,7 @@ class Breaker:
         """Take note that an operation has ended, with ``error`` or None."""
         self._waiting.pop(token, None)
         if error is None or (
-            isinstance(error, SessionKeeperError) and not isinstance(error, StoreUnreachable)
+            isinstance(error, SessionKeeperError) and not isinstance(error, StoreUnreachable | StoreBusy)
         ):
             self._answered_at = self._clock()
             if self._failures or self._next_try is not None:
@@ -132,7 +134,7 @@ class Breaker:
         if now - self._answered_at < QUIET:
             return  # others are answered: a part of a Cluster, or a moment
         # What has waited since long before the last answer waits for something else: a lock, say.
-        oldest, newest = self._answered_at - QUIET, now - QUIET
+        oldest, newest = self._answered_at - self._patience, now - self._patience
         waiting = sum(oldest <= began <= newest for began in list(self._waiting.values()))
         if self._failures + waiting >= OUTAGES:
             self._next_try = now + PAUSE

@@ -19,7 +19,7 @@ class GuardedStore:
 
     def __init__(self, store: Store, breaker: Breaker | None = None) -> None:
         self.store = store
-        self.breaker = breaker or Breaker()
+        self.breaker = breaker or Breaker(patience=getattr(store, "patience", 0.0))
 
     def __getattr__(self, name: str) -> Any:
         """Return what only this kind of store has, such as ``alias``."""

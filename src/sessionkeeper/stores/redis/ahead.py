@@ -13,6 +13,7 @@ from typing import Any
 from redis.exceptions import ConnectionError as LostConnection
 
 from sessionkeeper import current
+from sessionkeeper.stores.redis.idle import Forgotten
 from sessionkeeper.stores.redis.pool import QuickPool
 
 #: Seconds after which an answer is thrown away: whoever asks so late is not helped much by it.
@@ -51,7 +52,7 @@ class Ahead:
             return None
         try:
             return self._pool.finish(connection, self._answers)
-        except LostConnection:
+        except (LostConnection, Forgotten):
             return None
 
     def drop(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,22 @@ from redis import exceptions
 from redis.cluster import RedisCluster
 
 from sessionkeeper import bridge
-from sessionkeeper.errors import CorruptPayload, StoreUnavailable, StoreUnreachable
+from sessionkeeper.errors import CorruptPayload, StoreBusy, StoreUnavailable, StoreUnreachable
 from sessionkeeper.store_url import RedisUrl
 from sessionkeeper.stores.redis import ahead, packing
-from sessionkeeper.stores.redis.connections import THREADS, LoopClients, connect
+from sessionkeeper.stores.redis.connections import THREADS, LoopClients, Room, connect
+from sessionkeeper.stores.redis.idle import Forgotten
 from sessionkeeper.stores.redis.pool import QuickPool
 
 SCRIPT = Path(__file__).with_name("script.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _OTHER_TYPE = "WRONGTYPE"
+#: Commands that are sent in one go: what one pipeline takes must not near a time-out.
+_AT_ONCE = 500
 _READ = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n*1\r\n$4\r\nTIME\r\n"
-#: What a second try on another connection may heal: a server that restarted, a master that is a replica now.
-_RETRIED = (exceptions.ConnectionError, exceptions.ReadOnlyError)
+#: What a second try on another connection may heal: a server that restarted, a master that is a replica now,
+#: a firewall that forgot an idle connection.
+_RETRIED = (exceptions.ConnectionError, exceptions.ReadOnlyError, Forgotten)
 _NOT_RETRIED = (
     exceptions.AuthenticationError,
     exceptions.AuthorizationError,
@@ -38,7 +43,8 @@ class Client:
     """Runs commands at a server, a Unix socket, a master that Sentinels name, or a Cluster.
 
     Safe to share between threads, and after a fork: redis-py's pools are. Every operation of the store may be
-    run twice, so one that lost its connection is tried once more; one that timed out is not.
+    run twice, so one that lost its connection is tried once more, also one that timed out on a connection
+    which had answered before. One that timed out on a fresh connection is not.
 
     Beside a task of an event loop (:mod:`sessionkeeper.bridge`) it waits in the loop, over that loop's own
     connections.
@@ -47,6 +53,7 @@ class Client:
     def __init__(self, url: RedisUrl) -> None:
         self.url = url
         self._loops = LoopClients(url)
+        self._room = Room(url)
 
     @property
     def is_cluster(self) -> bool:
@@ -99,20 +106,30 @@ class Client:
         with outages():
             return self._twice(lambda: self._evaluate([len(keys), *keys, *arguments]))
 
-    def run_many(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        """Run the script for several keys, each with its arguments, in one go; not atomic together."""
-        return self.pipeline([("EVALSHA", _SHA, 1, key, *arguments) for key, arguments in calls])
+    def run_many(self, calls: Iterable[tuple[str, Sequence[Any]]], again: Sequence[Any] = ()) -> list[Any]:
+        """Run the script for several keys, each with its arguments, in one go; not atomic together.
 
-    def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Run commands in one go, each at the node that has its key; not atomic together.
-
-        The answer for a key that holds something else is None.
+        ``again`` is added to the arguments when that is tried once more, but for what redis-py itself tries
+        again in a Cluster.
         """
-        if not commands:
-            return []
+        return self.pipeline([("EVALSHA", _SHA, 1, key, *arguments) for key, arguments in calls], again)
+
+    def pipeline(self, commands: Sequence[tuple[Any, ...]], again: Sequence[Any] = ()) -> list[Any]:
+        """Run commands in one go, or in several if they are many, each at the node that has its key.
+
+        They are not atomic together. The answer for a key that holds something else is None. ``again``: as
+        for :meth:`run_many`.
+        """
+        turns, answers = iter(commands), []
+        while some := list(islice(turns, _AT_ONCE)):
+            answers += self._pipeline(some, again)
+        return answers
+
+    def _pipeline(self, commands: Sequence[tuple[Any, ...]], again: Sequence[Any]) -> list[Any]:
         ahead.drop()  # as above
         with outages():
-            answers: list[Any] = self._twice(lambda: self._send(commands))
+            repeated = [(*command, *again) for command in commands] if again else commands
+            answers: list[Any] = self._twice(partial(self._send, commands), partial(self._send, repeated))
             for position, answer in enumerate(answers):
                 if isinstance(answer, exceptions.NoScriptError):
                     answers[position] = self._evaluate(list(commands[position][2:]))
@@ -122,13 +139,47 @@ class Client:
                     answers[position] = None
         return answers
 
+    def names(self, pattern: str) -> Iterator[str]:
+        """Yield the names of all keys that match a pattern of the server's; some may come twice.
+
+        It goes through all keys that the servers have, a thousand at a time. Not beside a task.
+        """
+        with outages():
+            if self.is_cluster:
+                nodes = [
+                    self.connection.get_redis_connection(node) for node in self.connection.get_primaries()
+                ]
+            else:
+                nodes = [self.connection]
+        for node in nodes:
+            cursor: Any = 0
+            while True:
+                with outages(), self._place():
+                    scan = partial(node.scan, cursor, pattern, 1000)
+                    cursor, found = self._twice(scan)
+                yield from (name.decode(errors="replace") for name in found)
+                if cursor == 0:
+                    break
+
     def _send(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
         if bridge.is_beside():
             return bridge.wait(self._loops.pipeline(commands))
-        pipe = self.connection.pipeline() if self.is_cluster else self.connection.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        return list(pipe.execute(raise_on_error=False))
+        with self._place():
+            client = self.connection
+            pipe = client.pipeline() if self.is_cluster else client.pipeline(transaction=False)
+            for command in commands:
+                pipe.execute_command(*command, **self._target(client, command))
+            return list(pipe.execute(raise_on_error=False))
+
+    def _target(self, client: Any, command: tuple[Any, ...]) -> dict[str, Any]:
+        """Say where a script of a Cluster's pipeline goes: redis-py asks a server, for each of them."""
+        if self.is_cluster and command[0] == "EVALSHA":
+            return {"target_nodes": client.get_node_from_key(command[3])}
+        return {}
+
+    def _place(self) -> AbstractContextManager[None]:
+        """Wait, in a thread, until there is a connection for it: the pool of a server does that itself."""
+        return self._room.taken() if self.url.way in {"sentinel", "cluster"} else nullcontext()
 
     def _evaluate(self, rest: Sequence[Any]) -> Any:
         try:
@@ -142,9 +193,10 @@ class Client:
         pool = getattr(self.connection, "connection_pool", None)
         if isinstance(pool, QuickPool):
             return pool.command(*parts)
-        return self.connection.execute_command(*parts)
+        with self._place():
+            return self.connection.execute_command(*parts)
 
-    def _twice(self, function: Callable[[], Any]) -> Any:
+    def _twice(self, function: Callable[[], Any], again: Callable[[], Any] | None = None) -> Any:
         try:
             answer = function()
         except _RETRIED as error:
@@ -154,7 +206,7 @@ class Client:
             if not (isinstance(answer, list) and any(isinstance(one, _RETRIED) for one in answer)):
                 return answer
         self._let_go()
-        return function()
+        return (again or function)()
 
     def _let_go(self) -> None:
         """Close idle connections: those to a master that is a replica now would refuse again."""
@@ -167,7 +219,7 @@ class Client:
 
     def information(self) -> list[dict[str, Any]]:
         """Return what each server that holds sessions says of itself (INFO)."""
-        with outages():
+        with outages(), self._place():
             if self.is_cluster:
                 told = self.connection.info(target_nodes=RedisCluster.PRIMARIES)
                 return list(told.values()) if "redis_version" not in told else [told]
@@ -176,7 +228,7 @@ class Client:
     def saving(self) -> bool:
         """Whether the servers write snapshots; True also where they do not tell."""
         try:
-            with outages():
+            with outages(), self._place():
                 target = {"target_nodes": RedisCluster.RANDOM} if self.is_cluster else {}
                 told = self.connection.config_get("save", **target)
         except StoreUnavailable as error:
@@ -207,6 +259,7 @@ def outages() -> Iterator[None]:
 
     Raises:
         StoreUnreachable: no connection, or no answer in time.
+        StoreBusy: all connections of this process were in use.
         StoreUnavailable: the server says that it cannot do this now.
         CorruptPayload: a key of ours holds what no session is.
     """
@@ -218,6 +271,8 @@ def outages() -> Iterator[None]:
         if str(error).startswith(_OTHER_TYPE):
             raise CorruptPayload("The stored session is of another type.") from error
         outage = StoreUnreachable if _is_unreachable(error) else StoreUnavailable
+        if isinstance(error, exceptions.MaxConnectionsError):
+            outage = StoreBusy
         raise outage("The session store did not answer.") from error
 
 

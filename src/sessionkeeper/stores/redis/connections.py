@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -16,12 +20,13 @@ from redis.asyncio import retry as loop_retry
 from redis.asyncio import sentinel as loop_sentinel
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import MaxConnectionsError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from sessionkeeper.store_url import RedisUrl
+from sessionkeeper.stores.redis import idle
 from sessionkeeper.stores.redis.pool import QuickPool
 
 #: The classes that connections are made of, for threads. redis-py leaves some of them without types.
@@ -34,7 +39,11 @@ THREADS: dict[str, Any] = {
     "cluster": RedisCluster,
     "node": ClusterNode,
     "sentinel": Sentinel,
+    "watchers": ConnectionPool,
+    "plain of sentinel": SentinelManagedConnection,
+    "tls of sentinel": SentinelManagedSSLConnection,
     "retry": Retry,
+    "kept": idle.of_threads,
 }
 #: The same for an event loop.
 LOOPS: dict[str, Any] = {
@@ -46,7 +55,17 @@ LOOPS: dict[str, Any] = {
     "cluster": loop_cluster.RedisCluster,
     "node": loop_cluster.ClusterNode,
     "sentinel": loop_sentinel.Sentinel,
+    "watchers": redis.asyncio.ConnectionPool,
+    "plain of sentinel": loop_sentinel.SentinelManagedConnection,
+    "tls of sentinel": loop_sentinel.SentinelManagedSSLConnection,
     "retry": loop_retry.Retry,
+    "kept": idle.of_loops,
+}
+#: How keepalive is set, by the names of :class:`~sessionkeeper.store_url.RedisUrl`, where the system has it.
+_KEEPALIVE = {
+    "TCP_KEEPIDLE": "keepalive",
+    "TCP_KEEPINTVL": "keepalive_interval",
+    "TCP_KEEPCNT": "keepalive_count",
 }
 
 
@@ -57,43 +76,122 @@ def connect(url: RedisUrl, classes: dict[str, Any]) -> Any:
         "password": url.password,
         "socket_timeout": url.timeout,
         "socket_connect_timeout": url.connect_timeout,
-        "socket_keepalive": True,
         "protocol": 2,
         **url.ssl,
     }
+    if url.way != "socket":
+        options |= {"socket_keepalive": True, "socket_keepalive_options": _keepalive(url)}
+    doubts = idle.Doubts(url.health_check_interval)
     if url.way == "cluster":
-        return classes["cluster"](
-            startup_nodes=[classes["node"](host, port) for host, port in url.hosts],
-            retry=classes["retry"](NoBackoff(), 1),
-            max_connections=url.connections,
-            require_full_coverage=False,
-            ssl=url.tls,
-            **options,
-        )
+        kept = classes["kept"](classes["tls" if url.tls else "plain"], doubts)
+        return _cluster(url, options, classes, kept)
     options |= {"db": url.db, "retry": classes["retry"](NoBackoff(), 0)}
     if url.way == "sentinel":
-        return _by_sentinel(url, options, classes)
+        return _by_sentinel(url, options, classes, doubts)
     place: dict[str, Any]
     if url.way == "socket":
-        place = {"connection_class": classes["socket"], "path": url.path}
-        del options["socket_keepalive"]
+        place = {"connection_class": classes["kept"](classes["socket"], doubts), "path": url.path}
     else:
         host, port = url.hosts[0]
-        place = {"connection_class": classes["tls" if url.tls else "plain"], "host": host, "port": port}
+        kept = classes["kept"](classes["tls" if url.tls else "plain"], doubts)
+        place = {"connection_class": kept, "host": host, "port": port}
     pool = classes["pool"](max_connections=url.connections, timeout=url.connect_timeout, **place, **options)
     return classes["client"](pool)
 
 
-def _by_sentinel(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any]) -> Any:
-    own = {
-        **options,
+def _keepalive(url: RedisUrl) -> dict[int, int]:
+    found = {getattr(socket, name, None): getattr(url, value) for name, value in _KEEPALIVE.items()}
+    return {option: value for option, value in found.items() if option is not None}
+
+
+def _cluster(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any], kept: type) -> Any:
+    options |= {
+        "startup_nodes": [classes["node"](host, port) for host, port in url.hosts],
+        "retry": classes["retry"](NoBackoff(), 1),
+        "max_connections": url.connections,
+        "require_full_coverage": False,
+    }
+    if classes is THREADS:
+        # It takes a class of connections only with a URL, here of a node that is among the others too.
+        host, port = url.hosts[0]
+        place = f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}"
+        return classes["cluster"](url=place, connection_class=kept, **options)
+    client = classes["cluster"](ssl=url.tls, **options)
+    client.connection_kwargs["connection_class"] = kept  # of nodes that it will find
+    for node in client.nodes_manager.startup_nodes.values():
+        node.connection_class = kept
+    return client
+
+
+def _by_sentinel(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any], doubts: idle.Doubts) -> Any:
+    kind = "tls" if url.tls else "plain"
+    kept = classes["kept"](classes[f"{kind} of sentinel"], doubts)
+    sentinel = classes["sentinel"]([], **options)
+    own = options | {
         "username": url.sentinel_username,
         "password": url.sentinel_password,
         "db": 0,
-        "ssl": url.tls,
+        # Asked for the master when a connection is lost, after hours perhaps; that may be done twice.
+        "retry": classes["retry"](NoBackoff(), 1, supported_errors=(idle.Forgotten,)),
+        "connection_class": classes["kept"](classes[kind], idle.Doubts(url.health_check_interval)),
     }
-    sentinel = classes["sentinel"](list(url.hosts), sentinel_kwargs=own, ssl=url.tls, **options)
-    return sentinel.master_for(url.service, max_connections=url.connections)
+    sentinel.sentinels = [
+        classes["client"](classes["watchers"](host=host, port=port, **own)) for host, port in url.hosts
+    ]
+    return sentinel.master_for(url.service, max_connections=url.connections, connection_class=kept)
+
+
+class Room:
+    """How many threads may be at the servers at once. Others wait in turn, as long as connecting may take.
+
+    The pools of redis-py for Sentinels and Clusters refuse at once, where that of a server waits.
+    """
+
+    def __init__(self, url: RedisUrl) -> None:
+        self._most, self._seconds = url.connections, url.connect_timeout
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock, self._free, self._pid = threading.Lock(), self._most, os.getpid()
+        self._waiting: deque[threading.Lock] = deque()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take a place.
+
+        Raises:
+            MaxConnectionsError: none became free in time.
+        """
+        self._take()
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    def _take(self) -> None:
+        if self._pid != os.getpid():  # who is in there is in the parent of this fork
+            self._begin()
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        if turn.acquire(timeout=self._seconds):
+            return
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                raise MaxConnectionsError("All connections are in use.")
+
+    def _give_back(self) -> None:
+        with self._lock:
+            # Handed to the one who waits longest: whoever runs just now would else always be there first.
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
 
 
 class LoopClients:

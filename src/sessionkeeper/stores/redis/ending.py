@@ -38,21 +38,26 @@ class Ending:
         """End sessions; return how many there were.
 
         With ``secret_hash`` only where that proves the caller, with ``user`` only that user's. The end of a
-        user's session is recorded before this returns.
+        user's session is recorded before this returns. Where an answer was lost and it was asked again, those
+        that are not there count as ended by the first try.
 
         Raises:
             StoreUnavailable: the store or the database did not answer; they may have ended all the same.
         """
         condition = (told("revoke"), now, secret_hash or "", user or "")
-        answers = self._client.run_many([(self._index.session(one), condition) for one in session_ids])
+        calls = [(self._index.session(one), condition) for one in session_ids]
+        answers = self._client.run_many(calls, again=("1",))
         ended = [
             (session_id, *answer[1:])
             for session_id, answer in zip(session_ids, answers, strict=True)
             if answer[0] == _DONE
         ]
-        self.forget([(session_id, text_of(rest[0]) if rest else None) for session_id, *rest in ended])
+        self.forget([(session_id, text_of(rest[0]) if rest else user) for session_id, *rest in ended])
         of_users = [
-            (session_id, _until(rest[1])) for session_id, *rest in ended if rest and rest[0] is not None
+            # Without more: the answer that told it was lost. Whosever it was, it shall not come back.
+            (session_id, _until(rest[1]) if rest else datetime.now(UTC))
+            for session_id, *rest in ended
+            if not rest or rest[0] is not None
         ]
         if of_users:
             bridge.elsewhere(tombstones.record, of_users)

@@ -4,11 +4,16 @@ A user's sessions are a sorted set of names, by when they were written there. Al
 too, one for each quarter of an hour in which ids were made, so that none grows without bounds and a Cluster
 spreads them; one more names those. On a single server the script writes them with the session. In a Cluster
 they are written first: a crash leaves an entry that names nothing, never a session that nobody finds.
+
+A hash that has ended goes by itself, and its entries stay. A sign-in looks at some of the user's, a list at
+all of them, and a purge at everybody's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sessionkeeper import keys
@@ -18,8 +23,15 @@ from sessionkeeper.stores.redis.client import Client
 _BITS = 42
 _MASK = (1 << _BITS) - 1
 _LAST_BUCKET = keys.MAX_ID >> _BITS
-#: Buckets that are asked for in one go.
+#: Buckets, and indexes of users, that are asked for in one go.
 _AT_ONCE = 64
+#: Entries of a user's index that are looked at when one is added, in a Cluster.
+_SAMPLE = 16
+#: Entries that are read with what tells that they are the same; if there are more, most may name nothing.
+_MANY = 1000
+_ALL = 2**53
+#: Entries that are removed by one script.
+_PART = 500
 #: What an index must not be touched for while its entry may be ahead of its session, in microseconds: the
 #: script gives up an insert after 30 seconds, and clocks of a Cluster may disagree by minutes.
 GRACE = 3600 * 1_000_000
@@ -35,9 +47,9 @@ class Entries(NamedTuple):
     written: dict[bytes, int]
 
     def ids(self) -> list[int]:
-        """Return the ids that are named, without names that none has."""
+        """Return the ids that are named, newest first, without names that none has."""
         ids = (keys.parse_id(name.decode("ascii", "replace")) for name in self.written)
-        return [session_id for session_id in ids if session_id is not None]
+        return sorted((session_id for session_id in ids if session_id is not None), reverse=True)
 
     def pending(self, there: Collection[int]) -> frozenset[bytes]:
         """Return the entries that may be of sessions about to be stored: not ``there``, and new."""
@@ -100,14 +112,75 @@ class Index:
         return min(int(answer[1]) for answer in answers)
 
     def of_user(self, user: str, now: str) -> Entries:
-        """Return the index of a user."""
-        time, fingerprint, flat = self._client.run([self.user(user)], "entries", now)
-        turns = iter(flat)
-        return Entries(
-            int(time),
-            fingerprint,
-            {name: int(float(score)) for name, score in zip(turns, turns, strict=True)},
-        )
+        """Return the index of a user in one go, with what tells that it is still the same."""
+        name = self.user(user)
+        answer = self._client.run([name], "entries", now, _MANY)
+        if len(answer) == 1:
+            self.clean([name], now)
+            answer = self._client.run([name], "entries", now, _ALL)
+        time, fingerprint, flat = answer
+        return Entries(int(time), fingerprint, _written(flat))
+
+    def read(self, user: str, now: str) -> Entries:
+        """Return the index of a user, however large, in parts, without a fingerprint.
+
+        What is in it all the time is in the answer.
+        """
+        found: dict[bytes, int] = {}
+        cursor, time = "0", b"0"
+        while True:
+            time, cursor, flat = self._client.run([self.user(user)], "part", now, cursor)
+            found |= _written(flat)
+            if int(cursor) == 0:
+                return Entries(int(time), b"", found)
+
+    def clean_all(self, now: str) -> None:
+        """Remove the entries of sessions that are gone from the indexes of all users."""
+        names = self._client.names(f"{_literal(self._prefix)}u:{{*}}")
+        while some := list(islice(names, _AT_ONCE)):
+            self.clean(some, now)
+
+    def clean(self, names: Iterable[str], now: str) -> None:
+        """Remove the entries of sessions that are gone, or another user's, from these users' indexes."""
+        cursors: dict[str, Any] = dict.fromkeys(names, "0")
+        while cursors:
+            calls = [(name, ("part", now, cursor)) for name, cursor in cursors.items()]
+            answers = dict(zip(cursors, self._client.run_many(calls), strict=True))
+            self._drop_gone(
+                {name: (int(told[0]), _written(told[2])) for name, told in answers.items() if told}
+            )
+            cursors = {name: told[1] for name, told in answers.items() if told and int(told[1]) != 0}
+
+    def clean_some(self, user: str, now: int) -> None:
+        """Remove some entries of sessions that are gone from a user's index. ``now`` is the server's time."""
+        name = self.user(user)
+        [flat] = self._client.pipeline([("ZRANDMEMBER", name, _SAMPLE, "WITHSCORES")])
+        self._drop_gone({name: (now, _written(flat or ()))})
+
+    def _drop_gone(self, indexes: dict[str, tuple[int, dict[bytes, int]]]) -> None:
+        """Remove of these entries, each index with the server's time, those that are old and name nothing."""
+        old = [
+            (index, name, written)
+            for index, (now, entries) in indexes.items()
+            for name, written in entries.items()
+            if now - written > GRACE
+        ]
+        sessions = f"{self._prefix}s:".encode()
+        asked = [("HGET", sessions + b"{%b}" % name, "user") for _, name, _ in old]
+        gone: dict[str, list[tuple[bytes, int]]] = {}
+        for (index, name, written), user in zip(old, self._client.pipeline(asked), strict=True):
+            if user is None or self.user(user.decode(errors="replace")) != index:
+                gone.setdefault(index, []).append((name, written))
+        self._drop(gone)
+
+    def _drop(self, entries: dict[str, list[tuple[bytes, int]]]) -> None:
+        """Remove entries of indexes, each given with when it was written, unless written again since."""
+        calls: list[tuple[str, tuple[Any, ...]]] = []
+        for index, pairs in entries.items():
+            turns = iter(pairs)
+            while some := list(islice(turns, _PART)):
+                calls.append((index, ("drop", "", *(part for pair in some for part in pair))))
+        self._client.run_many(calls)
 
     def drop_ended(self, ended: Iterable[tuple[int, str | None]]) -> None:
         """Remove the entries of sessions that are gone for good, each given with its user."""
@@ -123,36 +196,26 @@ class Index:
         """Remove old entries of a user's index that name none of his sessions, unless written again since."""
         names = {keys.encode_id(session_id).encode() for session_id in kept}
         old = [
-            part
+            (name, written)
             for name, written in entries.written.items()
             if name not in names and entries.now - written > GRACE
-            for part in (name, written)
         ]
-        if old:
-            self._client.run([self.user(user)], "drop", "", *old)
+        self._drop({self.user(user): old})
 
     def down_from(self, newest: int, limit: int) -> list[int]:
         """Return up to ``limit`` ids, newest first, from ``newest`` down."""
         return self._walk(newest, limit, "ZREVRANGEBYSCORE", ("-inf",))
 
-    def up_from(self, oldest: int, limit: int, empty: list[int] | None = None) -> list[int]:
-        """Return up to ``limit`` ids, oldest first, from ``oldest`` up. ``empty`` is given empty buckets."""
-        return self._walk(oldest, limit, "ZRANGEBYSCORE", ("+inf",), empty=empty)
+    def up_from(self, oldest: int, limit: int) -> list[int]:
+        """Return up to ``limit`` ids, oldest first, from ``oldest`` up."""
+        return self._walk(oldest, limit, "ZRANGEBYSCORE", ("+inf",))
 
-    def drop_buckets(self, numbers: Sequence[int], now: int) -> None:
+    def drop_buckets(self, now: int) -> None:
         """Forget empty buckets that nobody writes into any more."""
-        old = [number for number in numbers if is_old(number << _BITS, now)]
-        if old:
-            self._client.pipeline([("ZREM", self.buckets, *old)])
+        empty = [one for one, size in self._sizes() if size == 0 and is_old((one + 1) << _BITS, now)]
+        self._client.pipeline([("ZREM", self.buckets, number) for number in empty])
 
-    def _walk(
-        self,
-        start: int,
-        limit: int,
-        command: str,
-        end: tuple[str],
-        empty: list[int] | None = None,
-    ) -> list[int]:
+    def _walk(self, start: int, limit: int, command: str, end: tuple[str]) -> list[int]:
         ids: list[int] = []
         bound: Any = start >> _BITS
         while len(ids) < limit:
@@ -167,24 +230,38 @@ class Index:
                     for number, begin in zip(numbers, starts, strict=True)
                 ]
             )
-            for number, names in zip(numbers, found, strict=True):
+            for names in found:
                 ids += [
                     one for one in (keys.parse_id(name.decode()) for name in names or ()) if one is not None
                 ]
-                if empty is not None and not names and number != start >> _BITS:
-                    empty.append(number)
             bound = f"({numbers[-1]}"
         return ids[:limit]
 
     def count(self) -> int:
         """Return how many entries all buckets have."""
-        [numbers] = self._client.pipeline([("ZRANGE", self.buckets, 0, -1)])
-        return sum(self._client.pipeline([("ZCARD", self.bucket(int(number))) for number in numbers]))
+        return sum(size for _, size in self._sizes())
+
+    def _sizes(self) -> Iterable[tuple[int, int]]:
+        [found] = self._client.pipeline([("ZRANGE", self.buckets, 0, -1)])
+        numbers = [int(number) for number in found]
+        sizes = self._client.pipeline([("ZCARD", self.bucket(number)) for number in numbers])
+        return zip(numbers, sizes, strict=True)
 
 
 def is_old(session_id: int, now: int) -> bool:
     """Whether an id was made so long ago that nobody is still about to store its session."""
     return now - keys.made_at(session_id) > GRACE
+
+
+def _written(flat: Iterable[bytes]) -> dict[bytes, int]:
+    """Return entries, names and scores in turn, with when each was written."""
+    turns = iter(flat)
+    return {name: int(float(score)) for name, score in zip(turns, turns, strict=True)}
+
+
+def _literal(text: str) -> str:
+    """Return a text as a pattern of the server's that matches it alone."""
+    return re.sub(r"([*?\[\]\\^-])", r"\\\1", text)
 
 
 def _other(end: tuple[str]) -> str:

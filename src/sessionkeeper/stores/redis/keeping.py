@@ -59,7 +59,7 @@ class Keeping:
 
     def _drop(self, user: str, now: str) -> None:
         try:
-            ids = self._index.of_user(user, now).ids()
+            ids = self._index.read(user, now).ids()
             self._client.run_many([(self._index.session(one), ("forget", now)) for one in ids])
         except StoreUnavailable:
             log.warning("What is kept of a user could not be dropped: it is believed until it is too old.")

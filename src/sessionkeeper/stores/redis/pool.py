@@ -11,11 +11,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from queue import Empty
 from typing import Any
 
 from redis.connection import BlockingConnectionPool
 from redis.exceptions import ConnectionError as LostConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import MaxConnectionsError, RedisError, ResponseError
 
 
 class QuickPool(BlockingConnectionPool):
@@ -34,6 +35,10 @@ class QuickPool(BlockingConnectionPool):
         try:
             self._take_back(1)
             return super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
+        except LostConnection as error:
+            if isinstance(error.__context__, Empty):  # which is how redis-py says that it waited in vain
+                raise MaxConnectionsError("All connections are in use.") from None
+            raise
         finally:
             self._waiting.pop()
 
@@ -63,8 +68,11 @@ class QuickPool(BlockingConnectionPool):
             return None
         try:
             connection = self._idle(0)
+            if connection is not None and connection.is_doubted():  # it would be opened anew
+                self._give_back(connection)
+                return None
             if connection is not None:
-                self._send(connection, (packed,))
+                self._send(connection, (packed,), check_health=False)
         except RedisError:
             return None
         return connection
@@ -97,9 +105,9 @@ class QuickPool(BlockingConnectionPool):
         self._send(connection, pack(connection))
         return self.finish(connection, answers)
 
-    def _send(self, connection: Any, packed: Sequence[bytes]) -> None:
+    def _send(self, connection: Any, packed: Sequence[bytes], *, check_health: bool = True) -> None:
         try:
-            connection.send_packed_command(packed, check_health=False)
+            connection.send_packed_command(packed, check_health=check_health)
         except BaseException:
             self._close(connection)
             raise

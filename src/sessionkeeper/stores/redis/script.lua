@@ -9,6 +9,8 @@ local SECOND = 1000000
 local KEPT = 3600000           -- ms that a session is kept after it has ended, so that its end can be recorded
 local LATE = 30 * SECOND       -- longest time from the index to the session; dangling entries live for longer
 local LONGEST = 9007199254740991
+local SAMPLE = 16             -- entries of a user's index that a sign-in looks at
+local PART = 1000              -- entries of an index that are read in one go
 
 local operation, channel = string.match(ARGV[1], '^(%S+) ?(.*)$')
 local key = KEYS[1]
@@ -90,6 +92,18 @@ local function indexed(at, ends)
   return true
 end
 
+-- Drop, by the way, entries of a user's index whose sessions have gone by themselves, or are another user's.
+-- Some at random: a sign-in adds one and looks at many, so those that name nothing stay few. Not in a Cluster,
+-- where it takes a script for each.
+local function pruned(index)
+  local user = redis.call('HGET', key, 'user')
+  if not user or string.sub(index, -#user - 2) ~= '{' .. user .. '}' then return end
+  local base = string.match(key, '^(.*){')
+  for _, name in ipairs(redis.call('ZRANDMEMBER', index, SAMPLE)) do
+    if redis.pcall('HGET', base .. '{' .. name .. '}', 'user') ~= user then redis.call('ZREM', index, name) end
+  end
+end
+
 local function is_late(indexed_at)
   return indexed_at ~= '' and now - tonumber(indexed_at) > LATE
 end
@@ -119,6 +133,7 @@ function run.insert()
   if ARGV[4] == '1' then redis.call('HSET', key, 'authenticated', text(now)) end
   set_fields(11)
   live_on()
+  if KEYS[4] then pruned(KEYS[4]) end
   return {1}
 end
 
@@ -142,6 +157,7 @@ function run.merge()
   used()
   redis.call('HINCRBY', key, 'version', 1)
   live_on()
+  if KEYS[4] then pruned(KEYS[4]) end
   return {1}
 end
 
@@ -199,10 +215,11 @@ function run.forget()
   return {1}
 end
 
--- secret or '' for whoever asks, user or '' for whosever it is; answers also when it would have ended
+-- secret or '' for whoever asks, user or '' for whosever it is, '1' if this was asked before and the answer was
+-- lost: then it may have ended it; answers also when it would have ended
 function run.revoke()
   local kind = redis.call('TYPE', key).ok
-  if kind == 'none' then return {0} end
+  if kind == 'none' then return {ARGV[5] == '1' and 1 or 0} end
   if kind ~= 'hash' then
     if ARGV[3] ~= '' or ARGV[4] ~= '' then return {0} end
     return {redis.call('DEL', key)}
@@ -232,10 +249,17 @@ function run.index()
   return {1, text(now)}
 end
 
--- All entries of an index, and what tells that it is still the same
+-- All entries of an index, and what tells that it is still the same; {0} if there are more than so many
 function run.entries()
+  if redis.call('ZCARD', key) > tonumber(ARGV[3]) then return {0} end
   local entries = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   return {text(now), fingerprint(entries), entries}
+end
+
+-- Some entries of an index, from a cursor on: the next cursor, which is 0 at the end, and these entries
+function run.part()
+  local found = redis.call('ZSCAN', key, ARGV[3], 'COUNT', PART)
+  return {text(now), found[1], found[2]}
 end
 
 -- Tell on a channel: its name, and what

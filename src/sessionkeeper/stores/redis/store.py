@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from sessionkeeper import bridge, keys
@@ -32,6 +34,8 @@ log = logging.getLogger("sessionkeeper.store")
 _DONE, _GONE, _STALE, _CORRUPT, _LATE, _CHANGED = 1, 0, -1, -2, -3, -4
 #: Tries of a sign-in with a limit. A lost try means that another sign-in of the same user got through.
 _TRIES = 200
+#: Sessions that are read or ended in one go.
+_AT_ONCE = 500
 
 
 class RedisStore:
@@ -46,6 +50,8 @@ class RedisStore:
 
     def __init__(self, url: RedisUrl, clock: Callable[[], datetime] | None = None) -> None:
         self.client = Client(url)
+        #: Longer than one try: the next one, on a fresh connection, may be answered at once.
+        self.patience = 1.5 * url.timeout
         self._index = Index(self.client)
         self._ending = Ending(self.client, self._index)
         self._keeping = Keeping(self.client, self._index)
@@ -145,7 +151,11 @@ class RedisStore:
         name, flag, *rest = operation
         entry = (*self._index.entry(session_id), fingerprint)
         life = lives[0] if lives is not None else ""
-        return int(self.client.run(names, told(name), self._time(), life, flag, indexed_at, *entry, *rest)[0])
+        code = int(self.client.run(names, told(name), self._time(), life, flag, indexed_at, *entry, *rest)[0])
+        if code == _DONE and indexed_at and user is not None:
+            with suppress(StoreUnavailable):  # it is stored; the next one looks again
+                self._index.clean_some(user, int(indexed_at))
+        return code
 
     def _with_room(
         self, limit: UserLimit | None, session_id: int, user: str | None, write: Callable[[bytes | str], int]
@@ -204,8 +214,11 @@ class RedisStore:
         user = packing.user_text(user_id)
         if user is None:
             return 0
-        ids = self._index.of_user(user, self._time()).ids()
-        return self._end([session_id for session_id in ids if session_id != except_], user=user)
+        ids = (one for one in self._index.read(user, self._time()).ids() if one != except_)
+        ended = 0
+        while some := list(islice(ids, _AT_ONCE)):
+            ended += self._end(some, user=user)
+        return ended
 
     def revoke_many(self, session_ids: Collection[int]) -> int:
         """See the contract."""
@@ -222,12 +235,12 @@ class RedisStore:
         user = packing.user_text(user_id)
         if user is None:
             return []
-        entries = self._index.of_user(user, self._time())
+        entries = self._index.read(user, self._time())
         records = [
             record for record in self._read(entries.ids()) if packing.user_text(record.user_id) == user
         ]
         self._index.drop_dangling(user, entries, [record.id for record in records])
-        return sorted(records, key=lambda record: record.id, reverse=True)
+        return records
 
     def scan(self, limit: int, newest: int = keys.MAX_ID) -> list[SessionRecord]:
         """See the contract."""
@@ -241,9 +254,11 @@ class RedisStore:
         return records[:limit]
 
     def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
-        """See the contract. Sessions go by themselves; this removes their entries, and what is left."""
-        empty: list[int] = []
-        ids = self._index.up_from(after + 1 if after else 0, limit, empty)
+        """See the contract. Sessions go by themselves; this removes their entries, and what is left.
+
+        At the end it goes through the indexes of all users, also of sessions that have gone by themselves.
+        """
+        ids = self._index.up_from(after + 1 if after else 0, limit)
         now = self._time()
         answers = self.client.run_many([(self._index.session(one), ("expire", now)) for one in ids])
         gone: dict[int, str | None] = {}
@@ -257,9 +272,10 @@ class RedisStore:
             elif not rest and is_old(session_id, moment):
                 gone[session_id] = None
         self._ending.forget(gone.items())
-        self._index.drop_buckets(empty, moment)
         if len(ids) == limit:
             return removed, ids[-1]
+        self._index.drop_buckets(moment)
+        bridge.elsewhere(self._index.clean_all, now)
         bridge.elsewhere(tombstones.purge, limit)
         return removed, None
 
@@ -269,6 +285,12 @@ class RedisStore:
 
     def _read(self, session_ids: Collection[int]) -> list[SessionRecord]:
         """Return these sessions, in this order, without those that are gone or that nobody can read."""
+        turns, records = iter(session_ids), []
+        while some := list(islice(turns, _AT_ONCE)):
+            records += self._read_some(some)
+        return records
+
+    def _read_some(self, session_ids: Collection[int]) -> list[SessionRecord]:
         hashes = self.client.pipeline([("HGETALL", self._index.session(one)) for one in session_ids])
         records = []
         for session_id, fields in zip(session_ids, hashes, strict=True):
