@@ -18,7 +18,7 @@ from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper import address, bridge, conf, current, signals
+from sessionkeeper import address, bridge, conf, current, namespaces, signals
 from sessionkeeper.events import Event, Kind
 
 __all__ = [
@@ -207,6 +207,7 @@ def _row(event: Event) -> AuditEvent:
         ip_address=event.ip_address,
         user_agent=event.user_agent,
         detail=dict(event.detail),
+        namespace=namespaces.active(),
     )
 
 
@@ -214,9 +215,9 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     """Remove events that are older than ``AUDIT_RETENTION``, batch by batch; yield how many each removed.
 
     Of those older than ``AUDIT_MINIMISE_AFTER`` only the network of the address is kept (/24, /48 of IPv6),
-    and nothing of the user agent.
+    and nothing of the user agent. What is too old goes in all namespaces.
     """
-    settings, every = conf.current(), rows()
+    settings, every = conf.current(), _all_rows()
     old = every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
     while ids := list(old.values_list("pk", flat=True)[:batch]):
         yield every.filter(pk__in=ids)._raw_delete(every.db) or 0  # noqa: SLF001 - in one statement
@@ -230,7 +231,11 @@ def purge(batch: int = BATCH) -> Iterator[int]:
 
 
 def rows() -> QuerySet[AuditEvent]:
-    """All rows, where they are written."""
+    """The rows of the active namespace, where they are written."""
+    return namespaces.rows(_all_rows())
+
+
+def _all_rows() -> QuerySet[AuditEvent]:
     return _table()._base_manager.using(database())
 
 

@@ -89,6 +89,10 @@ class InvalidToken(SessionKeeperError):
     """The token of a password reset is spent, expired, or none of ours."""
 
 
+class NoNamespace(SessionKeeperError):
+    """Nobody says for which tenant this is done, so it is not done: see ``SESSIONKEEPER["NAMESPACE"]``."""
+
+
 class AppendOnly(SessionKeeperError):
     """The audit trail is added to. It is not edited, and only a purge removes what is old."""
 
@@ -112,3 +116,7 @@ class StoreUnreachable(StoreUnavailable):
     (:class:`sessionkeeper.stores.breaker.Breaker`). What the store refuses, because its memory is full or a
     lock is held, is an outage as well, but of another kind: nobody piles up behind it.
     """
+
+
+class StoreOfAnotherSite(StoreUnavailable):
+    """The keys in Valkey or Redis belong to another site, whose users have the same numbers as ours."""

@@ -17,7 +17,7 @@ from django.db import connections
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest
 
-from sessionkeeper import audit, conf, policy
+from sessionkeeper import audit, conf, namespaces, policy
 
 if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
@@ -34,7 +34,10 @@ _FORGOTTEN_AFTER = 30 * 24 * _HOUR
 def make(missing: Iterable[tuple[str, str]], source: str, now: int) -> None:
     """Make rows that count nothing yet; whoever else makes them meanwhile may be first."""
     new = [
-        table()(key=key, kind=kind, at=now, source=source if kind == SOURCE else "") for key, kind in missing
+        table()(
+            key=key, kind=kind, at=now, source=source if kind == SOURCE else "", namespace=namespaces.active()
+        )
+        for key, kind in missing
     ]
     rows().bulk_create(new, ignore_conflicts=True)
 

@@ -26,6 +26,7 @@ from sessionkeeper import (
     keys,
     known_devices,
     lockout,
+    namespaces,
     outcome,
     principal,
     problems,
@@ -110,6 +111,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         refusal = self.process_request(request)
         if refusal is not None:
             return refusal
+        if namespaces.must_be_read():
+            await namespaces.note()
         try:
             response: Any = await self.get_response(request)  # type: ignore[misc]
         except StoreUnavailable as error:

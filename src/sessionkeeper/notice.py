@@ -14,7 +14,7 @@ from django.core.mail import send_mail
 from django.db import router, transaction
 from django.template.loader import render_to_string
 
-from sessionkeeper import audit, conf, current, mail, signals
+from sessionkeeper import audit, conf, current, mail, namespaces, signals
 from sessionkeeper.address import network
 from sessionkeeper.events import Event, Kind
 
@@ -42,10 +42,16 @@ def _told(kind: str, event: Event, **_: Any) -> None:
         return
     if kind == NEW_DEVICE and current.get().known_device:
         return
-    transaction.on_commit(partial(_notify, kind, event), using=audit.database(), robust=True)
+    told = partial(_notify, kind, event, namespaces.active())
+    transaction.on_commit(told, using=audit.database(), robust=True)
 
 
-def _notify(kind: str, event: Event) -> None:
+def _notify(kind: str, event: Event, namespace: str) -> None:
+    if namespaces.active() != namespace:
+        audit.log.warning(
+            "Nobody was told of %s: the tenant was another one at the commit.", event.kind.value
+        )
+        return  # the user of this number may be somebody else
     if kind == NEW_DEVICE and not _is_new(event):
         return
     model: Any = get_user_model()

@@ -59,7 +59,9 @@ def _refuse_in_loop() -> None:
 
 
 def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str]) -> Any:
-    if connection.vendor not in _MAKERS or "cursor" in vars(connection):  # somebody looks at all cursors
+    # A backend of somebody else's may do something at each cursor, such as choose a tenant's schema; and
+    # somebody may look at all cursors.
+    if type(connection).__module__ not in _DJANGOS or "cursor" in vars(connection):
         with connection.cursor() as wrapped:
             wrapped.execute(sql, params)
             return wrapped.fetchone()
@@ -114,6 +116,7 @@ def _on_sqlite(connection: Any) -> Any:
 
 
 _MAKERS = {"postgresql": _on_postgresql, "sqlite": _on_sqlite}
+_DJANGOS = {"django.db.backends.postgresql.base", "django.db.backends.sqlite3.base"}
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from sessionkeeper import namespaces
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.keys import MAX_ID
 from sessionkeeper.models import Session
@@ -49,10 +50,12 @@ class DatabaseStore:
 
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
         """See the contract."""
-        connection = connections[self.alias]
+        connection, here = connections[self.alias], namespaces.active()
         server_clock = self._server_clock(connection)
         with outages():
             found = joined.read(connection, session_id, principal=principal, server_clock=server_clock)
+        if found is not None and found.record.namespace != here:
+            return None  # the table is shared with other tenants
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
     def insert(self, new: NewSession) -> list[int]:
@@ -201,12 +204,12 @@ class DatabaseStore:
         # MySQL reads past the snapshot of a transaction only what it locks.
         locks = latest and connection.vendor == "mysql"
         value = field.get_db_prep_value(user_id, connection, prepared=False)
-        return self._select("s.user_id = %s ORDER BY s.id DESC" + (" FOR UPDATE" if locks else ""), value)
+        return self._select("s.user_id = %s", value, "ORDER BY s.id DESC" + (" FOR UPDATE" if locks else ""))
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
         page = connections[self.alias].ops.limit_offset_sql(0, limit)
-        return self._select(f"s.id <= %s ORDER BY s.id DESC {page}", newest)
+        return self._select("s.id <= %s", newest, f"ORDER BY s.id DESC {page}")
 
     def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
         """See the contract. A walk along the primary key; deletes are by key and check again."""
@@ -251,7 +254,7 @@ class DatabaseStore:
 
     @property
     def _table(self) -> QuerySet[Session]:
-        return Session._base_manager.using(self.alias)
+        return namespaces.rows(Session._base_manager.using(self.alias))
 
     def _rows(self, session_id: int, secret_hash: bytes | None) -> QuerySet[Session]:
         if secret_hash is None:
@@ -259,18 +262,21 @@ class DatabaseStore:
         proven = Q(secret_hash=secret_hash) | Q(previous_hash=secret_hash)
         return self._table.filter(proven, pk=session_id)
 
-    def _select(self, where: str, param: Any) -> list[SessionRecord]:
+    def _select(self, where: str, param: Any, rest: str) -> list[SessionRecord]:
         connection = connections[self.alias]
-        sql, columns = joined.select_sql(self.alias, where)
+        here, params = "= %s", [param, namespaces.active()]
+        if not params[-1] and connection.features.interprets_empty_strings_as_nulls:
+            here, params = "IS NULL", [param]
+        sql, columns = joined.select_sql(self.alias, f"{where} AND s.namespace {here} {rest}")
         with outages(), connection.cursor() as cursor:
-            cursor.execute(sql, [param])
+            cursor.execute(sql, params)
             return [joined.to_record(row, columns, connection) for row in cursor.fetchall()]
 
     def _latest(self, session_id: int) -> SessionRecord | None:
         """Read past the snapshot of a transaction that is under way, where the database has row locks."""
         connection = connections[self.alias]
         locks = connection.in_atomic_block and connection.features.has_select_for_update
-        rows = self._select("s.id = %s" + (" FOR UPDATE" if locks else ""), session_id)
+        rows = self._select("s.id = %s", session_id, "FOR UPDATE" if locks else "")
         return rows[0] if rows else None
 
     def _reason(self, session_id: int) -> SessionGone | StaleSession:

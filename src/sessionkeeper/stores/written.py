@@ -12,6 +12,7 @@ from django.db.models import Case, DateTimeField, ExpressionWrapper, F, Q, Value
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from sessionkeeper import namespaces
 from sessionkeeper.models import Session
 from sessionkeeper.record import Changes, NewSession
 from sessionkeeper.stores.joined import aware
@@ -37,6 +38,7 @@ def row(new: NewSession, now: Any, alias: str) -> Session:
         user_agent=new.user_agent,
         label=new.label,
         amr=new.amr,
+        namespace=namespaces.active(),
         **times,
     )
 

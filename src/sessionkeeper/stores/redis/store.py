@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sessionkeeper import bridge, keys
+from sessionkeeper import bridge, keys, namespaces
 from sessionkeeper.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.policy import to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
@@ -59,7 +59,10 @@ class RedisStore:
         longest = keeping.longest() if principal else None
         if longest is not None and (kept := principal_cache.read(fields, found, longest)) is not None:
             return found._replace(principal=kept.make(kept.values), snapshot=kept)
-        answer = bridge.elsewhere(principals.ask, session_id, found.record.user_id, principal=principal)
+        here = namespaces.active()
+        answer = bridge.elsewhere(
+            principals.ask, session_id, found.record.user_id, namespace=here, principal=principal
+        )
         if answer.ended:
             self._ending.end_again(session_id, self._time())
             return None
@@ -69,7 +72,13 @@ class RedisStore:
 
     def read_ahead(self, session_id: int) -> Any:
         """Send the read of a session that the request under way will find."""
+        if not self._index.place.is_ours():
+            return None  # the first one asks whose keys these are
         return self.client.read_ahead(self._index.session(session_id))
+
+    def foreign(self) -> str:
+        """Return what is wrong if the keys are another site's, for a check; empty: nothing, or not known."""
+        return self._index.place.foreign()
 
     def _find(self, session_id: int) -> tuple[Found | None, dict[bytes, bytes]]:
         flat, now = self.client.read(self._index.session(session_id), self._time())
@@ -242,6 +251,8 @@ class RedisStore:
 
     def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
         """See the contract. Sessions go by themselves; this removes their entries, and what is left."""
+        if not after:
+            self._index.place.forget()
         empty: list[int] = []
         ids = self._index.up_from(after + 1 if after else 0, limit, empty)
         now = self._time()
