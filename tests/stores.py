@@ -179,7 +179,14 @@ KINDS = ("valkey", "redis", "cluster", "sentinel")
 def redis_store(kind="valkey", clock=None, **options):
     """Return an empty store at such a server: its keys have a prefix of their own."""
     url = valkey.with_options(server_url(kind), prefix=f"t{os.getpid()}-{next(_prefixes)}:", **options)
-    return RedisStore(store_url.parse(url), clock=clock)
+    return of_this_site(RedisStore(store_url.parse(url), clock=clock))
+
+
+def of_this_site(store):
+    """Return a store that has asked whose its keys are: the first use of each would need the database."""
+    place = store._index.place
+    place._ours[""] = store.client.url.prefix
+    return store
 
 
 class InLoop:

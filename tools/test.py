@@ -102,6 +102,22 @@ STAGES = (
         ("tests/thirdparty",),
         settings="tests.thirdparty.settings",
     ),
+    *(
+        Stage(
+            f"tenants-{layout}",
+            f"django-tenants, with users and sessions {where}",
+            "tests/tenants",
+            ("tests/tenants",),
+            settings=f"tests.tenants.settings_{layout}",
+            on_postgres=True,
+            on_valkey=True,
+        )
+        for layout, where in (
+            ("own", "for each tenant"),
+            ("shared", "shared by all"),
+            ("mixed", "for each tenant, in one table"),
+        )
+    ),
     Stage(
         "uuid-user",
         "a custom user model with UUID keys",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, connections, router, transaction
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper import address, bridge, conf, current, moments, signals
+from sessionkeeper import address, bridge, conf, current, moments, namespaces, signals
 from sessionkeeper.events import Event, Kind
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.removal import delete
@@ -208,6 +208,7 @@ def _row(event: Event) -> AuditEvent:
         ip_address=event.ip_address,
         user_agent=event.user_agent,
         detail=dict(event.detail),
+        namespace=namespaces.active(),
     )
 
 
@@ -215,9 +216,9 @@ def purge(batch: int = BATCH) -> Iterator[int]:
     """Remove events that are older than ``AUDIT_RETENTION``, batch by batch; yield how many each removed.
 
     Of those older than ``AUDIT_MINIMISE_AFTER`` only the network of the address is kept (/24, /48 of IPv6),
-    and nothing of the user agent.
+    and nothing of the user agent. What is too old goes in all namespaces.
     """
-    settings, every = conf.current(), rows()
+    settings, every = conf.current(), _all_rows()
     old = every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
     while ids := list(old.values_list("pk", flat=True)[:batch]):
         yield delete(every.filter(pk__in=ids))
@@ -231,7 +232,11 @@ def purge(batch: int = BATCH) -> Iterator[int]:
 
 
 def rows() -> QuerySet[AuditEvent]:
-    """All rows, where they are written."""
+    """The rows of the active namespace, where they are written."""
+    return namespaces.rows(_all_rows())
+
+
+def _all_rows() -> QuerySet[AuditEvent]:
     return _table()._base_manager.using(database())
 
 

@@ -40,6 +40,8 @@ class Settings:
         rotate_overlap: how long the secret before is taken after the new one was first seen.
         max_sessions: how many live sessions of one transport a user may have; None: any number.
         max_sessions_action: what becomes of a sign-in beyond that: END_OLDEST or REFUSE.
+        namespace: the tenant that sessions and users belong to: a text, or a function that says which one is
+            active; None: the schema of the database connection, where it has one.
         near_cache: options of the near cache; None: it is off.
         principal_cache: how old the columns of a user may be that are kept in Valkey; None: none are.
         read_ahead: whether the read of a session in Valkey is sent before anybody asks for it.
@@ -75,6 +77,7 @@ class Settings:
     rotate_overlap: timedelta = policy.ROTATE_OVERLAP
     max_sessions: int | None = None
     max_sessions_action: str = END_OLDEST
+    namespace: str | Asked | None = None
     near_cache: near_options.NearCache | None = None
     principal_cache: timedelta | None = None
     read_ahead: bool = False
@@ -180,7 +183,8 @@ def current() -> Settings:
 
 
 def _is_asked(name: str, value: Any) -> bool:
-    return isinstance(value, Asked) and name != "cookie_domain"  # which no user and no other value decides
+    # No user and no other value decides these two.
+    return isinstance(value, Asked) and name not in {"cookie_domain", "namespace"}
 
 
 def _raw() -> Any:

@@ -89,6 +89,10 @@ class InvalidToken(SessionKeeperError):
     """The token of a password reset is spent, expired, or none of ours."""
 
 
+class NoNamespace(SessionKeeperError):
+    """Nobody says for which tenant this is done, so it is not done: see ``SESSIONKEEPER["NAMESPACE"]``."""
+
+
 class AppendOnly(SessionKeeperError):
     """The audit trail is added to. It is not edited, and only a purge removes what is old."""
 
@@ -119,3 +123,7 @@ class StoreBusy(StoreUnavailable):
 
     It says nothing of the store, so it neither opens the breaker nor closes it.
     """
+
+
+class StoreOfAnotherSite(StoreUnavailable):
+    """The keys in Valkey or Redis belong to another site, whose users have the same numbers as ours."""

@@ -17,7 +17,7 @@ from django.db import OperationalError, connections, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest
 
-from sessionkeeper import audit, conf, policy
+from sessionkeeper import audit, conf, namespaces, policy
 from sessionkeeper.stores.removal import delete
 
 if TYPE_CHECKING:
@@ -72,18 +72,23 @@ def _take_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> s
     steps = _steps(now)
     whens = " ".join(f"WHEN {t}.failures >= %s THEN %s" for _ in steps)
     sql = (
-        f"INSERT INTO {t} (key, kind, failures, until, at, source) "  # noqa: S608 - a quoted name only
-        f"VALUES {', '.join(['(%s, %s, 1, %s, %s, %s)'] * len(counts))} "
+        f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - a quoted name only
+        f"VALUES {', '.join(['(%s, %s, 1, %s, %s, %s, %s)'] * len(counts))} "
         f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, until = CASE "
         f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s "
         f"{whens} ELSE 0 END "
         f"WHERE {t}.until <= excluded.at + CASE WHEN {t}.kind = %s THEN %s ELSE 0 END RETURNING key"
     )
     first = next((ends for failures, ends in reversed(steps) if failures == 0), 0)
+    here = namespaces.active()
     new = [
         value
         for key, kind in counts
-        for value in ((key, kind, now + step, now, source) if kind == SOURCE else (key, kind, first, now, ""))
+        for value in (
+            (key, kind, now + step, now, source, here)
+            if kind == SOURCE
+            else (key, kind, first, now, "", here)
+        )
     ]
     later = [value for one in reversed(steps) for value in one]
     with connection.cursor() as cursor:
@@ -116,14 +121,18 @@ def _make(counts: Sequence[tuple[str, str]], source: str, now: int) -> None:
     On MySQL by ON DUPLICATE KEY UPDATE: INSERT IGNORE shares its lock on a row that is there, and of two that
     share one neither gets it alone.
     """
+    here = namespaces.active()
     new = [
-        table()(key=key, kind=kind, at=now, source=source if kind == SOURCE else "") for key, kind in counts
+        table()(key=key, kind=kind, at=now, source=source if kind == SOURCE else "", namespace=here)
+        for key, kind in counts
     ]
     if connections[audit.database()].vendor == "mysql":
         _again(rows().bulk_create, new, update_conflicts=True, update_fields=["at"])
         return
     for row in new:
-        rows().get_or_create(key=row.key, defaults={"kind": row.kind, "at": now, "source": row.source})
+        rows().get_or_create(
+            key=row.key, defaults={"kind": row.kind, "at": now, "source": row.source, "namespace": here}
+        )
 
 
 def _again(change: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.db import connections, transaction
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper import accounts, audit, conf, current, guesses, known_devices
+from sessionkeeper import accounts, audit, conf, current, guesses, known_devices, namespaces
 from sessionkeeper.address import client_address, network
 from sessionkeeper.errors import TooManyTries
 from sessionkeeper.stores import user_keys
@@ -240,4 +240,6 @@ def _report(attempt: Attempt, user_id: Any) -> None:
 
 
 def _key(kind: str, text: str) -> str:
-    return salted_hmac(f"sessionkeeper.lockout.{kind}", text, algorithm="sha256").hexdigest()
+    return salted_hmac(
+        f"sessionkeeper.lockout.{kind}", namespaces.apart(text), algorithm="sha256"
+    ).hexdigest()

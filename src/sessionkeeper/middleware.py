@@ -29,6 +29,7 @@ from sessionkeeper import (
     keys,
     known_devices,
     lockout,
+    namespaces,
     outcome,
     principal,
     problems,
@@ -117,6 +118,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         refusal = self.process_request(request)
         if refusal is not None:
             return refusal
+        if namespaces.must_be_read():
+            await namespaces.note()
         try:
             response: Any = await self.get_response(request)  # type: ignore[misc]
         except StoreUnavailable as error:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from sessionkeeper.errors import AppendOnly
 from sessionkeeper.keys import encode_id
 from sessionkeeper.moments import MomentField
+from sessionkeeper.readers import LONGEST_NAMESPACE
 
 
 def _some_user(verbose_name: Any, *, db_index: bool = True) -> Any:
@@ -23,6 +24,13 @@ def _some_user(verbose_name: Any, *, db_index: bool = True) -> Any:
         db_constraint=False,
         db_index=db_index,
         related_name="+",
+    )
+
+
+def _some_namespace() -> Any:
+    """Return a column that names the tenant: empty where there are none, and in rows of older releases."""
+    return models.CharField(
+        _("namespace"), max_length=LONGEST_NAMESPACE, default="", db_default="", blank=True, editable=False
     )
 
 
@@ -52,6 +60,7 @@ class Session(models.Model):
     label = models.CharField(_("label"), max_length=100, default="", blank=True)
     amr = models.CharField(_("authentication methods"), max_length=100, default="", blank=True)
     version = models.PositiveIntegerField(default=0)
+    namespace = _some_namespace()
 
     class Meta:
         verbose_name = _("session")
@@ -64,7 +73,8 @@ class Session(models.Model):
 class Tombstone(models.Model):
     """Says that a session of another store has ended, whatever a copy of that store may bring back.
 
-    ``id`` is the session's. The row is needed for as long as the session could have lived, ``until``.
+    ``id`` is the session's, which in a namespace is mixed with that. The row is needed for as long as the
+    session could have lived, ``until``.
     """
 
     id = models.BigIntegerField(primary_key=True)
@@ -76,6 +86,23 @@ class Tombstone(models.Model):
 
     def __str__(self) -> str:
         return encode_id(self.pk)
+
+
+class SiteMark(models.Model):
+    """The one row that says which site this is, to the Valkey or Redis that its sessions are in.
+
+    ``mark`` is random. The keys there have the same, so that another site's are told from ours.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    mark = models.CharField(max_length=32)
+
+    class Meta:
+        verbose_name = _("mark of the site")
+        verbose_name_plural = _("marks of the site")
+
+    def __str__(self) -> str:
+        return self.mark[:8]
 
 
 class _AppendOnlyRows(models.QuerySet["AuditEvent"]):
@@ -111,6 +138,7 @@ class AuditEvent(models.Model):
     exact = models.BooleanField(_("address and user agent not shortened yet"), default=True)
     user_agent = models.CharField(_("user agent"), max_length=200, default="", blank=True)
     detail = models.JSONField(_("details"), default=dict)
+    namespace = _some_namespace()
 
     objects = _AppendOnlyRows.as_manager()
 
@@ -146,6 +174,7 @@ class LoginAttempt(models.Model):
     at = models.BigIntegerField(_("last tried"), default=0)
     source = models.CharField(_("source"), max_length=43, default="", blank=True)
     user = _some_user(_("user"), db_index=False)
+    namespace = _some_namespace()
 
     class Meta:
         verbose_name = _("failed sign-ins")

@@ -18,7 +18,7 @@ from django.db import router, transaction
 from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 
-from sessionkeeper import audit, conf, current, mail, signals
+from sessionkeeper import audit, conf, current, mail, namespaces, signals
 from sessionkeeper.address import network
 from sessionkeeper.events import Event, Kind
 from sessionkeeper.readers import NOTICES
@@ -47,7 +47,8 @@ def _told(kind: str, event: Event, **_: Any) -> None:
         return
     if kind == NEW_DEVICE and current.get().known_device:
         return
-    transaction.on_commit(partial(_notify, kind, event), using=audit.database(), robust=True)
+    told = partial(_notify, kind, event, namespaces.active())
+    transaction.on_commit(told, using=audit.database(), robust=True)
 
 
 def _chosen() -> Collection[str]:
@@ -65,7 +66,12 @@ def _is_ours(path: Any) -> bool:
         return False
 
 
-def _notify(kind: str, event: Event) -> None:
+def _notify(kind: str, event: Event, namespace: str) -> None:
+    if namespaces.active() != namespace:
+        audit.log.warning(
+            "Nobody was told of %s: the tenant was another one at the commit.", event.kind.value
+        )
+        return  # the user of this number may be somebody else
     if kind == NEW_DEVICE and not _is_new(event):
         return
     model: Any = get_user_model()

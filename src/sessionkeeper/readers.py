@@ -19,6 +19,7 @@ IGNORE: Final = "ignore"
 NOTIFY: Final = "notify"
 STEP_UP: Final = "step_up"
 END: Final = "end"
+LONGEST_NAMESPACE: Final = 100
 
 #: Of what users can be told by mail.
 NOTICES = ("new_device", "password_changed", "token_made", "copy_detected")
@@ -100,6 +101,19 @@ def _cookie_domain(value: Any) -> Any:
     return {host.lower(): domain for host, domain in value.items()}
 
 
+def is_namespace(value: Any) -> bool:
+    """Whether this can name a tenant: it becomes part of keys, rows and messages."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAMESPACE and value.isprintable()
+
+
+def _namespace(value: Any) -> Any:
+    if callable(value) or is_path(value):
+        return Asked("NAMESPACE", value, str)
+    if is_namespace(value):
+        return value
+    raise ValueError(f"must be a text, or a function without arguments or its dotted path, not {value!r}")
+
+
 def _notices(value: Any) -> frozenset[str]:
     if isinstance(value, bool):
         return frozenset(NOTICES if value else ())
@@ -123,6 +137,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "ROTATE_AFTER": values.duration,
     "ROTATE_OVERLAP": values.duration,
     "MAX_SESSIONS": values.number,
+    "NAMESPACE": _namespace,
     "NEAR_CACHE": _near_cache,
     "PRINCIPAL_CACHE": values.duration,
     "READ_AHEAD": values.switch,

@@ -44,6 +44,7 @@ class SessionRecord(NamedTuple):
     label: str
     amr: str
     version: int
+    namespace: str = ""
 
     def __repr__(self) -> str:
         """Leave out hashes and data: a log line must not hold them."""

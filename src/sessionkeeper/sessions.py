@@ -16,9 +16,37 @@ from django.core.exceptions import ValidationError
 
 from sessionkeeper import audit, conf, current, expiry, keys, limits, moments, renewal
 from sessionkeeper.errors import CorruptPayload
+from sessionkeeper.namespaces import namespace
 from sessionkeeper.policy import ANONYMOUS_ABSOLUTE, expired, is_live, touch_due
 from sessionkeeper.record import Changes, Found, SessionRecord, Verdict
 from sessionkeeper.stores import codec, get_store, near_cache, user_keys
+
+__all__ = [
+    "BATCH",
+    "EXPIRY_KEY",
+    "MOST_COOKIES",
+    "SCOPES_KEY",
+    "Limits",
+    "Resolved",
+    "changes",
+    "is_nothing",
+    "limits_of",
+    "list_for",
+    "log",
+    "namespace",
+    "now",
+    "purge",
+    "recall",
+    "resolve",
+    "resolve_one",
+    "revoke",
+    "revoke_all",
+    "revoke_everyone",
+    "revoke_many",
+    "scan",
+    "scopes_of",
+    "user_of",
+]
 
 #: Key in the session data under which Django keeps what ``set_expiry`` was given.
 EXPIRY_KEY = "_session_expiry"

@@ -21,7 +21,7 @@ from sessionkeeper.engine import SessionStore
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.record import Changes, UserLimit
 from sessionkeeper.stores.redis.store import RedisStore
-from tests.stores import insert, server_url
+from tests.stores import insert, of_this_site, server_url
 from tools import valkey
 from tools.postgres import free_port
 
@@ -32,7 +32,7 @@ ALLOWED = re.search(r"ACL SETUSER \S+ on >\S+ (.*)", DOCUMENTED)[1].split()
 
 def opened(url):
     """Return the store at a URL."""
-    return RedisStore(store_url.parse(valkey.with_options(url)))
+    return of_this_site(RedisStore(store_url.parse(valkey.with_options(url))))
 
 
 def reported(settings, url):
@@ -86,7 +86,7 @@ def encrypted(files):
         yield port
 
 
-def test_sessions_are_kept_over_an_encrypted_connection(encrypted, files, settings):
+def test_sessions_are_kept_over_an_encrypted_connection(encrypted, files, settings, db):
     url = f"rediss://127.0.0.1:{encrypted}/0?ssl_ca_certs={quote(str(files / 'ca.pem'))}"
     assert reported(settings, url) == []
     session = SessionStore()

@@ -8,9 +8,12 @@ import pytest
 
 from sessionkeeper.checks import near, store
 from sessionkeeper.checks import settings as of_settings
+from sessionkeeper.models import SiteMark
+from sessionkeeper.stores import marks
 from sessionkeeper.stores import redis as redis_package
 from sessionkeeper.stores.redis.client import Client
-from tests.stores import KINDS, server_url
+from sessionkeeper.stores.redis.store import RedisStore
+from tests.stores import KINDS, insert, redis_store, server_url
 from tools.valkey import with_options
 
 
@@ -80,3 +83,24 @@ def test_other_checks_take_no_url_for_a_database(settings):
     assert list(of_settings.check_store()) == []
     settings.MIDDLEWARE = ["sessionkeeper.middleware.AuthenticationMiddleware"]
     assert list(near.check_near_cache()) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.rule("R61")
+def test_a_store_of_another_site_is_an_error_that_says_what_to_set(settings, monkeypatch):
+    url = redis_store().client.url
+    insert(RedisStore(url))
+    text = with_options(server_url("valkey"), prefix=url.prefix)
+    assert "sessionkeeper.E082" not in found(settings, text)
+    monkeypatch.setattr(marks, "is_ours", lambda mark: False)
+    [message] = [one for one in store.check_redis() if one.id == "sessionkeeper.E082"]
+    assert url.prefix in message.msg
+    assert "?prefix=" in message.hint
+
+
+@pytest.mark.django_db
+def test_only_another_mark_than_the_one_in_the_database_is_another_sites():
+    assert marks.is_ours(marks.of_this_site())
+    assert not marks.is_ours("0" * 32)
+    SiteMark.objects.all().delete()
+    assert marks.is_ours("0" * 32)

@@ -14,7 +14,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from sessionkeeper import keys, moments, policy, sessions
+from sessionkeeper import keys, moments, namespaces, policy, sessions
 from sessionkeeper.admin import elsewhere
 from sessionkeeper.admin.audit import AuditEventAdmin
 from sessionkeeper.admin.elsewhere import is_elsewhere
@@ -114,7 +114,7 @@ class SessionAdmin(_ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Read where the store writes, and all users of a page in one more query."""
-        rows = Session._base_manager.using(getattr(get_store(), "alias", None))
+        rows = namespaces.rows(Session._base_manager.using(getattr(get_store(), "alias", None)))
         if is_elsewhere():
             rows = rows.none()  # they are in StoreList
         owners = Prefetch("user", queryset=users())

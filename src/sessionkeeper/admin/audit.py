@@ -60,7 +60,7 @@ class AuditEventAdmin(_ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
         """Read where the trail is written, and all users of a page in two more queries."""
-        rows = AuditEvent._base_manager.using(audit.database())
+        rows = audit.rows()
         people = [Prefetch(name, queryset=users()) for name in ("user", "actor")]
         return rows.prefetch_related(*people).order_by(*self.ordering)
 

@@ -12,7 +12,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from sessionkeeper import audit, guesses, lockout
+from sessionkeeper import guesses, lockout, namespaces
 from sessionkeeper.admin.people import name_of, of_users_named, users
 from sessionkeeper.models import LoginAttempt
 
@@ -37,7 +37,7 @@ class LoginAttemptAdmin(_ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LoginAttempt]:
         """Read where the counts are written."""
-        rows = LoginAttempt._base_manager.using(audit.database()).filter(failures__gt=0)
+        rows = namespaces.rows(guesses.rows()).filter(failures__gt=0)
         return rows.prefetch_related(Prefetch("user", queryset=users())).order_by(*self.ordering)
 
     def get_search_results(

@@ -27,6 +27,7 @@ from sessionkeeper.checks import (
     second_factor,
     settings,
     store,
+    tenants,
     urls,
 )
 
@@ -50,6 +51,9 @@ ALWAYS: tuple[Check, ...] = (
     near.check_near_cache,
     near.check_principal_cache,
     near.check_read_ahead,
+    tenants.check_namespace,
+    tenants.check_schemas,
+    tenants.check_order,
     adoption.check_adopt,
     engine.check_engine,
     middleware.check_present,

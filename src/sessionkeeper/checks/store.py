@@ -31,6 +31,7 @@ def check_redis() -> Iterator[CheckMessage]:
     try:
         servers = store.client.information()
         saving = store.client.saving()
+        foreign = store.foreign()
     except StoreUnavailable as error:
         yield Warning(
             f"The store at {place} does not answer: {_reason(error)}. Pages that need a session answer 503.",
@@ -40,6 +41,12 @@ def check_redis() -> Iterator[CheckMessage]:
         return
     finally:
         store.client.close()
+    if foreign:
+        yield Error(
+            f"{foreign} Requests that need their session answer 503.",
+            hint="Set another ?prefix= in SESSIONKEEPER['STORE'].",
+            id="sessionkeeper.E082",
+        )
     for server in servers:
         yield from _of_server(place, server, saving=saving)
 

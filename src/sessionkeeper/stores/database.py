@@ -17,7 +17,7 @@ from django.db import IntegrityError, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from sessionkeeper import moments
+from sessionkeeper import moments, namespaces
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.keys import MAX_ID
 from sessionkeeper.models import Session
@@ -50,7 +50,7 @@ class DatabaseStore:
 
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
         """See the contract."""
-        connection = connections[self.alias]
+        connection, here = connections[self.alias], namespaces.active()
         server_clock = self._server_clock(connection)
         with outages():
             found = shortcut.take(
@@ -61,6 +61,8 @@ class DatabaseStore:
                 principal=principal,
                 server_clock=server_clock,
             )
+        if found is not None and found.record.namespace != here:
+            return None  # the table is shared with other tenants
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
     def insert(self, new: NewSession) -> list[int]:
@@ -251,7 +253,7 @@ class DatabaseStore:
 
     @property
     def _table(self) -> QuerySet[Session]:
-        return Session._base_manager.using(self.alias)
+        return namespaces.rows(Session._base_manager.using(self.alias))
 
     def _rows(self, session_id: int, secret_hash: bytes | None) -> QuerySet[Session]:
         if secret_hash is None:

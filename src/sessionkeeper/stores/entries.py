@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
+from sessionkeeper import namespaces
 from sessionkeeper.near_options import NearCache
 from sessionkeeper.record import SessionRecord
 from sessionkeeper.stores.snapshot import Snapshot
@@ -26,9 +27,10 @@ def of_session(session_id: int) -> str:
     return f"s:{session_id}"
 
 
-def of_user(user_id: Any) -> str:
-    """Return the message that is about all sessions of a user."""
-    name = str(user_id)
+def of_user(user_id: Any, tenant: str | None = None) -> str:
+    """Return the message that is about all sessions of a user, of ``tenant`` or the active one."""
+    tenant = namespaces.of_users() if tenant is None else tenant
+    name = f"{tenant}:{user_id}" if tenant else str(user_id)
     return f"u:{name}" if len(name) <= _LONGEST_NAME else ALL
 
 
@@ -56,7 +58,10 @@ class Counters:
 
 
 class Entry(NamedTuple):
-    """Who one session authenticates, as read at ``now`` of the store's clock and ``asked`` of ours."""
+    """Who one session authenticates, as read at ``now`` of the store's clock and ``asked`` of ours.
+
+    It counts in the ``namespace`` in which it was read alone; its user is one of ``tenant``'s.
+    """
 
     record: SessionRecord
     now: datetime
@@ -64,6 +69,13 @@ class Entry(NamedTuple):
     identity: dict[str, Any]
     asked: float
     epoch: int
+    namespace: str = ""
+    tenant: str = ""
+
+    @property
+    def user(self) -> str:
+        """The message that is about its user."""
+        return of_user(self.record.user_id, self.tenant)
 
     def size(self) -> int:
         """Return about how many bytes this takes."""
@@ -98,11 +110,11 @@ class Entries:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, session_id: int, epoch: int, clock: float) -> Entry | None:
-        """Return an entry of this epoch within its lease."""
+    def get(self, session_id: int, epoch: int, clock: float, namespace: str = "") -> Entry | None:
+        """Return an entry of this namespace and epoch within its lease."""
         with self._lock:
             entry, _ = self._entries.get(session_id, (None, 0))
-            if entry is None:
+            if entry is None or entry.namespace != namespace:
                 return None
             if entry.epoch != epoch or clock - entry.asked > self._options.lease.total_seconds():
                 self._remove(session_id)
@@ -120,7 +132,7 @@ class Entries:
     def fill(self, ticket: Ticket, entry: Entry, epoch: int) -> None:
         """Remember what was read, unless something that it depends on was dropped since the read began."""
         record, size = entry.record, entry.size()
-        about = {ALL, of_session(record.id), of_user(record.user_id)}
+        about = {ALL, of_session(record.id), entry.user}
         with self._lock:
             self._tickets.discard(ticket)
             if about & ticket.dropped or ticket.epoch != epoch:
@@ -128,7 +140,7 @@ class Entries:
                 return
             self._remove(record.id)
             self._entries[record.id] = entry, size
-            self._ids_of.setdefault(of_user(record.user_id), set()).add(record.id)
+            self._ids_of.setdefault(entry.user, set()).add(record.id)
             self.bytes += size
             self.counters.fills += 1
             while len(self._entries) > self._options.entries or self.bytes > self._options.bytes:
@@ -157,8 +169,7 @@ class Entries:
         if entry is None:
             return False
         self.bytes -= size
-        user = of_user(entry.record.user_id)
-        self._ids_of[user].discard(session_id)
-        if not self._ids_of[user]:
-            del self._ids_of[user]
+        self._ids_of[entry.user].discard(session_id)
+        if not self._ids_of[entry.user]:
+            del self._ids_of[entry.user]
         return True

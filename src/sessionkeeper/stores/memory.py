@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sessionkeeper import namespaces
 from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
 from sessionkeeper.keys import MAX_ID
 from sessionkeeper.policy import awaits_first_use, expired, is_live, to_end
@@ -20,7 +21,11 @@ class MemoryStore:
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._records: dict[int, SessionRecord] = {}
+        self._all: dict[str, dict[int, SessionRecord]] = {}
+
+    @property
+    def _records(self) -> dict[int, SessionRecord]:
+        return self._all.setdefault(namespaces.active(), {})
 
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
         """See the contract."""

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
+from sessionkeeper import namespaces
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.keys import MAX_ID
 from sessionkeeper.near_options import NearCache
@@ -113,8 +114,8 @@ class NearStore:
         if not self.is_on():
             self.counters.distrusted += 1
             return None
-        clock = self._clock()
-        entry = self.entries.get(session_id, self._channel.epoch, clock)
+        clock, here = self._clock(), namespaces.at_hand()
+        entry = None if here is None else self.entries.get(session_id, self._channel.epoch, clock, here)
         user = entry.snapshot.user() if entry is not None and self._is_usual() else UNASKED
         if entry is None or user is UNASKED:
             self.counters.misses += 1
@@ -127,14 +128,14 @@ class NearStore:
         """See the contract. Reads the store, and remembers whom it named."""
         if not principal:
             return self._store.find(session_id)
-        epoch = self._channel.epoch
+        epoch, here = self._channel.epoch, namespaces.active()
         ticket = self.entries.begin(epoch, self._clock()) if epoch and self._is_usual() else None
         found = self._store.find(session_id, principal=True)
         if ticket is not None and found is not None and found.snapshot is not None:
-            self._remember(ticket, found)
+            self._remember(ticket, found, here)
         return found
 
-    def _remember(self, ticket: Ticket, found: Found) -> None:
+    def _remember(self, ticket: Ticket, found: Found, namespace: str) -> None:
         try:
             data = codec.decode(found.record.data)
         except CorruptPayload:
@@ -146,6 +147,8 @@ class NearStore:
             {name: value for name, value in data.items() if name.startswith(IDENTITY)},
             ticket.asked,
             ticket.epoch,
+            namespace,
+            namespaces.of_users(),
         )
         # What a transaction reads may be its own, and never be committed.
         self._channel.after_commit(lambda: self.entries.fill(ticket, entry, self._channel.epoch))

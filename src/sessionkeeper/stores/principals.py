@@ -15,6 +15,8 @@ from django.contrib.auth import get_user_model
 from django.db import connections, router
 from django.db.models.expressions import RawSQL
 
+from sessionkeeper import namespaces
+from sessionkeeper.errors import NoNamespace
 from sessionkeeper.models import Tombstone
 from sessionkeeper.record import UNASKED
 from sessionkeeper.stores import cursors, shortcut, tombstones, user_columns
@@ -67,12 +69,15 @@ class Answer(NamedTuple):
     keep: Callable[[Callable[[], None]], None] | None = None
 
 
-def ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
+def ask(session_id: int, user_id: Any, *, namespace: str, principal: bool) -> Answer:
     """Ask for a session of a user, with ``principal`` also for the user.
 
     Raises:
         StoreUnavailable: the database did not answer.
+        NoNamespace: it would be asked for the user of another tenant than the session was read for.
     """
+    if namespaces.active() != namespace:
+        raise NoNamespace("The tenant changed while the session was read: the user would be another one.")
     return shortcut.take(_ask, _ask_plainly, session_id, user_id, principal=principal)
 
 
@@ -87,7 +92,7 @@ def _ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
         return Answer(_is_ended(session_id))
     connection = connections[alias]
     given: dict[Any, Any] = {
-        _SESSION: session_id,
+        _SESSION: tombstones.number_of(session_id),
         _USER: statement.user.model._meta.pk.get_db_prep_value(user_id, connection, prepared=False),
     }
     params = [given[param] if param is _SESSION or param is _USER else param for param in statement.params]
@@ -120,7 +125,10 @@ def _is_ended(session_id: int) -> bool:
     connection = connections[tombstones.database()]
     with outages():
         sql = _tombstone_sql(connection)
-        return cursors.fetch_one(connection, sql, [session_id], types=("bigint",)) is not None
+        return (
+            cursors.fetch_one(connection, sql, [tombstones.number_of(session_id)], types=("bigint",))
+            is not None
+        )
 
 
 def _tombstone_sql(connection: Any) -> str:

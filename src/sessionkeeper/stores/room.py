@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
 
+from sessionkeeper import namespaces
 from sessionkeeper.models import Session
 
 # Tells our advisory locks from those of others: "sk" twice, as a number.
@@ -29,7 +30,9 @@ def alone(alias: str, user_id: Any) -> Iterator[None]:
     with transaction.atomic(using=alias):
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCKS, str(user_id)])
+                cursor.execute(
+                    "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCKS, namespaces.apart(str(user_id))]
+                )
         elif connection.vendor == "sqlite":
             Session._base_manager.using(alias).filter(pk=-1).update(version=0)  # begins to write
         else:

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import nullcontext
 from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
 
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
 
-from sessionkeeper import conf, moments
+from sessionkeeper import conf, moments, namespaces
+from sessionkeeper.keys import MAX_ID
 from sessionkeeper.models import Tombstone
 from sessionkeeper.stores.outage import on_live_connection, outages
 from sessionkeeper.stores.removal import delete
@@ -24,6 +27,17 @@ from sessionkeeper.stores.written import insert
 def database() -> str:
     """Return the database that has them: where they are written, since a replica may lag."""
     return router.db_for_write(Tombstone)
+
+
+def number_of(session_id: int) -> int:
+    """Return the number under which the end of a session is recorded: another one in each namespace."""
+    name = namespaces.active()
+    return session_id ^ _mix(name) if name else session_id
+
+
+@lru_cache(maxsize=1024)
+def _mix(name: str) -> int:
+    return int.from_bytes(sha256(name.encode()).digest()[:8], "big") & MAX_ID
 
 
 def record(ended: Collection[tuple[int, datetime]]) -> None:
@@ -36,7 +50,7 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
     connection = connections[alias]
     # A copy may be from before a shorter life was set.
     least = moments.now() + conf.current().absolute
-    rows = [Tombstone(id=session_id, until=max(until, least)) for session_id, until in ended]
+    rows = [Tombstone(id=number_of(session_id), until=max(until, least)) for session_id, until in ended]
     with outages(), transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
         if connection.features.supports_ignore_conflicts:
             _rows().bulk_create(rows, ignore_conflicts=True)
@@ -52,9 +66,11 @@ def among(session_ids: Collection[int]) -> set[int]:
     Raises:
         StoreUnavailable: the database did not answer.
     """
+    numbers = {number_of(session_id): session_id for session_id in session_ids}
     with outages():
-        connection, rows = connections[database()], _rows().filter(pk__in=session_ids)
-        return set(on_live_connection(connection, list, rows.values_list("pk", flat=True)))
+        connection, rows = connections[database()], _rows().filter(pk__in=numbers)
+        found: list[int] = on_live_connection(connection, list, rows.values_list("pk", flat=True))
+    return {numbers[one] for one in found}
 
 
 def purge(batch: int) -> None:

@@ -10,6 +10,7 @@ from django.db import connections
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Model, Q, Value, When
 from django.db.models.expressions import RawSQL
 
+from sessionkeeper import namespaces
 from sessionkeeper.models import Session
 from sessionkeeper.moments import MomentField
 from sessionkeeper.record import Changes, NewSession
@@ -30,6 +31,7 @@ def row(new: NewSession, now: Any, alias: str) -> Session:
         user_agent=new.user_agent,
         label=new.label,
         amr=new.amr,
+        namespace=namespaces.active(),
         **new.past_at(now)._asdict(),
     )
 

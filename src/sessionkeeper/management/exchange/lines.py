@@ -44,7 +44,7 @@ def write(record: SessionRecord) -> str:
     user = record.user_id
     plain = {**record._asdict(), "id": keys.encode_id(record.id), "data": data}
     plain["user_id"] = user if user is None or isinstance(user, int) else str(user)
-    del plain["version"]
+    del plain["version"], plain["namespace"]  # it is restored into the one that is active then
     return json.dumps(plain, default=_as_text)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
-from sessionkeeper import conf
+from sessionkeeper import conf, namespaces
 from sessionkeeper.errors import StoreUnavailable
 from sessionkeeper.record import Found
 from sessionkeeper.stores import committed, principals
@@ -54,7 +54,7 @@ class Keeping:
             return
         alias = principals.users_database()
         if committed.is_open(alias):
-            committed.after_commit(alias, partial(self._drop, user, now))
+            committed.after_commit(alias, namespaces.later(partial(self._drop, user, now)))
         self._drop(user, now)
 
     def _drop(self, user: str, now: str) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sessionkeeper import bridge, keys
+from sessionkeeper import bridge, keys, namespaces
 from sessionkeeper.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.policy import to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
@@ -65,7 +65,10 @@ class RedisStore:
         longest = keeping.longest() if principal else None
         if longest is not None and (kept := principal_cache.read(fields, found, longest)) is not None:
             return found._replace(principal=kept.make(kept.values), snapshot=kept)
-        answer = bridge.elsewhere(principals.ask, session_id, found.record.user_id, principal=principal)
+        here = namespaces.active()
+        answer = bridge.elsewhere(
+            principals.ask, session_id, found.record.user_id, namespace=here, principal=principal
+        )
         if answer.ended:
             self._ending.end_again(session_id, self._time())
             return None
@@ -75,7 +78,13 @@ class RedisStore:
 
     def read_ahead(self, session_id: int) -> Any:
         """Send the read of a session that the request under way will find."""
+        if not self._index.place.is_ours():
+            return None  # the first one asks whose keys these are
         return self.client.read_ahead(self._index.session(session_id))
+
+    def foreign(self) -> str:
+        """Return what is wrong if the keys are another site's, for a check; empty: nothing, or not known."""
+        return self._index.place.foreign()
 
     def _find(self, session_id: int) -> tuple[Found | None, dict[bytes, bytes]]:
         flat, now = self.client.read(self._index.session(session_id), self._time())
@@ -258,6 +267,8 @@ class RedisStore:
 
         At the end it goes through the indexes of all users, also of sessions that have gone by themselves.
         """
+        if not after:
+            self._index.place.forget()
         ids = self._index.up_from(after + 1 if after else 0, limit)
         now = self._time()
         answers = self.client.run_many([(self._index.session(one), ("expire", now)) for one in ids])
