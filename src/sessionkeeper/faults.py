@@ -51,7 +51,7 @@ def _is_missing(error: utils.Error) -> bool:
 
 def _line(error: object) -> str:
     """Return what an error says as one line: drivers write several, with a code before or the SQL after."""
-    args = getattr(error, "args", ())
+    args: tuple[Any, ...] = getattr(error, "args", ())
     told = args[1] if len(args) > 1 and isinstance(args[0], int) else error
     text = " ".join(str(told).partition("\nLINE ")[0].split()) or type(error).__name__
     return "".join(char if char.isprintable() else "?" for char in text[:_LONGEST]).rstrip(". ")

@@ -96,3 +96,19 @@ def test_it_is_a_module_that_runs():
     )
     assert done.returncode == 0
     assert "whoami" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "shell", ['"$@" | :', '"$@" >/dev/full', '"$@" >&-'], ids=["no reader", "full", "closed"]
+)
+def test_output_that_nobody_takes_is_said_in_a_line(run, live_server, alice, shell):
+    run("login", alice.get_username(), typed=f"{PASSWORD}\n")
+    command = [sys.executable, "-m", "sessionkeeper.client", live_server.url, "whoami"]
+    done = subprocess.run(
+        ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[0]}}", "bash", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr

@@ -28,12 +28,24 @@ def main(given: Sequence[str] | None = None) -> int:
     try:
         with _client(arguments) as client:
             answer = _COMMANDS[arguments.command](client, arguments)
+        if answer:
+            _write(answer)
     except (ClientError, ValueError, OSError, httpx.InvalidURL) as error:
         sys.stderr.write(f"{_plain(str(error))}\n")
         return 1
-    if answer:
-        sys.stdout.write(f"{answer}\n")
     return 0
+
+
+def _write(answer: str) -> None:
+    """Write what was answered; output that nobody takes is an error, and nothing of it stays for the exit."""
+    if sys.stdout is None:
+        raise OSError("There is no standard output.")
+    try:
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
