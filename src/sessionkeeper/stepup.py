@@ -79,10 +79,11 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
         TooManyTries: too many have failed in this session.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
-    user, key = request.user, request.session.handle.key
+    user = request.user
+    credentials = {"username": user.get_username(), **credentials}  # this loads a user who is lazy
+    key = request.session.handle.key
     if key is None:  # somebody else than the session names the user, such as a token of another package
         raise SessionGone
-    credentials = {"username": user.get_username(), **credentials}
     # A count for each session: strangers who guess at the account lock nobody out of one that is under way.
     lockout.begin(request, credentials, proof=f"session {key.id}")
     with outages():
