@@ -179,7 +179,7 @@ def together(number, function):
         try:
             outcomes.append(function())
         except Exception as error:  # noqa: BLE001 - the test must know
-            outcomes.append(repr(error))
+            outcomes.append(f"{error!r} of {error.__cause__!r}")
 
     threads = [threading.Thread(target=run) for _ in range(number)]
     for thread in threads:
@@ -334,6 +334,18 @@ def test_what_would_be_opened_anew_is_not_used_to_read_ahead():
     assert begun is connection
     pool.discard(begun, 1)
     store.client.close()
+
+
+@pytest.mark.parametrize("kind", ["valkey", "sentinel", "cluster"])
+def test_closing_the_store_closes_all_of_its_connections(kind):
+    store = redis_store(kind)
+    insert(store)
+    manager = getattr(getattr(store.client.connection, "connection_pool", None), "sentinel_manager", None)
+    watchers = [watcher.connection_pool for watcher in getattr(manager, "sentinels", ())]
+    connections = held(store) + [one for pool in watchers for one in pool._available_connections]
+    assert any(one._sock is not None for one in connections)
+    store.client.close()
+    assert not any(one._sock is not None for one in connections)
 
 
 # All connections in use

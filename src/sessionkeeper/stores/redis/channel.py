@@ -20,7 +20,7 @@ from sessionkeeper.stores import committed, principals
 from sessionkeeper.stores.entries import ALL, of_session
 from sessionkeeper.stores.listening import ListeningChannel, log
 from sessionkeeper.stores.redis.client import Client
-from sessionkeeper.stores.redis.connections import THREADS, connect
+from sessionkeeper.stores.redis.connections import THREADS, connect, disconnect
 from sessionkeeper.stores.redis.ears import Ear
 from sessionkeeper.stores.redis.telling import told_on
 
@@ -146,4 +146,4 @@ class _Ears:
     def close(self) -> None:
         for ear in self.ears:
             ear.close()
-        self._client.close()
+        disconnect(self._client)

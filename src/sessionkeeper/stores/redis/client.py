@@ -18,7 +18,7 @@ from sessionkeeper import bridge
 from sessionkeeper.errors import CorruptPayload, StoreBusy, StoreUnavailable, StoreUnreachable
 from sessionkeeper.store_url import RedisUrl
 from sessionkeeper.stores.redis import ahead, packing
-from sessionkeeper.stores.redis.connections import THREADS, LoopClients, Room, connect
+from sessionkeeper.stores.redis.connections import THREADS, LoopClients, Room, connect, disconnect
 from sessionkeeper.stores.redis.idle import Forgotten
 from sessionkeeper.stores.redis.pool import QuickPool
 
@@ -241,7 +241,7 @@ class Client:
         """Close the connections of threads."""
         connection = self.__dict__.pop("connection", None)
         if connection is not None:
-            connection.close()
+            disconnect(connection)
 
     async def aclose(self) -> None:
         """Close the connections of the event loop that runs now."""

@@ -99,6 +99,18 @@ def connect(url: RedisUrl, classes: dict[str, Any]) -> Any:
     return classes["client"](pool)
 
 
+def disconnect(client: Any) -> None:
+    """Close a client for threads, and what redis-py leaves open: pools of nodes, clients of Sentinels."""
+    if isinstance(client, RedisCluster):
+        for node in client.get_nodes():  # type: ignore[no-untyped-call]  # redis-py has no types for it
+            if node.redis_connection is not None:
+                node.redis_connection.connection_pool.disconnect()
+    else:
+        for watcher in getattr(getattr(client.connection_pool, "sentinel_manager", None), "sentinels", ()):
+            watcher.close()
+    client.close()
+
+
 def _keepalive(url: RedisUrl) -> dict[int, int]:
     found = {getattr(socket, name, None): getattr(url, value) for name, value in _KEEPALIVE.items()}
     return {option: value for option, value in found.items() if option is not None}
