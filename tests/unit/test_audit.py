@@ -15,7 +15,7 @@ from django.urls import include, path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkeeper import audit, current, expiry, keys, sessions, signals
+from sessionkeeper import audit, current, keys, sessions, signals
 from sessionkeeper.audit import Kind
 from sessionkeeper.errors import AppendOnly
 from sessionkeeper.facts import Client as Facts
