@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from sessionkeeper import accounts, audit, conf, current, guesses, known_devices
 from sessionkeeper.address import client_address, network
 from sessionkeeper.errors import TooManyTries
-from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.outage import outages, revive
 
 
 @dataclass(slots=True)
@@ -59,9 +59,13 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
         StoreUnavailable: the database did not answer.
     """
     name = accounts.name_in(credentials)
-    if not conf.current().lockout or name is None or "password" not in credentials:
+    if name is None or "password" not in credentials:
         return None
     this = current.get()
+    if this.attempt is None:
+        revive()  # what follows is the first that many a request asks, and nothing to be tried twice
+    if not conf.current().lockout:
+        return None
     normal = accounts.normal(name)
     if this.attempt is not None and this.attempt.state == "open" and this.attempt.name == normal:
         attempt: Attempt = this.attempt
