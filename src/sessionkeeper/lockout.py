@@ -18,7 +18,7 @@ from sessionkeeper import accounts, audit, conf, current, guesses, known_devices
 from sessionkeeper.address import client_address, network
 from sessionkeeper.errors import TooManyTries
 from sessionkeeper.stores import user_keys
-from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.outage import outages, revive
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -80,6 +80,8 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
     if credentials["password"] is None:
         this.attempt = Attempt(normal, "", "", None, state="none")
         return None
+    if this.attempt is None:
+        revive()  # what follows is the first that many a request asks, and nothing to be tried twice
     if not conf.current().lockout:
         return None
     if this.attempt is not None and this.attempt.state == "open" and this.attempt.name == normal:

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessionkeeper import audit, lockout, mail, sessions
 from sessionkeeper.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.stepup import require_recent
-from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.outage import outages, revive
 
 #: Route of the page that takes a new password, when ``sessionkeeper.pages.urls`` is included.
 CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
@@ -64,6 +64,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
 
 def request_reset(request: HttpRequest, email: str) -> None:
     """Mail a link to whoever has this address; nothing tells whether somebody does, also not the time."""
+    revive()
     # Without the user, whether there is one or not: a look for one would show in the time.
     audit.record(audit.Kind.PASSWORD_RESET_REQUESTED, address=audit.digest(email.casefold()))
     form = _ResetForm({"email": email})
@@ -99,6 +100,7 @@ def confirm_reset(uid: str, token: str, new: str) -> None:
 @sensitive_variables("token")
 def user_of_reset(uid: str, token: str) -> Any:
     """Return the user whom a reset token is for, or None. Takes any text."""
+    revive()
     try:
         pk = urlsafe_base64_decode(uid).decode("utf-8")
         with outages():

@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
-from threading import get_ident
+from threading import RLock, get_ident
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -46,6 +47,7 @@ _PASSED_BY = frozenset(
     )
 )
 _methods = attrgetter(*_PASSED_BY)
+_in_turn = RLock()
 _DJANGO = str(Path(django.__file__).parent)
 
 
@@ -87,8 +89,10 @@ def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str
     kind: Any = type(connection)
     make = _maker(kind)
     # Two threads on one cursor end the interpreter, and with a count here Django lets them share.
-    if make is None or connection._thread_sharing_count or not _is_untouched(connection):  # noqa: SLF001
-        with connection.cursor() as wrapped:
+    is_shared = connection._thread_sharing_count  # noqa: SLF001
+    if make is None or is_shared or not _is_untouched(connection):
+        # In turn, where shared: Python's sqlite3 gives threads that run one statement each other's rows.
+        with _in_turn if is_shared else nullcontext(), connection.cursor() as wrapped:
             wrapped.execute(sql, params)
             return wrapped.fetchone()
     try:

@@ -24,7 +24,7 @@ from sessionkeeper.models import Session
 from sessionkeeper.policy import end_of, to_end
 from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
 from sessionkeeper.stores import by_orm, joined, room, shortcut, written
-from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.outage import on_live_connection, outages
 from sessionkeeper.stores.removal import delete
 
 #: Tries of a compare-and-swap. A lost try means that another writer got through.
@@ -77,14 +77,23 @@ class DatabaseStore:
 
     def _insert(self, new: NewSession) -> None:
         alias, now = self.alias, self._now()
-        row = written.row(new, now, alias)
+        row, tries = written.row(new, now, alias), 0
+
+        def save() -> None:
+            nonlocal tries
+            tries += 1
+            written.insert(row, alias)
+
         try:
             with outages(), self._savepoint(alias):
-                written.insert(row, alias)
+                on_live_connection(connections[alias], save)
         except IntegrityError as error:
-            if self.find(new.id) is None:
+            found = self.find(new.id)
+            if found is None:
                 raise
-            raise IdTaken from error
+            # Else the first try has got through.
+            if tries == 1 or found.record.secret_hash != new.secret_hash:
+                raise IdTaken from error
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None

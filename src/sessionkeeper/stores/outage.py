@@ -129,6 +129,17 @@ def on_live_connection(connection: Any, read: Callable[..., _T], *args: Any) -> 
     return read(*args)
 
 
+def revive() -> None:
+    """Close the kept connections that are lost, before a first statement that could not be tried again.
+
+    Costs a round trip for each that is kept: for sign-ins, not for each request.
+    """
+    for connection in connections.all(initialized_only=True):
+        is_kept = connection.connection is not None and not connection.in_atomic_block
+        if is_kept and not connection.is_usable():
+            connection.close()
+
+
 def kind_of(error: Error) -> Kind:
     """Return what one of Django's database errors means."""
     cause: Any = error.__cause__

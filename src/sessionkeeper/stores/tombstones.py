@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import nullcontext
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 
 from django.db import connections, router, transaction
@@ -53,7 +53,8 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
     rows = [Tombstone(id=number_of(session_id), until=max(until, least)) for session_id, until in ended]
     with outages(), transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
         if connection.features.supports_ignore_conflicts:
-            _rows().bulk_create(rows, ignore_conflicts=True)
+            write = partial(_rows().bulk_create, rows, ignore_conflicts=True)
+            on_live_connection(connection, write)
         else:
             for row in rows:  # Oracle
                 if not _rows().filter(pk=row.pk).update(until=row.until):
