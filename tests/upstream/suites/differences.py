@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import django
 
 #: Django's suites that are run, and what each is about.
 SUITES = {
@@ -20,11 +23,12 @@ DEPTHS = ("engine", "middleware")
 
 
 class Difference(NamedTuple):
-    """Tests of Django's that fail with us, at which depths, and the reason."""
+    """Tests of Django's that fail with us, at which depths, the reason, and the Django that brought them."""
 
     depths: list[str]
     reason: str
     tests: list[str]
+    since: Sequence[int] = ()
 
 
 def listed() -> list[Difference]:
@@ -35,5 +39,6 @@ def listed() -> list[Difference]:
 
 def expected(suite: str, depth: str) -> set[str]:
     """Return the tests of a suite that fail at a depth."""
-    names = {name for one in listed() if depth in one.depths for name in one.tests}
+    here = [one for one in listed() if depth in one.depths and tuple(one.since) <= django.VERSION[:2]]
+    names = {name for one in here for name in one.tests}
     return {name for name in names if name.startswith(f"{suite}.")}
