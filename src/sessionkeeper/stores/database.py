@@ -192,16 +192,21 @@ class DatabaseStore:
         with outages():
             return self._delete(self._table.filter(pk__in=session_ids))
 
-    def list_for(self, user_id: Any) -> list[SessionRecord]:
-        """See the contract."""
-        return self._of_user(user_id)
+    def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
+        """See the contract. A walk down the index of user and id."""
+        return self._of_user(user_id, limit, newest)
 
-    def _of_user(self, user_id: Any, *, latest: bool = False) -> list[SessionRecord]:
+    def _of_user(
+        self, user_id: Any, limit: int | None = None, newest: int = MAX_ID, *, latest: bool = False
+    ) -> list[SessionRecord]:
         connection, field = connections[self.alias], Session._meta.get_field("user")
         # MySQL reads past the snapshot of a transaction only what it locks.
         locks = latest and connection.vendor == "mysql"
         value = field.get_db_prep_value(user_id, connection, prepared=False)
-        return self._select("s.user_id = %s ORDER BY s.id DESC" + (" FOR UPDATE" if locks else ""), value)
+        where = "s.user_id = %s AND s.id <= %s ORDER BY s.id DESC"
+        if limit is not None:
+            where = f"{where} {connection.ops.limit_offset_sql(0, limit)}"
+        return self._select(where + (" FOR UPDATE" if locks else ""), value, newest)
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
@@ -259,11 +264,11 @@ class DatabaseStore:
         proven = Q(secret_hash=secret_hash) | Q(previous_hash=secret_hash)
         return self._table.filter(proven, pk=session_id)
 
-    def _select(self, where: str, param: Any) -> list[SessionRecord]:
+    def _select(self, where: str, *params: Any) -> list[SessionRecord]:
         connection = connections[self.alias]
         sql, columns = joined.select_sql(self.alias, where)
         with outages(), connection.cursor() as cursor:
-            cursor.execute(sql, [param])
+            cursor.execute(sql, params)
             return [joined.to_record(row, columns, connection) for row in cursor.fetchall()]
 
     def _latest(self, session_id: int) -> SessionRecord | None:
