@@ -24,11 +24,11 @@ class Erased(NamedTuple):
 
 
 def erase(user: Any, *, names: Iterable[str] = (), actor: Any = None, dry_run: bool = False) -> Erased:
-    """Erase what is stored of a user; return how much. What remains says of nobody that it was he or she.
+    """Erase what is stored of a user; return how much there was.
 
-    Sessions end. Events about the user lose user, session, address, user agent and details; of what the user did to
-    others only address and user agent go. Run it before the user is deleted, so that the names are known
-    under which sign-ins failed, or give them.
+    Sessions end. Events about the user lose user, session, address, user agent and details; those of what the
+    user did to others lose address and user agent. Run it before the user is deleted, so that the names are
+    known under which sign-ins failed, or give them.
 
     Args:
         user: a user, or the primary key of one who may be deleted already.

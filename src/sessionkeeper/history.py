@@ -40,7 +40,7 @@ def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
 
     Of a user with many live sessions, which began later, it may find fewer.
     """
-    records = get_store().list_for(getattr(user, "pk", user), sessions.BATCH)
+    records = get_store().list_for(getattr(user, "pk", user), sessions.PAGE)
     live = {record.id for record in records if is_live(record, sessions.now())}
     begun = audit.rows_of(getattr(user, "pk", user)).filter(kind__in=BEGINNINGS).exclude(session_id__in=live)
     begun = begun.filter(session_id__isnull=False)
@@ -50,7 +50,7 @@ def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
     wanted = list(rows)[:limit]
     ends = audit.rows().filter(session_id__in=wanted, kind__in=ENDS).order_by("pk")
     ended = {row.session_id: row for row in ends}
-    if len(records) == sessions.BATCH:  # it may have more live ones
+    if len(records) == sessions.PAGE:  # it may have more live ones
         wanted = [number for number in wanted if number in ended or not _lives(number)]
     return [_ended(number, rows[number], ended.get(number)) for number in wanted]
 

@@ -224,7 +224,7 @@ def test_the_sessions_of_who_has_very_many_end_and_each_is_written(make_user, mo
 
 
 def test_a_history_never_shows_a_session_that_lives(make_user, monkeypatch):
-    monkeypatch.setattr(sessions, "BATCH", 2)
+    monkeypatch.setattr(sessions, "PAGE", 2)
     user = make_user()
     for number in range(6):
         Client().force_login(user)

@@ -20,7 +20,7 @@ from sessionkeeper.errors import NoSuchSession
 from sessionkeeper.history import history_for
 
 #: Sessions that a list looks at in one go, and counts; of more its last page leads on.
-AT_ONCE = 500
+AT_ONCE = 200
 #: The query parameter that names the session before which a list goes on.
 BEFORE = "before"
 #: Ended sessions that are looked at.
