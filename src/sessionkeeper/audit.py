@@ -65,6 +65,7 @@ _SIGNALS = {
     Kind.RENEWED: signals.session_renewed,
     Kind.EXPIRED: signals.session_expired,
     Kind.PURGED: signals.sessions_purged,
+    Kind.ERASED: signals.user_erased,
     Kind.RESTORED: signals.session_restored,
     Kind.REVOKED: signals.session_revoked,
     Kind.COPY_DETECTED: signals.copy_detected,

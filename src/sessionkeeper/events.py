@@ -28,6 +28,7 @@ class Kind(StrEnum):
     RENEWED = "renewed"
     EXPIRED = "expired"
     PURGED = "purged"
+    ERASED = "erased"
     RESTORED = "restored"
     REVOKED = "revoked"
     COPY_DETECTED = "copy_detected"

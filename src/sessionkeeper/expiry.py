@@ -1,4 +1,4 @@
-"""Writes down that sessions have expired: each that a client came upon, and of a purge how many it removed."""
+"""Writes down that sessions have expired: those that a client came upon, and how many a purge removed."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from sessionkeeper import audit, sessions
 from sessionkeeper.events import BEGINNINGS, ENDS, Kind
 from sessionkeeper.moments import aware
+from sessionkeeper.policy import is_live
+from sessionkeeper.stores import get_store
 
 
 class EndedSession(NamedTuple):
@@ -34,8 +36,12 @@ class EndedSession(NamedTuple):
 
 
 def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
-    """Return a user's ended sessions, the latest first, as far back as the trail goes. Three queries."""
-    live = {record.id for record in sessions.list_for(user)}
+    """Return a user's ended sessions, the latest first, as far back as the trail goes. Three queries.
+
+    Of a user with many live sessions, which began later, it may find fewer.
+    """
+    records = get_store().list_for(getattr(user, "pk", user), sessions.PAGE)
+    live = {record.id for record in records if is_live(record, sessions.now())}
     begun = audit.rows_of(getattr(user, "pk", user)).filter(kind__in=BEGINNINGS).exclude(session_id__in=live)
     begun = begun.filter(session_id__isnull=False)
     rows: dict[int, Any] = {}
@@ -44,7 +50,14 @@ def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
     wanted = list(rows)[:limit]
     ends = audit.rows().filter(session_id__in=wanted, kind__in=ENDS).order_by("pk")
     ended = {row.session_id: row for row in ends}
+    if len(records) == sessions.PAGE:  # it may have more live ones
+        wanted = [number for number in wanted if number in ended or not _lives(number)]
     return [_ended(number, rows[number], ended.get(number)) for number in wanted]
+
+
+def _lives(number: int) -> bool:
+    found = get_store().find(number)
+    return found is not None and is_live(found.record, found.now)
 
 
 def _ended(number: int, begun: Any, ended: Any) -> EndedSession:

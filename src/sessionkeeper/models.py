@@ -47,7 +47,7 @@ class Session(models.Model):
     family_hash = models.BinaryField(max_length=32)
     previous_hash = models.BinaryField(max_length=32, null=True)
     previous_at = MomentField(null=True)
-    user = _some_user(_("user"))
+    user = _some_user(_("user"), db_index=False)
     transport = models.CharField(_("transport"), max_length=8, default="cookie")
     data = models.JSONField(_("data"), default=dict)
     created_at = MomentField(_("created at"))
@@ -65,6 +65,7 @@ class Session(models.Model):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
+        indexes = (models.Index(fields=["user", "id"], name="sessionkeeper_session_user_id"),)
 
     def __str__(self) -> str:
         return encode_id(self.pk)

@@ -1,8 +1,8 @@
 """Moments: aware and in UTC where we reckon with them, UTC in our tables, whatever ``USE_TZ`` says.
 
-With ``USE_TZ = False`` Django keeps local times. One night a year repeats an hour of them, another skips one, and
-a column of theirs does not say which moment is meant. So ours hold UTC. Models show what Django's do: naive local
-times, which say it as long as they are Python's (``fold``).
+With ``USE_TZ = False`` Django keeps local times. One night a year repeats an hour of them, another skips one,
+and a column of theirs does not say which moment is meant. So ours hold UTC. Models show what Django's do:
+naive local times, which say it as long as they are Python's (``fold``).
 """
 
 from __future__ import annotations

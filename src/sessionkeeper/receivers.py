@@ -83,9 +83,9 @@ def _revoke_older(user: Any) -> None:
     ``update_session_auth_hash``; without that it is refused at its next request like all others.
     """
     valid = [user.get_session_auth_hash(), *_fallbacks(user)]
-    for record in get_store().list_for(user.pk):
-        if record.id != current.get().session_id and not _matches(record, valid):
-            sessions.revoke(record.id, reason="password_changed")
+    this = current.get().session_id
+    older = ((one.id, user.pk) for one in sessions.walk(user) if one.id != this and not _matches(one, valid))
+    sessions.revoke_many(older, reason="password_changed")
 
 
 def _fallbacks(user: Any) -> list[str]:
@@ -116,10 +116,7 @@ def _tell_store(sender: type, instance: Any) -> None:
 
 
 def _revoke_all(user: Any, reason: str) -> None:
-    this = current.get()
-    ids = {record.id for record in get_store().list_for(user.pk)}
     sessions.revoke_all(user.pk, reason=reason)
-    this.ended = this.ended or this.session_id in ids
 
 
 def _is_user(sender: type) -> bool:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
@@ -48,12 +48,19 @@ __all__ = [
     "user_of",
 ]
 
+if TYPE_CHECKING:
+    from sessionkeeper.erasure import Erased
+
 #: Key in the session data under which Django keeps what ``set_expiry`` was given.
 EXPIRY_KEY = "_session_expiry"
 #: Key in the session data that holds the scopes of a bearer session, a list of texts.
 SCOPES_KEY = "_sessionkeeper_scopes"
 #: Sessions that one step of a walk over all of them looks at.
 BATCH = 500
+#: Sessions of one user that a walk over all of them reads at once.
+MANY = 5000
+#: Sessions of a user that a list looks at in one go.
+PAGE = 100
 #: Cookies of one name that are looked at.
 MOST_COOKIES = 4
 _LONGEST_IDLE = 2**31 - 1
@@ -239,6 +246,35 @@ def list_for(user: Any) -> list[SessionRecord]:
     return [record for record in records if is_live(record, moment)]
 
 
+def page_for(
+    user: Any, this: int | None, limit: int = PAGE, newest: int = keys.MAX_ID
+) -> tuple[list[SessionRecord], int | None]:
+    """Return the live ones of a user's ``limit`` sessions from the id ``newest`` down, and where to go on.
+
+    That is None at the end. The session with the id ``this`` comes first of all, and not again.
+    """
+    records = get_store().list_for(_pk(user), limit, newest)
+    rest = records[-1].id - 1 if len(records) == limit else None
+    moment = now()
+    live = [record for record in records if record.id != this and is_live(record, moment)]
+    if this is None or newest != keys.MAX_ID:
+        return live, rest
+    first = [record for record in records if record.id == this]
+    if not first and rest is not None:
+        found = get_store().find(this)
+        first = [] if found is None else [found.record]
+    return [record for record in first if is_live(record, moment)] + live, rest
+
+
+def walk(user: Any) -> Iterator[SessionRecord]:
+    """Yield a user's sessions, expired ones included, newest first, read in batches."""
+    newest: int | None = keys.MAX_ID
+    while newest is not None:
+        records = get_store().list_for(_pk(user), MANY, newest)
+        yield from records
+        newest = records[-1].id - 1 if len(records) == MANY else None
+
+
 def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
     """Yield everybody's sessions, expired ones included, newest first, read in batches."""
     while records := get_store().scan(BATCH, newest):
@@ -285,15 +321,22 @@ def revoke_everyone(*, reason: str = "everyone", actor: Any = None) -> Iterator[
         newest = records[-1].id - 1
 
 
-def revoke_all(user: Any, except_: int | None = None, *, reason: str = "code", actor: Any = None) -> int:
-    """End all sessions of a user, but the one with id ``except_``; return how many."""
+def revoke_all(
+    user: Any, except_: int | None = None, *, reason: str | None = "code", actor: Any = None
+) -> int:
+    """End all sessions of a user, but the one with id ``except_``; return how many.
+
+    All end at once. Of very many only the ids are kept, which are written down batch by batch. Nothing is
+    written down with ``reason`` None.
+    """
     if not user_keys.fit():
         return 0
     pk = _pk(user)
-    ids = [record.id for record in get_store().list_for(pk) if record.id != except_]
+    ids = (record.id for record in walk(pk) if record.id != except_)
+    listed = iter(list(ids) if reason is not None else ())
     ended = get_store().revoke_all(pk, except_)
-    if ended:
-        _record([(session_id, pk) for session_id in ids], reason, actor)
+    while ended and reason is not None and (batch := list(islice(listed, BATCH))):
+        _record([(session_id, pk) for session_id in batch], reason, actor)
     this = current.get()
     if ended and this.session_id not in (None, except_) and get_store().find(this.session_id) is None:
         this.ended = True
@@ -314,6 +357,13 @@ def purge(batch: int = BATCH) -> Iterator[int]:
             yield len(removed)
     finally:
         expiry.note_purged(signed_in)
+
+
+def erase(user: Any, **options: Any) -> Erased:
+    """Erase what is stored of a user; see :func:`sessionkeeper.erasure.erase`."""
+    from sessionkeeper import erasure  # which imports this module
+
+    return erasure.erase(user, **options)
 
 
 def _record(ended: Iterable[tuple[int, Any]], reason: str, actor: Any) -> None:

@@ -19,6 +19,7 @@ from tests.demo_server import ROOT
 
 OURS, DJANGOS = "sessionkeeper.middleware", "django.contrib"
 OPERATIONS = (ROOT / "docs/howto/operations.md").read_text()
+RETENTION = (ROOT / "docs/howto/retention.md").read_text()
 
 
 def whoami(request):
@@ -123,8 +124,8 @@ def test_a_key_of_another_engine_is_refused_without_a_look_into_the_store(
         assert not is_in(client)
 
 
-@pytest.mark.parametrize("line", re.findall(r"manage\.py (sessions \w.*)", OPERATIONS))
-def test_each_command_of_the_page_on_operations_is_one(line):
+@pytest.mark.parametrize("line", re.findall(r"manage\.py (sessions \w[^`\n]*)", OPERATIONS + RETENTION))
+def test_each_command_of_the_pages_on_operations_and_retention_is_one(line):
     name, *arguments = shlex.split(line)
     parser = load_command_class("sessionkeeper", name).create_parser("manage.py", name)
     options = parser.parse_args(arguments)

@@ -10,6 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from sessionkeeper import keys, sessions, stepup
+from sessionkeeper.api import sessions as api_sessions
 from sessionkeeper.stores import get_store
 from tests import contents
 from tests.conftest import PASSWORD
@@ -56,6 +57,7 @@ def test_the_history_has_the_users_ended_sessions_and_how_they_ended(make_user):
     sessions.revoke(keys.parse_id(ids[1]), reason="admin")
     end = timezone.now().replace(microsecond=0) - timedelta(hours=1)
     contents.set_times(keys.parse_id(ids[2]), expires_at=end)
+    problem(old.whoami(), 401, "not_authenticated")
     assert sum(sessions.purge()) == 1
     body = here.get(AUTH + "sessions/history/").json()
     assert [(one["id"], one["how"], one["reason"]) for one in body["results"]] == [
@@ -88,6 +90,21 @@ def test_the_list_comes_in_pages(make_user):
     assert len(rest["results"]) == 1
     assert rest["next"] is None
     problem(apis[0].get(AUTH + "sessions/?page=99"), 404, "not_found")
+
+
+def test_a_list_that_is_very_long_is_led_on_by_its_last_page(make_user, monkeypatch):
+    monkeypatch.setattr(api_sessions, "AT_ONCE", 3)
+    ann = make_user()
+    apis = [signed_in(ann) for _ in range(8)]
+    oldest, seen, address = apis[0], [], AUTH + "sessions/?page_size=2"
+    while address is not None:
+        body = oldest.get(address).json()
+        assert body["count"] <= 4
+        seen += [entry["id"] for entry in body["results"]]
+        address = body["next"]
+    assert seen == [id_of(oldest), *map(id_of, reversed(apis[1:]))]
+    for before in ("x", keys.encode_id(0)):
+        problem(oldest.get(f"{AUTH}sessions/?before={before}"), 404, "not_found")
 
 
 def test_the_list_is_for_the_signed_in(api):

@@ -13,7 +13,7 @@ from django.test import Client, override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessionkeeper import keys
+from sessionkeeper import keys, sessions
 from sessionkeeper import mail as our_mail
 from tests import contents
 from tests.conftest import PASSWORD
@@ -201,6 +201,20 @@ def test_who_is_not_signed_in_is_asked_to_and_comes_back(visitor, alice, path):
 
 
 # devices
+
+
+def test_a_page_of_devices_leads_on_to_older_ones(signed_in, alice, monkeypatch):
+    monkeypatch.setattr(sessions.page_for, "__defaults__", (3, keys.MAX_ID))
+    for _ in range(7):
+        Client().force_login(alice)
+    address, shown = "/auth/sessions/", []
+    while address is not None:
+        text = signed_in.get(address).content.decode()
+        shown += re.findall(r"/sessions/([\w-]{11})/end/", text)
+        found = re.search(r'href="(\?before=[\w-]{11})"', text)
+        address = found and "/auth/sessions/" + found[1]
+        assert text.count('class="badge">This device') == (len(shown) <= 4)
+    assert len(shown) == len(set(shown)) == 8
 
 
 @pytest.mark.rule("R17")

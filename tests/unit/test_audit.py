@@ -209,6 +209,31 @@ def test_what_was_presented_is_known_with_its_end_after_the_purge_too(browser, m
     assert (ended.how, ended.ended_at) == ("expired", end)
 
 
+def test_the_sessions_of_who_has_very_many_end_and_each_is_written(make_user, monkeypatch):
+    monkeypatch.setattr(sessions, "BATCH", 3)
+    monkeypatch.setattr(sessions, "MANY", 3)
+    user = make_user()
+    for _ in range(8):
+        Client().force_login(user)
+    kept, *others = Session.objects.order_by("pk").values_list("pk", flat=True)
+    assert sessions.revoke_all(user, kept, reason="user") == 7
+    assert [record.id for record in sessions.walk(user)] == [kept]
+    ended = AuditEvent.objects.filter(kind="revoked", reason="user").values_list("session_id", flat=True)
+    assert sorted(ended) == others
+    assert sessions.revoke_all(user) == 1
+
+
+def test_a_history_never_shows_a_session_that_lives(make_user, monkeypatch):
+    monkeypatch.setattr(sessions, "PAGE", 2)
+    user = make_user()
+    for number in range(6):
+        Client().force_login(user)
+        if number in {1, 4}:
+            sessions.revoke(Session.objects.latest("pk").pk)
+    assert {one.how for one in history_for(user)} == {"revoked"}
+    assert len(history_for(user)) == 2
+
+
 def test_a_purge_of_what_visitors_left_writes_nothing(make_user):
     store = Client().session
     store["basket"] = 1

@@ -201,9 +201,7 @@ class SessionAdmin(_ModelAdmin):
             self.message_user(request, _("Nobody is signed in in these sessions."), messages.WARNING)
             return
         # One by one, so that each is in the admin's log; then by user, for those that began meanwhile.
-        ended = sum(
-            self._end(request, ((one.id, user) for one in sessions.list_for(user))) for user in signed_in
-        )
+        ended = sum(self._end(request, ((one.id, user) for one in sessions.walk(user))) for user in signed_in)
         rest = (sessions.revoke_all(user, reason="admin", actor=request.user) for user in signed_in)
         self._report(request, ended + sum(rest))
 

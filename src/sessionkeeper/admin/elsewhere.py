@@ -57,7 +57,7 @@ def search(term: str) -> list[Session]:
     """Return the sessions of this id, and of the users with this name or e-mail address."""
     found = session(keys.parse_id(term.strip()))
     people = list(users_named(term.strip()).values_list("pk", flat=True)[:MOST_USERS])
-    records = [record for pk in people for record in get_store().list_for(pk)]
+    records = [record for pk in people for record in get_store().list_for(pk, SHOWN)]
     return ([] if found is None else [found]) + rows(records)
 
 

@@ -10,6 +10,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from sessionkeeper import flows, keys, sessions
 from sessionkeeper.api.authentication import django_request
@@ -18,6 +19,10 @@ from sessionkeeper.api.views import Endpoint
 from sessionkeeper.errors import NoSuchSession
 from sessionkeeper.history import history_for
 
+#: Sessions that a list looks at in one go, and counts; of more its last page leads on.
+AT_ONCE = 200
+#: The query parameter that names the session before which a list goes on.
+BEFORE = "before"
 #: Ended sessions that are looked at.
 MOST_ENDED = 500
 
@@ -30,6 +35,21 @@ class Pages(PageNumberPagination):
     page_size_query_param = "page_size"
 
 
+class SessionPages(Pages):
+    """Pages of some hundred sessions; the last one leads on to those before them."""
+
+    before: str | None = None
+
+    def get_next_link(self) -> str | None:
+        """Return the address of what comes next."""
+        link = super().get_next_link()
+        if link is not None or self.before is None:
+            return link
+        request: Any = self.request
+        address = remove_query_param(request.build_absolute_uri(), self.page_query_param)
+        return str(replace_query_param(address, BEFORE, self.before))
+
+
 class SessionsView(Endpoint):
     """All live sessions of the user, this one first."""
 
@@ -38,10 +58,9 @@ class SessionsView(Endpoint):
     def get(self, request: Request) -> Response:
         """Return a page of them."""
         current_id = _current_id(request)
-        records = sorted(
-            sessions.list_for(request.user), key=lambda record: (record.id != current_id, -record.id)
-        )
-        pages = Pages()
+        records, rest = sessions.page_for(request.user, current_id, AT_ONCE, _newest(request))
+        pages = SessionPages()
+        pages.before = None if rest is None else keys.encode_id(rest + 1)
         page: Any = pages.paginate_queryset(records, request, view=self)
         return pages.get_paginated_response([session_json(record, current_id=current_id) for record in page])
 
@@ -95,6 +114,17 @@ class RevokeAllView(Endpoint):
         revoked = flows.revoke_all(django_request(request))
         request.user = AnonymousUser()
         return Response({"revoked": revoked})
+
+
+def _newest(request: Request) -> int:
+    """Return the id from which on a list goes down."""
+    text = request.query_params.get(BEFORE)
+    if text is None:
+        return keys.MAX_ID
+    number = keys.parse_id(text)
+    if not number:
+        raise exceptions.NotFound
+    return number - 1
 
 
 def _current_id(request: Request) -> int | None:

@@ -19,6 +19,8 @@ from sessionkeeper.record import BEARER, SessionRecord
 from sessionkeeper.user_agents import device
 
 _ENDED = f"?{DONE}=ended"
+#: The query parameter that names the session before which the page goes on.
+_BEFORE = "before"
 #: Ended sessions that the page shows.
 _MOST_ENDED = 10
 _HOW = {
@@ -51,10 +53,14 @@ class SessionsPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show them."""
-        current = _current_id(request)
-        records = sorted(sessions.list_for(request.user), key=lambda one: (one.id != current, -one.id))
+        current, before = _current_id(request), keys.parse_id(request.GET.get(_BEFORE))
+        newest = before - 1 if before else keys.MAX_ID
+        records, rest = sessions.page_for(request.user, current, newest=newest)
         return self.show(
-            request, devices=[_device(record, current) for record in records], ended=_ended(request)
+            request,
+            devices=[_device(record, current) for record in records],
+            older=None if rest is None else f"?{_BEFORE}={keys.encode_id(rest + 1)}",
+            ended=[] if before else _ended(request),
         )
 
 

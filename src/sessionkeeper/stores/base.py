@@ -78,8 +78,11 @@ class Store(Protocol):
     def revoke_many(self, session_ids: Collection[int]) -> int:
         """End these sessions, at most a few hundred at a time. Return how many there were."""
 
-    def list_for(self, user_id: Any) -> list[SessionRecord]:
-        """Return a user's sessions, newest first. No live session is ever missing."""
+    def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
+        """Return a user's sessions, newest first, from the id ``newest`` down. No live one is ever missing.
+
+        With ``limit`` at most so many; fewer are the last ones. No others are read then.
+        """
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """Return up to ``limit`` sessions of anybody, newest first, from the id ``newest`` down."""

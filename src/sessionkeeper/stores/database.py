@@ -211,17 +211,19 @@ class DatabaseStore:
         with outages():
             return delete(self._table.filter(pk__in=session_ids))
 
-    def list_for(self, user_id: Any) -> list[SessionRecord]:
-        """See the contract."""
-        return self._of_user(user_id)
+    def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
+        """See the contract. A walk down the index of user and id."""
+        return self._of_user(user_id, limit, newest)
 
-    def _of_user(self, user_id: Any, *, latest: bool = False) -> list[SessionRecord]:
+    def _of_user(
+        self, user_id: Any, limit: int | None = None, newest: int = MAX_ID, *, latest: bool = False
+    ) -> list[SessionRecord]:
         # Nobody's sessions are not those of all visitors.
-        sessions = self._table.filter(user_id=user_id, user_id__isnull=False).order_by("-pk")
+        sessions = self._table.filter(user_id=user_id, user_id__isnull=False, pk__lte=newest).order_by("-pk")
         # MySQL reads past the snapshot of a transaction only what it locks.
         if latest and connections[self.alias].vendor == "mysql":
             sessions = sessions.select_for_update()
-        return self._select(sessions)
+        return self._select(sessions[:limit])
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""

@@ -85,9 +85,9 @@ class GuardedStore:
         """See the contract."""
         return self._ask(self.store.revoke_many, session_ids)
 
-    def list_for(self, user_id: Any) -> list[SessionRecord]:
+    def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
-        return self._ask(self.store.list_for, user_id)
+        return self._ask(self.store.list_for, user_id, limit, newest)
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""

@@ -150,11 +150,11 @@ class MemoryStore:
         """See the contract."""
         return sum(self.revoke(session_id) for session_id in session_ids)
 
-    def list_for(self, user_id: Any) -> list[SessionRecord]:
+    def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
         with self._lock:
-            mine = [record for record in self._records.values() if record.user_id == user_id]
-        return sorted(mine, key=lambda record: record.id, reverse=True)
+            mine = [one for one in self._records.values() if one.user_id == user_id and one.id <= newest]
+        return sorted(mine, key=lambda record: record.id, reverse=True)[:limit]
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""

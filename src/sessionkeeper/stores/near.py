@@ -157,9 +157,9 @@ class NearStore:
         # Database routers may send this request's sessions elsewhere than the last one's.
         return getattr(self._store, "alias", None) == self._channel.alias and self._channel.is_usual()
 
-    def list_for(self, user_id: Any) -> list[SessionRecord]:
+    def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
-        return self._store.list_for(user_id)
+        return self._store.list_for(user_id, limit, newest)
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""

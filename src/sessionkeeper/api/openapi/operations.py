@@ -43,6 +43,12 @@ PAGE = (
         f"{sessions.Pages.max_page_size}.",
     ),
 )
+BEFORE = OpenApiParameter(
+    sessions.BEFORE,
+    {"type": "string", "pattern": answers.ID_PATTERN},
+    description=f"The session before which the list goes on, where a user has over {sessions.AT_ONCE}: "
+    "`next` has it.",
+)
 SESSION_ID = OpenApiParameter(
     "session_id",
     {"type": "string", "pattern": answers.ID_PATTERN},
@@ -89,7 +95,7 @@ OPERATIONS: dict[type[views.Endpoint], Operation] = {
         answer=answers.SessionPage,
         answered=examples.page(examples.SESSION),
         problems=(api.NOT_FOUND,),
-        parameters=PAGE,
+        parameters=(*PAGE, BEFORE),
     ),
     sessions.HistoryView: Operation(
         name="history",

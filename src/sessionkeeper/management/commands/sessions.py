@@ -1,4 +1,4 @@
-"""``manage.py sessions list | show | revoke | purge | stats | import | export | unlock | doctor``."""
+"""``manage.py sessions list | show | revoke | purge | stats | import | export | unlock | doctor | erase``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 
 from sessionkeeper import cleaning, keys, lockout, sessions
 from sessionkeeper.address import parse_address
-from sessionkeeper.management import base, describe, people, stats
+from sessionkeeper.management import base, describe, erase, people, stats
 from sessionkeeper.management.doctor import command as doctor
 from sessionkeeper.management.exchange import command as exchange
 from sessionkeeper.record import SessionRecord
@@ -23,7 +23,7 @@ _LIMIT = 50
 _MOST = 1_000_000_000
 _MOST_BATCH = 10_000
 _LOUD = 2
-VERBS = ("list", "show", "revoke", "purge", "stats", "import", "export", "unlock", "doctor")
+VERBS = ("list", "show", "revoke", "purge", "stats", "import", "export", "unlock", "doctor", "erase")
 
 
 class Command(base.Command):
@@ -50,6 +50,7 @@ class Command(base.Command):
         exchange.add_export_arguments(_verb(verbs, "export", exchange.EXPORT))
         exchange.add_import_arguments(_verb(verbs, "import", exchange.IMPORT))
         doctor.add_arguments(_verb(verbs, "doctor", doctor.HELP))
+        erase.add_arguments(_verb(verbs, "erase", erase.HELP))
         purge.add_argument(
             "--batch",
             metavar="N",
@@ -102,7 +103,7 @@ class Command(base.Command):
 
     def _list(self, options: dict[str, Any]) -> None:
         user, limit = _user(options), options["limit"]
-        records: Iterable[SessionRecord] = sessions.scan() if user is None else get_store().list_for(user)
+        records: Iterable[SessionRecord] = sessions.scan() if user is None else sessions.walk(user)
         rows = people.with_names(islice(records, limit + 1))
         now = sessions.now()
         if options["json"]:
@@ -197,6 +198,9 @@ class Command(base.Command):
 
     def _doctor(self, options: dict[str, Any]) -> None:
         doctor.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))
+
+    def _erase(self, options: dict[str, Any]) -> None:
+        erase.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))
 
     def _unlock(self, options: dict[str, Any]) -> None:
         name, source = options["name"], options["source"]

@@ -239,17 +239,31 @@ class RedisStore:
         """End sessions: all ends but that of a lifetime pass here. Return how many there were."""
         return self._ending.end(session_ids, self._time(), secret_hash=secret_hash, user=user)
 
-    def list_for(self, user_id: Any) -> list[SessionRecord]:
-        """See the contract."""
+    def list_for(
+        self, user_id: Any, limit: int | None = None, newest: int = keys.MAX_ID
+    ) -> list[SessionRecord]:
+        """See the contract. The names of all are read."""
         user = packing.user_text(user_id)
         if user is None:
             return []
         entries = self._index.read(user, self._time())
-        records = [
-            record for record in self._read(entries.ids()) if packing.user_text(record.user_id) == user
-        ]
-        self._index.drop_dangling(user, entries, [record.id for record in records])
+        ids = [one for one in entries.ids() if one <= newest]
+        if limit is not None:
+            return self._first_of(ids, user, limit)
+        records = self._of_user(ids, user)
+        if newest == keys.MAX_ID:
+            self._index.drop_dangling(user, entries, [record.id for record in records])
         return records
+
+    def _first_of(self, ids: list[int], user: str, limit: int) -> list[SessionRecord]:
+        records: list[SessionRecord] = []
+        while ids and len(records) < limit:
+            records += self._of_user(ids[:limit], user)
+            ids = ids[limit:]
+        return records[:limit]
+
+    def _of_user(self, ids: list[int], user: str) -> list[SessionRecord]:
+        return [record for record in self._read(ids) if packing.user_text(record.user_id) == user]
 
     def scan(self, limit: int, newest: int = keys.MAX_ID) -> list[SessionRecord]:
         """See the contract."""
