@@ -9,10 +9,11 @@ from django.contrib.auth import get_user_model
 from django.db import router
 from django.db.models import Q, QuerySet
 
-from sessionkeeper import accounts, audit, guesses, lockout, sessions
+from sessionkeeper import accounts, audit, guesses, lockout, namespaces, sessions
 from sessionkeeper.facts import Client
 from sessionkeeper.stores import get_store
 from sessionkeeper.stores.outage import outages
+from sessionkeeper.stores.removal import delete
 
 
 class Erased(NamedTuple):
@@ -51,7 +52,7 @@ def erase(user: Any, *, names: Iterable[str] = (), actor: Any = None, dry_run: b
             return Erased(number, about.count() + others.count(), counts.count())
         ended = sessions.revoke_all(pk, reason=None)
         get_store().list_for(pk)  # which lets go of entries that name no session any more
-        forgotten = counts._raw_delete(counts.db) or 0  # noqa: SLF001 - one statement
+        forgotten = delete(counts)
         events = _blank(others) + _blank(
             about.filter(actor=pk), user=None, actor=None, session_id=None, detail={}
         )
@@ -83,7 +84,9 @@ def _by(pk: Any) -> QuerySet[Any]:
 
 
 def _counts(pk: Any, names: Iterable[str]) -> QuerySet[Any]:
-    return guesses.rows().filter(Q(user=pk) | Q(pk__in=[lockout.key_of(name) for name in names]))
+    return namespaces.rows(guesses.rows()).filter(
+        Q(user=pk) | Q(pk__in=[lockout.key_of(name) for name in names])
+    )
 
 
 def _blank(events: QuerySet[Any], **values: Any) -> int:

@@ -29,12 +29,14 @@ __all__ = [
     "Limits",
     "Resolved",
     "changes",
+    "erase",
     "is_nothing",
     "limits_of",
     "list_for",
     "log",
     "namespace",
     "now",
+    "page_for",
     "purge",
     "recall",
     "resolve",
@@ -46,6 +48,7 @@ __all__ = [
     "scan",
     "scopes_of",
     "user_of",
+    "walk",
 ]
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessionkeeper", "0004_tombstone"),
+        ("sessionkeeper", "0005_namespace"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
