@@ -35,6 +35,9 @@ class CheckId(StrEnum):
     ADOPT_MISSING = "sessionkeeper.E020"
     ADOPT_WITHOUT_TABLE = "sessionkeeper.E021"
     DOMAIN_ASKED_IN_VAIN = "sessionkeeper.E022"
+    NAMESPACE_ASKED_IN_VAIN = "sessionkeeper.E080"
+    NAMESPACE_SHARED = "sessionkeeper.E081"
+    STORE_OF_ANOTHER_SITE = "sessionkeeper.E082"
 
     NO_SESSION_MIDDLEWARE = "sessionkeeper.W003"
     NO_AUTHENTICATION_MIDDLEWARE = "sessionkeeper.W004"
@@ -73,6 +76,9 @@ class CheckId(StrEnum):
     FAST_HASHER = "sessionkeeper.W071"
     ARGON2_UNUSED = "sessionkeeper.W072"
     NO_VALIDATORS = "sessionkeeper.W073"
+    PERHAPS_TENANTS = "sessionkeeper.W080"
+    TENANT_TOO_LATE = "sessionkeeper.W081"
+    QUERIES_CACHED = "sessionkeeper.W085"
     CHECK_FAILED = "sessionkeeper.W099"
 
     DRF_TOKENS_FIRST = "sessionkeeper.I001"

@@ -242,11 +242,8 @@ def is_nothing(change: Changes) -> bool:
 
 def list_for(user: Any) -> list[SessionRecord]:
     """Return a user's live sessions, newest first. ``user`` is a user or its primary key."""
-    if not user_keys.fit():
-        return []
-    records = get_store().list_for(_pk(user))
     moment = now()
-    return [record for record in records if is_live(record, moment)]
+    return [record for record in _records_of(user) if is_live(record, moment)]
 
 
 def page_for(
@@ -256,7 +253,7 @@ def page_for(
 
     That is None at the end. The session with the id ``this`` comes first of all, and not again.
     """
-    records = get_store().list_for(_pk(user), limit, newest)
+    records = _records_of(user, limit, newest)
     rest = records[-1].id - 1 if len(records) == limit else None
     moment = now()
     live = [record for record in records if record.id != this and is_live(record, moment)]
@@ -273,9 +270,13 @@ def walk(user: Any) -> Iterator[SessionRecord]:
     """Yield a user's sessions, expired ones included, newest first, read in batches."""
     newest: int | None = keys.MAX_ID
     while newest is not None:
-        records = get_store().list_for(_pk(user), MANY, newest)
+        records = _records_of(user, MANY, newest)
         yield from records
         newest = records[-1].id - 1 if len(records) == MANY else None
+
+
+def _records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -> list[SessionRecord]:
+    return get_store().list_for(_pk(user), limit, newest) if user_keys.fit() else []
 
 
 def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:

@@ -9,6 +9,8 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 
+from sessionkeeper.check_ids import CheckId
+
 _LABEL = "sessionkeeper"
 
 
@@ -24,7 +26,7 @@ def check_query_caches() -> Iterator[CheckMessage]:
                 f"{name} keeps answers about tables of sessionkeeper ({', '.join(tables)}). It does not hear "
                 "of every write: lists may be stale, a session that was ended may seem to live.",
                 hint=f"Leave them out: {line}",
-                id="sessionkeeper.W085",
+                id=CheckId.QUERIES_CACHED,
             )
 
 

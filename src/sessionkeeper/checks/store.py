@@ -45,7 +45,7 @@ def check_redis() -> Iterator[CheckMessage]:
         yield Error(
             f"{foreign} Requests that need their session answer 503.",
             hint="Set another ?prefix= in SESSIONKEEPER['STORE'].",
-            id="sessionkeeper.E082",
+            id=CheckId.STORE_OF_ANOTHER_SITE,
         )
     for server in servers:
         yield from _of_server(place, server, saving=saving)

@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionkeeper import conf, namespaces
 from sessionkeeper.asked import Asked
+from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import engine
 
 #: What a backend overrides that chooses a schema, at each cursor or for each connection.
@@ -33,7 +34,7 @@ def check_namespace() -> Iterator[CheckMessage]:
             " Every request that needs its session fails.",
             hint="Name a function without arguments that returns the name of the active tenant. A text with "
             "a dot in it is taken for the path of one.",
-            id="sessionkeeper.E080",
+            id=CheckId.NAMESPACE_ASKED_IN_VAIN,
         )
 
 
@@ -47,7 +48,7 @@ def check_schemas() -> Iterator[CheckMessage]:
             f"SESSIONKEEPER['NAMESPACE'] is {fixed!r} for all tenants, and each of them has its own users: "
             "a session of one tenant's user is one of the user with the same number at another.",
             hint="Leave NAMESPACE out: the schema of the connection says which tenant it is.",
-            id="sessionkeeper.E081",
+            id=CheckId.NAMESPACE_SHARED,
         )
     if fixed is None and not namespaces.has_schemas() and _caches() and (backend := _unknown_backend()):
         yield Warning(
@@ -56,7 +57,7 @@ def check_schemas() -> Iterator[CheckMessage]:
             "tenant is taken for another's.",
             hint="Set SESSIONKEEPER['NAMESPACE'] to a function that returns the active tenant. If there are "
             "no tenants, silence this.",
-            id="sessionkeeper.W080",
+            id=CheckId.PERHAPS_TENANTS,
         )
 
 
@@ -72,7 +73,7 @@ def check_order() -> Iterator[CheckMessage]:
             f"{paths[min(chosen)]!r} stands after {paths[min(opened)]!r}: what opens the session before it "
             "does so for the schema of the request before, or the public one.",
             hint="Put it first in MIDDLEWARE.",
-            id="sessionkeeper.W081",
+            id=CheckId.TENANT_TOO_LATE,
         )
 
 
