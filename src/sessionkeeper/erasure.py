@@ -11,7 +11,6 @@ from django.db.models import Q, QuerySet
 
 from sessionkeeper import accounts, audit, guesses, lockout, namespaces, sessions
 from sessionkeeper.facts import Client
-from sessionkeeper.stores import get_store
 from sessionkeeper.stores.outage import outages
 from sessionkeeper.stores.removal import delete
 
@@ -51,7 +50,7 @@ def erase(user: Any, *, names: Iterable[str] = (), actor: Any = None, dry_run: b
             number = sum(1 for _ in sessions.walk(pk))
             return Erased(number, about.count() + others.count(), counts.count())
         ended = sessions.revoke_all(pk, reason=None)
-        get_store().list_for(pk)  # which lets go of entries that name no session any more
+        sessions.records_of(pk)  # which lets go of entries that name no session any more
         forgotten = delete(counts)
         events = _blank(others) + _blank(
             about.filter(actor=pk), user=None, actor=None, session_id=None, detail={}

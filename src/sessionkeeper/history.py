@@ -40,7 +40,7 @@ def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
 
     Of a user with many live sessions, which began later, it may find fewer.
     """
-    records = get_store().list_for(getattr(user, "pk", user), sessions.PAGE)
+    records = sessions.records_of(user, sessions.PAGE)
     live = {record.id for record in records if is_live(record, sessions.now())}
     begun = audit.rows_of(getattr(user, "pk", user)).filter(kind__in=BEGINNINGS).exclude(session_id__in=live)
     begun = begun.filter(session_id__isnull=False)

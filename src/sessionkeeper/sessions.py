@@ -39,6 +39,7 @@ __all__ = [
     "page_for",
     "purge",
     "recall",
+    "records_of",
     "resolve",
     "resolve_one",
     "revoke",
@@ -243,7 +244,7 @@ def is_nothing(change: Changes) -> bool:
 def list_for(user: Any) -> list[SessionRecord]:
     """Return a user's live sessions, newest first. ``user`` is a user or its primary key."""
     moment = now()
-    return [record for record in _records_of(user) if is_live(record, moment)]
+    return [record for record in records_of(user) if is_live(record, moment)]
 
 
 def page_for(
@@ -253,7 +254,7 @@ def page_for(
 
     That is None at the end. The session with the id ``this`` comes first of all, and not again.
     """
-    records = _records_of(user, limit, newest)
+    records = records_of(user, limit, newest)
     rest = records[-1].id - 1 if len(records) == limit else None
     moment = now()
     live = [record for record in records if record.id != this and is_live(record, moment)]
@@ -270,12 +271,13 @@ def walk(user: Any) -> Iterator[SessionRecord]:
     """Yield a user's sessions, expired ones included, newest first, read in batches."""
     newest: int | None = keys.MAX_ID
     while newest is not None:
-        records = _records_of(user, MANY, newest)
+        records = records_of(user, MANY, newest)
         yield from records
         newest = records[-1].id - 1 if len(records) == MANY else None
 
 
-def _records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -> list[SessionRecord]:
+def records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -> list[SessionRecord]:
+    """Return a user's sessions as the store lists them; none of a user whom its columns cannot name."""
     return get_store().list_for(_pk(user), limit, newest) if user_keys.fit() else []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
-from sessionkeeper import conf, keys, moments, store_url
+from sessionkeeper import conf, keys, moments, sessions, store_url
 from sessionkeeper.admin.people import users, users_named
 from sessionkeeper.errors import CorruptPayload
 from sessionkeeper.models import Session
@@ -57,7 +57,7 @@ def search(term: str) -> list[Session]:
     """Return the sessions of this id, and of the users with this name or e-mail address."""
     found = session(keys.parse_id(term.strip()))
     people = list(users_named(term.strip()).values_list("pk", flat=True)[:MOST_USERS])
-    records = [record for pk in people for record in get_store().list_for(pk, SHOWN)]
+    records = [record for pk in people for record in sessions.records_of(pk, SHOWN)]
     return ([] if found is None else [found]) + rows(records)
 
 
