@@ -78,6 +78,7 @@ def contents_of_all_keys(server):
     read = {
         b"hash": lambda key: [part for pair in server.hgetall(key).items() for part in pair],
         b"zset": lambda key: server.zrange(key, 0, -1),
+        b"string": lambda key: [server.get(key)],
     }
     return b"\n".join(part for key in server.scan_iter() for part in (key, *read[server.type(key)](key)))
 

@@ -154,6 +154,7 @@ def place(request):
     url = server_url(request.param)
     with redis.Redis.from_url(url) as client:
         client.execute_command("ACL", "SETUSER", "keeper", "reset", "on", ">p@ss:word", *ALLOWED)
+        client.delete(*client.keys("sk:*"), "other")
         client.set("other", "x")
         yield urlsplit(url).netloc
         client.execute_command("ACL", "DELUSER", "keeper")

@@ -50,9 +50,10 @@ def key_at(moment):
 
 
 def names(store):
-    """Return the names of all keys of a store, without the prefix."""
+    """Return the names of all keys of a store, without the prefix, but for the one mark of the site."""
     prefix = store.client.url.prefix
-    return [name.removeprefix(prefix) for name in set(store.client.names(f"{prefix}*"))]
+    found = {name.removeprefix(prefix) for name in store.client.names(f"{prefix}*")}
+    return [*(found - {"site"})]
 
 
 def members(store, kind):

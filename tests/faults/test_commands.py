@@ -48,6 +48,7 @@ ARGUMENTS = {
     "export": [],
     "unlock": ["alice"],
     "doctor": [],
+    "erase": ["alice", "--no-input"],
 }
 COMMANDS = {verb: ["sessions", verb, *ARGUMENTS.get(verb, ["alice"])] for verb in VERBS}
 CLEARING = {"clearsessions": ["clearsessions"], "Django's clearsessions": ["clearsessions"]}

@@ -58,6 +58,16 @@ def guess(name, count):
     say("done", sum(looked_at), len(looked_at))
 
 
+def believe_in_the_keys():
+    """Take the keys of a Valkey for this site's: the database in memory of this process has no mark of it."""
+    from sessionkeeper import conf, store_url
+    from sessionkeeper.stores import get_store
+    from tests.stores import of_this_site
+
+    if store_url.is_redis(conf.current().store):
+        of_this_site(get_store().store)
+
+
 def try_once(name):
     """Guess once, with a wrong password."""
     from sessionkeeper import current, lockout
@@ -166,6 +176,7 @@ USES = {"load": load, "save": save, "rotate": rotate, "touch": touch}
 
 if __name__ == "__main__":
     django.setup()
+    believe_in_the_keys()
     command, *arguments = sys.argv[1:]
     if command == "write":
         write(*arguments)

@@ -339,6 +339,7 @@ def test_quiet_leaves_only_what_was_asked_for(verb, make_user, tmp_path):
     key, file = store_for(), str(tmp_path / "sessions.jsonl")
     run("export", file)
     arguments = {"show": [name(key)], "revoke": ["--user-pk", str(user.pk)], "import": [file]}
+    arguments["erase"] = [user.get_username(), "--no-input"]
     alone, asked = (
         {"list", "purge", "stats", "export", "doctor"},
         {"list", "show", "stats", "export", "doctor"},
@@ -377,7 +378,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch):
 def test_both_commands_remove_all_that_is_old(command, make_user, settings):
     """Sessions, audit events, what older ones say of where, and counts of failed sign-ins."""
     store_for(lifetime=timezone.now() - timedelta(seconds=1))
-    guesses.make([("a" * 64, guesses.ACCOUNT)], "", guesses.now() - 40 * 86_400_000)
+    guesses.take([("a" * 64, guesses.ACCOUNT)], "", guesses.now() - 40 * 86_400_000)
     for days in (1, 40, 400):
         event = audit.make(audit.Kind.SIGN_IN, user=make_user(), client=Facts("192.0.2.77", "Firefox"))
         audit.record_all([replace(event, at=event.at - timedelta(days=days))])

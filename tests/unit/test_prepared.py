@@ -67,11 +67,14 @@ def test_parameters_that_differ_have_types_of_their_own():
 def test_the_user_of_a_session_in_valkey_is_asked_for_by_a_statement_that_is_prepared():
     user = new_user()
     for number in range(MANY):
-        answer = principals.ask(number, user.pk, principal=True)
+        answer = principals.ask(number, user.pk, namespace="", principal=True)
         assert (answer.principal, answer.ended) == (user, False)
     tombstones.record([(5, datetime.now(UTC))])
-    assert [principals.ask(number, user.pk, principal=True).ended for number in (4, 5)] == [False, True]
-    assert principals.ask(4, -1, principal=True).principal is None
+    assert [principals.ask(number, user.pk, namespace="", principal=True).ended for number in (4, 5)] == [
+        False,
+        True,
+    ]
+    assert principals.ask(4, -1, namespace="", principal=True).principal is None
     assert list(names().values())[:1] == [MANY - prepared.USES + 3]
 
 

@@ -187,7 +187,7 @@ def answers_without(name, user):
     with without(name):
         assert visits(client) == {str(user.pk)}
         for session_id in (key.id, ended):
-            answers = [principals.ask(session_id, user.pk, principal=True) for _ in range(2)]
+            answers = [principals.ask(session_id, user.pk, namespace="", principal=True) for _ in range(2)]
             assert {answer.ended for answer in answers} == {session_id == ended}
             assert all(answer.principal in {user, UNASKED} for answer in answers)
         assert {record.user_id for record in store.list_for(user.pk)} == {user.pk}

@@ -200,7 +200,7 @@ class Command(base.Command):
         doctor.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))
 
     def _erase(self, options: dict[str, Any]) -> None:
-        erase.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))
+        erase.run(options, lambda text: self.say(_encodable(text, self.stdout)))
 
     def _unlock(self, options: dict[str, Any]) -> None:
         name, source = options["name"], options["source"]
