@@ -26,8 +26,8 @@ SESSION_ENGINE = "sessionkeeper.engine"
 SESSIONKEEPER = {"STORE": os.environ.get("STORE", "database:")}
 AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
 DATABASES["default"]["NAME"] = os.environ.get("NAME", BASE_DIR / "db.sqlite3")
-if os.environ.get("PORT"):
-    postgresql = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": os.environ["PORT"]}
+if os.environ.get("POSTGRES_PORT"):
+    postgresql = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": os.environ["POSTGRES_PORT"]}
     DATABASES = {"default": {**postgresql, "NAME": "x", "USER": "x", "PASSWORD": "x"}}
 """
 PREPARE = """
@@ -55,7 +55,7 @@ CLEARING = {"clearsessions": ["clearsessions"], "Django's clearsessions": ["clea
 #: Faults of what the commands ask: environment, and what the sentence says.
 DEAD = {
     "no file": ({"NAME": "/nonexistent/db.sqlite3"}, "did not answer: unable to open database file."),
-    "no server": ({"PORT": "CLOSED"}, "did not answer: "),
+    "no server": ({"POSTGRES_PORT": "CLOSED"}, "did not answer: "),
     "no tables": (
         {"NAME": ":memory:"},
         "lacks a table or a column; run `manage.py migrate`: no such table: ",

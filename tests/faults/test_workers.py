@@ -20,7 +20,7 @@ from sessionkeeper.engine import SessionStore
 from sessionkeeper.stores.database import DatabaseStore
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.faults.conftest import postgres_database, running, until
-from tests.stores import create_tables
+from tests.stores import create_tables, of_this_site
 from tools import breakable
 from tools.valkey import with_options
 
@@ -61,7 +61,7 @@ def test_killed_workers_leave_the_old_or_the_new_and_an_index_that_agrees(kind, 
         if kind == "postgres":
             kept = DatabaseStore(stack.enter_context(postgres_database(store.url)))
         else:
-            kept = RedisStore(store_url.parse(urls[1]))
+            kept = of_this_site(RedisStore(store_url.parse(urls[1])))
         everybody = kept.scan(10_000)
         assert everybody
         for user_id in {record.user_id for record in everybody} - {None}:
