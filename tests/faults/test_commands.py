@@ -27,8 +27,9 @@ SESSIONKEEPER = {"STORE": os.environ.get("STORE", "database:")}
 AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
 DATABASES["default"]["NAME"] = os.environ.get("NAME", BASE_DIR / "db.sqlite3")
 if os.environ.get("POSTGRES_PORT"):
-    postgresql = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": os.environ["POSTGRES_PORT"]}
-    DATABASES = {"default": {**postgresql, "NAME": "x", "USER": "x", "PASSWORD": "x"}}
+    postgresql = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1"}
+    known = {"PORT": os.environ["POSTGRES_PORT"], "NAME": "x", "USER": "x", "PASSWORD": "x"}
+    DATABASES = {"default": {**postgresql, **known}}
 """
 PREPARE = """
 from django.contrib.auth import get_user_model
@@ -48,7 +49,7 @@ ARGUMENTS = {
     "export": [],
     "unlock": ["alice"],
     "doctor": [],
-    "erase": ["alice", "--no-input"],
+    "erase": ["alice", "--dry-run"],
 }
 COMMANDS = {verb: ["sessions", verb, *ARGUMENTS.get(verb, ["alice"])] for verb in VERBS}
 CLEARING = {"clearsessions": ["clearsessions"], "Django's clearsessions": ["clearsessions"]}

@@ -31,7 +31,8 @@ call_command("migrate", run_syncdb=True, verbosity=0)
 row = {"key": "somebody", "kind": "account"}
 LoginAttempt.objects.create(**row)
 for _ in range(2):
-    print(guesses.take(**row, now=guesses.now()), LoginAttempt.objects.get(**row).failures)
+    took = guesses.take([("somebody", "account")], "", guesses.now())
+    print(took, LoginAttempt.objects.get(**row).failures)
 print(tombstones.among([7]))
 tombstones.record([(7, timezone.now())])
 print(tombstones.among([7]))
