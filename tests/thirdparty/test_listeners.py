@@ -26,7 +26,7 @@ from django.utils import timezone
 from sessionkeeper import guesses
 from sessionkeeper.models import LoginAttempt
 from sessionkeeper.stores import tombstones
-print(sorted({one.id for one in run_checks(tags=["sessionkeeper"]) if "cacheops" in one.msg}))
+print(sorted({str(one.id) for one in run_checks(tags=["sessionkeeper"]) if "cacheops" in one.msg}))
 call_command("migrate", run_syncdb=True, verbosity=0)
 row = {"key": "somebody", "kind": "account"}
 LoginAttempt.objects.create(**row)
