@@ -59,7 +59,7 @@ def run_suite(session: nox.Session, lock: str, *, is_newest: bool) -> None:
     both = ["postgres"] if is_newest else []
     stages = session.posargs or ["sqlite", *both, "django-suites"]
     # What drives commands and servers of our own is the same on every pair: `make test` runs it once.
-    arguments = os.environ.get("ARGS") or "--ignore=tests/docs --ignore=tests/unit/test_benchmarks.py"
+    arguments = os.environ.get("ARGS") or "--ignore=tests/docs --ignore=tests/tooling/test_benchmarks.py"
     session.run("python", "-m", "tools.test", "--installed", *stages, env={"ARGS": arguments})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.sessions.models import Session as StockSession
 from django.utils import timezone
 
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from sessionkeeper.models import Session as OurSession
 
 _CHUNK = 5000

@@ -79,7 +79,7 @@ class Other:
 
 def be_other(kind: str, channel: str) -> None:
     """Be the process that is to refuse."""
-    from sessionkeeper.stores import near_cache
+    from sessionkeeper.stores.factory import near_cache
 
     near: Any = near_cache()
     if channel == "valkey":
@@ -121,8 +121,8 @@ def _say(what: object) -> None:
 
 
 def _asks(key: str) -> bool:
-    from sessionkeeper import principal
-    from sessionkeeper.engine import SessionStore
+    from sessionkeeper.engine import principal
+    from sessionkeeper.engine.session_store import SessionStore
 
     session = SessionStore(key)
     session.principal_wanted = True
@@ -131,8 +131,8 @@ def _asks(key: str) -> bool:
 
 def trial(other: Other, user: Any, cut: str, channel: str) -> tuple[float, float]:
     """Return the milliseconds from the return of a revocation to the last yes and the first no elsewhere."""
-    from sessionkeeper import keys
-    from sessionkeeper.stores import get_store
+    from sessionkeeper.core import keys
+    from sessionkeeper.stores.factory import get_store
 
     key = _sign_in(user)
     pid = other.show(key)
@@ -177,7 +177,7 @@ def _cut_at_valkey(kind: str, pid: int) -> bool:
 def _sign_in(user: Any) -> str:
     from django.contrib import auth
 
-    from sessionkeeper.engine import SessionStore
+    from sessionkeeper.engine.session_store import SessionStore
 
     session = SessionStore()
     session[auth.SESSION_KEY] = str(user.pk)

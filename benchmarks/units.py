@@ -80,14 +80,14 @@ def crowd(client: Any, url: str, commands: Sequence[tuple[Any, ...]], turns: int
 
 def measure(url: str) -> dict[str, Any]:
     """Fill a server with sessions, and count what operations on them cost it."""
-    from sessionkeeper import keys
-    from sessionkeeper.record import Changes, NewSession
+    from sessionkeeper.core import keys
+    from sessionkeeper.core.records import NewSession, SessionPatch
     from sessionkeeper.stores.redis import client as script
     from sessionkeeper.stores.redis import open_store
 
     store: Any = open_store(url)
     client = redis.Redis.from_url(url)
-    cart = Changes('{"cart": [1, 2, 3]}')
+    cart = SessionPatch('{"cart": [1, 2, 3]}')
     made = list({key.id: key for key in (keys.mint() for _ in range(SESSIONS))}.values())
     facts = {"authenticated": True, "ip_address": "203.0.113.7", "user_agent": AGENT}
 

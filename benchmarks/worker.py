@@ -30,7 +30,7 @@ class Site:
 
         from benchmarks import credentials
         from benchmarks.configurations import BY_NAME
-        from sessionkeeper.stores import near_cache
+        from sessionkeeper.stores.factory import near_cache
 
         self.configuration = BY_NAME[configuration]
         self.handler = WSGIHandler()
@@ -69,7 +69,7 @@ class Site:
     def _missing(self) -> str:
         """Return what this release lacks of the configuration; empty: nothing."""
         from sessionkeeper import conf
-        from sessionkeeper.stores import near_cache
+        from sessionkeeper.stores.factory import near_cache
 
         wanted = self.configuration.settings.get("SESSIONKEEPER", {})
         for problem in conf.problems():
@@ -232,7 +232,7 @@ def prepare(_: object = None) -> None:
     from django.core.management import call_command
 
     from benchmarks.views import PASSWORD, PEOPLE
-    from sessionkeeper.engine import SessionStore as OurStore
+    from sessionkeeper.engine.session_store import SessionStore as OurStore
 
     call_command("migrate", verbosity=0, interactive=False)
     model = get_user_model()

@@ -8,8 +8,9 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from sessionkeeper import bridge, conf, current
-from sessionkeeper.stores import shortcut
+from sessionkeeper.conf import settings as conf_settings
+from sessionkeeper.core import context, greenlets
+from sessionkeeper.stores.database import shortcut
 
 PASSWORD = "correct horse battery staple"
 
@@ -23,9 +24,9 @@ def make_user(db):
 @pytest.fixture(autouse=True)
 def _outside_of_requests():
     """Forget the request that a test ran through the middleware alone, without Django's signals."""
-    current.end()
+    context.end()
     yield
-    current.end()
+    context.end()
 
 
 @pytest.fixture(autouse=True)
@@ -77,11 +78,11 @@ def store_of_the_suite():
 
 def pytest_configure():
     """Keep the store where a test sets SESSIONKEEPER and names none, and wait for it in event loops."""
-    url, given = store_of_the_suite(), conf._raw
+    url, given = store_of_the_suite(), conf_settings._raw
     if url is not None:
         # Django's client for async views makes a loop for each request, which would take a thread.
-        bridge._is_of_one_call = lambda loop: False
-        conf._raw = lambda: {"STORE": url, **given()} if isinstance(given(), dict) else given()
+        greenlets._is_of_one_call = lambda loop: False
+        conf_settings._raw = lambda: {"STORE": url, **given()} if isinstance(given(), dict) else given()
 
 
 def pytest_collection_modifyitems(config, items):

@@ -10,10 +10,12 @@ from django.conf import settings
 from django.core import serializers
 from django.db.models import F
 
-from sessionkeeper import conf, store_url
+from sessionkeeper import conf
+from sessionkeeper.conf import redis_url
 from sessionkeeper.models import Session
-from sessionkeeper.stores import codec, get_store
-from sessionkeeper.stores.redis import open_store, packing
+from sessionkeeper.stores import codec
+from sessionkeeper.stores.factory import get_store
+from sessionkeeper.stores.redis import open_store, serialization
 
 _ALL = 10_000
 _TIMES = {
@@ -27,7 +29,7 @@ _TIMES = {
 
 def is_in_valkey():
     """Whether the sessions are in Valkey, where they cost no statement."""
-    return store_url.is_redis(conf.current().store)
+    return redis_url.is_redis(conf.current().store)
 
 
 def count():
@@ -66,7 +68,7 @@ def set_times(session_id=None, **moments):
     if not is_in_valkey():
         _rows(session_id).update(**moments)
         return
-    fields = {_TIMES[name]: packing.microseconds(moment) for name, moment in moments.items()}
+    fields = {_TIMES[name]: serialization.microseconds(moment) for name, moment in moments.items()}
     for one in _ids(session_id):
         _valkey().hset(_key(one), mapping=fields)
 

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 from django.contrib import auth
 
-from sessionkeeper import keys, principal, stores
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.stores.database import DatabaseStore
-from sessionkeeper.stores.redis.channel import RedisChannel
+from sessionkeeper.core import keys
+from sessionkeeper.engine import principal
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores import factory
+from sessionkeeper.stores.database.store import DatabaseStore
+from sessionkeeper.stores.near_cache.redis import RedisChannel
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import Channel, near, redis_store
 
@@ -25,7 +27,7 @@ class Sides:
         self.members = []
         self.here, self.there = self._made(clock, options)
         self._now = self.here
-        monkeypatch.setattr(stores, "_open", lambda url: self._now)
+        monkeypatch.setattr(factory, "_open", lambda url: self._now)
 
     def _made(self, clock, options):
         return [near(DatabaseStore(clock=clock), Channel(self.members), clock, **options) for _ in range(2)]

@@ -14,12 +14,13 @@ import pytest
 from django.apps import apps
 from django.db import connections
 
-from sessionkeeper import bridge, keys, store_url
-from sessionkeeper.near_options import NearCache
-from sessionkeeper.record import NewSession
-from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.conf import redis_url
+from sessionkeeper.conf.near_cache import NearCache
+from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core.records import NewSession
+from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
-from sessionkeeper.stores.near import NearStore
+from sessionkeeper.stores.near_cache.store import NearCacheStore
 from sessionkeeper.stores.redis.store import RedisStore
 from tools import valkey
 
@@ -149,7 +150,7 @@ def near(store, channel=None, clock=None, **options):
     """Put a near cache in front of a store."""
     channel = channel or Channel([], getattr(store, "alias", None))
     seconds = {} if clock is None else {"clock": lambda: clock().timestamp()}
-    return NearStore(store, channel, NearCache(**options), **seconds)
+    return NearCacheStore(store, channel, NearCache(**options), **seconds)
 
 
 _servers = ExitStack()
@@ -179,7 +180,7 @@ KINDS = ("valkey", "redis", "cluster", "sentinel")
 def redis_store(kind="valkey", clock=None, **options):
     """Return an empty store at such a server: its keys have a prefix of their own."""
     url = valkey.with_options(server_url(kind), prefix=f"t{os.getpid()}-{next(_prefixes)}:", **options)
-    return of_this_site(RedisStore(store_url.parse(url), clock=clock))
+    return of_this_site(RedisStore(redis_url.parse(url), clock=clock))
 
 
 def of_this_site(store):
@@ -199,7 +200,9 @@ class InLoop:
         value = getattr(self._store, name)
         if not callable(value):
             return value
-        return lambda *args, **options: _loop().run(bridge.run(partial(value, *args, **options)))
+        return lambda *args, **options: _loop().run(
+            greenlets.greenlet_spawn(partial(value, *args, **options))
+        )
 
     def close(self):
         """Close its connections."""

@@ -48,17 +48,17 @@ SUITES = "tests/upstream/suites"
 WITHOUT_STORE = ("--ignore-glob=*/test_demo*.py", "--ignore-glob=*/test_body_fuzz.py")
 #: Tests of single modules that go through the store that the settings name.
 REQUESTS = tuple(
-    f"tests/unit/test_{name}.py"
+    f"tests/unit/{name}.py"
     for name in (
-        "bearer",
-        "binding",
-        "concurrency",
-        "engine",
-        "limits",
-        "middleware",
-        "renewal",
-        "require_authentication",
-        "several_cookies",
+        "engine/test_bearer",
+        "engine/test_client_binding",
+        "engine/test_session_limit",
+        "engine/test_session_store",
+        "engine/test_limits",
+        "middleware/test_session",
+        "engine/test_renewal",
+        "auth/test_decorators",
+        "engine/test_lookup",
     )
 )
 #: Stores in a Cluster or behind Sentinel ask the database what one at a single server asks: once is enough.

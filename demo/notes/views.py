@@ -7,8 +7,8 @@ from rest_framework.serializers import BaseSerializer
 
 from notes.models import Note
 from notes.serializers import NoteSerializer
-from sessionkeeper.api import SessionAuthentication, TokenAuthentication
-from sessionkeeper.api.permissions import HasScope
+from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
+from sessionkeeper.api.scopes import HasScope
 
 
 class Notes(GenericAPIView):

@@ -16,11 +16,11 @@ class SessionKeeperConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect receivers and checks."""
-        from sessionkeeper import checks, listeners, notice, receivers
+        from sessionkeeper import checks
+        from sessionkeeper.auth import notifications, receivers
 
-        listeners.connect()  # before the receivers, which end the request
         receivers.connect()
-        notice.connect()
+        notifications.connect()
         checks.register()
         if apps.is_installed("drf_spectacular"):
             import sessionkeeper.api.openapi  # noqa: F401 - registers what it knows of our API

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from sessionkeeper.errors import AppendOnly
-from sessionkeeper.keys import encode_id
-from sessionkeeper.moments import MomentField
-from sessionkeeper.readers import LONGEST_NAMESPACE
+from sessionkeeper.conf.validators import LONGEST_NAMESPACE
+from sessionkeeper.core.errors import AppendOnly
+from sessionkeeper.core.keys import encode_id
+from sessionkeeper.core.moments import MomentField
 
 
 def _some_user(verbose_name: Any, *, db_index: bool = True) -> Any:

@@ -14,21 +14,14 @@ from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from sessionkeeper import csrf, problems
-from sessionkeeper.problems import Problem
+from sessionkeeper.csrf import problems as csrf_problems
+from sessionkeeper.http import problems
+from sessionkeeper.http.problems import Problem
 
 
 def known() -> list[Problem]:
-    """Return every kind of problem, by status and code; those of the API where REST framework is there."""
-    found = {problem.code: problem for problem in (*problems.PROBLEMS, *csrf.PROBLEMS)}
-    try:
-        from sessionkeeper.api import problems as api
-    except ModuleNotFoundError as error:
-        if error.name != "rest_framework":
-            raise
-    else:
-        found |= {problem.code: problem for problem in (*api.PROBLEMS, *api.FOR_OTHERS)}
-    return sorted(found.values(), key=lambda problem: (problem.status, problem.code))
+    """Returns every kind of problem, by status and code; those of the API once its views are loaded."""
+    return sorted(problems.KNOWN.values(), key=lambda problem: (problem.status, problem.code))
 
 
 @login_not_required
@@ -42,7 +35,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _fix(problem: Problem) -> Any:
-    return csrf.recipe() if problem in csrf.CURED_BY_TOKEN else problem.fix
+    return csrf_problems.recipe() if problem in csrf_problems.CURED_BY_TOKEN else problem.fix
 
 
 app_name = "sessionkeeper-problems"

@@ -23,8 +23,11 @@ from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils import timezone
 
-from sessionkeeper import adoption, audit, conf, current, keepers, keys, sessions
-from sessionkeeper.facts import Client as Facts
+from sessionkeeper import conf
+from sessionkeeper.audit import events
+from sessionkeeper.core import context, keys
+from sessionkeeper.core.client_info import ClientInfo as Facts
+from sessionkeeper.engine import adoption, key_followers, registry
 from sessionkeeper.models import AuditEvent
 from tests import contents
 
@@ -118,7 +121,7 @@ def comes_with(cookie, url="/", **options):
     client = Client(**options)
     client.cookies["sessionid"] = cookie
     answer = client.get(url)
-    current.begin()
+    context.begin()
     return answer, client
 
 
@@ -129,7 +132,7 @@ def later(monkeypatch):
 
 def test_a_table_of_keys_that_follows_has_the_new_one(old, monkeypatch):
     # AuditEvent.reason stands for the table of an application, such as that of allauth.usersessions.
-    monkeypatch.setattr(keepers, "_TABLES", {"sessionkeeper": ("sessionkeeper.AuditEvent", "reason")})
+    monkeypatch.setattr(key_followers, "_TABLES", {"sessionkeeper": ("sessionkeeper.AuditEvent", "reason")})
     AuditEvent.objects.create(at=timezone.now(), kind="of another", reason=old)
     _, client = comes_with(old)
     assert AuditEvent.objects.get(kind="of another").reason == client.cookies["sessionid"].value
@@ -145,7 +148,7 @@ def test_who_was_signed_in_stays_signed_in_under_a_new_key(person, old):
     assert (session.pk, session.user_id, session.authenticated_at) == (key.id, person.pk, None)
     assert not OldSession.objects.exists()
     assert client.get("/").json()["user"] == person.get_username()
-    assert AuditEvent.objects.get().kind == audit.Kind.ADOPTED
+    assert AuditEvent.objects.get().kind == events.Kind.ADOPTED
     assert old not in str(client.cookies)
 
 
@@ -191,7 +194,7 @@ def test_the_old_cookie_is_taken_for_a_moment_and_then_opens_nothing(person, old
 def test_after_its_end_the_old_cookie_opens_nothing(person, old, how):
     _, client = comes_with(old)
     if how == "revoked":
-        sessions.revoke_all(person)
+        registry.revoke_all(person)
     else:
         client.get(how)
     assert comes_with(old)[0].json()["user"] == ""
@@ -203,7 +206,7 @@ def test_a_request_that_read_the_old_row_in_time_does_not_bring_an_ended_session
     store, key = engine.SessionStore(old), adoption._derived(old)
     row = adoption._read(store)
     comes_with(old)
-    sessions.revoke_all(person)
+    registry.revoke_all(person)
     adoption._claim(store, key, row, Facts())
     assert contents.count() == 0
 
@@ -225,8 +228,8 @@ def test_two_requests_that_both_read_the_old_row_adopt_it_once(person, old, monk
     other, other_client = overtaken[1]
     assert answer.json() == other.json() == {"user": person.get_username(), "basket": [1]}
     assert client.cookies["sessionid"].value == other_client.cookies["sessionid"].value
-    assert len(sessions.list_for(person)) == 1
-    assert AuditEvent.objects.filter(kind=audit.Kind.ADOPTED).count() == 1
+    assert len(registry.list_for(person)) == 1
+    assert AuditEvent.objects.filter(kind=events.Kind.ADOPTED).count() == 1
 
 
 def test_a_bearer_token_adopts_nothing(old):
@@ -346,7 +349,7 @@ def test_of_many_first_requests_at_once_all_are_in_and_one_session_is_there(pers
         thread.join()
     assert users == [person.get_username()] * 12
     assert (len(given), contents.count(), OldSession.objects.count()) == (1, 1, 0)
-    assert AuditEvent.objects.filter(kind=audit.Kind.ADOPTED).count() == 1
+    assert AuditEvent.objects.filter(kind=events.Kind.ADOPTED).count() == 1
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from sessionkeeper import keys
-from sessionkeeper.engine import SessionStore
+from sessionkeeper.core import keys
+from sessionkeeper.engine.session_store import SessionStore
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import Api

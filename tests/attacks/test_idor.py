@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from tests.http.conftest import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.attacks.site")]

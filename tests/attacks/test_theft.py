@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import TRANSPORTS, TokenApi

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import TRANSPORTS, TokenApi

@@ -8,7 +8,8 @@ import ssl
 import pytest
 from asgiref.sync import async_to_sync
 
-from sessionkeeper.client import AsyncClient, Client
+from sessionkeeper.client.blocking import Client
+from sessionkeeper.client.nonblocking import AsyncClient
 
 #: Whatever proxies this machine names, they are not for it; one TLS context, which is slow to make, for all.
 HTTP = {"trust_env": False, "verify": ssl.create_default_context()}

@@ -9,8 +9,8 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sessionkeeper.api import SessionAuthentication, TokenAuthentication
-from sessionkeeper.api.permissions import HasScope
+from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
+from sessionkeeper.api.scopes import HasScope
 
 
 class Notes(APIView):

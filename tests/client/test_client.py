@@ -10,10 +10,8 @@ import httpx
 import pytest
 from django.core.wsgi import get_wsgi_application
 
-from sessionkeeper import keys
-from sessionkeeper.client import (
-    AsyncClient,
-    Client,
+from sessionkeeper.client.blocking import Client
+from sessionkeeper.client.errors import (
     InsecureAddress,
     InvalidCredentials,
     NotSignedIn,
@@ -23,6 +21,8 @@ from sessionkeeper.client import (
     Throttled,
     Unreachable,
 )
+from sessionkeeper.client.nonblocking import AsyncClient
+from sessionkeeper.core import keys
 from tests import contents
 from tests.client.conftest import HTTP
 from tests.conftest import PASSWORD
@@ -89,7 +89,7 @@ def test_the_user_sees_and_ends_sessions(client, make, alice):
 
 
 def test_the_list_is_read_page_by_page(client, make, alice, monkeypatch):
-    monkeypatch.setattr("sessionkeeper.api.sessions.Pages.max_page_size", 2)
+    monkeypatch.setattr("sessionkeeper.api.views.sessions.Pages.max_page_size", 2)
     for _ in range(2):
         make(transport="bearer").login(alice.get_username(), PASSWORD)
     assert len({one["id"] for one in client.sessions()}) == 3

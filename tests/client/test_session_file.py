@@ -8,7 +8,8 @@ import stat
 
 import pytest
 
-from sessionkeeper.client import Client, NotSignedIn, SessionFileError
+from sessionkeeper.client.blocking import Client
+from sessionkeeper.client.errors import NotSignedIn, SessionFileError
 from tests.client.conftest import HTTP
 from tests.conftest import PASSWORD
 

@@ -15,12 +15,15 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from redis.asyncio.connection import AbstractConnection
 
-from sessionkeeper import bridge, current, keys, principal, stores
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import StoreUnavailable, TooManySessions
-from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
+from sessionkeeper.core import context, greenlets, keys
+from sessionkeeper.core.errors import StoreUnavailable, TooManySessions
+from sessionkeeper.core.records import SessionLimit
+from sessionkeeper.engine import principal
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.middleware.authentication import AuthenticationMiddleware
+from sessionkeeper.middleware.session import SessionMiddleware
 from sessionkeeper.models import AuditEvent
-from sessionkeeper.record import UserLimit
+from sessionkeeper.stores import factory
 from tests.stores import KINDS, insert, redis_store, server_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +46,7 @@ def kind(request):
 def store(monkeypatch):
     """A Valkey, used by the engine."""
     made = redis_store("valkey")
-    monkeypatch.setattr(stores, "_open", lambda url: made)
+    monkeypatch.setattr(factory, "_open", lambda url: made)
     return made
 
 
@@ -264,7 +267,7 @@ async def test_a_user_signs_in_and_out_in_async_code(store, make_user):
 
 def test_each_loop_has_connections_of_its_own_and_closes_them_when_it_ends(kind, monkeypatch, seen):
     made = redis_store(kind)
-    monkeypatch.setattr(stores, "_open", lambda url: made)
+    monkeypatch.setattr(factory, "_open", lambda url: made)
     key = saved(a=1)
     used = []
 
@@ -310,27 +313,27 @@ def test_a_loop_that_sync_code_made_for_one_call_uses_the_connections_of_threads
 
 
 def test_without_greenlet_it_takes_a_thread(store, seen, monkeypatch):
-    monkeypatch.setattr(bridge, "_Beside", None)
+    monkeypatch.setattr(greenlets, "_Beside", None)
     asyncio.run(loads(saved(a=1)))
     assert len(seen.threads) == 1
     assert seen.connections == set()
 
 
 async def test_it_runs_in_the_task_that_asks_and_sees_its_context(store):
-    current.begin()
+    context.begin()
     loop_thread = threading.get_ident()
 
     def sync_code():
-        assert bridge.is_beside()
-        current.get().session_id = 7
-        current.begin()
-        bridge.sleep(0)
-        current.get().session_id = 8
+        assert greenlets.is_beside()
+        context.get().session_id = 7
+        context.begin()
+        greenlets.sleep(0)
+        context.get().session_id = 8
         return threading.get_ident()
 
-    assert await stores.beside(sync_code) == loop_thread
-    assert current.get().session_id == 8
-    assert not bridge.is_beside()
+    assert await factory.run_in_loop(sync_code) == loop_thread
+    assert context.get().session_id == 8
+    assert not greenlets.is_beside()
 
 
 async def test_tasks_that_write_side_by_side_lose_nothing(store):
@@ -352,14 +355,14 @@ async def test_fifty_sign_ins_at_once_keep_to_the_limit(kind):
 
     async def sign_in():
         try:
-            await bridge.run(
-                lambda: insert(store, user_id=7, authenticated=True, limit=UserLimit(most, False))
+            await greenlets.greenlet_spawn(
+                lambda: insert(store, user_id=7, authenticated=True, limit=SessionLimit(most, False))
             )
         except TooManySessions:
             refused.append(1)
 
     await asyncio.gather(*(sign_in() for _ in range(50)))
-    assert len(await bridge.run(lambda: store.list_for(7))) == most
+    assert len(await greenlets.greenlet_spawn(lambda: store.list_for(7))) == most
     assert len(refused) == 50 - most
     await store.client.aclose()
 
@@ -406,12 +409,12 @@ async def test_a_server_that_stands_still_holds_up_nobody_else(monkeypatch):
         server.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
         try:
             with pytest.raises(StoreUnavailable):
-                await bridge.run(lambda: store.find(key.id))
+                await greenlets.greenlet_spawn(lambda: store.find(key.id))
         finally:
             server.execute_command("CLIENT", "UNPAUSE")
     assert turns > 10
     other.cancel()
-    assert (await bridge.run(lambda: store.find(key.id))).record.id == key.id
+    assert (await greenlets.greenlet_spawn(lambda: store.find(key.id))).record.id == key.id
     await store.client.aclose()
 
 
@@ -419,10 +422,10 @@ async def test_a_task_that_is_cancelled_leaves_no_answer_for_the_next(monkeypatc
     store = redis_store("valkey", connections=1)
     one, two = insert(store), insert(store)
     with redis.Redis.from_url(server_url("valkey")) as server:
-        assert await bridge.run(lambda: store.find(one.id)) is not None
+        assert await greenlets.greenlet_spawn(lambda: store.find(one.id)) is not None
         server.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
         try:
-            task = asyncio.create_task(bridge.run(lambda: store.find(one.id)))
+            task = asyncio.create_task(greenlets.greenlet_spawn(lambda: store.find(one.id)))
             for _ in range(5):
                 await asyncio.sleep(0)
             task.cancel()
@@ -431,17 +434,17 @@ async def test_a_task_that_is_cancelled_leaves_no_answer_for_the_next(monkeypatc
         finally:
             server.execute_command("CLIENT", "UNPAUSE")
     for key in (two, one, two):
-        assert (await bridge.run(lambda key=key: store.find(key.id))).record.id == key.id
+        assert (await greenlets.greenlet_spawn(lambda key=key: store.find(key.id))).record.id == key.id
     await store.client.aclose()
 
 
 async def test_connections_that_were_closed_are_opened_again(kind):
     store = redis_store(kind)
     key = insert(store)
-    assert await bridge.run(lambda: store.find(key.id)) is not None
+    assert await greenlets.greenlet_spawn(lambda: store.find(key.id)) is not None
     nodes = store.client.connection.get_nodes() if kind == "cluster" else [None]
     for node in nodes:
         target = {} if node is None else {"target_nodes": node}
         store.client.connection.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes", **target)
-    assert await bridge.run(lambda: store.find(key.id)) is not None
+    assert await greenlets.greenlet_spawn(lambda: store.find(key.id)) is not None
     await store.client.aclose()

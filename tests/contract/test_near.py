@@ -14,10 +14,11 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from sessionkeeper import keys, sessions
-from sessionkeeper.engine import SessionStore
+from sessionkeeper.core import keys
+from sessionkeeper.engine import lookup, registry, session_data
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
-from sessionkeeper.stores.entries import OVERHEAD
+from sessionkeeper.stores.near_cache.entries import OVERHEAD
 from tests.near_sides import Sides, sign_in
 from tests.stores import Clock
 
@@ -111,7 +112,7 @@ def test_a_sign_out_after_a_hit_ends_the_session_everywhere(sides, key):
 
 
 def test_a_key_with_another_secret_is_left_to_the_store(sides, key, user):
-    wrong = keys.renew(keys.parse(key)).text
+    wrong = keys.rotate(keys.parse(key)).text
     (found, _), statements = cost(sides.ask, wrong)
     assert found.is_anonymous
     assert statements == ["SELECT"]
@@ -119,8 +120,8 @@ def test_a_key_with_another_secret_is_left_to_the_store(sides, key, user):
 
 
 def test_a_key_of_a_cookie_opens_nothing_as_a_token(sides, key):
-    assert sessions.recall(key, transport="bearer") is None
-    assert sessions.recall("nonsense", transport="cookie") is None
+    assert lookup.recall(key, transport="bearer") is None
+    assert lookup.recall("nonsense", transport="cookie") is None
 
 
 def test_what_is_remembered_holds_no_data_but_who_signed_in(sides, key):
@@ -141,9 +142,9 @@ def test_a_session_of_nobody_is_not_remembered(sides):
 
 
 ENDS = {
-    "revoke": lambda key, user: sessions.revoke(keys.parse(key).id),
-    "revoke_all": lambda key, user: sessions.revoke_all(user),
-    "revoke_many": lambda key, user: sessions.revoke_many([(keys.parse(key).id, user.pk)]),
+    "revoke": lambda key, user: registry.revoke(keys.parse(key).id),
+    "revoke_all": lambda key, user: registry.revoke_all(user),
+    "revoke_many": lambda key, user: registry.revoke_many([(keys.parse(key).id, user.pk)]),
     "flush": lambda key, user: SessionStore(key).flush(),
     "delete": lambda key, user: SessionStore().delete(key),
     "rotate": lambda key, user: SessionStore(key).cycle_key(),
@@ -187,10 +188,10 @@ def test_another_users_change_is_no_reason_to_forget(sides, key, make_user):
 def test_a_scope_that_is_taken_away_is_seen_on_both_sides(sides, key):
     with sides.on(sides.there):
         session = SessionStore(key)
-        session[sessions.SCOPES_KEY] = ["read"]
+        session[session_data.SCOPES_KEY] = ["read"]
         session.save()
     assert not remembered(sides, key)
-    assert sides.ask(key)[1].get(sessions.SCOPES_KEY) == ["read"]
+    assert sides.ask(key)[1].get(session_data.SCOPES_KEY) == ["read"]
 
 
 def test_a_shorter_life_is_seen_on_both_sides(sides, key, clock):
@@ -296,7 +297,7 @@ def test_entries_never_take_more_memory_than_allowed(monkeypatch, make_user):
 
 
 def test_dropping_all_entries_gives_all_memory_back(sides, key, user):
-    sessions.revoke_all(user)
+    registry.revoke_all(user)
     assert (len(sides.here.entries), sides.here.entries.bytes, sides.here.entries._ids_of) == (0, 0, {})
 
 
@@ -366,7 +367,7 @@ def test_threads_that_fill_and_drop_leave_the_books_in_order(sides, key, user):
 
 def test_a_renewal_is_heard_of(sides, key):
     with sides.on(sides.there):
-        old, new = keys.parse(key), keys.renew(keys.parse(key))
+        old, new = keys.parse(key), keys.rotate(keys.parse(key))
         assert sides.there.renew(old.id, old.secret_hash, new.secret_hash)
     assert not remembered(sides, key)
 

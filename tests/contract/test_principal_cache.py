@@ -12,15 +12,16 @@ from django.contrib import auth
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from sessionkeeper import keys, sessions, stores
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.stores import principals
-from sessionkeeper.stores.redis import principal_cache
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores import factory
+from sessionkeeper.stores.redis import user_cache, user_lookup
 from tests.contract.test_principal_valkey import flavour, sent  # noqa: F401 - fixtures
 from tests.near_sides import sign_in
 from tests.stores import KINDS, Clock, near, redis_store
-from tests.unit.test_principal import ActiveManager, TenantManager, Visit, managed_by, tenant
+from tests.unit.engine.test_principal import ActiveManager, TenantManager, Visit, managed_by, tenant
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db(transaction=True)]
 
@@ -38,7 +39,7 @@ def store(request, clock, monkeypatch, settings):
     """A store that the site uses, and that keeps users for a minute."""
     settings.SESSIONKEEPER = {"PRINCIPAL_CACHE": MINUTE}
     made = redis_store(request.param, clock)
-    monkeypatch.setattr(stores, "_open", lambda url: made)
+    monkeypatch.setattr(factory, "_open", lambda url: made)
     return made
 
 
@@ -67,7 +68,7 @@ def key(store, user, one_table):
 def kept(store, key):
     """What is kept of the user, as text."""
     name = store._index.session(keys.parse(key).id)
-    return store.client.connection.hget(name, principal_cache.FIELD)
+    return store.client.connection.hget(name, user_cache.FIELD)
 
 
 def statements(key):
@@ -185,10 +186,10 @@ def test_what_is_changed_in_a_transaction_is_seen_once_it_is_committed(key, user
         user.save()
         assert kept(store, key) is None
         # Somebody else reads what was there before, and keeps it.
-        fields = {principal_cache.DROPPED: b"1"}
+        fields = {user_cache.DROPPED: b"1"}
         old = json.dumps(["x", "0", "x", []])
         store.client.run(
-            [store._index.session(keys.parse(key).id)], "remember", "", fields[principal_cache.DROPPED], old
+            [store._index.session(keys.parse(key).id)], "remember", "", fields[user_cache.DROPPED], old
         )
         assert kept(store, key) is not None
     assert kept(store, key) is None
@@ -214,23 +215,23 @@ def test_a_read_in_a_transaction_that_is_undone_keeps_nothing(key, user, store):
 
 @pytest.mark.parametrize("event", ["rename", "disable", "password", "revoke"])
 def test_a_read_that_raced_a_change_keeps_nothing(store, user, one_table, monkeypatch, event):
-    key, real = sign_in(user), principals.ask
+    key, real = sign_in(user), user_lookup.ask
 
     def change():
         if event == "revoke":
-            sessions.revoke(keys.parse(key).id)
+            registry.revoke(keys.parse(key).id)
             return
         for name, value in {**CHANGES, "rename": {"email": "new@example.org"}}[event].items():
             setattr(user, name, value)
         user.save()
 
     def ask(*args, **kwargs):
-        monkeypatch.setattr(principals, "ask", real)
+        monkeypatch.setattr(user_lookup, "ask", real)
         answer = real(*args, **kwargs)
         change()
         return answer
 
-    monkeypatch.setattr(principals, "ask", ask)
+    monkeypatch.setattr(user_lookup, "ask", ask)
     store.find(keys.parse(key).id, principal=True)
     assert kept(store, key) is None
     visited = Visit(key).user
@@ -295,7 +296,7 @@ def test_a_hash_of_the_projects_own_is_asked_every_time(store, user, monkeypatch
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"[1, 2, 3, 4]", b'["x", "", "", []]', b"null", b"\xff"])
 def test_foreign_bytes_are_no_user(key, store, text, user):
     name = store._index.session(keys.parse(key).id)
-    store.client.connection.hset(name, principal_cache.FIELD, text)
+    store.client.connection.hset(name, user_cache.FIELD, text)
     assert Visit(key).user == user
 
 
@@ -323,7 +324,7 @@ def test_without_the_setting_nothing_is_kept(store, user, settings):
 
 def test_the_near_cache_takes_a_kept_user_too(key, store, user, monkeypatch):
     made = near(store)
-    monkeypatch.setattr(stores, "_open", lambda url: made)
+    monkeypatch.setattr(factory, "_open", lambda url: made)
     assert statements(key) == []
     assert made.recall(keys.parse(key).id) is not None
     visited = Visit(key).user
@@ -343,7 +344,7 @@ def test_the_near_cache_takes_a_kept_user_too(key, store, user, monkeypatch):
     ],
 )  # fmt: skip
 def test_a_value_comes_back_as_it_was(value):
-    opened = principal_cache._opened(json.loads(json.dumps(principal_cache._closed(value))))
+    opened = user_cache._opened(json.loads(json.dumps(user_cache._closed(value))))
     assert (opened, type(opened), getattr(opened, "tzinfo", None)) == (
         value,
         type(value),
@@ -360,4 +361,4 @@ class Text(str):
 @pytest.mark.parametrize("value", [Text("x"), {1: 2}, (1,), object(), [object()], {"a": (1,)}])
 def test_a_value_that_would_not_come_back_is_not_kept(value):
     with pytest.raises(TypeError):
-        principal_cache._closed(value)
+        user_cache._closed(value)

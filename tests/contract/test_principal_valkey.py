@@ -6,10 +6,10 @@ import pytest
 from django.contrib import auth
 from redis.connection import Connection
 
-from sessionkeeper import stores
+from sessionkeeper.stores import factory
 from tests.conftest import new_user
 from tests.stores import redis_store, sqlite_file
-from tests.unit.test_principal import (
+from tests.unit.engine.test_principal import (
     ActiveManager,
     Annotating,
     Choosy,
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 def store(monkeypatch):
     """A store at a Valkey, which the site uses."""
     made = redis_store()
-    monkeypatch.setattr(stores, "_open", lambda url: made)
+    monkeypatch.setattr(factory, "_open", lambda url: made)
     return made
 
 

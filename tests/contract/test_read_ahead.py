@@ -11,10 +11,12 @@ from django.test import Client
 from django.urls import path
 from redis.connection import Connection
 
-from sessionkeeper import current, keys, sessions, store_url
-from sessionkeeper.stores import get_store
-from sessionkeeper.stores.redis import ahead
-from sessionkeeper.stores.redis.ahead import Ahead
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core import context, keys
+from sessionkeeper.engine import registry
+from sessionkeeper.stores.factory import get_store
+from sessionkeeper.stores.redis import read_ahead
+from sessionkeeper.stores.redis.read_ahead import Ahead
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import server_url
 from tools import valkey
@@ -111,7 +113,7 @@ def connections():
 
 def somebody_else(address):
     """A store as another process has it."""
-    return RedisStore(store_url.parse(address))
+    return RedisStore(redis_url.parse(address))
 
 
 def test_the_read_is_sent_before_the_view_asks_and_not_again(visitor, sent):
@@ -153,7 +155,7 @@ def test_an_end_that_had_returned_before_the_request_is_seen(visitor, address):
 @pytest.mark.rule("R12")
 def test_an_end_by_the_request_itself_is_seen(visitor):
     client, _, session_id = visitor()
-    BEFORE.append(lambda: sessions.revoke(session_id))
+    BEFORE.append(lambda: registry.revoke(session_id))
     assert client.get("/me/").content == b"None"
 
 
@@ -177,7 +179,7 @@ def test_a_request_that_asks_late_is_told_what_is_so_by_then(visitor, address, m
     monkeypatch.setattr(
         Ahead,
         "__init__",
-        lambda self, *args: real(self, *args, clock=iter([0.0, ahead.FRESH + 0.001]).__next__),
+        lambda self, *args: real(self, *args, clock=iter([0.0, read_ahead.FRESH + 0.001]).__next__),
     )
     assert client.get("/me/").content == b"None"
 
@@ -192,7 +194,7 @@ def test_what_nobody_asked_for_is_nobody_elses_answer(visitor):
         assert bob.get("/public/").content == b"hello"
         assert alice.get("/me/").content.decode() == str(her.pk)
     assert connections()[0] <= 2
-    assert current.get().ahead is None
+    assert context.get().ahead is None
 
 
 def test_a_connection_that_is_lost_meanwhile_is_opened_again(visitor, address):

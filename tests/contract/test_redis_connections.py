@@ -15,11 +15,11 @@ import pytest
 import redis
 import trustme
 
-from sessionkeeper import store_url
 from sessionkeeper.checks import store as checks
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.record import Changes, UserLimit
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.core.records import SessionLimit, SessionPatch
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import insert, of_this_site, server_url
 from tools import valkey
@@ -32,7 +32,7 @@ ALLOWED = re.search(r"ACL SETUSER \S+ on >\S+ (.*)", DOCUMENTED)[1].split()
 
 def opened(url):
     """Return the store at a URL."""
-    return of_this_site(RedisStore(store_url.parse(valkey.with_options(url))))
+    return of_this_site(RedisStore(redis_url.parse(valkey.with_options(url))))
 
 
 def reported(settings, url):
@@ -166,8 +166,8 @@ def test_a_user_with_no_more_rights_than_documented_does_everything(place, setti
     url = f"redis://keeper:p%40ss%3Aword@{place}/0"
     assert reported(settings, url) == []
     store = opened(url)
-    key = insert(store, user_id=5, limit=UserLimit(3))
-    store.merge(key.id, key.secret_hash, Changes('{"a": 1}', lifetime=timedelta(hours=1)), None)
+    key = insert(store, user_id=5, limit=SessionLimit(3))
+    store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}', lifetime=timedelta(hours=1)), None)
     assert store.renew(key.id, key.secret_hash, b"x" * 32)
     store.rotate(key.id, b"x" * 32, b"y" * 32, b"z" * 32)
     assert store.touch(key.id, b"y" * 32)

@@ -15,13 +15,12 @@ from types import SimpleNamespace
 import pytest
 import redis
 
-from sessionkeeper import bridge, keys, store_url
-from sessionkeeper.errors import StoreBusy, StoreUnreachable
-from sessionkeeper.record import Changes, UserLimit
-from sessionkeeper.stores import tombstones
-from sessionkeeper.stores.breaker import Breaker
-from sessionkeeper.stores.guarded import GuardedStore
-from sessionkeeper.stores.redis import ahead, packing
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core.errors import StoreBusy, StoreUnreachable
+from sessionkeeper.core.records import SessionLimit, SessionPatch
+from sessionkeeper.stores.circuit_breaker import CircuitBreaker, CircuitBreakerStore
+from sessionkeeper.stores.redis import read_ahead, serialization, tombstones
 from sessionkeeper.stores.redis.connections import Room
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.proxy import proxy
@@ -110,7 +109,7 @@ def walled(request, tmp_path):
 
         def opened(**options):
             options = {"prefix": f"w{keys.mint().id}:", "timeout": 0.3} | options
-            stores.append(RedisStore(store_url.parse(valkey.with_options(url, **options))))
+            stores.append(RedisStore(redis_url.parse(valkey.with_options(url, **options))))
             return SimpleNamespace(store=stores[-1], forget=lambda: [wall.forget() for wall in walls])
 
         yield opened
@@ -121,8 +120,8 @@ def walled(request, tmp_path):
 OPERATIONS = {
     "find": lambda store, key: store.find(key.id) is not None,
     "insert": lambda store, key: insert(store),
-    "insert with a limit": lambda store, key: insert(store, user_id="7", limit=UserLimit(3)),
-    "merge": lambda store, key: store.merge(key.id, key.secret_hash, Changes('{"a": 1}'), None) == [],
+    "insert with a limit": lambda store, key: insert(store, user_id="7", limit=SessionLimit(3)),
+    "merge": lambda store, key: store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None) == [],
     "rotate": lambda store, key: store.rotate(key.id, key.secret_hash, b"x" * 32, b"y" * 32) is None,
     "renew": lambda store, key: store.renew(key.id, key.secret_hash, b"x" * 32),
     "touch": lambda store, key: store.touch(key.id, key.secret_hash),
@@ -139,8 +138,8 @@ OPERATIONS = {
 @pytest.fixture
 def seven(monkeypatch):
     """Let '7' be the key of a user under any model."""
-    monkeypatch.setattr(packing, "user_text", lambda user_id: None if user_id is None else str(user_id))
-    monkeypatch.setattr(packing, "user_id", lambda text: None if text is None else text.decode())
+    monkeypatch.setattr(serialization, "user_text", lambda user_id: None if user_id is None else str(user_id))
+    monkeypatch.setattr(serialization, "user_id", lambda text: None if text is None else text.decode())
 
 
 @pytest.mark.rule("L16")
@@ -200,7 +199,7 @@ def no_database(monkeypatch):
 @pytest.mark.usefixtures("no_database")
 def test_sixteen_forgotten_connections_open_no_breaker(walled):
     made = walled(timeout=1.2)
-    guard = GuardedStore(made.store)
+    guard = CircuitBreakerStore(made.store)
     key = insert(guard)
     inside, real = threading.Barrier(16), made.store._read
     made.store._read = lambda ids: (inside.wait(30), real(ids))[1]
@@ -234,7 +233,7 @@ def test_one_that_was_forgotten_drops_all_that_are_idle(walled):
 
 def test_a_server_that_stands_still_is_asked_twice_at_most():
     with single() as (url, [wall]):
-        store = RedisStore(store_url.parse(valkey.with_options(url, timeout=0.2)))
+        store = RedisStore(redis_url.parse(valkey.with_options(url, timeout=0.2)))
         key = insert(store)
         wall.open.clear()
         before = wall.accepted
@@ -250,7 +249,7 @@ def test_a_server_that_stands_still_is_asked_twice_at_most():
 
 def test_a_session_that_was_ended_by_a_try_whose_answer_was_lost_is_recorded(make_user):
     with single() as (url, [wall]):
-        store = RedisStore(store_url.parse(valkey.with_options(url, prefix="lost:")))
+        store = RedisStore(redis_url.parse(valkey.with_options(url, prefix="lost:")))
         user = make_user().pk
         key = insert(store, user_id=user)
         wall.lose_next_answer()
@@ -312,11 +311,11 @@ def test_the_times_of_keepalive_are_set_on_sockets(walled):
 
 def test_a_read_that_was_sent_ahead_on_a_forgotten_connection_is_asked_for_anew():
     with single() as (url, [wall]):
-        store = RedisStore(store_url.parse(valkey.with_options(url, timeout=0.3)))
+        store = RedisStore(redis_url.parse(valkey.with_options(url, timeout=0.3)))
         key = insert(store)
         pool = store.client.connection.connection_pool
         wall.forget()
-        begun = ahead.Ahead(pool, store._index.session(key.id), b"HGETALL x\r\nTIME\r\n", 2)
+        begun = read_ahead.Ahead(pool, store._index.session(key.id), b"HGETALL x\r\nTIME\r\n", 2)
         assert begun.take(store._index.session(key.id)) is None
         assert store.find(key.id) is not None
         store.client.close()
@@ -386,7 +385,7 @@ def test_a_pipeline_of_scripts_asks_no_server_of_a_cluster_where_they_go(monkeyp
 
 
 def test_those_who_wait_are_let_in_in_turn():
-    room = Room(store_url.parse("redis+cluster://host?connections=1&connect_timeout=30"))
+    room = Room(redis_url.parse("redis+cluster://host?connections=1&connect_timeout=30"))
     order = []
 
     def enter(number):
@@ -408,7 +407,7 @@ def test_those_who_wait_are_let_in_in_turn():
 @pytest.mark.parametrize("kind", ["valkey", "sentinel", "cluster"])
 def test_who_waits_in_vain_is_told_so_and_the_breaker_takes_it_for_nothing(kind):
     store = redis_store(kind, connections=1, connect_timeout=0.2)
-    guard = GuardedStore(store, Breaker())
+    guard = CircuitBreakerStore(store, CircuitBreaker())
     key = insert(store)
     with ExitStack() as stack:
         if kind == "valkey":
@@ -461,7 +460,7 @@ def test_so_do_sixteen_tasks_of_an_event_loop(kind):
 
     async def all_of_them():
         try:
-            return await asyncio.gather(*(bridge.run(work) for _ in range(16)))
+            return await asyncio.gather(*(greenlets.greenlet_spawn(work) for _ in range(16)))
         finally:
             await store.client.aclose()
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from sessionkeeper import keys, store_url
-from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.record import NewSession, UserLimit
-from sessionkeeper.stores import tombstones
-from sessionkeeper.stores.redis import index
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.core.records import NewSession, SessionLimit
+from sessionkeeper.stores.redis import indexes, tombstones
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import Clock, insert, redis_store, server_url
 from tools import valkey
@@ -197,7 +197,7 @@ def test_a_purge_leaves_alone_what_others_keep_under_like_names(clock, user):
 
 @pytest.mark.parametrize("prefix", ["a*[b]?\\^-:", "u:{x}s:"])
 def test_a_prefix_may_have_what_means_something_in_patterns(clock, user, prefix):
-    store = RedisStore(store_url.parse(valkey.with_options(server_url("valkey"), prefix=prefix)), clock)
+    store = RedisStore(redis_url.parse(valkey.with_options(server_url("valkey"), prefix=prefix)), clock)
     mine = [insert(store, key_at(clock.now), user_id=user, idle_seconds=60) for _ in range(3)]
     raw(store).delete(store._index.session(mine[0].id))
     clock.move(hours=2)
@@ -233,7 +233,7 @@ def sent_at_once(store, monkeypatch):
     return found
 
 
-LIMITED = {"limit": UserLimit(3, end_oldest=True), "authenticated": True}
+LIMITED = {"limit": SessionLimit(3, end_oldest=True), "authenticated": True}
 
 
 @pytest.mark.parametrize("kind", ["valkey", "cluster"])
@@ -318,4 +318,4 @@ def test_parts_of_an_index_that_changes_meanwhile_leave_none_out(clock, user, mo
     monkeypatch.setattr(store.client, "run", run)
     assert set(store._index.read(str(user), store._time()).ids()) >= live
     assert 0 < turns[0] < 2 * 2500
-    assert index.GRACE == KEPT * 1_000_000
+    assert indexes.GRACE == KEPT * 1_000_000

@@ -13,7 +13,7 @@ import pytest
 from redis import exceptions
 from redis.connection import Connection
 
-from sessionkeeper import store_url
+from sessionkeeper.conf import redis_url
 from sessionkeeper.stores.redis.connections import THREADS, connect
 from tests.stores import server_url
 from tools.valkey import with_options
@@ -26,7 +26,7 @@ def opened():
 
     def open_with(**options):
         url = with_options(server_url("valkey"), **options)
-        clients.append(connect(store_url.parse(url), THREADS))
+        clients.append(connect(redis_url.parse(url), THREADS))
         return clients[-1]
 
     yield open_with
@@ -220,7 +220,7 @@ def test_a_value_that_cannot_be_sent_is_refused_and_costs_no_answer(client):
 def test_a_server_that_closes_connections_is_an_error_once(client):
     pool = client.connection_pool
     pool.command("ECHO", "x")
-    other = connect(store_url.parse(server_url("valkey")), THREADS)
+    other = connect(redis_url.parse(server_url("valkey")), THREADS)
     other.client_kill_filter(_type="normal", skipme=True)
     other.close()
     with pytest.raises(exceptions.ConnectionError):

@@ -9,11 +9,11 @@ import pytest
 from django.http import HttpResponse
 from django.urls import path
 
-from sessionkeeper import keys
-from sessionkeeper.errors import StoreOfAnotherSite
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import StoreOfAnotherSite
 from sessionkeeper.models import SiteMark
-from sessionkeeper.stores import marks
-from sessionkeeper.stores.redis.place import mark_key
+from sessionkeeper.stores.redis import site_mark
+from sessionkeeper.stores.redis.key_prefix import mark_key
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import insert, redis_store, server_url
 from tools import valkey
@@ -46,7 +46,7 @@ def DROP(store, user):  # noqa: N802 - a constant, which is told from the other 
 
 def another_site(monkeypatch):
     """From here on the database is another site's."""
-    monkeypatch.setattr(marks, "of_this_site", lambda: "0" * 32)
+    monkeypatch.setattr(site_mark, "of_this_site", lambda: "0" * 32)
 
 
 def in_store(url):
@@ -109,7 +109,7 @@ def test_a_store_in_use_is_marked_and_nobody_is_signed_out(url):
     store.client.connection.delete(mark_key(url.prefix))
     after = process(url)
     assert after.find(key.id) is not None
-    assert in_store(url).decode() == marks.of_this_site()
+    assert in_store(url).decode() == site_mark.of_this_site()
 
 
 def test_a_lost_mark_is_written_again_by_a_purge(url):
@@ -117,7 +117,7 @@ def test_a_lost_mark_is_written_again_by_a_purge(url):
     insert(store)
     store.client.connection.flushdb()
     store.purge(10)
-    assert in_store(url).decode() == marks.of_this_site()
+    assert in_store(url).decode() == site_mark.of_this_site()
 
 
 def test_of_two_processes_that_mark_at_once_both_are_right(url, monkeypatch):
@@ -135,13 +135,13 @@ def test_of_two_processes_that_mark_at_once_both_are_right(url, monkeypatch):
 
 
 def test_the_mark_is_a_row_that_stays():
-    assert marks.of_this_site() == marks.of_this_site() == SiteMark.objects.get().mark
-    assert len(marks.of_this_site()) == 32
+    assert site_mark.of_this_site() == site_mark.of_this_site() == SiteMark.objects.get().mark
+    assert len(site_mark.of_this_site()) == 32
 
 
 def test_in_a_transaction_no_mark_is_made_that_could_be_undone(url):
     SiteMark.objects.all().delete()
-    assert marks.of_this_site() is None
+    assert site_mark.of_this_site() is None
     insert(process(url))
     assert in_store(url) is None
     assert not SiteMark.objects.exists()
@@ -150,8 +150,8 @@ def test_in_a_transaction_no_mark_is_made_that_could_be_undone(url):
 @pytest.mark.django_db(transaction=True)
 def test_outside_of_one_a_missing_row_is_made_once():
     SiteMark.objects.all().delete()
-    made = marks.of_this_site()
-    assert made == marks.of_this_site() == SiteMark.objects.get().mark
+    made = site_mark.of_this_site()
+    assert made == site_mark.of_this_site() == SiteMark.objects.get().mark
 
 
 @pytest.mark.django_db(transaction=True)
@@ -162,8 +162,8 @@ def test_of_two_processes_that_make_the_row_at_once_the_first_counts(monkeypatch
         SiteMark.objects.create(mark="f" * 32)
         return "e" * 32
 
-    monkeypatch.setattr(marks, "token_hex", late)
-    assert marks.of_this_site() == "f" * 32
+    monkeypatch.setattr(site_mark, "token_hex", late)
+    assert site_mark.of_this_site() == "f" * 32
 
 
 def test_a_request_of_another_site_is_503_and_keeps_its_cookie(url, client, monkeypatch, settings, caplog):
@@ -180,6 +180,6 @@ def test_a_request_of_another_site_is_503_and_keeps_its_cookie(url, client, monk
 
 
 def test_another_secret_key_leaves_the_mark_as_it_is(settings):
-    before = marks.of_this_site()
+    before = site_mark.of_this_site()
     settings.SECRET_KEY = "another"
-    assert marks.of_this_site() == before
+    assert site_mark.of_this_site() == before

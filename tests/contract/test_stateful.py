@@ -23,13 +23,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sessionkeeper import keys
-from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession
+from sessionkeeper.core.policy import is_live
+from sessionkeeper.core.records import NewSession, SessionPatch
 from sessionkeeper.models import Session
-from sessionkeeper.policy import is_live
-from sessionkeeper.record import Changes, NewSession
-from sessionkeeper.stores.database import DatabaseStore
-from sessionkeeper.stores.guarded import GuardedStore
+from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
+from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
 from tests.stores import Clock, redis_store
 
@@ -38,7 +38,7 @@ STORES = {
     "memory": MemoryStore,
     "database": DatabaseStore,
     "valkey": partial(redis_store, "valkey"),
-    "guarded-valkey": lambda **options: GuardedStore(redis_store("valkey", **options)),
+    "guarded-valkey": lambda **options: CircuitBreakerStore(redis_store("valkey", **options)),
 }
 NAMES = st.sampled_from(["a", "b", "cart", "d:a", "ü", ""])
 #: Without NUL, as the codec writes it: see test_values.
@@ -146,7 +146,7 @@ class Machine(RuleBasedStateMachine):
         secret = self._secret(one, old)
         deleted = tuple(name for name in dict.fromkeys(deleted) if name not in patch)
         facts = {} if user is None else {"user_id": self.users[user]}
-        change = Changes(json.dumps(patch), () if replace else deleted, replace=replace, facts=facts)
+        change = SessionPatch(json.dumps(patch), () if replace else deleted, replace=replace, facts=facts)
         refusal = self._refusal(one, secret)
         if refusal:
             with pytest.raises(refusal):

@@ -10,15 +10,22 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.db import connection, connections, transaction
 
-from sessionkeeper import keys
-from sessionkeeper.errors import IdTaken, SessionGone, StaleSession, TooManySessions
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, TooManySessions
+from sessionkeeper.core.records import (
+    NOT_LOADED,
+    NewSession,
+    SessionLimit,
+    SessionPatch,
+    SessionRecord,
+    SessionTimestamps,
+)
 from sessionkeeper.models import Session
-from sessionkeeper.record import UNASKED, Changes, NewSession, Past, SessionRecord, UserLimit
-from sessionkeeper.stores.database import DatabaseStore
-from sessionkeeper.stores.guarded import GuardedStore
+from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
+from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
-from sessionkeeper.stores.notify import PostgresChannel
-from sessionkeeper.stores.redis.channel import RedisChannel
+from sessionkeeper.stores.near_cache.postgres import PostgresChannel
+from sessionkeeper.stores.near_cache.redis import RedisChannel
 from tests.stores import KINDS, Channel, Clock, InLoop, insert, is_postgresql, near, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
@@ -37,8 +44,8 @@ STORES = {
     "valkey-cluster": partial(redis_store, "cluster"),
     "valkey-sentinel": partial(redis_store, "sentinel"),
     **{f"{kind}-loop": partial(in_loop, kind) for kind in KINDS},
-    "guarded": lambda **settings: GuardedStore(DatabaseStore(**settings)),
-    "guarded-valkey": lambda **settings: GuardedStore(redis_store("valkey", **settings)),
+    "guarded": lambda **settings: CircuitBreakerStore(DatabaseStore(**settings)),
+    "guarded-valkey": lambda **settings: CircuitBreakerStore(redis_store("valkey", **settings)),
     "near-valkey": lambda **settings: near(redis_store("valkey", **settings), Channel([], None)),
     "near-valkey-told": lambda **settings: near_over(redis_store("valkey", **settings)),
     "near-cluster-told": lambda **settings: near_over(redis_store("cluster", **settings)),
@@ -116,7 +123,7 @@ def data_of(store, key):
 
 def patch(store, key, seen=None, deleted=(), **values):
     """Merge these values."""
-    store.merge(key.id, key.secret_hash, Changes(json.dumps(values), deleted), seen)
+    store.merge(key.id, key.secret_hash, SessionPatch(json.dumps(values), deleted), seen)
 
 
 # insert and find
@@ -174,12 +181,12 @@ def test_a_session_may_have_no_idle_timeout(store):
 
 def test_a_restored_session_is_as_it_was_then(store, clock, users):
     then = clock.now - timedelta(days=2)
-    past = Past(then, then + timedelta(seconds=1), then + timedelta(hours=1), b"p" * 32, then)
+    past = SessionTimestamps(then, then + timedelta(seconds=1), then + timedelta(hours=1), b"p" * 32, then)
     key = insert(store, past=past, lifetime=clock.now + timedelta(days=1), user_id=users[0])
     record = store.find(key.id).record
-    assert {name: getattr(record, name) for name in Past._fields} == past._asdict()
+    assert {name: getattr(record, name) for name in SessionTimestamps._fields} == past._asdict()
     assert store.list_for(users[0]) == [record]
-    other = insert(store, past=Past(then, None, then), idle_seconds=3600)
+    other = insert(store, past=SessionTimestamps(then, None, then), idle_seconds=3600)
     record = store.find(other.id).record
     assert (record.authenticated_at, record.previous_hash, record.previous_at) == (None, None, None)
     with pytest.raises(IdTaken):
@@ -211,7 +218,7 @@ def test_an_id_that_exists_is_refused_and_nothing_is_written(store):
     key = insert(store, data='{"mine": 1}')
     before = store.find(key.id).record
     with pytest.raises(IdTaken):
-        insert(store, keys.renew(key), data='{"theirs": 1}')
+        insert(store, keys.rotate(key), data='{"theirs": 1}')
     assert store.find(key.id).record == before
 
 
@@ -219,13 +226,13 @@ def test_a_transaction_stays_usable_after_a_collision(store):
     key = insert(store)
     with transaction.atomic():
         with pytest.raises(IdTaken):
-            insert(store, keys.renew(key))
+            insert(store, keys.rotate(key))
         other = insert(store)
     assert store.find(other.id) is not None
 
 
 def test_the_principal_is_not_told_unless_asked_for(store, users):
-    assert store.find(insert(store, user_id=users[0]).id).principal is UNASKED
+    assert store.find(insert(store, user_id=users[0]).id).principal is NOT_LOADED
 
 
 @pytest.mark.rule("R06")
@@ -275,7 +282,7 @@ def test_of_writers_of_one_key_the_last_wins(store):
 def test_a_replacing_merge_drops_what_others_wrote(store):
     key = insert(store, data='{"old": 1}')
     patch(store, key, None, other=1)
-    store.merge(key.id, key.secret_hash, Changes('{"new": 1}', replace=True), None)
+    store.merge(key.id, key.secret_hash, SessionPatch('{"new": 1}', replace=True), None)
     assert data_of(store, key) == {"new": 1}
 
 
@@ -295,7 +302,7 @@ def test_a_merge_writes_the_facts_it_is_given(store, clock, users):
     store.merge(
         key.id,
         key.secret_hash,
-        Changes(facts=facts, lifetime=timedelta(days=2), authenticated=True),
+        SessionPatch(facts=facts, lifetime=timedelta(days=2), authenticated=True),
         store.find(key.id).record,
     )
     record = store.find(key.id).record
@@ -307,7 +314,7 @@ def test_a_merge_writes_the_facts_it_is_given(store, clock, users):
 def test_a_merge_may_move_the_expiry_to_a_moment(store, clock):
     key = insert(store)
     moment = clock.now + timedelta(days=9)
-    store.merge(key.id, key.secret_hash, Changes(lifetime=moment), None)
+    store.merge(key.id, key.secret_hash, SessionPatch(lifetime=moment), None)
     assert store.find(key.id).record.expires_at == moment
 
 
@@ -316,17 +323,17 @@ def test_a_merge_may_move_the_expiry_to_a_moment(store, clock):
 
 def merge(store, key):
     """Merge with what a caller who read the session before would bring."""
-    store.merge(key.id, key.secret_hash, Changes('{"a": 1}'), None)
+    store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None)
 
 
 def merge_replacing(store, key):
     """Merge all."""
-    store.merge(key.id, key.secret_hash, Changes('{"a": 1}', replace=True), None)
+    store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}', replace=True), None)
 
 
 def rotate(store, key):
     """Rotate."""
-    new = keys.renew(key)
+    new = keys.rotate(key)
     store.rotate(key.id, key.secret_hash, new.secret_hash, new.family_hash)
 
 
@@ -393,7 +400,7 @@ def test_a_rotation_replaces_secret_and_family_and_nothing_else(store, clock, us
     key = insert(store, data='{"a": 1}', user_id=users[0], authenticated=True)
     before = store.find(key.id).record
     clock.move(minutes=5)
-    new = keys.renew(key)
+    new = keys.rotate(key)
     store.rotate(key.id, key.secret_hash, new.secret_hash, new.family_hash)
     after = store.find(key.id).record
     assert (after.secret_hash, after.family_hash) == (new.secret_hash, new.family_hash)
@@ -408,7 +415,7 @@ def test_a_rotation_replaces_secret_and_family_and_nothing_else(store, clock, us
 def test_after_a_rotation_only_the_new_secret_writes(store):
     key = insert(store)
     seen = store.find(key.id).record
-    new = keys.renew(key)
+    new = keys.rotate(key)
     store.rotate(key.id, key.secret_hash, new.secret_hash, new.family_hash)
     patch(store, new, seen, a=1)
     assert not store.touch(key.id, key.secret_hash)
@@ -431,7 +438,7 @@ def test_a_touch_of_an_absent_revoked_or_rotated_session_is_false_and_writes_not
     assert store.touch(keys.mint().id, b"x" * 32) is False
     key = insert(store)
     before = store.find(key.id).record
-    assert store.touch(key.id, keys.renew(key).secret_hash) is False
+    assert store.touch(key.id, keys.rotate(key).secret_hash) is False
     assert store.find(key.id).record == before
     store.revoke(key.id)
     assert store.touch(key.id, key.secret_hash) is False
@@ -451,7 +458,7 @@ def test_a_revoked_session_is_gone_and_revoking_again_says_so(store, users):
 
 def test_revoking_with_a_secret_needs_the_right_one(store):
     key = insert(store)
-    assert store.revoke(key.id, keys.renew(key).secret_hash) is False
+    assert store.revoke(key.id, keys.rotate(key).secret_hash) is False
     assert store.find(key.id) is not None
     assert store.revoke(key.id, key.secret_hash) is True
 
@@ -481,7 +488,7 @@ def test_revoke_all_spares_the_one_that_it_is_told_to(store, users):
 
 def test_revoke_all_finds_a_session_whose_user_came_later(store, users):
     key = insert(store)
-    store.merge(key.id, key.secret_hash, Changes(facts={"user_id": users[0]}), None)
+    store.merge(key.id, key.secret_hash, SessionPatch(facts={"user_id": users[0]}), None)
     assert store.revoke_all(users[0]) == 1
 
 
@@ -514,7 +521,7 @@ def test_the_list_of_a_user_without_sessions_is_empty(store, users):
 
 def test_the_list_follows_the_user_column(store, users):
     key = insert(store, user_id=users[0])
-    store.merge(key.id, key.secret_hash, Changes(facts={"user_id": users[1]}), None)
+    store.merge(key.id, key.secret_hash, SessionPatch(facts={"user_id": users[1]}), None)
     assert store.list_for(users[0]) == []
     assert [record.id for record in store.list_for(users[1])] == [key.id]
 
@@ -605,7 +612,7 @@ def test_times_are_those_of_the_store(kind):
     record, now = store.find(key.id)[:2]
     assert timedelta(0) <= now - record.created_at < timedelta(minutes=1)
     assert record.expires_at - record.created_at == timedelta(hours=1)
-    store.merge(key.id, key.secret_hash, Changes(lifetime=timedelta(hours=2), authenticated=True), None)
+    store.merge(key.id, key.secret_hash, SessionPatch(lifetime=timedelta(hours=2), authenticated=True), None)
     after = store.find(key.id)
     assert after.record.authenticated_at == after.record.last_seen_at >= record.created_at
     assert after.record.expires_at - after.record.last_seen_at == timedelta(hours=2)
@@ -821,10 +828,10 @@ def test_the_oldest_sessions_by_authentication_end_to_make_room(store, clock, us
         clock.move(minutes=1)
     first = made[0]
     store.merge(
-        first.id, first.secret_hash, Changes(authenticated=True), None
+        first.id, first.secret_hash, SessionPatch(authenticated=True), None
     )  # proven again: not the oldest
     clock.move(minutes=1)
-    key, ended = signed_in(store, users[0], UserLimit(3))
+    key, ended = signed_in(store, users[0], SessionLimit(3))
     assert ended == [made[1].id, made[2].id]
     assert ids(store, users[0]) == {first.id, made[3].id, key.id}
 
@@ -832,13 +839,13 @@ def test_the_oldest_sessions_by_authentication_end_to_make_room(store, clock, us
 def test_a_refused_session_is_not_stored_and_ends_nothing(store, users):
     kept = {signed_in(store, users[0])[0].id for _ in range(2)}
     with pytest.raises(TooManySessions):
-        signed_in(store, users[0], UserLimit(2, end_oldest=False))
+        signed_in(store, users[0], SessionLimit(2, end_oldest=False))
     assert ids(store, users[0]) == kept
     assert store.count() == 2
 
 
 def test_only_live_sessions_of_the_user_and_of_the_transport_count(store, clock, users):
-    limit = UserLimit(1, end_oldest=False)
+    limit = SessionLimit(1, end_oldest=False)
     signed_in(store, users[0], lifetime=timedelta(seconds=1))
     signed_in(store, users[0], idle_seconds=1)
     clock.move(seconds=1)
@@ -847,7 +854,9 @@ def test_only_live_sessions_of_the_user_and_of_the_transport_count(store, clock,
     signed_in(store, None)
     assert signed_in(store, users[0], limit)[1] == []
     assert (
-        signed_in(store, users[0], UserLimit(2, end_oldest=False, transport="bearer"), transport="bearer")[1]
+        signed_in(store, users[0], SessionLimit(2, end_oldest=False, transport="bearer"), transport="bearer")[
+            1
+        ]
         == []
     )
     with pytest.raises(TooManySessions):
@@ -862,11 +871,11 @@ def test_a_merge_that_signs_in_keeps_to_the_limit(store, clock, users):
         store.merge(
             key.id,
             key.secret_hash,
-            Changes('{"a": 1}', facts=facts, limit=UserLimit(1, end_oldest=False)),
+            SessionPatch('{"a": 1}', facts=facts, limit=SessionLimit(1, end_oldest=False)),
             None,
         )
     assert (data_of(store, key), ids(store, users[0])) == ({}, {other.id})
-    changes = Changes('{"a": 1}', facts=facts, limit=UserLimit(1))
+    changes = SessionPatch('{"a": 1}', facts=facts, limit=SessionLimit(1))
     assert store.merge(key.id, key.secret_hash, changes, None) == [other.id]
     assert (data_of(store, key), ids(store, users[0])) == ({"a": 1}, {key.id})
     assert store.merge(key.id, key.secret_hash, changes, None) == []  # it does not count itself
@@ -877,5 +886,7 @@ def test_a_merge_that_is_refused_ends_nothing(store, users):
     key = insert(store)
     rotate(store, key)
     with pytest.raises(StaleSession):
-        store.merge(key.id, key.secret_hash, Changes(facts={"user_id": users[0]}, limit=UserLimit(1)), None)
+        store.merge(
+            key.id, key.secret_hash, SessionPatch(facts={"user_id": users[0]}, limit=SessionLimit(1)), None
+        )
     assert ids(store, users[0]) == {other.id}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db.utils import DatabaseError, InterfaceError, InternalError, OperationalError
 
-from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.stores.outage import Kind, kind_of, outages
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.stores.database.errors import Kind, kind_of, translate_errors
 
 OUTAGES = {
     "no connection": OperationalError(2002, "Can't connect to server"),
@@ -34,13 +34,13 @@ REFUSALS = {
 
 @pytest.mark.parametrize("error", OUTAGES.values(), ids=OUTAGES)
 def test_a_server_that_cannot_answer_is_an_outage(error):
-    with pytest.raises(StoreUnavailable), outages():
+    with pytest.raises(StoreUnavailable), translate_errors():
         raise error
 
 
 @pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
 def test_a_value_or_statement_that_the_server_refuses_is_no_outage(error):
-    with pytest.raises(OperationalError), outages():
+    with pytest.raises(OperationalError), translate_errors():
         raise error
 
 

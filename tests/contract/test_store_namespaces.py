@@ -6,13 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from sessionkeeper import keys, namespaces, sessions
-from sessionkeeper.errors import SessionGone
-from sessionkeeper.record import Changes, NewSession, UserLimit
-from sessionkeeper.sessions import namespace
-from sessionkeeper.stores import marks, tombstones
-from sessionkeeper.stores.database import DatabaseStore
-from sessionkeeper.stores.redis.place import mark_key
+from sessionkeeper.conf import namespaces
+from sessionkeeper.conf.namespaces import namespace
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import SessionGone
+from sessionkeeper.core.records import NewSession, SessionLimit, SessionPatch
+from sessionkeeper.engine import registry
+from sessionkeeper.stores.database.store import DatabaseStore
+from sessionkeeper.stores.redis import site_mark, tombstones
+from sessionkeeper.stores.redis.key_prefix import mark_key
 from tests.stores import STORES, Channel, insert, near
 
 pytestmark = [pytest.mark.django_db, pytest.mark.rule("R61")]
@@ -49,7 +51,7 @@ def test_no_write_reaches_a_session_of_another_namespace(store, both):
     _, at_a, _ = both
     with namespace("b"):
         with pytest.raises(SessionGone):
-            store.merge(at_a.id, at_a.secret_hash, Changes(patch='{"theirs": 1}'), None)
+            store.merge(at_a.id, at_a.secret_hash, SessionPatch(patch='{"theirs": 1}'), None)
         with pytest.raises(SessionGone):
             store.rotate(at_a.id, at_a.secret_hash, b"x" * 32, b"y" * 32)
         assert not store.renew(at_a.id, at_a.secret_hash, b"x" * 32)
@@ -75,7 +77,13 @@ def test_a_limit_counts_the_sessions_of_the_namespace(store, both):
     user, at_a, at_b = both
     key = keys.mint()
     new = NewSession(
-        key.id, key.secret_hash, key.family_hash, timedelta(days=1), 3600, user_id=user.pk, limit=UserLimit(1)
+        key.id,
+        key.secret_hash,
+        key.family_hash,
+        timedelta(days=1),
+        3600,
+        user_id=user.pk,
+        limit=SessionLimit(1),
     )
     with namespace("b"):
         assert store.insert(new) == [at_b.id]
@@ -111,7 +119,7 @@ def test_what_happens_to_a_user_is_told_to_all_where_tenants_may_share_users(mak
 def test_the_end_of_a_session_is_recorded_for_its_namespace():
     number = keys.mint().id
     with namespace("a"):
-        tombstones.record([(number, sessions.now())])
+        tombstones.record([(number, registry.now())])
         assert tombstones.among([number, number + 1]) == {number}
     with namespace("b"):
         assert tombstones.among([number]) == set()
@@ -143,4 +151,4 @@ def test_each_namespace_is_marked_once():
             insert(store)
             insert(store)
         mark = store.client.connection.get(mark_key(f"{store.client.url.prefix}n:{name}:"))
-        assert mark.decode() == marks.of_this_site()
+        assert mark.decode() == site_mark.of_this_site()

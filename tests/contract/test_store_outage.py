@@ -18,12 +18,12 @@ from django.db import (
     transaction,
 )
 
-from sessionkeeper import keys
-from sessionkeeper.errors import StoreUnavailable, StoreUnreachable
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import StoreUnavailable, StoreUnreachable
+from sessionkeeper.core.records import SessionPatch
 from sessionkeeper.models import Session
-from sessionkeeper.record import Changes
-from sessionkeeper.stores.database import DatabaseStore
-from sessionkeeper.stores.outage import Kind, kind_of
+from sessionkeeper.stores.database.errors import Kind, kind_of
+from sessionkeeper.stores.database.store import DatabaseStore
 from tests.stores import database, insert, is_postgresql, sqlite_file
 
 pytestmark = [pytest.mark.any_user, pytest.mark.usefixtures("any_database")]
@@ -36,9 +36,9 @@ READS = {
 }
 WRITES = {
     "insert": lambda store, key: insert(store),
-    "merge": lambda store, key: store.merge(key.id, key.secret_hash, Changes('{"a": 1}'), None),
+    "merge": lambda store, key: store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None),
     "merge that replaces": lambda store, key: store.merge(
-        key.id, key.secret_hash, Changes(replace=True), None
+        key.id, key.secret_hash, SessionPatch(replace=True), None
     ),
     "rotate": lambda store, key: store.rotate(key.id, key.secret_hash, b"x" * 32, b"y" * 32),
     "touch": lambda store, key: store.touch(key.id, key.secret_hash),

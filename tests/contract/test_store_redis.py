@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 import redis
 
-from sessionkeeper import keys, store_url
-from sessionkeeper.errors import CorruptPayload, StoreUnavailable, TooManySessions
-from sessionkeeper.record import Changes, NewSession, UserLimit
-from sessionkeeper.stores import tombstones
-from sessionkeeper.stores.redis import packing, pending
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core.errors import CorruptPayload, StoreUnavailable, TooManySessions
+from sessionkeeper.core.records import NewSession, SessionLimit, SessionPatch
+from sessionkeeper.stores.redis import serialization, session_limit, tombstones
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import KINDS, Clock, insert, redis_store, server_url
 
@@ -60,7 +60,10 @@ def hash_of(store, key):
 COSTS = {
     "find": (lambda store, key, user: store.find(key.id, principal=True), 2),
     "touch": (lambda store, key, user: store.touch(key.id, key.secret_hash), 1),
-    "merge": (lambda store, key, user: store.merge(key.id, key.secret_hash, Changes('{"a": 1}'), None), 1),
+    "merge": (
+        lambda store, key, user: store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None),
+        1,
+    ),
     "renew": (lambda store, key, user: store.renew(key.id, key.secret_hash, b"x" * 32), 1),
     "rotate": (lambda store, key, user: store.rotate(key.id, key.secret_hash, b"x" * 32, b"y" * 32), 1),
     "insert": (lambda store, key, user: insert(store, user_id=user), 1),
@@ -107,7 +110,7 @@ def test_a_read_is_one_round_trip(single, user, sent):
 @pytest.mark.rule("R06")
 def test_no_dump_of_it_holds_a_secret(store, user):
     key = insert(store, user_id=user, data='{"a": 1}')
-    store.merge(key.id, key.secret_hash, Changes('{"b": 2}'), None)
+    store.merge(key.id, key.secret_hash, SessionPatch('{"b": 2}'), None)
     fields = raw(store).hgetall(hash_of(store, key))
     dump = b"|".join(part for pair in fields.items() for part in pair)
     for part in (key.secret, key.secret[:22], key.secret[-7:]):
@@ -164,7 +167,7 @@ def test_a_key_of_another_type_is_refused_and_can_be_removed(store, user):
     with pytest.raises(CorruptPayload):
         store.find(key.id)
     with pytest.raises(CorruptPayload):
-        store.merge(key.id, key.secret_hash, Changes('{"a": 1}'), None)
+        store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None)
     assert store.list_for(user) == []
     assert store.revoke(key.id)
 
@@ -191,7 +194,7 @@ def test_use_lengthens_its_life_and_a_shorter_timeout_shortens_it(single, clock)
     raw(single).pexpire(hash_of(single, key), 5000)
     single.touch(key.id, key.secret_hash)
     assert raw(single).pttl(hash_of(single, key)) > 7_100_000
-    single.merge(key.id, key.secret_hash, Changes(facts={"idle_seconds": 60}), None)
+    single.merge(key.id, key.secret_hash, SessionPatch(facts={"idle_seconds": 60}), None)
     assert raw(single).pttl(hash_of(single, key)) < 3_700_000
 
 
@@ -262,7 +265,7 @@ def test_fifty_sign_ins_at_once_keep_to_the_limit(kind, action, user, monkeypatc
     monkeypatch.setattr(tombstones, "record", lambda ended: None)
     monkeypatch.setattr(tombstones, "among", lambda session_ids: set())
     store, barrier, outcomes = redis_store(kind), threading.Barrier(50), []
-    limit = UserLimit(3, end_oldest=action == "end_oldest")
+    limit = SessionLimit(3, end_oldest=action == "end_oldest")
 
     def sign_in():
         barrier.wait(30)
@@ -293,7 +296,7 @@ def without_session(store, user):
 
 def signed_in(store, user):
     """Sign in where three sessions are allowed; return how many of the others it ended."""
-    return len(store.insert(new_session(user, UserLimit(3, end_oldest=True))))
+    return len(store.insert(new_session(user, SessionLimit(3, end_oldest=True))))
 
 
 def test_a_session_that_is_just_ending_takes_no_other_with_it(user, monkeypatch):
@@ -304,10 +307,10 @@ def test_a_session_that_is_just_ending_takes_no_other_with_it(user, monkeypatch)
 
     def wait(seconds):
         if len(waits) == 3:  # whoever ends it comes to the entry
-            store._index.drop_ended([(ending.id, packing.user_text(user))])
+            store._index.drop_ended([(ending.id, serialization.user_text(user))])
         waits.append(seconds)
 
-    monkeypatch.setattr(pending.bridge, "sleep", wait)
+    monkeypatch.setattr(greenlets, "sleep", wait)
     assert signed_in(store, user) == 0
     assert len(waits) == 4
     assert {record.id for record in store.list_for(user)} > {key.id for key in others}
@@ -317,7 +320,7 @@ def test_who_stays_on_the_way_counts_as_there(user, monkeypatch):
     store = redis_store("cluster")
     oldest, _ = (insert(store, user_id=user) for _ in range(2))
     without_session(store, user)
-    monkeypatch.setattr(pending, "PATIENCE", 0.05)
+    monkeypatch.setattr(session_limit, "PATIENCE", 0.05)
     assert signed_in(store, user) == 1
     assert oldest.id not in {record.id for record in store.list_for(user)}
 
@@ -357,7 +360,7 @@ def test_a_server_that_forgot_the_script_is_given_it_again(store, user):
 OPERATIONS = {
     "find": lambda store, key: store.find(key.id),
     "insert": lambda store, key: insert(store),
-    "merge": lambda store, key: store.merge(key.id, key.secret_hash, Changes('{"a": 1}'), None),
+    "merge": lambda store, key: store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None),
     "rotate": lambda store, key: store.rotate(key.id, key.secret_hash, b"x" * 32, b"y" * 32),
     "renew": lambda store, key: store.renew(key.id, key.secret_hash, b"x" * 32),
     "touch": lambda store, key: store.touch(key.id, key.secret_hash),
@@ -373,9 +376,9 @@ OPERATIONS = {
 @pytest.fixture
 def seven(settings, db, monkeypatch):
     """Let '7' be the key of a user under any model."""
-    from sessionkeeper.stores.redis import packing
+    from sessionkeeper.stores.redis import serialization
 
-    monkeypatch.setattr(packing, "user_text", lambda user_id: None if user_id is None else str(user_id))
+    monkeypatch.setattr(serialization, "user_text", lambda user_id: None if user_id is None else str(user_id))
 
 
 @pytest.mark.usefixtures("seven")
@@ -388,7 +391,7 @@ def test_nobody_who_listens_is_an_outage_in_every_operation(scheme, name):
         probe.bind(("127.0.0.1", 0))
         url = scheme.format(f"127.0.0.1:{probe.getsockname()[1]}") + "?timeout=0.2&connect_timeout=0.2"
     with pytest.raises(StoreUnavailable):
-        OPERATIONS[name](RedisStore(store_url.parse(url)), keys.mint())
+        OPERATIONS[name](RedisStore(redis_url.parse(url)), keys.mint())
 
 
 @pytest.mark.usefixtures("seven")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sessionkeeper import keys, sessions
+from sessionkeeper.core import keys
+from sessionkeeper.engine import registry
 from tests.stores import STORES, Clock, insert
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
@@ -49,20 +50,20 @@ def test_ending_many_says_how_many_there_were_and_leaves_the_others(store):
 @pytest.fixture
 def small_batches(monkeypatch, store):
     """Walks over this store in batches of two."""
-    monkeypatch.setattr(sessions, "BATCH", 2)
-    monkeypatch.setattr(sessions, "get_store", lambda: store)
+    monkeypatch.setattr(registry, "BATCH", 2)
+    monkeypatch.setattr(registry, "get_store", lambda: store)
     return store
 
 
 def test_a_walk_over_everybody_takes_all_batches(small_batches):
     made = [insert(small_batches, keys.Key(number, keys.mint().secret)).id for number in range(5)]
-    assert ids(sessions.scan()) == made[::-1]
-    assert sessions.revoke_many((number, None) for number in made[:3]) == 3
-    assert ids(sessions.scan()) == [4, 3]
+    assert ids(registry.scan()) == made[::-1]
+    assert registry.revoke_many((number, None) for number in made[:3]) == 3
+    assert ids(registry.scan()) == [4, 3]
 
 
 def test_ending_everyone_goes_batch_by_batch_to_the_end(small_batches):
     for number in range(5):
         insert(small_batches, keys.Key(number, keys.mint().secret))
-    assert list(sessions.revoke_everyone()) == [2, 2, 1]
+    assert list(registry.revoke_everyone()) == [2, 2, 1]
     assert small_batches.count() == 0

@@ -10,12 +10,16 @@ import redis
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from sessionkeeper import keys, sessions, store_url, stores
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.core.records import NOT_LOADED, SessionLimit
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Tombstone
-from sessionkeeper.record import UNASKED, UserLimit
-from sessionkeeper.stores import principals, tombstones
+from sessionkeeper.stores import factory
+from sessionkeeper.stores.database import cursors
+from sessionkeeper.stores.redis import tombstones
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.near_sides import sign_in
 from tests.stores import KINDS, insert, redis_store
@@ -34,7 +38,7 @@ def user(make_user):
 def store(monkeypatch):
     """A store at a Valkey, which the site uses."""
     made = redis_store()
-    monkeypatch.setattr(stores, "_open", lambda url: made)
+    monkeypatch.setattr(factory, "_open", lambda url: made)
     return made
 
 
@@ -55,7 +59,9 @@ ENDS = {
     "proven": lambda store, key, user: store.revoke(key.id, key.secret_hash),
     "all": lambda store, key, user: store.revoke_all(user.pk),
     "many": lambda store, key, user: store.revoke_many([key.id]),
-    "limit": lambda store, key, user: insert(store, user_id=user.pk, authenticated=True, limit=UserLimit(1)),
+    "limit": lambda store, key, user: insert(
+        store, user_id=user.pk, authenticated=True, limit=SessionLimit(1)
+    ),
 }
 
 
@@ -82,15 +88,15 @@ def test_a_replica_that_missed_the_end_of_a_session_lets_nobody_in(user, princip
         valkey.private_server(program, *valkey.PROMPT) as second,
     ):
         master, replica = (redis.Redis.from_url(url) for url in (first, second))
-        replica.replicaof("127.0.0.1", store_url.parse(first).hosts[0][1])
-        store = RedisStore(store_url.parse(first))
+        replica.replicaof("127.0.0.1", redis_url.parse(first).hosts[0][1])
+        store = RedisStore(redis_url.parse(first))
         key, spared = (insert(store, user_id=user.pk) for _ in range(2))
         valkey.until(
             lambda: replica.exists(store._index.session(spared.id)) == 1, "the replica has the sessions"
         )
         replica.replicaof("NO", "ONE")
         assert store.revoke(key.id)
-        after = RedisStore(store_url.parse(second))
+        after = RedisStore(redis_url.parse(second))
         assert replica.exists(store._index.session(key.id))
         assert after.find(key.id, principal=principal) is None
         assert after.find(spared.id, principal=principal).record.id == spared.id
@@ -146,7 +152,7 @@ def test_a_purge_removes_what_is_needed_no_more(store, user):
     for session_id in (1, 2, 3):
         tombstones.record([(session_id, datetime.now(UTC))])
     Tombstone.objects.exclude(pk=new.id).update(until=datetime(2026, 1, 1, tzinfo=UTC))
-    assert list(sessions.purge(2))
+    assert list(registry.purge(2))
     assert [row.pk for row in Tombstone.objects.all()] == [new.id]
     assert tombstones.among([old.id, new.id]) == {new.id}
 
@@ -173,7 +179,7 @@ def test_a_database_that_does_not_answer_is_an_outage_of_the_store(store, user, 
         raise OperationalError
 
     key = insert(store, user_id=user.pk)
-    monkeypatch.setattr(principals.cursors, "fetch_one", refuse)
+    monkeypatch.setattr(cursors, "fetch_one", refuse)
     for principal in (True, False):
         with pytest.raises(StoreUnavailable):
             store.find(key.id, principal=principal)
@@ -192,4 +198,4 @@ def test_a_user_who_is_gone_is_nobody(store, user):
     key = insert(store, user_id=user.pk)
     type(user)._base_manager.filter(pk=user.pk)._raw_delete("default")
     assert store.find(key.id, principal=True).principal is None
-    assert store.find(key.id).principal is UNASKED
+    assert store.find(key.id).principal is NOT_LOADED

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sessionkeeper import sessions
-from sessionkeeper.errors import CorruptPayload
+from sessionkeeper.core.errors import CorruptPayload
+from sessionkeeper.engine import session_data
 from sessionkeeper.stores import codec
 from tests.stores import STORES, insert
 
@@ -36,7 +36,7 @@ def merged(store, before, data):
     """Store ``before``, merge what leads to ``data``, and read again."""
     key = insert(store, data=codec.encode(before))
     record = store.find(key.id).record
-    store.merge(key.id, key.secret_hash, sessions.changes(record.data, data), record)
+    store.merge(key.id, key.secret_hash, session_data.changes(record.data, data), record)
     return codec.decode(store.find(key.id).record.data)
 
 
@@ -153,7 +153,7 @@ def test_any_json_comes_back_and_is_found_unchanged(store, data):
     came_back = through(store, data)
     assert spelled(came_back) == spelled(data)
     record = store.find(insert(store, data=codec.encode(data)).id).record
-    assert sessions.is_nothing(sessions.changes(record.data, data))
+    assert session_data.is_nothing(session_data.changes(record.data, data))
 
 
 def test_what_cannot_be_json_is_refused_as_django_refuses_it():
@@ -212,7 +212,7 @@ def test_a_json_serializer_of_the_projects_own_is_used(store, settings):
     assert through(store, data) == data
     assert merged(store, {"x": 1}, data) == data
     record = store.find(insert(store, data=codec.encode(data)).id).record
-    assert sessions.is_nothing(sessions.changes(record.data, data))
+    assert session_data.is_nothing(session_data.changes(record.data, data))
 
 
 def test_a_changed_date_is_found(store, settings):
@@ -228,7 +228,7 @@ def test_output_that_is_not_json_travels_signed(store, settings, serializer):
     assert through(store, data) == data
     assert merged(store, {"x": 1}, data) == data
     record = store.find(insert(store, data=codec.encode(data)).id).record
-    assert sessions.is_nothing(sessions.changes(record.data, data))
+    assert session_data.is_nothing(session_data.changes(record.data, data))
 
 
 def test_objects_survive_a_serializer_that_takes_them(store, settings):

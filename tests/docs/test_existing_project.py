@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from tests.demo_server import ROOT, Site, Visitor, follow, free_port
 
 PAGE = (ROOT / "docs/howto/existing-project.md").read_text()

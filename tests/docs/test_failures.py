@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from sessionkeeper.stores import outage
+from sessionkeeper.stores.database import errors
 from tests.demo_server import ROOT
 
 PAGE = (ROOT / "docs" / "operations" / "failures.md").read_text()
@@ -21,7 +21,7 @@ def test_the_page_names_the_tests_of_faults_and_no_other():
     assert set(re.findall(r"`(test_\w+)`", PAGE)) == FAULTS
 
 
-TABLES = {"PostgreSQL": outage.POSTGRESQL, "MySQL, MariaDB": outage.MYSQL, "SQLite": outage.SQLITE}
+TABLES = {"PostgreSQL": errors.POSTGRESQL, "MySQL, MariaDB": errors.MYSQL, "SQLite": errors.SQLITE}
 
 
 def test_the_page_says_of_each_code_what_it_is_taken_for():

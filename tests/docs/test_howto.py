@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
 
-from sessionkeeper import current, keys
+from sessionkeeper.core import context, keys
 from sessionkeeper.models import Session
 from tests.demo_server import ROOT
 
@@ -51,7 +51,7 @@ def client(person):
     """A client with a session of that user."""
     client = Client()
     client.force_login(person)
-    current.begin()  # what a test does next is no part of that request
+    context.begin()  # what a test does next is no part of that request
     return client
 
 

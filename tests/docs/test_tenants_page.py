@@ -11,8 +11,10 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
 
-from sessionkeeper import keys, sessions
 from sessionkeeper.checks import ALWAYS
+from sessionkeeper.conf import namespaces
+from sessionkeeper.core import keys
+from sessionkeeper.engine import lookup
 from tests.demo_server import ROOT
 from tests.near_sides import sign_in
 
@@ -54,7 +56,7 @@ def asked(host, key):
 
 def test_the_middleware_of_the_page_keeps_tenants_apart(shop, make_user):
     user = make_user()
-    with sessions.namespace("one"):
+    with namespaces.namespace("one"):
         key = sign_in(user)
     assert asked("one.example", key).content.decode() == user.get_username()
     assert asked("two.example", key).content == b""
@@ -63,14 +65,14 @@ def test_the_middleware_of_the_page_keeps_tenants_apart(shop, make_user):
 
 def test_the_loop_of_the_page_purges_each_tenant_and_ends_the_sessions_of_a_user(shop, make_user):
     user = make_user()
-    with sessions.namespace("one"):
+    with namespaces.namespace("one"):
         key = sign_in(user)
     [code] = re.findall(r"```python\n(from django.core.management.*?)```", PAGE, re.DOTALL)
     tenants = [type("Tenant", (), {"slug": name}) for name in ("one", "two")]
     manager = type("Manager", (), {"all": staticmethod(lambda: tenants)})
     exec(code, {"Tenant": type("Tenants", (), {"objects": manager}), "user": user})
-    with sessions.namespace("one"):
-        assert sessions.resolve(key, transport="cookie").found is None
+    with namespaces.namespace("one"):
+        assert lookup.resolve(key, transport="cookie").found is None
     assert keys.parse(key) is not None
 
 

@@ -10,7 +10,7 @@ from zlib import crc32
 
 import pytest
 
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from tests.demo_server import ROOT, running_demo
 
 TEXT = (ROOT / "docs/howto/tokens.md").read_text()

@@ -9,9 +9,10 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
-from sessionkeeper.stores import get_breaker, get_store
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.middleware.authentication import AuthenticationMiddleware
+from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.stores.factory import get_breaker, get_store
 from tests.faults.conftest import HEALED, PATIENCE
 from tests.http.test_outage import assert_outage
 from tools.valkey import with_options

@@ -8,8 +8,10 @@ import signal
 import pytest
 import redis
 
-from sessionkeeper import keys, sessions, store_url
-from sessionkeeper.stores import get_store
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core import keys
+from sessionkeeper.engine import registry
+from sessionkeeper.stores.factory import get_store
 from tests.faults.conftest import heals, is_in, until
 from tests.http.test_outage import assert_outage
 from tools import valkey
@@ -30,7 +32,7 @@ class Nodes:
     """Masters and replicas, found from outside."""
 
     def __init__(self, url):
-        self.url = store_url.parse(url)
+        self.url = redis_url.parse(url)
 
     def node(self, port):
         """A client of one node."""
@@ -105,7 +107,7 @@ def nodes_agree(nodes, key, old):
 
 ENDS = {
     "signed out": lambda visitor: visitor.page("logout"),
-    "ended from elsewhere": lambda visitor: sessions.revoke_all(visitor.user),
+    "ended from elsewhere": lambda visitor: registry.revoke_all(visitor.user),
 }
 
 
@@ -131,8 +133,8 @@ def test_a_master_that_is_killed_signs_nobody_out_and_an_end_that_it_took_along_
     heals(lambda: alice.page("me").status_code == 200)
     alice.cookies["sessionid"] = ended.text
     assert alice.page("me").text == "you are None"
-    assert sessions.list_for(alice.user) == []
+    assert registry.list_for(alice.user) == []
     heals(lambda: is_in(bob))
     assert bob.page("read").json() == {"a": "1"}
     assert bob.page("write", name="a", value="2").text == "written"
-    assert [record.id for record in sessions.list_for(bob.user)] == [lives.id]
+    assert [record.id for record in registry.list_for(bob.user)] == [lives.id]

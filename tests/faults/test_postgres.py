@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from django.db import connections, transaction
 
-from sessionkeeper import sessions
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
-from sessionkeeper.stores import get_breaker
+from sessionkeeper.stores.factory import get_breaker
 from tests.faults.conftest import close_connections, heals, is_in, postgres_database, running, until
 from tests.http.test_outage import Visitor, assert_outage
 from tests.stores import create_tables, database
@@ -315,7 +315,7 @@ def test_a_row_that_nobody_can_read_is_refused(server, surfer, name):
     assert (answer.status_code, answer.text) == (200, "you are None")
     if column == "data":
         assert answer.cookies["sessionid"].value == ""
-        assert sessions.list_for(alice.user) == []
+        assert registry.list_for(alice.user) == []
 
 
 @pytest.mark.rule("L13")

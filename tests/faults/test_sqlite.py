@@ -8,9 +8,9 @@ import sys
 import pytest
 from django.db import connections
 
-from sessionkeeper import sessions
+from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
-from sessionkeeper.stores import get_breaker
+from sessionkeeper.stores.factory import get_breaker
 from tests.faults.conftest import is_in
 from tests.http.test_outage import Visitor, assert_outage
 from tests.stores import sqlite_file
@@ -56,7 +56,7 @@ def test_locked_by_another_process_refuses_writes_and_lets_readers_in(file, visi
             assert other.stdout.readline() == "free\n"
             assert alice.page("write", name="a", value="1").text == "written"
             assert alice.page("read").json() == {"a": "1"}
-            assert sessions.list_for(bob) == []
+            assert registry.list_for(bob) == []
         finally:
             other.kill()
 

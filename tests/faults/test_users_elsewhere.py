@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sessionkeeper import sessions
+from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
-from sessionkeeper.stores import get_store
+from sessionkeeper.stores.factory import get_store
 from tests.conftest import new_user
 from tests.faults.conftest import close_connections, heals, is_in, postgres_database, running
 from tests.faults.test_postgres import Surfer
@@ -72,5 +72,5 @@ def test_a_sign_out_that_cannot_be_recorded_is_none_until_it_is(server, alice):
     server.start()
     heals(lambda: alice.page("leaves").status_code == 200)
     assert alice.page("me").text == "you are None"
-    assert sessions.list_for(alice.user) == []
+    assert registry.list_for(alice.user) == []
     close_connections()

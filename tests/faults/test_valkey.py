@@ -7,10 +7,10 @@ import threading
 import pytest
 import redis
 
-from sessionkeeper import sessions
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import SessionGone, StoreUnavailable
-from sessionkeeper.stores import get_breaker, get_store
+from sessionkeeper.core.errors import SessionGone, StoreUnavailable
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores.factory import get_breaker, get_store
 from tests.faults.conftest import heals, is_in, until
 from tests.http.test_outage import Visitor, assert_outage
 from tests.proxy import proxy
@@ -66,7 +66,7 @@ def test_killed_at_the_sign_in(server, make_user):
     assert_outage(visitor.page("login", name=user.get_username()))
     server.start()
     heals(lambda: visitor.page("me").text == "you are None")
-    assert sessions.list_for(user) == []
+    assert registry.list_for(user) == []
 
 
 @pytest.mark.rule("L03")
@@ -196,10 +196,10 @@ def test_flushed_signs_everybody_out_and_revives_nobody(server, visitor):
     assert answer.cookies["sessionid"].value == ""
     bob.cookies["sessionid"] = stolen
     assert bob.page("me").text == "you are None"
-    assert sessions.list_for(alice.user) == []
+    assert registry.list_for(alice.user) == []
     assert alice.page("login", name=alice.user.get_username()).text == "signed in"
     assert is_in(alice)
-    assert len(sessions.list_for(alice.user)) == 1
+    assert len(registry.list_for(alice.user)) == 1
 
 
 @pytest.mark.rule("L05")
@@ -225,8 +225,8 @@ def test_full_refuses_sign_ins_and_lets_the_others_go_on(server, visitor, make_u
     assert bob.page("logout").text == "signed out"  # what makes room is taken
     raw(server).config_set("maxmemory", 0)
     assert alice.page("write", name="a", value="1").text == "written"
-    assert sessions.list_for(user) == []
-    assert sessions.list_for(bob.user) == []
+    assert registry.list_for(user) == []
+    assert registry.list_for(bob.user) == []
 
 
 @pytest.mark.rule("L04")
@@ -290,7 +290,7 @@ def test_a_save_after_the_end_of_a_killed_session_is_no_success(server, visitor)
     alice = visitor()
     stale = SessionStore(alice.cookies["sessionid"].value)
     stale["late"] = 1
-    assert sessions.revoke_all(alice.user) == 1
+    assert registry.revoke_all(alice.user) == 1
     server.kill()
     server.start()
     with pytest.raises(SessionGone):

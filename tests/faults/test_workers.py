@@ -15,9 +15,10 @@ from benchmarks.soak.model import Model
 from benchmarks.soak.people import PASSWORD, Person
 from benchmarks.soak.report import Report
 from benchmarks.soak.server import environment, prepare, serving
-from sessionkeeper import moments, store_url
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core import moments
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.faults.conftest import postgres_database, running, until
 from tests.stores import create_tables, of_this_site
@@ -61,7 +62,7 @@ def test_killed_workers_leave_the_old_or_the_new_and_an_index_that_agrees(kind, 
         if kind == "postgres":
             kept = DatabaseStore(stack.enter_context(postgres_database(store.url)))
         else:
-            kept = of_this_site(RedisStore(store_url.parse(urls[1])))
+            kept = of_this_site(RedisStore(redis_url.parse(urls[1])))
         everybody = kept.scan(10_000)
         assert everybody
         for user_id in {record.user_id for record in everybody} - {None}:

@@ -15,10 +15,10 @@ from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sessionkeeper.api import SessionAuthentication, TokenAuthentication
-from sessionkeeper.api.permissions import HasScope
-from sessionkeeper.api.problems import exception_handler
-from sessionkeeper.decorators import passive
+from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
+from sessionkeeper.api.exceptions import exception_handler
+from sessionkeeper.api.scopes import HasScope
+from sessionkeeper.auth.decorators import passive
 
 
 def answer(request):

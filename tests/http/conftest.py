@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from tests.conftest import PASSWORD, store_of_the_suite
 
 AUTH = "/api/auth/"

@@ -9,8 +9,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import JsonResponse
 from django.urls import include, path
 
-from sessionkeeper.decorators import require_authentication
-from sessionkeeper.pages.signing import admin_login
+from sessionkeeper.auth.decorators import require_recent_authentication
+from sessionkeeper.pages.login import admin_login
 
 
 class Admin(admin.AdminSite):
@@ -24,7 +24,7 @@ def home(request):
     return JsonResponse({"user": request.user.get_username()})
 
 
-@require_authentication(within=timedelta(minutes=5))
+@require_recent_authentication(within=timedelta(minutes=5))
 def safe(request):
     return JsonResponse({"opened": True})
 

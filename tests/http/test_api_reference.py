@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from sessionkeeper import csrf, keys
-from sessionkeeper.api import parsers, serializers, throttling, tokens, urls
+from sessionkeeper.api import parsers, serializers, throttling, urls
 from sessionkeeper.api.problems import BODY_LIMIT, INVALID, PROBLEMS
-from sessionkeeper.outcome import PASSIVE_HEADER
-from sessionkeeper.user_agents import device
+from sessionkeeper.api.views import tokens
+from sessionkeeper.core import keys
+from sessionkeeper.csrf import problems as csrf_problems
+from sessionkeeper.http.user_agents import device
+from sessionkeeper.middleware.commit import PASSIVE_HEADER
 from tests.conftest import PASSWORD
 from tests.http.conftest import TokenApi
 
@@ -26,7 +28,7 @@ EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT
 def test_every_problem_is_in_the_tables_with_its_status_and_no_other():
     problems_part = TEXT.partition("\n## Problems\n")[2]
     rows = dict(re.findall(r"^\| `(\w+)` \|(?: (\d{3}) \|)? .+ \|$", problems_part, re.MULTILINE))
-    csrf_codes = {problem.code for problem in csrf.PROBLEMS}
+    csrf_codes = {problem.code for problem in csrf_problems.PROBLEMS}
     expected = {
         problem.code: "" if problem.code in csrf_codes else str(problem.status) for problem in PROBLEMS
     }
@@ -92,9 +94,9 @@ def test_limit_media_types_and_headers_are_those_of_the_code():
     assert f"at most {BODY_LIMIT} bytes" in TEXT
     for parser in (parsers.JSONObjectParser, parsers.FormParser, parsers.MultiPartParser):
         assert f"`{parser.media_type}`" in TEXT
-    assert f"`{csrf.header_name()}`" in TEXT
+    assert f"`{csrf_problems.header_name()}`" in TEXT
     assert f"`{PASSIVE_HEADER}: 1`" in TEXT
-    assert f"`{csrf.TOKEN_ROUTE}`" in TEXT
+    assert f"`{csrf_problems.TOKEN_ROUTE}`" in TEXT
 
 
 def test_every_name_that_the_page_imports_is_there():

@@ -9,11 +9,11 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import override_settings
 from django.urls import reverse
 
-from sessionkeeper import sessions
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import AuditEvent
-from sessionkeeper.stores import get_store
+from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
@@ -309,7 +309,7 @@ def test_logout_ends_the_session_on_the_server(signed_in, alice):
     assert (response.status_code, response.content) == (204, b"")
     assert response["Clear-Site-Data"] == '"cache"'
     assert signed_in.key is None
-    assert sessions.list_for(alice) == []
+    assert registry.list_for(alice) == []
     signed_in.key = key
     assert signed_in.whoami().status_code == 401
 
@@ -368,7 +368,7 @@ def test_no_problem_shows_what_is_inside(signed_in, monkeypatch, settings, debug
     settings.DEBUG = debug
     error = StoreUnavailable("postgres://keeper:hunter2@db.internal/")
     error.__cause__ = OSError("/srv/secret/socket")
-    monkeypatch.setattr("sessionkeeper.flows.log_out", fail(error))
+    monkeypatch.setattr("sessionkeeper.auth.flows.log_out", fail(error))
     response = signed_in.send(AUTH + "logout/")
     problem(response, 503, "store_unavailable")
     for inside in ("hunter2", "db.internal", "/srv/", "Traceback", "OSError", "sessionkeeper.flows"):
@@ -395,7 +395,7 @@ def test_a_login_that_was_not_stored_is_no_200(api, alice, monkeypatch, method):
         patch.setattr(type(get_store()), method, fail(StoreUnavailable()))
         problem(api.log_in(alice), 503, "store_unavailable")
     assert api.whoami().status_code == 401
-    assert sessions.list_for(alice) == []
+    assert registry.list_for(alice) == []
     assert bool(SessionStore(api.key).get("basket")) is (method == "merge")
 
 
@@ -410,7 +410,7 @@ def test_a_logout_that_was_not_stored_is_no_204(signed_in, monkeypatch):
     ("error", "code"), [(SessionGone(), "session_ended"), (StaleSession(), "session_rotated")]
 )
 def test_a_session_that_changed_under_the_request_is_a_409(api, alice, monkeypatch, error, code):
-    monkeypatch.setattr("sessionkeeper.flows.log_in", fail(error))
+    monkeypatch.setattr("sessionkeeper.auth.flows.log_in", fail(error))
     problem(api.log_in(alice), 409, code)
 
 
@@ -419,4 +419,4 @@ def test_a_session_ended_during_the_login_signs_nobody_in(api, alice, monkeypatc
     monkeypatch.setattr(type(get_store()), "merge", fail(SessionGone()))
     problem(api.log_in(alice), 409, "session_ended")
     assert api.key is None
-    assert sessions.list_for(alice) == []
+    assert registry.list_for(alice) == []

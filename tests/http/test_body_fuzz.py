@@ -9,8 +9,9 @@ from django.test import AsyncRequestFactory, override_settings
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from sessionkeeper.api.exceptions import BodyTooLarge
 from sessionkeeper.api.parsers import read_bounded
-from sessionkeeper.api.problems import BODY_LIMIT, BodyTooLarge
+from sessionkeeper.api.problems import BODY_LIMIT
 from tests.http.conftest import AUTH
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]

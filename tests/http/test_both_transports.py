@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sessionkeeper import keys, sessions
-from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.outcome import PASSIVE_HEADER
-from sessionkeeper.stores import get_store
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.engine import registry
+from sessionkeeper.middleware.commit import PASSIVE_HEADER
+from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, TRANSPORTS, problem
@@ -82,7 +83,7 @@ def test_logout_ends_the_session_on_the_server_and_no_other(either, sign_in, ali
     assert is_out(either)
     assert other.whoami().status_code == 200
     assert either.log_out().status_code == 204
-    assert [record.id for record in sessions.list_for(alice)] == [row(other).id]
+    assert [record.id for record in registry.list_for(alice)] == [row(other).id]
 
 
 def test_answers_vary_by_the_transport_and_are_kept_nowhere(either, transport):
@@ -166,7 +167,7 @@ def test_revoking_all_ends_this_one_too(either, sign_in, alice):
 
 
 def test_what_is_revoked_on_the_server_is_refused_at_the_next_request(either, alice):
-    sessions.revoke_all(alice)
+    registry.revoke_all(alice)
     assert is_out(either)
 
 
@@ -284,7 +285,7 @@ def test_any_text_as_a_key_is_refused_and_asks_nobody(transport, db, text):
 def test_a_key_with_another_secret_is_refused_and_the_session_lives_on(either):
     own = keys.parse(either.key)
     thief = type(either)()
-    thief.key = keys.renew(own).text
+    thief.key = keys.rotate(own).text
     assert is_out(thief)
     assert either.whoami().status_code == 200
 

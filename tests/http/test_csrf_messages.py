@@ -7,7 +7,8 @@ from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
-from sessionkeeper import csrf
+from sessionkeeper.csrf import middleware
+from sessionkeeper.csrf import problems as csrf_problems
 from tests.http.api_site import remembered
 from tests.http.conftest import AUTH, Api, problem
 
@@ -117,9 +118,11 @@ def test_every_reason_of_this_django_is_known():
     reasons = [value for name, value in vars(django_csrf).items() if name.startswith("REASON_")]
     sentences = [reason for reason in reasons if not reason.startswith("has ")]
     assert len(sentences) == 7
-    assert csrf.FAILED not in {csrf.explain(reason).problem for reason in sentences}
-    assert csrf.explain("CSRF cookie has incorrect length.").problem is csrf.COOKIE_MALFORMED
-    assert csrf.explain("a reason of tomorrow").problem is csrf.FAILED
+    assert csrf_problems.FAILED not in {csrf_problems.explain(reason).problem for reason in sentences}
+    assert (
+        csrf_problems.explain("CSRF cookie has incorrect length.").problem is csrf_problems.COOKIE_MALFORMED
+    )
+    assert csrf_problems.explain("a reason of tomorrow").problem is csrf_problems.FAILED
 
 
 def test_the_page_of_a_failure_can_be_overridden_by_a_template(settings):
@@ -138,11 +141,11 @@ def test_the_page_of_a_failure_can_be_overridden_by_a_template(settings):
         }
     ]
     request = RequestFactory().post("/", headers={"Accept": "text/html"})
-    assert csrf.failure(request, REASON_NO_CSRF_COOKIE).content == b"ours: csrf_cookie_missing 403"
+    assert middleware.failure(request, REASON_NO_CSRF_COOKIE).content == b"ours: csrf_cookie_missing 403"
 
 
 def test_the_page_of_a_failure_does_without_templates(settings):
     """Where no template is found the page is plain, and is there."""
     settings.TEMPLATES = []
     request = RequestFactory().post("/", headers={"Accept": "text/html"})
-    assert b"<h1>The CSRF check failed</h1>" in csrf.failure(request, REASON_NO_CSRF_COOKIE).content
+    assert b"<h1>The CSRF check failed</h1>" in middleware.failure(request, REASON_NO_CSRF_COOKIE).content

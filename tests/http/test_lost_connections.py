@@ -6,10 +6,10 @@ import pytest
 from django.db import OperationalError, connections
 from django.urls import include, path
 
-from sessionkeeper import keys
-from sessionkeeper.errors import IdTaken
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import IdTaken
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
-from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.stores.database.store import DatabaseStore
 from tests.conftest import PASSWORD, new_user
 from tests.http import outage_site
 from tests.http.test_outage import Visitor

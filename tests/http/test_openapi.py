@@ -23,9 +23,10 @@ from rest_framework import serializers
 from rest_framework.generics import ListCreateAPIView
 from rest_framework.permissions import IsAuthenticated
 
-from sessionkeeper import csrf
-from sessionkeeper.api import SessionAuthentication, TokenAuthentication, urls
-from sessionkeeper.api.views import LoginView
+from sessionkeeper.api import urls
+from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
+from sessionkeeper.api.views.session import LoginView
+from sessionkeeper.csrf import problems as csrf_problems
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 PAGE = (Path(__file__).parents[2] / "docs/reference/api.md").read_text()
@@ -161,7 +162,7 @@ def test_the_errors_that_the_reference_names_are_in_the_schema(schema, section):
     }
     assert named <= codes(operation)
     if "CSRF" in errors and "tokens" not in name:
-        assert {problem.code for problem in csrf.PROBLEMS} <= codes(operation)
+        assert {problem.code for problem in csrf_problems.PROBLEMS} <= codes(operation)
 
 
 def test_the_examples_are_those_of_the_reference(schema):

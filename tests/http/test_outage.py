@@ -11,10 +11,10 @@ from asgiref.sync import async_to_sync
 from django.db import connection, connections
 from django.test import AsyncClient, Client
 
-from sessionkeeper import stores
-from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.stores import get_store
-from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.stores import factory
+from sessionkeeper.stores.database.store import DatabaseStore
+from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.http import outage_site
 from tests.stores import database, is_postgresql
@@ -74,15 +74,15 @@ class Elsewhere:
     """Where there is no server to take away: the store's file goes to a folder that does not exist."""
 
     def __init__(self, monkeypatch):
-        self.monkeypatch, self.real = monkeypatch, stores._open
+        self.monkeypatch, self.real = monkeypatch, factory._open
 
     def cut(self):
         """Be gone."""
-        self.monkeypatch.setattr(stores, "_open", lambda url: DatabaseStore("gone"))
+        self.monkeypatch.setattr(factory, "_open", lambda url: DatabaseStore("gone"))
 
     def mend(self):
         """Be back."""
-        self.monkeypatch.setattr(stores, "_open", self.real)
+        self.monkeypatch.setattr(factory, "_open", self.real)
 
 
 @pytest.fixture

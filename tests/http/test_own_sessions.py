@@ -9,9 +9,11 @@ from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 from django.utils import timezone
 
-from sessionkeeper import keys, sessions, stepup
-from sessionkeeper.api import sessions as api_sessions
-from sessionkeeper.stores import get_store
+from sessionkeeper.api.views import sessions
+from sessionkeeper.auth import reauthentication
+from sessionkeeper.core import keys
+from sessionkeeper.engine import registry
+from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
@@ -54,11 +56,11 @@ def test_the_history_has_the_users_ended_sessions_and_how_they_ended(make_user):
     signed_in(bob).log_out()
     ids = [id_of(api) for api in (out, ended, old)]
     assert out.log_out().status_code == 204
-    sessions.revoke(keys.parse_id(ids[1]), reason="admin")
+    registry.revoke(keys.parse_id(ids[1]), reason="admin")
     end = timezone.now().replace(microsecond=0) - timedelta(hours=1)
     contents.set_times(keys.parse_id(ids[2]), expires_at=end)
     problem(old.whoami(), 401, "not_authenticated")
-    assert sum(sessions.purge()) == 1
+    assert sum(registry.purge()) == 1
     body = here.get(AUTH + "sessions/history/").json()
     assert [(one["id"], one["how"], one["reason"]) for one in body["results"]] == [
         (ids[2], "expired", ""),
@@ -93,7 +95,7 @@ def test_the_list_comes_in_pages(make_user):
 
 
 def test_a_list_that_is_very_long_is_led_on_by_its_last_page(make_user, monkeypatch):
-    monkeypatch.setattr(api_sessions, "AT_ONCE", 3)
+    monkeypatch.setattr(sessions, "AT_ONCE", 3)
     ann = make_user()
     apis = [signed_in(ann) for _ in range(8)]
     oldest, seen, address = apis[0], [], AUTH + "sessions/?page_size=2"
@@ -247,7 +249,7 @@ def test_the_old_key_is_dead_after_reauthentication(make_user):
 def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(make_user, how, monkeypatch):
     here = signed_in(make_user())
     pk = keys.parse_id(id_of(here))
-    authenticate = stepup.auth.authenticate
+    authenticate = reauthentication.auth.authenticate
 
     def meanwhile(*args, **credentials):
         if how == "ended":
@@ -256,7 +258,7 @@ def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(ma
             get_store().rotate(pk, contents.record(pk).secret_hash, b"x" * 32, b"y" * 32)
         return authenticate(*args, **credentials)
 
-    monkeypatch.setattr(stepup.auth, "authenticate", meanwhile)
+    monkeypatch.setattr(reauthentication.auth, "authenticate", meanwhile)
     response = here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
     problem(response, 409, "session_ended" if how == "ended" else "session_rotated")
     assert contents.count() == (how == "renewed")

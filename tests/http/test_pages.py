@@ -13,8 +13,9 @@ from django.test import Client, override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessionkeeper import keys, sessions
-from sessionkeeper import mail as our_mail
+from sessionkeeper.auth import notifications as our_mail
+from sessionkeeper.core import keys
+from sessionkeeper.engine import registry
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import TokenApi
@@ -204,7 +205,7 @@ def test_who_is_not_signed_in_is_asked_to_and_comes_back(visitor, alice, path):
 
 
 def test_a_page_of_devices_leads_on_to_older_ones(signed_in, alice, monkeypatch):
-    monkeypatch.setattr(sessions.page_for, "__defaults__", (3, keys.MAX_ID))
+    monkeypatch.setattr(registry.page_for, "__defaults__", (3, keys.MAX_ID))
     for _ in range(7):
         Client().force_login(alice)
     address, shown = "/auth/sessions/", []

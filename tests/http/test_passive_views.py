@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
 
-from sessionkeeper import sessions
+from sessionkeeper.engine import registry
 from tests import contents
 from tests.http.api_site import PASSIVE
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 @pytest.fixture
 def old_session(signed_in, alice):
     """The id of a session that was last used ten minutes ago."""
-    session_id = sessions.list_for(alice)[0].id
+    session_id = registry.list_for(alice)[0].id
     contents.set_back("last_seen_at", session_id=session_id, minutes=10)
     return session_id
 

@@ -12,8 +12,9 @@ from django.test import RequestFactory, override_settings
 from django.utils.translation import get_language, override
 from django.views.debug import ExceptionReporter
 
-from sessionkeeper import lockout, passwords
-from sessionkeeper import mail as our_mail
+from sessionkeeper.auth import lockout, passwords
+from sessionkeeper.auth import notifications as our_mail
+from sessionkeeper.engine import registry
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, problem
@@ -81,7 +82,7 @@ def test_a_long_password_of_any_characters_counts_whole_and_as_it_is(make_user):
     assert Api().log_in(ann, password=long).status_code == 200
     for other in (long[:-1], long[1:], long[:72], long[:-2] + "z ", long.upper(), long.strip()):
         assert Api().log_in(ann, password=other).status_code == 401
-        lockout.lift(ann.get_username(), reason="command")
+        lockout.unlock(ann.get_username(), reason="command")
 
 
 def test_a_change_asks_for_a_fresh_proof(make_user):
@@ -155,7 +156,7 @@ def test_a_report_of_an_error_holds_no_password(make_user, monkeypatch):
     def fail(*args, **options):
         raise RuntimeError
 
-    monkeypatch.setattr(passwords.sessions, "revoke_all", fail)
+    monkeypatch.setattr(registry, "revoke_all", fail)
     with pytest.raises(RuntimeError) as info:
         change(here)
     frames = ExceptionReporter(None, info.type, info.value, info.tb).get_traceback_frames()

@@ -1,4 +1,4 @@
-"""``sessionkeeper.api.problems.exception_handler``, as a project's own handler."""
+"""``sessionkeeper.api.exceptions.exception_handler``, as a project's own handler."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions
 
-from sessionkeeper.api.problems import exception_handler
-from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.api.exceptions import exception_handler
+from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
 
 pytestmark = [
     pytest.mark.django_db,  # the handler rolls back, as DRF's does

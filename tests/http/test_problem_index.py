@@ -12,11 +12,14 @@ from django.test import override_settings
 from django.urls import include, path
 from django.utils import translation
 
-from sessionkeeper import csrf, problems
 from sessionkeeper.api.problems import FOR_OTHERS, PROBLEMS
+from sessionkeeper.csrf import problems as csrf_problems
+from sessionkeeper.http import problems
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
-ALL = {problem.code: problem for problem in (*PROBLEMS, *FOR_OTHERS, *csrf.PROBLEMS, *problems.PROBLEMS)}
+ALL = {
+    problem.code: problem for problem in (*PROBLEMS, *FOR_OTHERS, *csrf_problems.PROBLEMS, *problems.PROBLEMS)
+}
 
 
 class OnlyIndex:
@@ -83,7 +86,7 @@ from sessionkeeper.problem_index import known
 print(len(known()))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == str(len({*csrf.PROBLEMS, *problems.PROBLEMS})), done.stderr
+    assert done.stdout.strip() == str(len({*csrf_problems.PROBLEMS, *problems.PROBLEMS})), done.stderr
 
 
 def test_the_language_is_that_of_the_request():

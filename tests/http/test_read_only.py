@@ -7,8 +7,8 @@ from django.db import connections
 from django.test import Client
 from django.urls import include, path
 
-from sessionkeeper import keys
-from sessionkeeper.engine import SessionStore
+from sessionkeeper.core import keys
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests import contents
 from tests.conftest import PASSWORD, new_user

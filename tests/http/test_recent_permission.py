@@ -10,7 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sessionkeeper.api import SessionAuthentication, TokenAuthentication
+from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
 from sessionkeeper.api.permissions import RecentlyAuthenticated
 from tests import contents
 from tests.conftest import PASSWORD

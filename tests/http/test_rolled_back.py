@@ -8,7 +8,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sessionkeeper.api import SessionAuthentication
+from sessionkeeper.api.authentication import SessionAuthentication
 from sessionkeeper.models import Session
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]

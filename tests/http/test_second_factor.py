@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from sessionkeeper import flows, stepup, tokens
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import SecondFactorRequired
+from sessionkeeper.auth import flows, reauthentication, tokens
+from sessionkeeper.core.errors import SecondFactorRequired
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import AuditEvent
 from tests import contents
 from tests.conftest import PASSWORD
@@ -81,7 +81,7 @@ def test_a_second_step_of_the_project_completes_the_sign_in(alice):
     flows.complete_log_in(request, info.value.user, amr="pwd otp", label="desk")
     row = contents.record()
     assert (row.user_id, row.amr, row.label) == (alice.pk, "pwd otp", "desk")
-    assert stepup.is_recent(request)
+    assert reauthentication.is_recent(request)
 
 
 def test_a_program_is_told_too(alice):
@@ -89,5 +89,5 @@ def test_a_program_is_told_too(alice):
     request = RequestFactory().get("/")
     request.session = SessionStore()
     with pytest.raises(SecondFactorRequired):
-        tokens.issue(request, credentials={"username": alice.get_username(), "password": PASSWORD})
+        tokens.issue_token(request, credentials={"username": alice.get_username(), "password": PASSWORD})
     assert not contents.records()

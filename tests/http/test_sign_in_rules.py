@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 
-from sessionkeeper import sessions
-from sessionkeeper.engine import SessionStore
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
 from tests.http.conftest import AUTH, Api, problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
@@ -50,7 +50,7 @@ def test_signing_in_again_changes_the_key_and_keeps_the_session(signed_in, alice
     after = signed_in.log_in(alice).json()["session"]["id"]
     assert (signed_in.key != before, after) == (True, session_id)
     assert who(before) == ""
-    assert len(sessions.list_for(alice)) == 1
+    assert len(registry.list_for(alice)) == 1
 
 
 @pytest.mark.rule("R45")
@@ -66,7 +66,7 @@ def test_another_user_is_handed_nothing_over(signed_in, alice, make_user):
     assert "basket" not in SessionStore(signed_in.key)
     assert signed_in.cookies["sessionid"]["max-age"]
     assert who(key) == ""
-    assert sessions.list_for(alice) == []
+    assert registry.list_for(alice) == []
 
 
 @pytest.mark.rule("R26")

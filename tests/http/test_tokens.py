@@ -9,9 +9,9 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from sessionkeeper import keys
-from sessionkeeper.errors import StoreUnavailable
-from sessionkeeper.stores import get_store
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.conftest import AUTH, Api, TokenApi, problem

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from sessionkeeper import lockout
+from sessionkeeper.auth import lockout
 from sessionkeeper.models import LoginAttempt
 from tests.races.test_processes import database_url, heard, worker
 from tests.stores import is_postgresql, sqlite_file

@@ -9,12 +9,14 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from sessionkeeper import keys, sessions, stores
-from sessionkeeper.answering import SessionGoneError, StaleSessionError
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import SessionGone, StaleSession, StoreUnavailable
-from sessionkeeper.record import Changes
-from sessionkeeper.stores.database import MERGE_TRIES, DatabaseStore
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.records import SessionPatch
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.exceptions import SessionGoneError, StaleSessionError
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores import factory
+from sessionkeeper.stores.database.store import MERGE_TRIES, DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
 from tests.stores import STORES, Clock, insert, near
 
@@ -25,7 +27,7 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 def store(request, monkeypatch):
     """Every store, used by the engine."""
     made = near(DatabaseStore()) if request.param == "near" else STORES[request.param]()
-    monkeypatch.setattr(stores, "_open", lambda url: made)
+    monkeypatch.setattr(factory, "_open", lambda url: made)
     return made
 
 
@@ -73,9 +75,9 @@ def data_of(store, key):
 # Revoke against everything
 
 REVOKE = {
-    "revoke": lambda key, user: sessions.revoke(keys.parse(key).id),
-    "revoke_all": lambda key, user: sessions.revoke_all(user),
-    "revoke_many": lambda key, user: sessions.revoke_many([(keys.parse(key).id, user.pk)]),
+    "revoke": lambda key, user: registry.revoke(keys.parse(key).id),
+    "revoke_all": lambda key, user: registry.revoke_all(user),
+    "revoke_many": lambda key, user: registry.revoke_many([(keys.parse(key).id, user.pk)]),
     "flush": lambda key, user: SessionStore(key).flush(),
     "delete": lambda key, user: SessionStore().delete(key),
 }
@@ -178,7 +180,7 @@ def test_a_session_that_was_revoked_meanwhile_is_never_alive_again(
 @pytest.mark.parametrize("method", ["find", "rotate", "merge"])
 @pytest.mark.rule("L10")
 def test_a_sign_in_during_a_revocation_is_a_new_session(store, key, user, monkeypatch, method, moment):
-    once(monkeypatch, store, method, moment, lambda: sessions.revoke(keys.parse(key).id))
+    once(monkeypatch, store, method, moment, lambda: registry.revoke(keys.parse(key).id))
     new = None
     with suppress(SessionGoneError, KeyError):
         new = sign_in_again(key)
@@ -190,7 +192,7 @@ def test_a_sign_in_during_a_revocation_is_a_new_session(store, key, user, monkey
 
 @pytest.mark.rule("R09")
 def test_a_save_that_read_before_the_revocation_says_that_the_session_is_gone(store, key, monkeypatch):
-    once(monkeypatch, store, "merge", "before", lambda: sessions.revoke(keys.parse(key).id))
+    once(monkeypatch, store, "merge", "before", lambda: registry.revoke(keys.parse(key).id))
     with pytest.raises(SessionGoneError):
         save(key)
     assert store.count() == 0
@@ -198,7 +200,7 @@ def test_a_save_that_read_before_the_revocation_says_that_the_session_is_gone(st
 
 @pytest.mark.rule("R12")
 def test_a_sign_in_during_a_revocation_carries_nothing_over(store, key, monkeypatch):
-    once(monkeypatch, store, "rotate", "before", lambda: sessions.revoke(keys.parse(key).id))
+    once(monkeypatch, store, "rotate", "before", lambda: registry.revoke(keys.parse(key).id))
     session = SessionStore(key)
     session["_auth_user_id"] = session["_auth_user_id"]
     session.save()
@@ -208,7 +210,7 @@ def test_a_sign_in_during_a_revocation_carries_nothing_over(store, key, monkeypa
 def test_the_user_column_stays_when_a_writer_did_not_read(store, key, user):
     save_unread(key)
     assert opens(key)
-    assert sessions.revoke_all(user) == 1
+    assert registry.revoke_all(user) == 1
     assert not opens(key)
 
 
@@ -329,9 +331,9 @@ def test_a_writer_between_read_and_swap_is_seen():
     store = DatabaseStore()
     key = insert(store)
     with pytest.MonkeyPatch.context() as patch:
-        other = Changes('{"theirs": 1}')
+        other = SessionPatch('{"theirs": 1}')
         once(patch, store, "_latest", "after", lambda: store.merge(key.id, key.secret_hash, other, None))
-        store.merge(key.id, key.secret_hash, Changes('{"mine": 1}'), None)
+        store.merge(key.id, key.secret_hash, SessionPatch('{"mine": 1}'), None)
     assert json.loads(store.find(key.id).record.data) == {"mine": 1, "theirs": 1}
 
 
@@ -341,7 +343,7 @@ def test_an_end_between_read_and_swap_is_seen(monkeypatch, end):
         return
     store = DatabaseStore()
     key = insert(store)
-    new = keys.renew(key)
+    new = keys.rotate(key)
     ends = {
         "revoke": (lambda: store.revoke(key.id), SessionGone),
         "rotate": (
@@ -352,7 +354,7 @@ def test_an_end_between_read_and_swap_is_seen(monkeypatch, end):
     other, error = ends[end]
     once(monkeypatch, store, "_latest", "after", other)
     with pytest.raises(error):
-        store.merge(key.id, key.secret_hash, Changes('{"mine": 1}'), None)
+        store.merge(key.id, key.secret_hash, SessionPatch('{"mine": 1}'), None)
 
 
 def test_a_writer_who_is_always_too_late_gives_up_in_the_end(monkeypatch):
@@ -366,12 +368,12 @@ def test_a_writer_who_is_always_too_late_gives_up_in_the_end(monkeypatch):
     def latest(session_id):
         record = real(session_id)
         tries.append(1)
-        DatabaseStore().merge(key.id, key.secret_hash, Changes('{"theirs": 1}'), record)
+        DatabaseStore().merge(key.id, key.secret_hash, SessionPatch('{"theirs": 1}'), record)
         return record
 
     monkeypatch.setattr(store, "_latest", latest)
     with pytest.raises(StoreUnavailable):
-        store.merge(key.id, key.secret_hash, Changes('{"mine": 1}'), None)
+        store.merge(key.id, key.secret_hash, SessionPatch('{"mine": 1}'), None)
     assert len(tries) == MERGE_TRIES
 
 
@@ -399,7 +401,7 @@ def test_a_session_whose_life_grows_while_a_purge_looks_is_kept(monkeypatch):
     store = DatabaseStore(clock=clock)
     key = insert(store, lifetime=timedelta(minutes=1), idle_seconds=None)
     clock.move(minutes=2)
-    longer = Changes(lifetime=timedelta(days=1))
+    longer = SessionPatch(lifetime=timedelta(days=1))
     once(monkeypatch, store, "_remove", "before", lambda: store.merge(key.id, key.secret_hash, longer, None))
     assert store.purge(10)[0] == []
     assert store.find(key.id) is not None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sessionkeeper import keys, sessions
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import SessionGone, StaleSession
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import SessionGone, StaleSession
+from sessionkeeper.engine import registry, session_data
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
 from sessionkeeper.stores import codec
-from sessionkeeper.stores.near import IDENTITY
+from sessionkeeper.stores.near_cache.store import IDENTITY
 from tests.near_sides import Sides, sign_in
 from tests.races.test_interleavings import once
 
@@ -50,7 +51,7 @@ def sign_out(key, user):
 def restrict(key, user):
     """Merge what says what the session may do."""
     session = SessionStore(key)
-    session[sessions.SCOPES_KEY] = ["read"]
+    session[session_data.SCOPES_KEY] = ["read"]
     session.save()
 
 
@@ -67,9 +68,9 @@ def rename(key, user):
 
 
 EVENTS = {
-    "revoke": lambda key, user: sessions.revoke(keys.parse(key).id),
-    "revoke_all": lambda key, user: sessions.revoke_all(user),
-    "revoke_many": lambda key, user: sessions.revoke_many([(keys.parse(key).id, user.pk)]),
+    "revoke": lambda key, user: registry.revoke(keys.parse(key).id),
+    "revoke_all": lambda key, user: registry.revoke_all(user),
+    "revoke_many": lambda key, user: registry.revoke_many([(keys.parse(key).id, user.pk)]),
     "rotate": rotate,
     "sign_out": sign_out,
     "restrict": restrict,
@@ -122,7 +123,7 @@ def test_a_fill_across_a_reconnection_is_not_believed(sides, key, monkeypatch, m
         sides.here._channel.inbox.clear()
         sides.here._channel.epoch += 1
         with sides.on(sides.there):
-            sessions.revoke(keys.parse(key).id)
+            registry.revoke(keys.parse(key).id)
         sides.here._channel.inbox.clear()  # it was told before this side listened again
 
     once(monkeypatch, sides.here._store, "find", moment, reconnect)
@@ -150,7 +151,7 @@ def test_a_revocation_between_the_look_at_the_channel_and_the_answer_is_seen_by_
 
     def revoke():
         with sides.on(there):
-            sessions.revoke(keys.parse(key).id)
+            registry.revoke(keys.parse(key).id)
 
     once(monkeypatch, sides.here._channel, "is_trusted", "after", revoke)
     assert sides.ask(key)[0] == user  # it began before
@@ -170,7 +171,7 @@ def test_a_change_of_somebody_else_does_not_lose_a_fill(sides, key, user, make_u
 @pytest.mark.rule("R09")
 @pytest.mark.parametrize(
     ("change", "error"),
-    [(rotate, StaleSession), (lambda key, user: sessions.revoke(keys.parse(key).id), SessionGone)],
+    [(rotate, StaleSession), (lambda key, user: registry.revoke(keys.parse(key).id), SessionGone)],
 )
 @pytest.mark.parametrize("reads_first", [True, False])
 def test_who_was_let_in_from_memory_writes_into_no_other_session(

@@ -14,10 +14,12 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from sessionkeeper import keys, principal, sessions, stores
-from sessionkeeper.engine import SessionStore
+from sessionkeeper.core import keys
+from sessionkeeper.engine import principal, registry
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
-from sessionkeeper.stores.listening import DISTRUST
+from sessionkeeper.stores import factory
+from sessionkeeper.stores.near_cache.channel import DISTRUST
 from tests.near_sides import sign_in
 from tests.proxy import proxy
 from tests.races.test_processes import heard, worker
@@ -30,14 +32,14 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 def near_cache(settings, **options):
     """Turn this process's near cache on, and wait until its channel works."""
     settings.SESSIONKEEPER = {"NEAR_CACHE": options}
-    stores._open_near.cache_clear()
-    made = stores.near_cache()
+    factory._open_near.cache_clear()
+    made = factory.near_cache()
     try:
         until(made.is_on)
         yield made
     finally:
         made.close()
-        stores._open_near.cache_clear()
+        factory._open_near.cache_clear()
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def test_a_process_forgets_what_another_ended(near, user):
     with worker("near", *made) as other:
         for number, key in enumerate(made):
             assert heard(other) == ["remembered", number]
-            assert sessions.revoke(keys.parse(key).id)
+            assert registry.revoke(keys.parse(key).id)
             assert heard(other) == ["refused", number]
 
 
@@ -110,8 +112,8 @@ def test_what_is_ended_is_told_with_the_commit_and_not_before(near, user):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda key, user: sessions.revoke_all(user),
-        lambda key, user: sessions.revoke_many([(keys.parse(key).id, user.pk)]),
+        lambda key, user: registry.revoke_all(user),
+        lambda key, user: registry.revoke_many([(keys.parse(key).id, user.pk)]),
         lambda key, user: SessionStore(key).cycle_key(),
         lambda key, user: sign_out(key),
     ],
@@ -218,8 +220,8 @@ def test_a_channel_that_says_nothing_is_believed_no_more(settings, user):
 def test_a_connection_on_which_no_notices_come_through_is_never_believed(settings, user, caplog, monkeypatch):
     monkeypatch.setattr("psycopg.Connection.notifies", lambda self, **options: iter(()))
     settings.SESSIONKEEPER = {"NEAR_CACHE": True}
-    stores._open_near.cache_clear()
-    near = stores.near_cache()
+    factory._open_near.cache_clear()
+    near = factory.near_cache()
     try:
         with caplog.at_level(logging.WARNING, "sessionkeeper.near"):
             key = sign_in(user)
@@ -230,7 +232,7 @@ def test_a_connection_on_which_no_notices_come_through_is_never_believed(setting
         assert "SESSIONKEEPER['NEAR_CACHE']['CHANNEL']" in caplog.messages[0]
     finally:
         near.close()
-        stores._open_near.cache_clear()
+        factory._open_near.cache_clear()
 
 
 def test_a_transaction_that_is_rolled_back_is_never_remembered(near, user):

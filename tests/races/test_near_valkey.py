@@ -11,12 +11,15 @@ import pytest
 import redis
 from asgiref.sync import async_to_sync
 
-from sessionkeeper import keys, sessions, store_url, stores
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.stores import principals
-from sessionkeeper.stores.listening import DISTRUST
-from sessionkeeper.stores.redis.channel import RedisChannel
-from sessionkeeper.stores.redis.ears import Frames
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core import keys
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores import factory
+from sessionkeeper.stores.near_cache.channel import DISTRUST
+from sessionkeeper.stores.near_cache.redis import RedisChannel
+from sessionkeeper.stores.near_cache.subscriber import Frames
+from sessionkeeper.stores.redis import user_lookup
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.near_sides import ValkeySides, sign_in, until
 from tests.proxy import proxy
@@ -52,7 +55,7 @@ def key(sides, user):
 def hook(monkeypatch, sides, moment, other):
     """Have something happen before, in the middle of, or after the next read of a side."""
     if moment == "between":  # the session was read, the user is not
-        once(monkeypatch, principals, "ask", "before", other)
+        once(monkeypatch, user_lookup, "ask", "before", other)
     else:
         once(monkeypatch, sides.here._store, "find", moment, other)
 
@@ -143,7 +146,7 @@ def test_a_hit_asks_nobody_and_takes_no_thread(sides, key, user, monkeypatch):
         raise AssertionError("somebody was asked")
 
     monkeypatch.setattr(redis.connection.Connection, "send_packed_command", refuse)
-    monkeypatch.setattr(principals, "ask", refuse)
+    monkeypatch.setattr(user_lookup, "ask", refuse)
     assert sides.ask(key)[0] == user
     assert sides.here.waits_in_loop
 
@@ -205,9 +208,9 @@ def test_a_channel_that_says_nothing_is_believed_no_more(user, monkeypatch):
     [(host, port)] = store.client.url.hosts
     with proxy(host, port) as held:
         url = f"redis://127.0.0.1:{held.port}/0?prefix={store.client.url.prefix}"
-        channel = RedisChannel(RedisStore(store_url.parse(url)).client)
+        channel = RedisChannel(RedisStore(redis_url.parse(url)).client)
         side = near(store, channel)
-        monkeypatch.setattr(stores, "_open", lambda url: side)
+        monkeypatch.setattr(factory, "_open", lambda url: side)
         until(side.is_on)
         key = keys.parse(sign_in(user))
         side.find(key.id, principal=True)
@@ -228,7 +231,7 @@ def test_a_channel_that_says_nothing_is_believed_no_more(user, monkeypatch):
 def test_masters_that_change_are_found_though_the_old_one_answers(monkeypatch):
     program = next(iter(valkey.programs().values()))
     with valkey.private_sentinel(program) as url:
-        store = RedisStore(store_url.parse(url))
+        store = RedisStore(redis_url.parse(url))
         side = near(store, RedisChannel(store.client))
         until(side.is_on)
         connection = side._channel._connection
@@ -269,23 +272,23 @@ def test_a_child_of_a_fork_listens_for_itself(sides, key):
 def test_a_process_forgets_what_another_ended(user, settings):
     url = valkey.with_options(server_url("valkey"), prefix="processes:")
     settings.SESSIONKEEPER = {"STORE": url, "NEAR_CACHE": True}
-    stores._open_near.cache_clear()
+    factory._open_near.cache_clear()
     made = [sign_in(user) for _ in range(20)]
     try:
         with worker("near", *made, store=url) as other:
             for number, key in enumerate(made):
                 assert heard(other) == ["remembered", number]
-                assert sessions.revoke(keys.parse(key).id)
+                assert registry.revoke(keys.parse(key).id)
                 assert heard(other) == ["refused", number]
     finally:
-        stores.near_cache().close()
-        stores._open_near.cache_clear()
+        factory.near_cache().close()
+        factory._open_near.cache_clear()
 
 
 def test_a_server_that_is_killed_is_believed_no_more(user):
     program = next(iter(valkey.programs().values()))
     with valkey.private_server(program) as url:
-        store = RedisStore(store_url.parse(url))
+        store = RedisStore(redis_url.parse(url))
         side = near(store, RedisChannel(store.client))
         until(side.is_on)
         with redis.Redis.from_url(url) as client:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
-from sessionkeeper import keys, sessions
-from sessionkeeper.engine import SessionStore
+from sessionkeeper.core import keys
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
 from tests import contents
 from tests.stores import insert, is_postgresql, sqlite_file
@@ -88,7 +89,7 @@ def test_no_use_that_began_after_a_revocation_goes_well(use):
     with worker(use, *made) as user:
         for number, key in enumerate(made):
             assert heard(user) == ["alive", number]
-            assert sessions.revoke(keys.parse(key).id)
+            assert registry.revoke(keys.parse(key).id)
             revoked = time.monotonic()
             gone, which, last = heard(user)
             assert (gone, which) == ("gone", number)
@@ -129,7 +130,7 @@ def test_eight_threads_that_write_to_a_sqlite_file_lose_nothing(tmp_path, settin
 
 
 def test_eight_threads_that_write_to_memory_lose_nothing():
-    from sessionkeeper.record import Changes
+    from sessionkeeper.core.records import SessionPatch
     from sessionkeeper.stores.memory import MemoryStore
 
     store = MemoryStore()
@@ -137,7 +138,7 @@ def test_eight_threads_that_write_to_memory_lose_nothing():
 
     def write(name):
         for number in range(100):
-            store.merge(key.id, key.secret_hash, Changes(json.dumps({f"{name}-{number}": number})), None)
+            store.merge(key.id, key.secret_hash, SessionPatch(json.dumps({f"{name}-{number}": number})), None)
 
     threads = [threading.Thread(target=write, args=(name,)) for name in range(8)]
     for thread in threads:

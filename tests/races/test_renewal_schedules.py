@@ -16,10 +16,11 @@ from itertools import count
 import pytest
 from django.test import override_settings
 
-from sessionkeeper import keys, policy, stores
-from sessionkeeper.facts import Client
-from sessionkeeper.handle import Handle
-from sessionkeeper.record import NewSession, Verdict
+from sessionkeeper.core import keys, policy
+from sessionkeeper.core.client_info import ClientInfo
+from sessionkeeper.core.records import KeyStatus, NewSession
+from sessionkeeper.engine.active_session import ActiveSession
+from sessionkeeper.stores import factory
 from sessionkeeper.stores.memory import MemoryStore
 
 SCHEDULES = 10_000
@@ -43,7 +44,7 @@ class World:
     def __init__(self, draw, monkeypatch):
         self.draw, self.time, self.events, self.numbers = draw, 0.0, [], count()
         self.store = MemoryStore(clock=lambda: BEGINNING + timedelta(seconds=self.time))
-        monkeypatch.setattr(stores, "_open", lambda url: self.store)
+        monkeypatch.setattr(factory, "_open", lambda url: self.store)
         key = keys.mint()
         self.id, self.written = key.id, set()
         self.store.insert(
@@ -80,7 +81,7 @@ class World:
 
     def arrive(self, jar, cookie):
         """The request begins on the server."""
-        handle = Handle(Client())
+        handle = ActiveSession(ClientInfo())
         handle.watching = True
         data = handle.open(cookie, principal=False)
         jar.verdicts.append(handle.verdict)
@@ -153,7 +154,7 @@ def test_no_schedule_of_one_browser_signs_it_out_or_loses_what_it_wrote(worlds):
     for seed, world in worlds(SCHEDULES):
         first = world.browser.cookie
         world.visit(world.browser, 6)
-        assert set(world.browser.verdicts) == {Verdict.LIVE}, f"schedule {seed}"
+        assert set(world.browser.verdicts) == {KeyStatus.LIVE}, f"schedule {seed}"
         assert world.written <= json.loads(world.store.find(world.id).record.data).keys()
         renewed += world.browser.cookie != first
     assert renewed > SCHEDULES / 2
@@ -165,7 +166,7 @@ def test_no_schedule_with_a_new_secret_key_in_it_signs_the_browser_out(worlds):
         world.visit(world.browser, 3)
         with override_settings(SECRET_KEY="next", SECRET_KEY_FALLBACKS=["tests-only"]):
             world.visit(world.browser, 3)
-        assert set(world.browser.verdicts) == {Verdict.LIVE}, f"schedule {seed}"
+        assert set(world.browser.verdicts) == {KeyStatus.LIVE}, f"schedule {seed}"
 
 
 @pytest.mark.rule("R42")
@@ -176,11 +177,11 @@ def test_a_thief_who_renews_twice_is_found_when_the_owner_returns(worlds):
         world.renewals(thief, 2)
         world.send(world.browser)
         world.run()
-        assert world.browser.verdicts[-1] is Verdict.COPIED, f"schedule {seed}"
+        assert world.browser.verdicts[-1] is KeyStatus.COPIED, f"schedule {seed}"
         assert world.store.find(world.id) is None
         world.send(thief)
         world.run()
-        assert thief.verdicts[-1] is Verdict.GONE
+        assert thief.verdicts[-1] is KeyStatus.GONE
 
 
 def test_a_thief_who_comes_after_a_renewal_of_the_owner_is_found(worlds):
@@ -190,15 +191,15 @@ def test_a_thief_who_comes_after_a_renewal_of_the_owner_is_found(worlds):
         world.renewals(world.browser, world.draw.choice((1, 2, 3)))
         world.send(thief)
         world.run()
-        assert thief.verdicts == [Verdict.COPIED], f"schedule {seed}"
+        assert thief.verdicts == [KeyStatus.COPIED], f"schedule {seed}"
         assert world.store.find(world.id) is None
 
 
 def test_who_knows_the_id_but_no_secret_that_it_had_ends_nothing(worlds):
     for seed, world in worlds(500):
         world.visit(world.browser, 2)
-        stranger = Jar(keys.renew(keys.parse(world.browser.cookie)).text)
+        stranger = Jar(keys.rotate(keys.parse(world.browser.cookie)).text)
         world.send(stranger)
         world.visit(world.browser, 2)
-        assert stranger.verdicts == [Verdict.STALE]
-        assert set(world.browser.verdicts) == {Verdict.LIVE}, f"schedule {seed}"
+        assert stranger.verdicts == [KeyStatus.STALE]
+        assert set(world.browser.verdicts) == {KeyStatus.LIVE}, f"schedule {seed}"

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from django.db import connections
 
-from sessionkeeper import keys
-from sessionkeeper.errors import TooManySessions
-from sessionkeeper.record import NewSession, UserLimit
-from sessionkeeper.stores.database import DatabaseStore
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import TooManySessions
+from sessionkeeper.core.records import NewSession, SessionLimit
+from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.memory import MemoryStore
 from tests.stores import is_postgresql, sqlite_file
 
@@ -37,7 +37,7 @@ def test_of_fifty_sign_ins_at_once_exactly_as_many_stay_as_may(store, end_oldest
 
     def sign_in():
         key = keys.mint()
-        limit = UserLimit(MOST, end_oldest)
+        limit = SessionLimit(MOST, end_oldest)
         new = NewSession(
             key.id,
             key.secret_hash,

@@ -15,7 +15,7 @@ from django.db import OperationalError, connections, transaction
 from django.test import Client
 from django.urls import include, path
 
-from sessionkeeper import guesses
+from sessionkeeper.auth import attempts
 from sessionkeeper.models import LoginAttempt, Session
 from tests.conftest import PASSWORD, new_user
 from tests.stores import create_tables, database
@@ -137,22 +137,22 @@ def test_one_account_from_many_places_at_once_is_counted_exactly(alias, door, se
 
 def test_two_tries_that_share_their_rows_wait_for_one_another_and_not_in_a_circle(alias):
     """Each takes all its rows at once and in one order, so the second waits before it has anything."""
-    rows = [("b" * 64, guesses.SOURCE), ("a" * 64, guesses.ACCOUNT)]
+    rows = [("b" * 64, attempts.SOURCE), ("a" * 64, attempts.ACCOUNT)]
     counted, may_end = threading.Event(), threading.Event()
 
     def first():
         with transaction.atomic(using=alias):
-            assert guesses.take(rows, "", guesses.now())
+            assert attempts.consume(rows, "", attempts.now())
             counted.set()
             may_end.wait()
-            guesses.begin_anew("a" * 64, "a" * 64)
-            guesses.give_back("b" * 64, guesses.SOURCE)
+            attempts.begin_anew("a" * 64, "a" * 64)
+            attempts.refund("b" * 64, attempts.SOURCE)
 
     def second():
         counted.wait()
         may_end.set()
         with transaction.atomic(using=alias):
-            assert guesses.take(rows[::-1], "", guesses.now())
+            assert attempts.consume(rows[::-1], "", attempts.now())
         return dict(LoginAttempt.objects.values_list("kind", "failures"))
 
     assert at_once(first, second)[1] == {"account": 1, "source": 1}
@@ -161,14 +161,14 @@ def test_two_tries_that_share_their_rows_wait_for_one_another_and_not_in_a_circl
 def test_in_a_transaction_a_known_device_waits_for_no_row_that_it_has_not_counted_in(alias):
     """A stranger has the account's row and wants the source's; the device has that one, and gets in."""
     device, account, source = "c" * 64, "a" * 64, "b" * 64
-    guesses.take([(account, guesses.ACCOUNT)], "", guesses.now())
+    attempts.consume([(account, attempts.ACCOUNT)], "", attempts.now())
     with transaction.atomic(using=alias):
-        guesses.take([(device, guesses.DEVICE), (source, guesses.SOURCE)], "", guesses.now())
+        attempts.consume([(device, attempts.DEVICE), (source, attempts.SOURCE)], "", attempts.now())
         holding, done = threading.Event(), threading.Event()
 
         def stranger():
             with transaction.atomic(using=alias):
-                guesses.take([(account, guesses.ACCOUNT)], "", guesses.now())
+                attempts.consume([(account, attempts.ACCOUNT)], "", attempts.now())
                 holding.set()
                 done.wait()
             connections.close_all()
@@ -176,7 +176,7 @@ def test_in_a_transaction_a_known_device_waits_for_no_row_that_it_has_not_counte
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(stranger)
             holding.wait()
-            guesses.begin_anew(device, account)
+            attempts.begin_anew(device, account)
             done.set()
             waiting.result()
     failures = dict(LoginAttempt.objects.values_list("kind", "failures"))
@@ -186,18 +186,18 @@ def test_in_a_transaction_a_known_device_waits_for_no_row_that_it_has_not_counte
 def test_the_code_of_a_deadlock_is_known(alias):
     """Of two transactions that take two rows crosswise one is given up, with the code that is looked for."""
     rows = ["a" * 64, "b" * 64]
-    guesses.take([(key, guesses.ACCOUNT) for key in rows], "", guesses.now())
+    attempts.consume([(key, attempts.ACCOUNT) for key in rows], "", attempts.now())
     both = threading.Barrier(2)
 
     def crosswise(mine, other):
         def run():
             try:
                 with transaction.atomic(using=alias):
-                    guesses.forget(mine)
+                    attempts.reset(mine)
                     both.wait()
-                    guesses.forget(other)
+                    attempts.reset(other)
             except OperationalError as error:
-                return guesses._is_deadlock(error)
+                return attempts._is_deadlock(error)
             return None
 
         return run

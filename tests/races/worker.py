@@ -26,7 +26,7 @@ def say(*what):
 
 def write(key, name, count):
     """Write values of one's own into a session that others write to as well."""
-    from sessionkeeper.engine import SessionStore
+    from sessionkeeper.engine.session_store import SessionStore
 
     say("ready")
     sys.stdin.readline()
@@ -60,20 +60,22 @@ def guess(name, count):
 
 def believe_in_the_keys():
     """Take the keys of a Valkey for this site's: the database in memory of this process has no mark of it."""
-    from sessionkeeper import conf, store_url
-    from sessionkeeper.stores import get_store
+    from sessionkeeper import conf
+    from sessionkeeper.conf import redis_url
+    from sessionkeeper.stores.factory import get_store
     from tests.stores import of_this_site
 
-    if store_url.is_redis(conf.current().store):
+    if redis_url.is_redis(conf.current().store):
         of_this_site(get_store().store)
 
 
 def try_once(name):
     """Guess once, with a wrong password."""
-    from sessionkeeper import current, lockout
-    from sessionkeeper.errors import TooManyTries
+    from sessionkeeper.auth import lockout
+    from sessionkeeper.core import context
+    from sessionkeeper.core.errors import TooManyTries
 
-    current.begin()
+    context.begin()
     given = {"username": name, "password": "wrong"}
     request = RequestFactory(REMOTE_ADDR="192.0.2.1").post("/")
     try:
@@ -103,15 +105,15 @@ def use(kind, keys):
 
 def load(key):
     """Read; return the key that opens the session, or None."""
-    from sessionkeeper.engine import SessionStore
+    from sessionkeeper.engine.session_store import SessionStore
 
     return key if SessionStore(key).get("a") == 1 else None
 
 
 def save(key):
     """Write."""
-    from sessionkeeper.engine import SessionStore
-    from sessionkeeper.errors import SessionGone
+    from sessionkeeper.core.errors import SessionGone
+    from sessionkeeper.engine.session_store import SessionStore
 
     session = SessionStore(key)
     if session.get("a") != 1:
@@ -126,7 +128,7 @@ def save(key):
 
 def rotate(key):
     """Change the key."""
-    from sessionkeeper.engine import SessionStore
+    from sessionkeeper.engine.session_store import SessionStore
 
     session = SessionStore(key)
     if session.get("a") != 1:
@@ -137,8 +139,8 @@ def rotate(key):
 
 def touch(key):
     """Record use."""
-    from sessionkeeper import keys
-    from sessionkeeper.stores import get_store
+    from sessionkeeper.core import keys
+    from sessionkeeper.stores.factory import get_store
 
     parsed = keys.parse(key)
     return key if get_store().touch(parsed.id, parsed.secret_hash) else None
@@ -150,9 +152,9 @@ def near(*made):
 
     from django.conf import settings
 
-    from sessionkeeper import principal
-    from sessionkeeper.engine import SessionStore
-    from sessionkeeper.stores import near_cache
+    from sessionkeeper.engine import principal
+    from sessionkeeper.engine.session_store import SessionStore
+    from sessionkeeper.stores.factory import near_cache
 
     settings.SESSIONKEEPER = {"NEAR_CACHE": True, "STORE": os.environ.get("WORKER_STORE", "database:")}
 

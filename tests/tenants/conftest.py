@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client
 from django.test.utils import setup_databases, teardown_databases
 from django_tenants.utils import schema_context
 
-from sessionkeeper import stores
+from sessionkeeper.stores import factory
 from tests.near_sides import until
 from tests.tenants.customers.models import Customer, Domain
 
@@ -84,12 +84,12 @@ def store(request, settings):
         url = valkey.with_options(server_url("valkey"), prefix=f"tenants-{next(_prefixes)}:")
         options = {**options, "STORE": url}
     settings.SESSIONKEEPER = options
-    near = stores.near_cache()
+    near = factory.near_cache()
     if near is not None:
         until(near.is_on)
     yield request.param
-    stores._open_near.cache_clear()
-    stores._open.cache_clear()
+    factory._open_near.cache_clear()
+    factory._open.cache_clear()
     with suppress(AttributeError):
         near.close()
 

@@ -7,8 +7,11 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django_tenants.utils import schema_context
 
-from sessionkeeper import audit, keys, sessions
-from sessionkeeper.errors import NoNamespace
+from sessionkeeper.audit import trail
+from sessionkeeper.conf import namespaces
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import NoNamespace
+from sessionkeeper.engine import lookup
 from tests.tenants.conftest import PASSWORD, SAME, SCHEMAS, AsyncBrowser, Browser
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -48,7 +51,7 @@ def test_nothing_is_written_into_a_session_of_another_tenant():
     intruder.copied_from(customer)
     intruder.post("/api/logout/")
     with schema_context("b"):
-        resolved = sessions.resolve(key.text, transport="cookie")
+        resolved = lookup.resolve(key.text, transport="cookie")
     assert resolved.found is not None
     assert "kept" not in resolved.data
 
@@ -98,13 +101,13 @@ def test_the_history_of_a_user_has_no_events_of_another_tenant():
     Browser("b").signed_in()
     for name in SCHEMAS:
         with schema_context(name):
-            assert audit.rows_of(2).count() == audit.rows().count() == 1
+            assert trail.rows_of(2).count() == trail.rows().count() == 1
 
 
 def test_no_other_tenant_can_be_named_than_the_one_of_the_schema():
     with (
         schema_context("a"),
         pytest.raises(NoNamespace, match="schema 'a', not in 'b'"),
-        sessions.namespace("b"),
+        namespaces.namespace("b"),
     ):
         pytest.fail("It ran.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django_tenants.utils import schema_context
 
-from sessionkeeper import sessions
+from sessionkeeper.engine import registry
 from tests.tenants.conftest import LAYOUT, SCHEMAS, Browser
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -35,6 +35,6 @@ def test_commands_see_the_sessions_of_the_schema_that_they_run_in():
     for name in SCHEMAS:
         Browser(name).signed_in()
     with schema_context("b"):
-        number = len(list(sessions.scan()))
-        assert sessions.revoke_all(2) == number
+        number = len(list(registry.scan()))
+        assert registry.revoke_all(2) == number
     assert number == (2 if LAYOUT == "shared" else 1)

@@ -18,8 +18,8 @@ from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
-from sessionkeeper import sessions
-from sessionkeeper.keys import parse
+from sessionkeeper.core.keys import parse
+from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
 from tests.thirdparty.conftest import NEW_PASSWORD, PASSWORD, Browser, signed_in
 
@@ -215,8 +215,8 @@ def test_a_list_that_cannot_be_written_keeps_nobody_from_signing_in(browser, mon
 
 def test_a_session_ended_elsewhere_leaves_the_list(two, alice):
     first, second = two
-    newest = sessions.list_for(alice)[0]
-    sessions.revoke(newest.id)
+    newest = registry.list_for(alice)[0]
+    registry.revoke(newest.id)
     first.get("/accounts/sessions/")
     assert rows() == {first.key}
     assert second.user == ""

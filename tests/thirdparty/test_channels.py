@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from django.test import Client
 
-from sessionkeeper import sessions
+from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
 
 pytestmark = [
@@ -84,7 +84,7 @@ async def test_a_handshake_is_signed_in_by_the_cookie_until_the_session_ends(ali
     cookie = client.cookies["sessionid"].value
     async with Connection(cookie) as socket:
         assert (await socket.ask())["user"] == "alice"
-    await sync_to_async(sessions.revoke_all)(alice)
+    await sync_to_async(registry.revoke_all)(alice)
     async with Connection(cookie) as socket:
         assert (await socket.ask())["user"] == ""
 

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from sessionkeeper.models import Session
 from tests.thirdparty.conftest import NEW_PASSWORD, PASSWORD, sessions
 

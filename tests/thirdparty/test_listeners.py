@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from auditlog.models import LogEntry
 
-from sessionkeeper import sessions
+from sessionkeeper.engine import registry
 from sessionkeeper.models import AuditEvent
 from tests.thirdparty.conftest import NEW_PASSWORD, PASSWORD
 from tools import valkey
@@ -43,7 +43,7 @@ def test_an_audit_of_all_models_hears_of_users_and_of_none_of_our_tables(browser
     browser.sign_in()
     change = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     browser.submit("/auth/password/", change)
-    sessions.revoke_all(alice)
+    registry.revoke_all(alice)
     assert AuditEvent.objects.count() >= 3
     labels = set(LogEntry.objects.values_list("content_type__app_label", flat=True))
     assert "auth" in labels

@@ -7,9 +7,9 @@ from allauth.mfa.models import Authenticator
 from django.test import RequestFactory
 from django_otp.plugins.otp_static.models import StaticDevice
 
-from sessionkeeper import flows
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.errors import SecondFactorRequired
+from sessionkeeper.auth import flows
+from sessionkeeper.core.errors import SecondFactorRequired
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
 from tests.conftest import PASSWORD
 

@@ -13,9 +13,9 @@ from django.core import management
 from django.http import HttpResponse
 from django.test import TestCase, override_settings
 
-from sessionkeeper import keys
-from sessionkeeper.engine import SessionStore
-from sessionkeeper.middleware import SessionMiddleware
+from sessionkeeper.core import keys
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.middleware.session import SessionMiddleware
 from tests import contents
 
 # A module, so that pytest does not collect Django's classes from this one.

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessionkeeper import sessions
+from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
 from tests.uuid_user.models import Employee, Person
 
@@ -44,8 +44,8 @@ def test_both_tables_come_with_the_session(client, employee):
 
 
 def test_the_sessions_are_found_by_user(client, employee):
-    assert [record.user_id for record in sessions.list_for(employee)] == [employee.pk]
-    assert sessions.revoke_all(employee) == 1
+    assert [record.user_id for record in registry.list_for(employee)] == [employee.pk]
+    assert registry.revoke_all(employee) == 1
     assert client.get("/me/").text == "you are None"
 
 

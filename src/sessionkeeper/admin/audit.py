@@ -10,8 +10,9 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from sessionkeeper import audit, keys
-from sessionkeeper.admin.people import name_of, of_users_named, users
+from sessionkeeper.audit import events, trail
+from sessionkeeper.core import keys
+from sessionkeeper.engine.users import name_of, of_users_named, users
 from sessionkeeper.models import AuditEvent
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class KindFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
         """Return the choices."""
-        return [(kind.value, kind.value.replace("_", " ")) for kind in audit.Kind]
+        return [(kind.value, kind.value.replace("_", " ")) for kind in events.Kind]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Return the chosen events."""
@@ -60,7 +61,7 @@ class AuditEventAdmin(_ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
         """Read where the trail is written, and all users of a page in two more queries."""
-        rows = audit.rows()
+        rows = trail.rows()
         people = [Prefetch(name, queryset=users()) for name in ("user", "actor")]
         return rows.prefetch_related(*people).order_by(*self.ordering)
 

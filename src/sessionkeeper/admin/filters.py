@@ -12,10 +12,10 @@ from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, V
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from sessionkeeper import moments
+from sessionkeeper.core import moments
+from sessionkeeper.core.moments import MomentField
+from sessionkeeper.core.records import BEARER, COOKIE
 from sessionkeeper.models import Session
-from sessionkeeper.moments import MomentField
-from sessionkeeper.record import BEARER, COOKIE
 
 
 class TransportFilter(admin.SimpleListFilter):

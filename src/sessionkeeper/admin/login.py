@@ -9,7 +9,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils.translation import ngettext
 
-from sessionkeeper.errors import TooManyTries
+from sessionkeeper.core.errors import TooManyTries
 
 _MINUTE = 60
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sessionkeeper.api.authentication import SessionAuthentication
-from sessionkeeper.api.token_authentication import TokenAuthentication
+from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
 
 __all__ = ["SessionAuthentication", "TokenAuthentication"]

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions, parsers
 from rest_framework.renderers import JSONRenderer
 
-from sessionkeeper.api.problems import BODY_LIMIT, BodyTooLarge
+from sessionkeeper.api.exceptions import BodyTooLarge
+from sessionkeeper.api.problems import BODY_LIMIT
 
 _UTF8 = {"utf-8", "utf8"}
 

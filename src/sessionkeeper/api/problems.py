@@ -5,32 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from http import HTTPStatus
-from typing import Any
-
-from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404
-from django.http.multipartparser import MultiPartParserError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from rest_framework import exceptions
-from rest_framework.renderers import JSONRenderer
-from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
-from sessionkeeper import csrf, problems
-from sessionkeeper.errors import (
-    NoTransport,
-    ReauthenticationRequired,
-    SecondFactorRequired,
-    SessionGone,
-    StaleSession,
-    TooManySessions,
-    TooManyTries,
-)
-from sessionkeeper.problems import Problem
+from sessionkeeper.csrf import problems as csrf_problems
+from sessionkeeper.http import problems
+from sessionkeeper.http.problems import Problem
 
 #: Longest request body, in bytes, that these endpoints read.
 BODY_LIMIT = 64 * 1024
@@ -128,161 +108,9 @@ PROBLEMS = (
     problems.SESSION_ROTATED,
     problems.TOO_MANY_SESSIONS,
     problems.STORE_UNAVAILABLE,
-    *csrf.PROBLEMS,
+    *csrf_problems.PROBLEMS,
 )
 #: What only a project's own views answer with, where they use the exception handler.
 FOR_OTHERS = (AUTHENTICATION_FAILED, PERMISSION_DENIED, NOT_ACCEPTABLE)
-_OURS = {"type", "title", "status", "detail", "code"}
-_KNOWN = {problem.code: problem for problem in (*PROBLEMS, *FOR_OTHERS)}
 
-
-class BodyTooLarge(exceptions.APIException):
-    """The body is longer than :data:`BODY_LIMIT`."""
-
-    status_code = BODY_TOO_LARGE.status
-    default_code = BODY_TOO_LARGE.code
-    default_detail = BODY_TOO_LARGE.detail
-
-
-class WrongCredentials(exceptions.AuthenticationFailed):
-    """The 401 of a failed login."""
-
-    default_code = INVALID_CREDENTIALS.code
-    default_detail = INVALID_CREDENTIALS.detail
-
-
-class SecondFactorNeeded(WrongCredentials):
-    """The 401 of a password that is right and does not do."""
-
-    default_code = SECOND_FACTOR_REQUIRED.code
-    default_detail = SECOND_FACTOR_REQUIRED.detail
-
-
-class InvalidResetToken(exceptions.APIException):
-    """The 400 of a password reset."""
-
-    status_code = INVALID_RESET_TOKEN.status
-    default_code = INVALID_RESET_TOKEN.code
-    default_detail = INVALID_RESET_TOKEN.detail
-
-
-class ReauthenticationNeeded(exceptions.PermissionDenied):
-    """The 403 that asks for a fresh proof. DRF's own handler shows ``detail`` and ``code`` of it."""
-
-    default_code = REAUTHENTICATION_REQUIRED.code
-
-    def __init__(self) -> None:
-        detail = {"detail": str(REAUTHENTICATION_REQUIRED.detail), "code": self.default_code}
-        super().__init__(detail, self.default_code)
-
-
-class BeginsNoSession(exceptions.APIException):
-    """The 400 of a login with a bearer token."""
-
-    status_code = problems.NO_TRANSPORT.status
-    default_code = problems.NO_TRANSPORT.code
-    default_detail = problems.NO_TRANSPORT.detail
-
-
-class Conflict(exceptions.APIException):
-    """The session changed under the request."""
-
-    status_code = 409
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.detail, problem.code)
-
-
-#: Errors of ours that say all by their type, and what answers them.
-_ANSWERS: dict[type[Exception], Callable[[], exceptions.APIException]] = {
-    ReauthenticationRequired: ReauthenticationNeeded,
-    SecondFactorRequired: SecondFactorNeeded,
-    NoTransport: BeginsNoSession,
-    TooManySessions: partial(Conflict, problems.TOO_MANY_SESSIONS),
-    StaleSession: partial(Conflict, problems.SESSION_ROTATED),
-    SessionGone: partial(Conflict, SESSION_ENDED),
-}
-
-
-class ProblemResponse(Response):
-    """A problem: as ``application/problem+json`` where JSON is rendered, as a page in the browsable API."""
-
-    @property
-    def rendered_content(self) -> Any:
-        """Render, under the media type of problems."""
-        if isinstance(self.accepted_renderer, JSONRenderer):
-            self.content_type = problems.MEDIA_TYPE
-        return super().rendered_content
-
-
-def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Return the answer to an exception that a view raised; None for what is no answer of the API's.
-
-    An outage of the store is among the latter: the middleware answers it, and keeps the cookie.
-    """
-    error = translated(exc)
-    if not isinstance(error, exceptions.APIException):
-        return None
-    headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = str(error.auth_header)  # type: ignore[attr-defined]
-    if getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
-    if not isinstance(error, WrongCredentials):  # what counts or logs failed logins has to stay written
-        set_rollback()
-    return ProblemResponse(_members(error), status=error.status_code, headers=headers)
-
-
-def translated(exc: Exception) -> Exception:
-    """Return the framework's form of an error of ours or of Django's; others as they are."""
-    for kind, answer in _ANSWERS.items():
-        if isinstance(exc, kind):
-            return answer()
-    match exc:
-        case Http404():
-            return exceptions.NotFound()
-        case PermissionDenied():
-            return exceptions.PermissionDenied(*exc.args)
-        case TooManyTries():
-            return exceptions.Throttled(exc.retry_after, str(THROTTLED.detail))
-        case RequestDataTooBig():
-            return BodyTooLarge()
-        case SuspiciousOperation() | BadRequest() | MultiPartParserError():
-            return exceptions.ParseError(PARSE_ERROR.detail)
-    return exc
-
-
-def _members(error: exceptions.APIException) -> dict[str, Any]:
-    status = error.status_code
-    detail: Any = error.detail
-    if isinstance(error, exceptions.ValidationError):
-        errors = detail if isinstance(detail, dict) else {"non_field_errors": detail}
-        return INVALID.as_dict(_summary(errors), errors=errors)
-    extra: dict[str, Any] = {}
-    if isinstance(detail, dict):
-        extra = {name: value for name, value in detail.items() if name not in _OURS}
-        detail = detail.get("detail", "")
-    elif isinstance(detail, list):
-        detail = " ".join(map(str, detail))
-    code = str(getattr(detail, "code", None) or error.default_code)
-    known = _KNOWN.get(code)
-    if known is not None and known.status == status:
-        return known.as_dict(str(detail), **extra)
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
-    return {
-        "type": "about:blank",
-        "title": phrase,
-        "status": status,
-        "detail": str(detail),
-        "code": code,
-        **extra,
-    }
-
-
-def _summary(errors: dict[str, Any]) -> str:
-    """Return the first message of each field as one text, for clients that read only ``detail``."""
-    lines = []
-    for name, messages in errors.items():
-        first = messages[0] if isinstance(messages, list) and messages else messages
-        lines.append(str(first) if name == "non_field_errors" else f"{name}: {first}")
-    return " ".join(lines)
+problems.KNOWN.update({problem.code: problem for problem in (*PROBLEMS, *FOR_OTHERS)})

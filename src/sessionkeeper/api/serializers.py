@@ -10,11 +10,11 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.utils import html
 
-from sessionkeeper import keys, policy
-from sessionkeeper.events import Kind
-from sessionkeeper.history import EndedSession
-from sessionkeeper.record import BEARER, COOKIE, SessionRecord
-from sessionkeeper.user_agents import device
+from sessionkeeper.audit.events import Kind
+from sessionkeeper.core import keys, policy
+from sessionkeeper.core.records import BEARER, COOKIE, SessionRecord
+from sessionkeeper.engine.history import EndedSession
+from sessionkeeper.http.user_agents import device
 
 
 class Text(serializers.CharField):

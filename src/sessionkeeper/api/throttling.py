@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-from sessionkeeper.address import client_address
-from sessionkeeper.api.authentication import django_request
+from sessionkeeper.api.requests import django_request
+from sessionkeeper.http.client_address import client_address
 
 
 class _AddressThrottle(SimpleRateThrottle):

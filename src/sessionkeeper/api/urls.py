@@ -5,14 +5,14 @@ from __future__ import annotations
 from django.urls import path
 
 from sessionkeeper import problem_index
-from sessionkeeper.api import passwords, sessions, tokens, views
+from sessionkeeper.api.views import passwords, session, sessions, tokens
 
 app_name = "sessionkeeper-api"
 urlpatterns = [
-    path("csrf/", views.CsrfView.as_view(), name="csrf"),
-    path("login/", views.LoginView.as_view(), name="login"),
-    path("logout/", views.LogoutView.as_view(), name="logout"),
-    path("session/", views.SessionView.as_view(), name="session"),
+    path("csrf/", session.CsrfView.as_view(), name="csrf"),
+    path("login/", session.LoginView.as_view(), name="login"),
+    path("logout/", session.LogoutView.as_view(), name="logout"),
+    path("session/", session.SessionView.as_view(), name="session"),
     path("sessions/", sessions.SessionsView.as_view(), name="sessions"),
     path("sessions/history/", sessions.HistoryView.as_view(), name="history"),
     path("sessions/revoke-others/", sessions.RevokeOthersView.as_view(), name="revoke-others"),

@@ -13,23 +13,23 @@ from typing import Any
 
 from django.core import checks
 
-from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import (
     adoption,
+    caches,
     cookies,
     deploy,
     drf,
     engine,
-    guessing,
+    mfa,
     middleware,
-    near,
+    passwords,
     query_caches,
-    second_factor,
     settings,
     store,
     tenants,
     urls,
 )
+from sessionkeeper.core.check_ids import CheckId
 
 #: ``manage.py check --tag sessionkeeper`` runs these alone.
 TAG = "sessionkeeper"
@@ -48,9 +48,9 @@ ALWAYS: tuple[Check, ...] = (
     cookies.check_domain,
     settings.check_connections,
     store.check_redis,
-    near.check_near_cache,
-    near.check_principal_cache,
-    near.check_read_ahead,
+    caches.check_near_cache,
+    caches.check_principal_cache,
+    caches.check_read_ahead,
     tenants.check_namespace,
     tenants.check_schemas,
     tenants.check_order,
@@ -61,12 +61,12 @@ ALWAYS: tuple[Check, ...] = (
     middleware.check_mixed,
     urls.check_csrf_exempt,
     drf.check_defaults,
-    second_factor.check_second_factor,
-    guessing.check_backends,
+    mfa.check_second_factor,
+    passwords.check_backends,
     query_caches.check_query_caches,
 )
 #: Only with ``manage.py check --deploy``.
-DEPLOY: tuple[Check, ...] = (deploy.check_cookies, deploy.check_https, guessing.check_hashers)
+DEPLOY: tuple[Check, ...] = (deploy.check_cookies, deploy.check_https, passwords.check_hashers)
 
 
 def register() -> None:

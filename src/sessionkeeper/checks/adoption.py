@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Info
 from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
-from sessionkeeper.check_ids import CheckId
+from sessionkeeper.core.check_ids import CheckId
 
 #: Applications whose own columns of keys are no concern: the old table, and ours.
 _OWN_KEYS = {"sessions", "sessionkeeper"}

@@ -10,9 +10,9 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
 from sessionkeeper import conf
-from sessionkeeper.asked import Asked
-from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks.deploy import HOST_PREFIX
+from sessionkeeper.conf.callables import CallableSetting
+from sessionkeeper.core.check_ids import CheckId
 
 _DOMAIN = "Give it a function of the request, or a dict; one domain for all hosts is SESSION_COOKIE_DOMAIN."
 
@@ -48,7 +48,7 @@ def check_domain() -> Iterator[CheckMessage]:
             hint="Remove SESSIONKEEPER['COOKIE_DOMAIN'], or give the cookie a name without the prefix.",
             id=CheckId.DOMAIN_WITH_PREFIX,
         )
-    if isinstance(wanted, Asked):
+    if isinstance(wanted, CallableSetting):
         try:
             signature(wanted.function()).bind(None)
         except (ImproperlyConfigured, TypeError) as error:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
+from django.core.checks import (
+    CheckMessage,
+    Warning,  # noqa: A004
+)
 from django.middleware.security import SecurityMiddleware
 
 from sessionkeeper import conf
-from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks.middleware import entries
+from sessionkeeper.core.check_ids import CheckId
 
 HOST_PREFIX = "__Host-"
 

@@ -9,11 +9,15 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Info, Warning  # noqa: A004 - Django's names
+from django.core.checks import (
+    CheckMessage,
+    Info,
+    Warning,  # noqa: A004
+)
 from django.utils.module_loading import import_string
 
-from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import engine
+from sessionkeeper.core.check_ids import CheckId
 
 OURS = "sessionkeeper.api.SessionAuthentication"
 SESSION = "rest_framework.authentication.SessionAuthentication"

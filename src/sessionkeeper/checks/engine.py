@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info
 
-from sessionkeeper.check_ids import CheckId
-from sessionkeeper.engine import SessionStore
+from sessionkeeper.core.check_ids import CheckId
+from sessionkeeper.engine.session_store import SessionStore
 
 OURS = "sessionkeeper.engine"
 _ELSEWHERE = {

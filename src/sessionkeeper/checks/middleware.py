@@ -14,15 +14,20 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSession
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.checks import (
+    CheckMessage,
+    Error,
+    Warning,  # noqa: A004
+)
 from django.middleware.cache import UpdateCacheMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
 
-from sessionkeeper.check_ids import CheckId
 from sessionkeeper.checks import engine
-from sessionkeeper.csrf import FetchMetadataMiddleware
-from sessionkeeper.middleware import AuthenticationMiddleware, SessionMiddleware
+from sessionkeeper.core.check_ids import CheckId
+from sessionkeeper.csrf.middleware import FetchMetadataMiddleware
+from sessionkeeper.middleware.authentication import AuthenticationMiddleware
+from sessionkeeper.middleware.session import SessionMiddleware
 
 _KNOWN = ("django.", "sessionkeeper.")
 _GUESS = "This is a guess; `manage.py sessions doctor` sends a request through MIDDLEWARE and looks. "

@@ -7,9 +7,12 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
+from django.core.checks import (
+    CheckMessage,
+    Warning,  # noqa: A004
+)
 
-from sessionkeeper.check_ids import CheckId
+from sessionkeeper.core.check_ids import CheckId
 
 _LABEL = "sessionkeeper"
 

@@ -10,14 +10,20 @@ from inspect import signature
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.checks import (
+    CheckMessage,
+    Error,
+    Warning,  # noqa: A004
+)
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from sessionkeeper import conf, limits, policy, renewal
-from sessionkeeper.check_ids import CheckId
+from sessionkeeper import conf
 from sessionkeeper.checks import engine
 from sessionkeeper.checks.deploy import HOST_PREFIX
+from sessionkeeper.core import policy
+from sessionkeeper.core.check_ids import CheckId
+from sessionkeeper.engine import limits, renewal
 
 
 def check_sessionkeeper() -> Iterator[CheckMessage]:

@@ -6,12 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.checks import (
+    CheckMessage,
+    Error,
+    Warning,  # noqa: A004
+)
 
-from sessionkeeper import conf, store_url
-from sessionkeeper.check_ids import CheckId
+from sessionkeeper import conf
 from sessionkeeper.checks import engine
-from sessionkeeper.errors import StoreUnavailable
+from sessionkeeper.conf import redis_url
+from sessionkeeper.core.check_ids import CheckId
+from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.stores import redis as redis_store
 
 #: Oldest major version, by what the server calls itself.
@@ -21,12 +26,12 @@ OLDEST = {"Valkey": 8, "Redis": 7}
 def check_redis() -> Iterator[CheckMessage]:
     """Report what keeps a Valkey or Redis from being a store, and what makes it lose sessions."""
     url = conf.current().store
-    if not store_url.is_redis(url) or not engine.is_ours():
+    if not redis_url.is_redis(url) or not engine.is_ours():
         return
     if not redis_store.is_installed():
         yield Error(redis_store.MISSING, hint=redis_store.INSTALL, id=CheckId.NO_REDIS_PACKAGE)
         return
-    place = store_url.parse(url).shown
+    place = redis_url.parse(url).shown
     store = redis_store.open_store(url)
     try:
         servers = store.client.information()

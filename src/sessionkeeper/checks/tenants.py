@@ -6,15 +6,20 @@ import inspect
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.checks import (
+    CheckMessage,
+    Error,
+    Warning,  # noqa: A004
+)
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from sessionkeeper import conf, namespaces
-from sessionkeeper.asked import Asked
-from sessionkeeper.check_ids import CheckId
+from sessionkeeper import conf
 from sessionkeeper.checks import engine
+from sessionkeeper.conf import namespaces
+from sessionkeeper.conf.callables import CallableSetting
+from sessionkeeper.core.check_ids import CheckId
 
 #: What a backend overrides that chooses a schema, at each cursor or for each connection.
 _HOOKS = ("_cursor", "cursor", "create_cursor", "chunked_cursor", "init_connection_state")
@@ -23,7 +28,7 @@ _HOOKS = ("_cursor", "cursor", "create_cursor", "chunked_cursor", "init_connecti
 def check_namespace() -> Iterator[CheckMessage]:
     """Report a function that cannot say which tenant is active."""
     asked = conf.current().namespace
-    if not isinstance(asked, Asked):
+    if not isinstance(asked, CallableSetting):
         return
     try:
         function = asked.function()

@@ -7,11 +7,14 @@ from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
-from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
+from django.core.checks import (
+    CheckMessage,
+    Warning,  # noqa: A004
+)
 from django.urls import get_resolver
 
-from sessionkeeper.check_ids import CheckId
-from sessionkeeper.checks import drf, engine, views
+from sessionkeeper.checks import drf, engine, view_inspection
+from sessionkeeper.core.check_ids import CheckId
 
 #: Views of these packages look after CSRF by themselves.
 _TRUSTED = ("allauth.", "django.", "ninja.", "rest_framework.", "sessionkeeper.")
@@ -25,7 +28,11 @@ def check_csrf_exempt() -> Iterator[CheckMessage]:
     seen = set[str]()
     for route, view in _views():
         name = _name(view)
-        if name in seen or not getattr(view, "csrf_exempt", False) or not views.accepts_changes(view):
+        if (
+            name in seen
+            or not getattr(view, "csrf_exempt", False)
+            or not view_inspection.accepts_changes(view)
+        ):
             continue
         seen.add(name)
         authenticators = _authenticators(view)
@@ -42,11 +49,11 @@ def check_csrf_exempt() -> Iterator[CheckMessage]:
 
 
 def _plain(route: str, view: Any, name: str, *, drf_view: bool) -> Iterator[CheckMessage]:
-    if name.startswith(_TRUSTED) or views.checks_csrf(view):
+    if name.startswith(_TRUSTED) or view_inspection.checks_csrf(view):
         return
-    if drf_view and _overrides(views.class_of(view), "get_authenticators"):
+    if drf_view and _overrides(view_inspection.class_of(view), "get_authenticators"):
         return
-    why = views.evidence(view, drf=drf_view)
+    why = view_inspection.evidence(view, drf=drf_view)
     if why is None:
         return
     how = (
@@ -91,14 +98,14 @@ def _walk(patterns: Any, before: str = "/") -> Iterator[tuple[str, Any]]:
 
 
 def _name(view: Any) -> str:
-    named = views.class_of(view) or view
+    named = view_inspection.class_of(view) or view
     named = getattr(named, "func", named)
     return f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', type(named).__qualname__)}"
 
 
 def _authenticators(view: Any) -> list[Any] | None:
     """Return the authenticators of a view of the REST framework; None for any other view."""
-    kind = views.class_of(view)
+    kind = view_inspection.class_of(view)
     if kind is None or "rest_framework.views.APIView" not in drf.names(kind):
         return None
     given = (getattr(view, "initkwargs", None) or {}).get("authentication_classes")
@@ -110,14 +117,18 @@ def _takes_session_unchecked(kind: Any) -> bool:
     """Whether an authenticator certainly signs the session's user in without a CSRF check."""
     if drf.is_session(kind):
         own = _overrides(kind, "enforce_csrf")
-        if own is not None and not views.names(own):
+        if own is not None and not view_inspection.names(own):
             return True  # an empty body
     own = _overrides(kind, "authenticate")
     if own is None:
         return False
-    used = views.names(own)
+    used = view_inspection.names(own)
     passes_on = "authenticate" in used or any("csrf" in name.lower() for name in used)
-    return not passes_on and "_request" in used and bool((used | views.texts(own)) & {"user", "session"})
+    return (
+        not passes_on
+        and "_request" in used
+        and bool((used | view_inspection.texts(own)) & {"user", "session"})
+    )
 
 
 def _overrides(kind: Any, method: str) -> FunctionType | None:

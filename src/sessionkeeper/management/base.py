@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 
-from sessionkeeper import faults
+from sessionkeeper.core import failures
 
 _INTERRUPTED = 130
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             raise
         except (Exception, KeyboardInterrupt) as error:
             self._let_go()
-            told = faults.sentence(error)
+            told = failures.sentence(error)
             if told is None:
                 raise
             code = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessionkeeper import sessions
-from sessionkeeper.management import people
+from sessionkeeper.auth import erasure
+from sessionkeeper.management import user_arguments
 
 HELP = (
     "Erase what is stored of a user: sessions, personal data in the audit trail, counts of failed sign-ins. "
@@ -35,10 +35,10 @@ def run(options: dict[str, Any], write: Any) -> None:
     name, key = options["user"], options["user_pk"]
     if (name is None) == (key is None):
         raise CommandError("Say whom to erase: USER, or --user-pk PK.")
-    pk = people.find_pk(name) if key is None else people.read_pk(key)
+    pk = user_arguments.find_pk(name) if key is None else user_arguments.read_pk(key)
     if not (options["dry_run"] or options["no_input"]):
         _confirm(pk, write)
-    found = sessions.erase(pk, names=options["name"], dry_run=options["dry_run"])
+    found = erasure.erase(pk, names=options["name"], dry_run=options["dry_run"])
     done = "Would be erased" if options["dry_run"] else "Erased"
     write(
         f"{done}: {found.sessions} sessions, {found.events} audit events, {found.counts} counts of guesses."

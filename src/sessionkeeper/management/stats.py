@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sessionkeeper import policy
-from sessionkeeper.record import BEARER, COOKIE, SessionRecord
+from sessionkeeper.core import policy
+from sessionkeeper.core.records import BEARER, COOKIE, SessionRecord
 
 _AGES = (
     ("within an hour", timedelta(hours=1)),
@@ -17,7 +17,6 @@ _AGES = (
     ("within 30 days", timedelta(days=30)),
 )
 _LONGER = "longer ago"
-
 
 HELP = "Count sessions by state, user, transport and last use. Reads all, in batches."
 

@@ -19,8 +19,8 @@ from django.views import View
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from sessionkeeper.answers import CLEAR_SITE_DATA
-from sessionkeeper.errors import ReauthenticationRequired
+from sessionkeeper.core.errors import ReauthenticationRequired
+from sessionkeeper.http.headers import CLEAR_SITE_DATA
 
 #: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
 _ODD = re.compile(r"^//|[\x00-\x1f\\]")

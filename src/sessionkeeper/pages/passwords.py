@@ -11,9 +11,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper import lockout, passwords, stepup
-from sessionkeeper.address import client_address
-from sessionkeeper.errors import (
+from sessionkeeper.auth import lockout, passwords, reauthentication
+from sessionkeeper.core.errors import (
     InvalidCredentials,
     InvalidToken,
     RefusedPassword,
@@ -21,9 +20,10 @@ from sessionkeeper.errors import (
     StaleSession,
     TooManyTries,
 )
+from sessionkeeper.http.client_address import client_address
 from sessionkeeper.pages.base import DONE, Page, route, with_next
 from sessionkeeper.pages.forms import ChangeForm, ConfirmForm, ResetForm
-from sessionkeeper.pages.signing import Refusing
+from sessionkeeper.pages.login import Refusing
 
 #: Mails that one address may ask for in a minute.
 _MAILS_A_MINUTE = 10
@@ -38,7 +38,7 @@ class ChangePage(Refusing):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the form."""
-        stepup.require_recent(request)
+        reauthentication.require_recent(request)
         return self.show(request, form=ChangeForm())
 
     def after_proof(self, request: HttpRequest) -> str:

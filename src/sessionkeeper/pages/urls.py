@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from sessionkeeper.pages import passwords, signing, views
+from sessionkeeper.pages import devices, login, passwords
 
 app_name = "sessionkeeper-pages"
 urlpatterns = [
-    path("login/", signing.LoginPage.as_view(), name="login"),
-    path("logout/", signing.LogoutPage.as_view(), name="logout"),
-    path("reauthenticate/", signing.ReauthenticatePage.as_view(), name="reauthenticate"),
-    path("sessions/", views.SessionsPage.as_view(), name="sessions"),
-    path("sessions/end-others/", views.EndOthers.as_view(), name="end-others"),
-    path("sessions/<str:session_id>/end/", views.EndOne.as_view(), name="end-one"),
+    path("login/", login.LoginPage.as_view(), name="login"),
+    path("logout/", login.LogoutPage.as_view(), name="logout"),
+    path("reauthenticate/", login.ReauthenticatePage.as_view(), name="reauthenticate"),
+    path("sessions/", devices.SessionsPage.as_view(), name="sessions"),
+    path("sessions/end-others/", devices.EndOthers.as_view(), name="end-others"),
+    path("sessions/<str:session_id>/end/", devices.EndOne.as_view(), name="end-one"),
     path("password/change/", passwords.ChangePage.as_view(), name="password-change"),
     path("password/reset/", passwords.ResetPage.as_view(), name="password-reset"),
     path("password/reset/sent/", passwords.SentPage.as_view(), name="password-reset-sent"),

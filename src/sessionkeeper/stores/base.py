@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Protocol
 
-from sessionkeeper.keys import MAX_ID
-from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord
+from sessionkeeper.core.keys import MAX_ID
+from sessionkeeper.core.records import Expired, Found, NewSession, SessionPatch, SessionRecord
 
 
 class Store(Protocol):
@@ -37,7 +37,7 @@ class Store(Protocol):
         """
 
     def merge(
-        self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
+        self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
     ) -> list[int]:
         """Write only the changed keys into what the store has now, and count it as use.
 

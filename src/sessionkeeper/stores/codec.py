@@ -19,7 +19,7 @@ from django.contrib.sessions.serializers import JSONSerializer
 from django.core import signing
 from django.utils.module_loading import import_string
 
-from sessionkeeper.errors import CorruptPayload
+from sessionkeeper.core.errors import CorruptPayload
 
 _decoder = json.JSONDecoder()
 _JSON = "$json"

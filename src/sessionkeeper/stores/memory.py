@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sessionkeeper import namespaces
-from sessionkeeper.errors import IdTaken, SessionGone, StaleSession
-from sessionkeeper.keys import MAX_ID
-from sessionkeeper.policy import awaits_first_use, expired, is_live, to_end
-from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
+from sessionkeeper.conf import namespaces
+from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession
+from sessionkeeper.core.keys import MAX_ID
+from sessionkeeper.core.policy import awaits_first_use, expired, is_live, to_end
+from sessionkeeper.core.records import Expired, Found, NewSession, SessionLimit, SessionPatch, SessionRecord
 
 
 class MemoryStore:
@@ -58,7 +58,7 @@ class MemoryStore:
         return ended
 
     def merge(
-        self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
+        self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
     ) -> list[int]:
         """See the contract."""
         now = self._clock()
@@ -77,7 +77,7 @@ class MemoryStore:
             self._records[session_id] = record._replace(**columns, version=record.version + 1)
         return ended
 
-    def _make_room(self, limit: UserLimit | None, session_id: int, user_id: Any) -> list[int]:
+    def _make_room(self, limit: SessionLimit | None, session_id: int, user_id: Any) -> list[int]:
         if limit is None:
             return []
         ended = to_end(self._records.values(), limit, session_id, user_id, self._clock())

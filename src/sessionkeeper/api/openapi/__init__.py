@@ -11,10 +11,6 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension, OpenApiViewExtension
 from rest_framework.views import APIView
 
-from sessionkeeper.api.openapi import security
-
-__all__ = ["EndpointView", "TextField", "security"]
-
 
 class EndpointView(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     """Gives our endpoints, and subclasses of them, a schema of their own."""
@@ -24,7 +20,7 @@ class EndpointView(OpenApiViewExtension):  # type: ignore[no-untyped-call]
 
     def view_replacement(self) -> type[APIView]:
         """Return the view with our inspector, whatever the project's ``DEFAULT_SCHEMA_CLASS`` is."""
-        from sessionkeeper.api.openapi.inspector import EndpointSchema
+        from sessionkeeper.api.openapi.autoschema import EndpointSchema
 
         view: type[APIView] = self.target
         return type(view.__name__, (view,), {"schema": EndpointSchema(), "__doc__": view.__doc__})

@@ -8,30 +8,31 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import Serializer
 
-from sessionkeeper import csrf, problems
-from sessionkeeper.api import passwords, sessions, tokens, views
-from sessionkeeper.api import problems as api
-from sessionkeeper.api.openapi import answers, examples
+from sessionkeeper.api import problems as api_problems
+from sessionkeeper.api.openapi import examples, schemas
 from sessionkeeper.api.serializers import LoginSerializer
-from sessionkeeper.problems import Problem
+from sessionkeeper.api.views import base, passwords, session, sessions, tokens
+from sessionkeeper.csrf import problems as csrf_problems
+from sessionkeeper.http import problems
+from sessionkeeper.http.problems import Problem
 
 #: Any request may bring both transports, and meet an outage.
 ALWAYS = (problems.TWO_TRANSPORTS, problems.STORE_UNAVAILABLE)
 #: Any request with a body, wanted or not.
-BODY = (api.BODY_TOO_LARGE, api.UNSUPPORTED_MEDIA_TYPE)
-FIELDS = (api.INVALID, api.PARSE_ERROR)
+BODY = (api_problems.BODY_TOO_LARGE, api_problems.UNSUPPORTED_MEDIA_TYPE)
+FIELDS = (api_problems.INVALID, api_problems.PARSE_ERROR)
 FRESH = (problems.REAUTHENTICATION_REQUIRED,)
 #: The session changed under the request.
-CONFLICTS = (api.SESSION_ENDED, problems.SESSION_ROTATED)
-CREDENTIALS = (api.INVALID_CREDENTIALS, api.SECOND_FACTOR_REQUIRED, problems.THROTTLED)
+CONFLICTS = (api_problems.SESSION_ENDED, problems.SESSION_ROTATED)
+CREDENTIALS = (api_problems.INVALID_CREDENTIALS, api_problems.SECOND_FACTOR_REQUIRED, problems.THROTTLED)
 SIGN_IN = (*CREDENTIALS, problems.TOO_MANY_SESSIONS)
 #: Where a page of another site is refused, and no cookie is read.
 FOREIGN = (
-    csrf.CROSS_SITE,
-    csrf.SAME_SITE,
-    csrf.ORIGIN_CONTRADICTORY,
-    csrf.ORIGIN_HIDDEN,
-    csrf.ORIGIN_UNTRUSTED,
+    csrf_problems.CROSS_SITE,
+    csrf_problems.SAME_SITE,
+    csrf_problems.ORIGIN_CONTRADICTORY,
+    csrf_problems.ORIGIN_HIDDEN,
+    csrf_problems.ORIGIN_UNTRUSTED,
 )
 
 PAGE = (
@@ -45,13 +46,13 @@ PAGE = (
 )
 BEFORE = OpenApiParameter(
     sessions.BEFORE,
-    {"type": "string", "pattern": answers.ID_PATTERN},
+    {"type": "string", "pattern": schemas.ID_PATTERN},
     description=f"The session before which the list goes on, where a user has over {sessions.AT_ONCE}: "
     "`next` has it.",
 )
 SESSION_ID = OpenApiParameter(
     "session_id",
-    {"type": "string", "pattern": answers.ID_PATTERN},
+    {"type": "string", "pattern": schemas.ID_PATTERN},
     OpenApiParameter.PATH,
     description="The id of one of the user's own sessions.",
 )
@@ -74,58 +75,61 @@ class Operation:
     parameters: tuple[OpenApiParameter, ...] = ()
 
 
-OPERATIONS: dict[type[views.Endpoint], Operation] = {
-    views.CsrfView: Operation(name="csrf", status=200, answer=answers.CsrfToken, answered=examples.CSRF),
-    views.LoginView: Operation(
+OPERATIONS: dict[type[base.Endpoint], Operation] = {
+    session.CsrfView: Operation(name="csrf", status=200, answer=schemas.CsrfToken, answered=examples.CSRF),
+    session.LoginView: Operation(
         name="login",
         status=200,
-        answer=answers.SignedIn,
+        answer=schemas.SignedIn,
         answered=examples.SIGNED_IN,
         takes=LoginSerializer,
         sent=examples.LOGIN,
         problems=(*FIELDS, *SIGN_IN, *CONFLICTS, problems.NO_TRANSPORT),
     ),
-    views.LogoutView: Operation(name="logout", status=204, problems=CONFLICTS),
-    views.SessionView: Operation(
-        name="session", status=200, answer=answers.SignedIn, answered=examples.SIGNED_IN
+    session.LogoutView: Operation(name="logout", status=204, problems=CONFLICTS),
+    session.SessionView: Operation(
+        name="session", status=200, answer=schemas.SignedIn, answered=examples.SIGNED_IN
     ),
     sessions.SessionsView: Operation(
         name="sessions",
         status=200,
-        answer=answers.SessionPage,
+        answer=schemas.SessionPage,
         answered=examples.page(examples.SESSION),
-        problems=(api.NOT_FOUND,),
+        problems=(api_problems.NOT_FOUND,),
         parameters=(*PAGE, BEFORE),
     ),
     sessions.HistoryView: Operation(
         name="history",
         status=200,
-        answer=answers.EndedPage,
+        answer=schemas.EndedPage,
         answered=examples.page(examples.ENDED),
-        problems=(api.NOT_FOUND,),
+        problems=(api_problems.NOT_FOUND,),
         parameters=PAGE,
     ),
     sessions.OneSessionView: Operation(
-        name="revoke", status=204, problems=(*FRESH, *CONFLICTS, api.NOT_FOUND), parameters=(SESSION_ID,)
+        name="revoke",
+        status=204,
+        problems=(*FRESH, *CONFLICTS, api_problems.NOT_FOUND),
+        parameters=(SESSION_ID,),
     ),
     sessions.RevokeOthersView: Operation(
         name="revoke_others",
         status=200,
-        answer=answers.Revoked,
+        answer=schemas.Revoked,
         answered={"revoked": 3},
         problems=(*FRESH, *CONFLICTS),
     ),
     sessions.RevokeAllView: Operation(
         name="revoke_all",
         status=200,
-        answer=answers.Revoked,
+        answer=schemas.Revoked,
         answered={"revoked": 4},
         problems=(*FRESH, *CONFLICTS),
     ),
     passwords.ReauthenticateView: Operation(
         name="reauthenticate",
         status=200,
-        answer=answers.SignedIn,
+        answer=schemas.SignedIn,
         answered=examples.SIGNED_IN,
         takes=passwords.ReauthenticateSerializer,
         sent={"password": examples.PASSWORD},
@@ -150,12 +154,12 @@ OPERATIONS: dict[type[views.Endpoint], Operation] = {
         status=204,
         takes=passwords.PasswordResetConfirmSerializer,
         sent=examples.CONFIRM,
-        problems=(*FIELDS, api.INVALID_RESET_TOKEN, problems.THROTTLED),
+        problems=(*FIELDS, api_problems.INVALID_RESET_TOKEN, problems.THROTTLED),
     ),
     tokens.TokensView: Operation(
         name="tokens",
         status=201,
-        answer=answers.IssuedToken,
+        answer=schemas.IssuedToken,
         answered=examples.TOKEN,
         takes=tokens.TokenSerializer,
         sent=examples.TOKENS,

@@ -9,7 +9,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
-from sessionkeeper import csrf, fetch_metadata
+from sessionkeeper.csrf import fetch_metadata
+from sessionkeeper.csrf import problems as csrf_problems
 
 COOKIE = "sessionCookie"
 CSRF_COOKIE = "csrfCookie"
@@ -35,8 +36,8 @@ def definitions() -> dict[str, dict[str, Any]]:
         CSRF_TOKEN: {
             "type": "apiKey",
             "in": "header",
-            "name": csrf.header_name(),
-            "description": f"{csrf.recipe()} A page of the site itself needs neither: "
+            "name": csrf_problems.header_name(),
+            "description": f"{csrf_problems.recipe()} A page of the site itself needs neither: "
             "its browser says where the request comes from.",
         },
         BEARER: {

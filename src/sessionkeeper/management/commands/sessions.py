@@ -11,13 +11,15 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessionkeeper import cleaning, keys, lockout, sessions
-from sessionkeeper.address import parse_address
-from sessionkeeper.management import base, describe, erase, people, stats
+from sessionkeeper.auth import lockout
+from sessionkeeper.core import keys
+from sessionkeeper.core.records import SessionRecord
+from sessionkeeper.engine import registry, retention, users
+from sessionkeeper.http.client_address import parse_address
+from sessionkeeper.management import base, erase, formatting, stats, user_arguments
 from sessionkeeper.management.doctor import command as doctor
-from sessionkeeper.management.exchange import command as exchange
-from sessionkeeper.record import SessionRecord
-from sessionkeeper.stores import get_store
+from sessionkeeper.management.transfer import command as exchange
+from sessionkeeper.stores.factory import get_store
 
 _LIMIT = 50
 _MOST = 1_000_000_000
@@ -55,7 +57,7 @@ class Command(base.Command):
             "--batch",
             metavar="N",
             type=_number(_MOST_BATCH),
-            default=sessions.BATCH,
+            default=registry.BATCH,
             help="sessions that one step looks at (default: %(default)s); with -v 2 each step reports",
         )
 
@@ -103,20 +105,20 @@ class Command(base.Command):
 
     def _list(self, options: dict[str, Any]) -> None:
         user, limit = _user(options), options["limit"]
-        records: Iterable[SessionRecord] = sessions.scan() if user is None else sessions.walk(user)
-        rows = people.with_names(islice(records, limit + 1))
-        now = sessions.now()
+        records: Iterable[SessionRecord] = registry.scan() if user is None else registry.walk(user)
+        rows = users.with_names(islice(records, limit + 1))
+        now = registry.now()
         if options["json"]:
-            texts = (json.dumps(describe.facts(*row, now)) for row in islice(rows, limit))
+            texts = (json.dumps(formatting.facts(*row, now)) for row in islice(rows, limit))
             first = next(texts, None)
             self.stdout.write("[" if first is None else f"[\n  {first}", ending="")
             for text in texts:
                 self.stdout.write(f",\n  {text}", ending="")
             self.stdout.write("]" if first is None else "\n]")
         else:
-            lines = (describe.line(*row, now) for row in islice(rows, limit))
+            lines = (formatting.line(*row, now) for row in islice(rows, limit))
             first = next(lines, None)
-            for text in () if first is None else chain((describe.heading(), first), lines):
+            for text in () if first is None else chain((formatting.heading(), first), lines):
                 self.stdout.write(_encodable(text, self.stdout))
             if first is None:
                 self.stdout.write("No sessions.")
@@ -128,11 +130,11 @@ class Command(base.Command):
         found = get_store().find(session_id)
         if found is None:
             raise CommandError(f"There is no session {keys.encode_id(session_id)}.")
-        _, name = next(people.with_names([found.record]))
+        _, name = next(users.with_names([found.record]))
         if options["json"]:
-            self.stdout.write(json.dumps(describe.facts(found.record, name, found.now), indent=2))
+            self.stdout.write(json.dumps(formatting.facts(found.record, name, found.now), indent=2))
             return
-        for text in describe.page(found.record, name, found.now):
+        for text in formatting.page(found.record, name, found.now):
             self.stdout.write(_encodable(text, self.stdout))
 
     def _revoke(self, options: dict[str, Any]) -> None:
@@ -142,13 +144,13 @@ class Command(base.Command):
         if everyone:
             self._revoke_everyone(options)
         elif user is not None:
-            self._report(sessions.revoke_all(user, reason="command"))
+            self._report(registry.revoke_all(user, reason="command"))
         else:
             self._revoke_ids({_session_id(text): None for text in ids})
 
     def _revoke_ids(self, session_ids: Collection[int]) -> None:
         missing = [
-            session_id for session_id in session_ids if not sessions.revoke(session_id, reason="command")
+            session_id for session_id in session_ids if not registry.revoke(session_id, reason="command")
         ]
         self._report(len(session_ids) - len(missing))
         if missing:
@@ -158,7 +160,7 @@ class Command(base.Command):
         if not options["no_input"]:
             self._confirm()
         ended = 0
-        for number in sessions.revoke_everyone(reason="command"):
+        for number in registry.revoke_everyone(reason="command"):
             ended += number
             self._progress(options, f"{ended} ended so far")
         self._report(ended)
@@ -174,11 +176,15 @@ class Command(base.Command):
 
     def _purge(self, options: dict[str, Any]) -> None:
         removed = Counter[str]()
-        for what, number in cleaning.clean(options["batch"]):
+        for what, number in retention.clean(options["batch"]):
             removed[what] += number
-            if what == cleaning.SESSIONS:
+            if what == retention.SESSIONS:
                 self._progress(options, f"{removed[what]} removed so far")
-        ended, counts, events = removed[cleaning.SESSIONS], removed[cleaning.COUNTS], removed[cleaning.EVENTS]
+        ended, counts, events = (
+            removed[retention.SESSIONS],
+            removed[retention.COUNTS],
+            removed[retention.EVENTS],
+        )
         self.say(f"{ended} expired {_noun(ended)} removed.")
         if counts:
             self.say(f"{counts} {'count' if counts == 1 else 'counts'} of failed sign-ins removed.")
@@ -186,7 +192,7 @@ class Command(base.Command):
             self.say(f"{events} old audit {'event' if events == 1 else 'events'} removed.")
 
     def _stats(self, options: dict[str, Any]) -> None:
-        counts = stats.count(sessions.scan(), sessions.now())
+        counts = stats.count(registry.scan(), registry.now())
         for text in [json.dumps(counts, indent=2)] if options["json"] else stats.lines(counts):
             self.stdout.write(text)
 
@@ -207,11 +213,11 @@ class Command(base.Command):
         if (name is None) == (source is None):
             raise CommandError("Say what to unlock: NAME, or --source ADDRESS.")
         if name is not None:
-            done = lockout.lift(name, reason="command")
+            done = lockout.unlock(name, reason="command")
         else:
             if parse_address(source) is None:
                 raise CommandError(f"{source!r} is not an address.")
-            done = lockout.lift_source(source)
+            done = lockout.unlock_source(source)
         self.say("Unlocked." if done else "There were no failed sign-ins to forget.")
 
     def _progress(self, options: dict[str, Any], text: str) -> None:
@@ -246,8 +252,8 @@ def _add_user(parser: Any, text: str) -> None:
 def _user(options: dict[str, Any]) -> Any:
     """Return the primary key of the user whom the options name, or None without such an option."""
     if options["user"] is not None:
-        return people.find_pk(options["user"])
-    return None if options["user_pk"] is None else people.read_pk(options["user_pk"])
+        return user_arguments.find_pk(options["user"])
+    return None if options["user_pk"] is None else user_arguments.read_pk(options["user_pk"])
 
 
 def _session_id(text: str) -> int:

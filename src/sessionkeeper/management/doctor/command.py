@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessionkeeper.management.doctor import configuration, report, site
+from sessionkeeper.management.doctor import deployment, http_probe, report
 
 HELP = (
     "Look the deployment over. Runs the system checks, asks the store, and with --url a running site, which "
@@ -32,10 +32,10 @@ def add_arguments(parser: Any) -> None:
 
 def run(options: dict[str, Any], write: Any) -> None:
     """Look, write the report, and raise CommandError when it is bad enough."""
-    findings = list(configuration.look())
+    findings = list(deployment.look())
     if options["url"]:
         try:
-            findings += site.look(site.Site(options["url"], options["ca_file"]))
+            findings += http_probe.look(http_probe.Site(options["url"], options["ca_file"]))
         except (ValueError, OSError, HTTPException) as error:
             raise CommandError(str(error)) from error
     for line in [report.as_json(findings)] if options["json"] else report.lines(findings):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
-from sessionkeeper import store_url
+from sessionkeeper.conf import redis_url
 
 if TYPE_CHECKING:
     from sessionkeeper.stores.redis.store import RedisStore
@@ -32,4 +32,4 @@ def open_store(url: str) -> RedisStore:
         raise ImproperlyConfigured(f"{MISSING} {INSTALL}")
     from sessionkeeper.stores.redis.store import RedisStore
 
-    return RedisStore(store_url.parse(url))
+    return RedisStore(redis_url.parse(url))

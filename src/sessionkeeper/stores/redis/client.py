@@ -14,10 +14,10 @@ from typing import Any
 from redis import exceptions
 from redis.cluster import RedisCluster
 
-from sessionkeeper import bridge
-from sessionkeeper.errors import CorruptPayload, StoreBusy, StoreUnavailable, StoreUnreachable
-from sessionkeeper.store_url import RedisUrl
-from sessionkeeper.stores.redis import ahead, packing
+from sessionkeeper.conf.redis_url import RedisUrl
+from sessionkeeper.core import greenlets
+from sessionkeeper.core.errors import CorruptPayload, StoreBusy, StoreUnavailable, StoreUnreachable
+from sessionkeeper.stores.redis import read_ahead, serialization
 from sessionkeeper.stores.redis.connections import THREADS, LoopClients, Room, connect, disconnect
 from sessionkeeper.stores.redis.idle import Forgotten
 from sessionkeeper.stores.redis.pool import QuickPool
@@ -46,7 +46,7 @@ class Client:
     run twice, so one that lost its connection is tried once more, also one that timed out on a connection
     which had answered before. One that timed out on a fresh connection is not.
 
-    Beside a task of an event loop (:mod:`sessionkeeper.bridge`) it waits in the loop, over that loop's own
+    Beside a task of an event loop (``greenlets``) it waits in the loop, over that loop's own
     connections.
     """
 
@@ -74,26 +74,26 @@ class Client:
         Raises:
             StoreUnavailable, CorruptPayload: see :meth:`run`.
         """
-        if self.url.way not in {"server", "socket"} or bridge.is_beside():
+        if self.url.way not in {"server", "socket"} or greenlets.is_beside():
             micros, fields = self.run([key], "find", time)
-            return fields, packing.moment(micros)
+            return fields, serialization.moment(micros)
         with outages():
-            sent = ahead.taken()
+            sent = read_ahead.taken()
             told = sent.take(key) if sent is not None else None
             if told is None:
                 packed = _packed(key)
                 told = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
         fields, now = told
-        return fields, packing.moment(time.encode()) if time else packing.server_time(now)
+        return fields, serialization.moment(time.encode()) if time else serialization.server_time(now)
 
     def read_ahead(self, key: str) -> Any:
         """Send a read that the request under way will :meth:`read`; None where that cannot be.
 
         Never waits, and raises nothing for an outage.
         """
-        if self.url.way not in {"server", "socket"} or bridge.is_beside():
+        if self.url.way not in {"server", "socket"} or greenlets.is_beside():
             return None
-        return ahead.Ahead(self.connection.connection_pool, key, _packed(key), 2)
+        return read_ahead.Ahead(self.connection.connection_pool, key, _packed(key), 2)
 
     def run(self, keys: Sequence[str], *arguments: Any) -> Any:
         """Run the script. ``arguments`` begin with the operation and the time.
@@ -102,7 +102,7 @@ class Client:
             StoreUnavailable: no answer, or one that says that the server cannot answer now.
             CorruptPayload: the key holds something that is no session.
         """
-        ahead.drop()  # it would be from before this
+        read_ahead.drop()  # it would be from before this
         with outages():
             return self._twice(lambda: self._evaluate([len(keys), *keys, *arguments]))
 
@@ -126,7 +126,7 @@ class Client:
         return answers
 
     def _pipeline(self, commands: Sequence[tuple[Any, ...]], again: Sequence[Any]) -> list[Any]:
-        ahead.drop()  # as above
+        read_ahead.drop()  # as above
         with outages():
             repeated = [(*command, *again) for command in commands] if again else commands
             answers: list[Any] = self._twice(partial(self._send, commands), partial(self._send, repeated))
@@ -162,8 +162,8 @@ class Client:
                     break
 
     def _send(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        if bridge.is_beside():
-            return bridge.wait(self._loops.pipeline(commands))
+        if greenlets.is_beside():
+            return greenlets.await_only(self._loops.pipeline(commands))
         with self._place():
             client = self.connection
             pipe = client.pipeline() if self.is_cluster else client.pipeline(transaction=False)
@@ -188,8 +188,8 @@ class Client:
             return self._command("EVAL", SCRIPT, *rest)
 
     def _command(self, *parts: Any) -> Any:
-        if bridge.is_beside():
-            return bridge.wait(self._loops.command(*parts))
+        if greenlets.is_beside():
+            return greenlets.await_only(self._loops.command(*parts))
         pool = getattr(self.connection, "connection_pool", None)
         if isinstance(pool, QuickPool):
             return pool.command(*parts)
@@ -212,8 +212,8 @@ class Client:
         """Close idle connections: those to a master that is a replica now would refuse again."""
         if self.is_cluster:
             return
-        if bridge.is_beside():
-            bridge.wait(self._loops.close_idle())
+        if greenlets.is_beside():
+            greenlets.await_only(self._loops.close_idle())
         else:
             self.connection.connection_pool.disconnect(inuse_connections=False)
 

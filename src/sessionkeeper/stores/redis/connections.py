@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-import redis
 import redis.asyncio
 from redis.asyncio import cluster as loop_cluster
 from redis.asyncio import connection as loop_connection
@@ -25,7 +24,7 @@ from redis.exceptions import MaxConnectionsError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
-from sessionkeeper.store_url import RedisUrl
+from sessionkeeper.conf.redis_url import RedisUrl
 from sessionkeeper.stores.redis import idle
 from sessionkeeper.stores.redis.pool import QuickPool
 
@@ -61,7 +60,7 @@ LOOPS: dict[str, Any] = {
     "retry": loop_retry.Retry,
     "kept": idle.of_loops,
 }
-#: How keepalive is set, by the names of :class:`~sessionkeeper.store_url.RedisUrl`, where the system has it.
+#: How keepalive is set, by the names of ``RedisUrl``, where the system has it.
 _KEEPALIVE = {
     "TCP_KEEPIDLE": "keepalive",
     "TCP_KEEPINTVL": "keepalive_interval",

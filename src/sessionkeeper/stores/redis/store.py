@@ -16,18 +16,18 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sessionkeeper import bridge, keys, namespaces
-from sessionkeeper.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
-from sessionkeeper.policy import to_end
-from sessionkeeper.record import Changes, Expired, Found, NewSession, SessionRecord, UserLimit
-from sessionkeeper.store_url import RedisUrl
-from sessionkeeper.stores import principals, tombstones
-from sessionkeeper.stores.redis import keeping, packing, pending, principal_cache
+from sessionkeeper.conf import namespaces
+from sessionkeeper.conf.redis_url import RedisUrl
+from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.policy import to_end
+from sessionkeeper.core.records import Expired, Found, NewSession, SessionLimit, SessionPatch, SessionRecord
+from sessionkeeper.stores.redis import serialization, session_limit, tombstones, user_cache, user_lookup
 from sessionkeeper.stores.redis.client import Client
-from sessionkeeper.stores.redis.ending import Ending, text_of
-from sessionkeeper.stores.redis.index import Index, is_old
-from sessionkeeper.stores.redis.keeping import Keeping
-from sessionkeeper.stores.redis.telling import told
+from sessionkeeper.stores.redis.indexes import Index, is_old
+from sessionkeeper.stores.redis.publishing import with_channel
+from sessionkeeper.stores.redis.revocation import Revocation, text_of
+from sessionkeeper.stores.redis.user_cache import UserCache
 
 log = logging.getLogger("sessionkeeper.store")
 
@@ -53,8 +53,8 @@ class RedisStore:
         #: Longer than one try: the next one, on a fresh connection, may be answered at once.
         self.patience = 1.5 * url.timeout
         self._index = Index(self.client)
-        self._ending = Ending(self.client, self._index)
-        self._keeping = Keeping(self.client, self._index)
+        self._ending = Revocation(self.client, self._index)
+        self._keeping = UserCache(self.client, self._index)
         self._clock = clock
 
     def find(self, session_id: int, *, principal: bool = False) -> Found | None:
@@ -62,12 +62,12 @@ class RedisStore:
         found, fields = self._find(session_id)
         if found is None or found.record.user_id is None:
             return found
-        longest = keeping.longest() if principal else None
-        if longest is not None and (kept := principal_cache.read(fields, found, longest)) is not None:
+        longest = user_cache.longest() if principal else None
+        if longest is not None and (kept := user_cache.read(fields, found, longest)) is not None:
             return found._replace(principal=kept.make(kept.values), snapshot=kept)
         here = namespaces.active()
-        answer = bridge.elsewhere(
-            principals.ask, session_id, found.record.user_id, namespace=here, principal=principal
+        answer = greenlets.run_in_database_thread(
+            user_lookup.ask, session_id, found.record.user_id, namespace=here, principal=principal
         )
         if answer.ended:
             self._ending.end_again(session_id, self._time())
@@ -88,18 +88,23 @@ class RedisStore:
 
     def _find(self, session_id: int) -> tuple[Found | None, dict[bytes, bytes]]:
         flat, now = self.client.read(self._index.session(session_id), self._time())
-        fields = dict(packing.pairs(flat))
-        return (Found(packing.to_record(session_id, fields), now) if fields else None), fields
+        fields = dict(serialization.pairs(flat))
+        return (Found(serialization.to_record(session_id, fields), now) if fields else None), fields
 
     def user_changed(self, user_id: Any) -> None:
         """Drop what is kept of a user; None: of nobody whom the store knows."""
-        if keeping.longest() is not None:
-            self._keeping.drop(packing.user_text(user_id), self._time())
+        if user_cache.longest() is not None:
+            self._keeping.drop(serialization.user_text(user_id), self._time())
 
     def insert(self, new: NewSession) -> list[int]:
         """See the contract."""
-        user, life = packing.user_text(new.user_id), packing.lifetime(new.lifetime)
-        operation = ("insert", "1" if new.authenticated else "", new.secret_hash, *packing.new_fields(new))
+        user, life = serialization.user_text(new.user_id), serialization.lifetime(new.lifetime)
+        operation = (
+            "insert",
+            "1" if new.authenticated else "",
+            new.secret_hash,
+            *serialization.new_fields(new),
+        )
         write = partial(self._place, operation, new.id, user, (life, life))
         code, ended = self._with_room(new.limit, new.id, user, write)
         if code == _GONE:
@@ -107,12 +112,12 @@ class RedisStore:
         return ended
 
     def merge(
-        self, session_id: int, secret_hash: bytes, changes: Changes, seen: SessionRecord | None
+        self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
     ) -> list[int]:
         """See the contract."""
-        dropped, fields = packing.changed_facts(changes.facts)
-        dropped += [packing.DATA + name for name in changes.deleted]
-        fields += packing.data_fields(changes.patch)
+        dropped, fields = serialization.changed_facts(changes.facts)
+        dropped += [serialization.DATA + name for name in changes.deleted]
+        fields += serialization.data_fields(changes.patch)
         flags = ("1" if changes.authenticated else "", "1" if changes.replace else "")
         operation = ("merge", flags[0], secret_hash, flags[1], len(dropped), *dropped, *fields)
         is_indexed = "user_id" in changes.facts or changes.lifetime is not None
@@ -123,19 +128,19 @@ class RedisStore:
         return ended
 
     def _indexed_as(
-        self, session_id: int, changes: Changes, seen: SessionRecord | None
+        self, session_id: int, changes: SessionPatch, seen: SessionRecord | None
     ) -> tuple[str | None, tuple[str, str]]:
         """Return whose index a changed session belongs into; its new life, and that of its entries."""
-        life = packing.lifetime(changes.lifetime)
+        life = serialization.lifetime(changes.lifetime)
         if "user_id" in changes.facts and life:
-            return packing.user_text(changes.facts["user_id"]), (life, life)
+            return serialization.user_text(changes.facts["user_id"]), (life, life)
         if seen is None:
             found, _ = self._find(session_id)
             if found is None:
                 raise SessionGone
             seen = found.record
-        user = packing.user_text(changes.facts.get("user_id", seen.user_id))
-        return user, (life, life or packing.lifetime(seen.expires_at))
+        user = serialization.user_text(changes.facts.get("user_id", seen.user_id))
+        return user, (life, life or serialization.lifetime(seen.expires_at))
 
     def _place(
         self,
@@ -160,14 +165,20 @@ class RedisStore:
         name, flag, *rest = operation
         entry = (*self._index.entry(session_id), fingerprint)
         life = lives[0] if lives is not None else ""
-        code = int(self.client.run(names, told(name), self._time(), life, flag, indexed_at, *entry, *rest)[0])
+        code = int(
+            self.client.run(names, with_channel(name), self._time(), life, flag, indexed_at, *entry, *rest)[0]
+        )
         if code == _DONE and indexed_at and user is not None:
             with suppress(StoreUnavailable):  # it is stored; the next one looks again
                 self._index.clean_some(user, int(indexed_at))
         return code
 
     def _with_room(
-        self, limit: UserLimit | None, session_id: int, user: str | None, write: Callable[[bytes | str], int]
+        self,
+        limit: SessionLimit | None,
+        session_id: int,
+        user: str | None,
+        write: Callable[[bytes | str], int],
     ) -> tuple[int, list[int]]:
         """Write a sign-in, and end what must make room for it. Return what became of it, and who ended.
 
@@ -181,20 +192,22 @@ class RedisStore:
                 if code == _DONE and ended:
                     self._end(ended)
                 return code, ended
-            bridge.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: so that they do not meet again
+            greenlets.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: so that they do not meet again
         raise StoreUnavailable("Too many sign-ins of one user at once.")
 
     def _make_room(
-        self, limit: UserLimit | None, session_id: int, user: str | None
+        self, limit: SessionLimit | None, session_id: int, user: str | None
     ) -> tuple[list[int], bytes | str]:
         if limit is None or user is None:
             return [], ""
         entries_of = partial(self._index.of_user, user, self._time())
         at_once = not self.client.is_cluster
-        entries, records, coming = pending.look(entries_of, self._read, session_id, at_once=at_once)
+        entries, records, coming = session_limit.look(entries_of, self._read, session_id, at_once=at_once)
         limit = limit._replace(most=limit.most - coming)
-        now = packing.moment(str(entries.now).encode())
-        return to_end(records, limit, session_id, packing.user_id(user.encode()), now), entries.fingerprint
+        now = serialization.moment(str(entries.now).encode())
+        return to_end(
+            records, limit, session_id, serialization.user_id(user.encode()), now
+        ), entries.fingerprint
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
         """See the contract."""
@@ -220,7 +233,7 @@ class RedisStore:
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
         """See the contract."""
-        user = packing.user_text(user_id)
+        user = serialization.user_text(user_id)
         if user is None:
             return 0
         ids = (one for one in self._index.read(user, self._time()).ids() if one != except_)
@@ -243,7 +256,7 @@ class RedisStore:
         self, user_id: Any, limit: int | None = None, newest: int = keys.MAX_ID
     ) -> list[SessionRecord]:
         """See the contract. The names of all are read."""
-        user = packing.user_text(user_id)
+        user = serialization.user_text(user_id)
         if user is None:
             return []
         entries = self._index.read(user, self._time())
@@ -263,7 +276,7 @@ class RedisStore:
         return records[:limit]
 
     def _of_user(self, ids: list[int], user: str) -> list[SessionRecord]:
-        return [record for record in self._read(ids) if packing.user_text(record.user_id) == user]
+        return [record for record in self._read(ids) if serialization.user_text(record.user_id) == user]
 
     def scan(self, limit: int, newest: int = keys.MAX_ID) -> list[SessionRecord]:
         """See the contract."""
@@ -293,15 +306,15 @@ class RedisStore:
             if code == _DONE:
                 user, end = rest
                 gone[session_id] = text_of(user)
-                removed.append(Expired(session_id, packing.user_id(user), packing.moment(end)))
+                removed.append(Expired(session_id, serialization.user_id(user), serialization.moment(end)))
             elif not rest and is_old(session_id, moment):
                 gone[session_id] = None
         self._ending.forget(gone.items())
         if len(ids) == limit:
             return removed, ids[-1]
         self._index.drop_buckets(moment)
-        bridge.elsewhere(self._index.clean_all, now)
-        bridge.elsewhere(tombstones.purge, limit)
+        greenlets.run_in_database_thread(self._index.clean_all, now)
+        greenlets.run_in_database_thread(tombstones.purge, limit)
         return removed, None
 
     def count(self) -> int:
@@ -321,21 +334,21 @@ class RedisStore:
         for session_id, fields in zip(session_ids, hashes, strict=True):
             try:
                 if fields:
-                    records.append(packing.to_record(session_id, fields))
+                    records.append(serialization.to_record(session_id, fields))
             except CorruptPayload:
                 log.warning("Session %s cannot be read.", keys.encode_id(session_id))
         mine = [record.id for record in records if record.user_id is not None]
-        ended = bridge.elsewhere(tombstones.among, mine) if mine else set()
+        ended = greenlets.run_in_database_thread(tombstones.among, mine) if mine else set()
         return [record for record in records if record.id not in ended] if ended else records
 
     def _run(self, session_id: int, operation: str, *arguments: Any) -> list[Any]:
         names = [self._index.session(session_id)]
-        answer: list[Any] = self.client.run(names, told(operation), self._time(), *arguments)
+        answer: list[Any] = self.client.run(names, with_channel(operation), self._time(), *arguments)
         return answer
 
     def _time(self) -> str:
         """Return the time that the script is to take for now; empty: the server's own."""
-        return packing.microseconds(self._clock()) if self._clock else ""
+        return serialization.microseconds(self._clock()) if self._clock else ""
 
 
 def _raise(code: int) -> None:

@@ -1,0 +1,235 @@
+"""Sessions in Django's admin: look, search, end. Nothing can be added or changed, and no secret is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import formats, timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from sessionkeeper.admin import store_changelist
+from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilter, TransportFilter
+from sessionkeeper.admin.login import install
+from sessionkeeper.admin.store_changelist import is_elsewhere
+from sessionkeeper.conf import namespaces
+from sessionkeeper.core import keys, moments, policy
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.users import name_of, of_users_named, users
+from sessionkeeper.models import Session
+from sessionkeeper.stores.factory import get_store
+
+_AGENT_LENGTH = 60
+_HIDDEN = ("secret_hash", "family_hash", "previous_hash")
+
+install()
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Session]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Session)
+class SessionAdmin(_ModelAdmin):
+    """A list of sessions in which to find the ones to end. To delete a session here is to end it."""
+
+    list_display = (
+        "session_id",
+        "user_name",
+        "transport",
+        "created_at",
+        "last_seen_at",
+        "ends_at",
+        "live",
+        "ip_address",
+        "short_user_agent",
+    )
+    list_filter = (SignedInFilter, LiveFilter, LastSeenFilter, TransportFilter)
+    search_fields = ("id",)  # what is searched is in get_search_results
+    search_help_text = _("User name, e-mail address, or the 11 characters of a session id")
+    ordering = ("-id",)
+    show_full_result_count = False
+    actions = ("delete_selected", "end_sessions_of_users")
+    fields = readonly_fields = (
+        "session_id",
+        "user_name",
+        "transport",
+        "created_at",
+        "authenticated_at",
+        "last_seen_at",
+        "idle_timeout",
+        "expires_at",
+        "ends_at",
+        "live",
+        "ip_address",
+        "user_agent",
+        "label",
+        "amr",
+        "data_keys",
+    )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Say what is not on the list, where the sessions are in no table."""
+        if is_elsewhere() and request.method == "GET":
+            text = _("Sessions are in Valkey or Redis. Without a search this list has the newest %(count)d.")
+            self.message_user(request, text % {"count": store_changelist.SHOWN}, messages.INFO)
+        return super().changelist_view(request, extra_context)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return what makes the list."""
+        return store_changelist.StoreList if is_elsewhere() else super().get_changelist(request, **kwargs)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Return the filters, which a table takes and a store does not."""
+        return () if is_elsewhere() else super().get_list_filter(request)
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        """Return the columns that the list can be ordered by."""
+        return () if is_elsewhere() else super().get_sortable_by(request)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Session | None:
+        """Return one session."""
+        if is_elsewhere():
+            return store_changelist.session(object_id)
+        return super().get_object(request, object_id, from_field)
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **options: Any) -> Any:
+        """Do to the selected sessions what was chosen."""
+        selected: Any = store_changelist.Selected() if is_elsewhere() else queryset
+        return super().response_action(request, selected, *args, **options)
+
+    # Rows
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        """Read where the store writes, and all users of a page in one more query."""
+        rows = namespaces.rows(Session._base_manager.using(getattr(get_store(), "alias", None)))
+        if is_elsewhere():
+            rows = rows.none()  # they are in StoreList
+        owners = Prefetch("user", queryset=users())
+        return rows.defer(*_HIDDEN, "data").prefetch_related(owners).order_by(*self.ordering)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
+    ) -> tuple[QuerySet[Session], bool]:
+        """Find by the user's name or e-mail address, whatever the user model calls them, or by session id."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        return queryset.filter(of_users_named(term, queryset) | Q(pk=keys.parse_id(term))), False
+
+    # Columns
+
+    @admin.display(description=_("session id"), ordering="id")
+    def session_id(self, session: Session) -> str:
+        """Return the 11 characters."""
+        return str(session)
+
+    @admin.display(description=_("user"))
+    def user_name(self, session: Session) -> Any:
+        """Return the user's name; the user of a session may have been deleted."""
+        return _("(anonymous)") if session.user_id is None else name_of(session.user, session.user_id)
+
+    @admin.display(description=_("ends at"))
+    def ends_at(self, session: Session) -> str:
+        """Return when the session ends if nobody uses it again, as the admin writes times."""
+        end = _end_of(session)
+        return str(formats.localize(timezone.localtime(end)))
+
+    @admin.display(description=_("live"), boolean=True)
+    def live(self, session: Session) -> bool:
+        """Return whether both limits hold."""
+        return _end_of(session) > moments.now()
+
+    @admin.display(description=_("user agent"), ordering="user_agent")
+    def short_user_agent(self, session: Session) -> str:
+        """Return what fits into a column."""
+        text = session.user_agent
+        return text if len(text) <= _AGENT_LENGTH else text[: _AGENT_LENGTH - 1] + "…"
+
+    @admin.display(description=_("idle timeout"))
+    def idle_timeout(self, session: Session) -> Any:
+        """Return the longest time without a request."""
+        return _("(none)") if session.idle_seconds is None else timedelta(seconds=session.idle_seconds)
+
+    @admin.display(description=_("names in the data"))
+    def data_keys(self, session: Session) -> str:
+        """Return the names under which the session holds something, never what it holds."""
+        return ", ".join(sorted(session.data)) if isinstance(session.data, dict) else ""
+
+    # Permissions: view and delete are Django's own
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Sessions begin by signing in."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing of a session is for editing."""
+        return False
+
+    # Ending
+
+    def delete_model(self, request: HttpRequest, obj: Session) -> None:
+        """End the session."""
+        registry.revoke(obj.pk, reason="admin", actor=request.user)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End the sessions."""
+        self._end(request, _ids(queryset))
+
+    @admin.action(permissions=["delete"], description=_("End selected sessions"))
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End what is selected, also over many pages. Takes the place of Django's action of this name."""
+        self._report(request, self._end(request, _ids(queryset)))
+
+    @admin.action(permissions=["delete"], description=_("End all sessions of the selected users"))
+    def end_sessions_of_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End also the sessions that these users have beside the selected ones."""
+        signed_in = _users_of(queryset)
+        if not signed_in:
+            self.message_user(request, _("Nobody is signed in in these sessions."), messages.WARNING)
+            return
+        # One by one, so that each is in the admin's log; then by user, for those that began meanwhile.
+        ended = sum(self._end(request, ((one.id, user) for one in registry.walk(user))) for user in signed_in)
+        rest = (registry.revoke_all(user, reason="admin", actor=request.user) for user in signed_in)
+        self._report(request, ended + sum(rest))
+
+    def _end(self, request: HttpRequest, session_ids: Iterable[tuple[int, Any]]) -> int:
+        """End sessions in batches and write them into the admin's log."""
+        ids, ended = iter(session_ids), 0
+        while batch := list(islice(ids, registry.BATCH)):
+            rows: Any = [Session(pk=session_id) for session_id, _ in batch]  # no query only to name them
+            self.log_deletions(request, rows)
+            ended += registry.revoke_many(batch, reason="admin", actor=request.user)
+        return ended
+
+    def _report(self, request: HttpRequest, ended: int) -> None:
+        text = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended)
+        self.message_user(request, text % {"count": ended}, messages.SUCCESS)
+
+
+def _end_of(session: Session) -> datetime:
+    seen_at, expires_at = moments.aware(session.last_seen_at), moments.aware(session.expires_at)
+    return policy.end_of(seen_at, expires_at, session.idle_seconds)
+
+
+def _ids(queryset: Any) -> Iterable[tuple[int, Any]]:
+    if isinstance(queryset, store_changelist.Selected):
+        return queryset.ids()
+    pairs = queryset.prefetch_related(None).values_list("pk", "user_id")
+    return pairs.iterator(registry.BATCH)  # type: ignore[no-any-return]
+
+
+def _users_of(queryset: Any) -> set[Any]:
+    if isinstance(queryset, store_changelist.Selected):
+        return {user_id for _, user_id in queryset.ids() if user_id is not None}
+    signed_in = queryset.order_by().filter(user__isnull=False)
+    return set(signed_in.values_list("user_id", flat=True).distinct())

@@ -1,0 +1,102 @@
+"""The endpoints. They hold no logic: the verbs are in :mod:`sessionkeeper.flows`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.http import Http404, HttpRequest
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.metadata import SimpleMetadata
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView
+
+from sessionkeeper.api.authentication import CheckedSessionAuthentication, TokenAuthentication
+from sessionkeeper.api.exceptions import exception_handler, translated
+from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
+from sessionkeeper.api.requests import django_request
+from sessionkeeper.api.serializers import session_json, user_json
+from sessionkeeper.core.errors import SessionGone
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores.factory import get_store
+
+
+class Negotiation(DefaultContentNegotiation):
+    """Answers in JSON where a client asks for nothing that there is, errors above all."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the renderer that fits ``Accept``, JSON when none does."""
+        renderers = list(renderers)
+        try:
+            chosen: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
+        except (NotAcceptable, Http404):
+            return renderers[0], renderers[0].media_type
+        return chosen
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class Endpoint(APIView):
+    """What all endpoints share. A project's defaults for its own views do not reach them."""
+
+    authentication_classes = [CheckedSessionAuthentication, TokenAuthentication]
+    permission_classes = [AllowAny]
+    parser_classes = [JSONObjectParser, FormParser, MultiPartParser]
+    throttle_classes = []
+    versioning_class = None
+    metadata_class = SimpleMetadata
+    content_negotiation_class = Negotiation
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """JSON; the browsable API too where the project has it."""
+        defaults: Any = api_settings.DEFAULT_RENDERER_CLASSES
+        browsable = [
+            renderer()
+            for renderer in defaults
+            if issubclass(renderer, BrowsableAPIRenderer) and apps.is_installed("rest_framework")
+        ]
+        return [JSONRenderer(), *browsable]
+
+    def get_exception_handler(self) -> Callable[..., Any]:
+        """Return ours, whatever the project has for its own views."""
+        return exception_handler
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Translate first, so that each 401 gets its challenge."""
+        return super().handle_exception(translated(exc))
+
+    def perform_authentication(self, request: Request) -> None:
+        """Look at method and size before anything is read, at the token before anything is believed."""
+        if not isinstance(getattr(django_request(request), "session", None), SessionStore):
+            raise ImproperlyConfigured("sessionkeeper.api needs sessionkeeper.engine and its middleware.")
+        if request.method not in self.allowed_methods:
+            self.http_method_not_allowed(request)
+        read_bounded(django_request(request))
+        super().perform_authentication(request)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Keep every answer out of caches."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
+    """Return user and session of a request in which somebody is signed in."""
+    session: Any = request.session
+    key, found = session.handle.key, session.handle.found
+    if found is None or found.record.version < 0:  # written by this request: ask for what is there now
+        found = get_store().find(key.id) if key is not None else None
+    if found is None:
+        raise SessionGone
+    return {"user": user_json(user), "session": session_json(found.record, current_id=found.record.id)}

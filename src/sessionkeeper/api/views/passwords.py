@@ -1,0 +1,138 @@
+"""Reauthentication, password change and password reset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions, serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessionkeeper.api.exceptions import InvalidResetToken, WrongCredentials
+from sessionkeeper.api.requests import django_request
+from sessionkeeper.api.serializers import Text
+from sessionkeeper.api.throttling import ResetThrottle
+from sessionkeeper.api.views.base import Endpoint, whoami
+from sessionkeeper.auth import lockout, passwords, reauthentication
+from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
+
+
+def _password(**options: Any) -> Text:
+    return Text(
+        max_length=passwords.LONGEST_PASSWORD,
+        trim_whitespace=False,
+        style={"input_type": "password"},
+        **options,
+    )
+
+
+class ReauthenticateSerializer(serializers.Serializer[Any]):
+    """What ``POST reauthenticate/`` takes."""
+
+    password = _password()
+
+
+class PasswordChangeSerializer(serializers.Serializer[Any]):
+    """What ``POST password/change/`` takes."""
+
+    current_password = _password()
+    new_password = _password()
+
+
+class PasswordResetSerializer(serializers.Serializer[Any]):
+    """What ``POST password/reset/`` takes."""
+
+    email = Text(max_length=254)
+
+
+class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
+    """What ``POST password/reset/confirm/`` takes."""
+
+    uid = Text(max_length=200)
+    token = Text(max_length=200)
+    new_password = _password()
+
+
+@method_decorator(lockout.counting, name="dispatch")
+class ReauthenticateView(Endpoint):
+    """A fresh proof that it is the user who is signed in."""
+
+    permission_classes = [IsAuthenticated]
+    serializer_class = ReauthenticateSerializer
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Take it."""
+        given = _validated(ReauthenticateSerializer, request)
+        try:
+            reauthentication.reauthenticate(django_request(request), given)
+        except InvalidCredentials as error:
+            raise WrongCredentials from error
+        return Response(whoami(django_request(request), request.user))
+
+
+@method_decorator(lockout.counting, name="dispatch")
+class PasswordChangeView(Endpoint):
+    """A new password; all other sessions end."""
+
+    permission_classes = [IsAuthenticated]
+    serializer_class = PasswordChangeSerializer
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Set it."""
+        given = _validated(PasswordChangeSerializer, request)
+        try:
+            passwords.change_password(
+                django_request(request), current=given["current_password"], new=given["new_password"]
+            )
+        except InvalidCredentials as error:
+            raise exceptions.ValidationError(
+                {"current_password": [_("This is not the password.")]}
+            ) from error
+        except RefusedPassword as error:
+            raise exceptions.ValidationError({"new_password": error.messages}) from error
+        return Response(status=204)
+
+
+class PasswordResetView(Endpoint):
+    """A mail with a link to choose a new password."""
+
+    throttle_classes = [ResetThrottle]
+    serializer_class = PasswordResetSerializer
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Ask for it. The answer is the same whether somebody has the address or not."""
+        passwords.request_reset(django_request(request), **_validated(PasswordResetSerializer, request))
+        return Response(status=204)
+
+
+class PasswordResetConfirmView(Endpoint):
+    """The new password, with the values of the mail."""
+
+    throttle_classes = [ResetThrottle]
+    serializer_class = PasswordResetConfirmSerializer
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Set it; all sessions of the user end."""
+        given = _validated(PasswordResetConfirmSerializer, request)
+        try:
+            passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
+        except InvalidToken as error:
+            raise InvalidResetToken from error
+        except RefusedPassword as error:
+            raise exceptions.ValidationError({"new_password": error.messages}) from error
+        return Response(status=204)
+
+
+@sensitive_variables()
+def _validated(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    form = serializer(data=request.data, context={"request": request})
+    form.is_valid(raise_exception=True)
+    return dict(form.validated_data)

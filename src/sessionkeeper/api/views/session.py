@@ -1,0 +1,86 @@
+"""The endpoints. They hold no logic: the verbs are in :mod:`sessionkeeper.flows`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.middleware.csrf import get_token
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessionkeeper.api.authentication import CheckedSessionAuthentication
+from sessionkeeper.api.exceptions import WrongCredentials
+from sessionkeeper.api.requests import django_request
+from sessionkeeper.api.scopes import HasScope
+from sessionkeeper.api.serializers import LoginSerializer, user_json
+from sessionkeeper.api.views.base import Endpoint, whoami
+from sessionkeeper.auth import flows, lockout
+from sessionkeeper.core.errors import InvalidCredentials
+from sessionkeeper.http.headers import CLEAR_SITE_DATA
+
+
+@method_decorator(ensure_csrf_cookie, name="dispatch")
+class CsrfView(Endpoint):
+    """The CSRF token, in the answer and in the cookie."""
+
+    authentication_classes = [CheckedSessionAuthentication]
+
+    def get(self, request: Request) -> Response:
+        """Return the token."""
+        return Response({"csrf_token": get_token(django_request(request))})
+
+
+@method_decorator(lockout.counting, name="dispatch")
+class LoginView(Endpoint):
+    """Sign in with a username and a password."""
+
+    authentication_classes = [CheckedSessionAuthentication]
+    serializer_class = LoginSerializer
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Sign in."""
+        form = LoginSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        try:
+            user = flows.log_in(
+                django_request(request),
+                credentials={"username": given["username"], "password": given["password"]},
+                remember=given["remember"],
+                label=given["label"],
+            )
+        except InvalidCredentials as error:
+            raise WrongCredentials from error
+        request.user = user  # so that the browsable API shows who it is now
+        return Response(whoami(django_request(request), user))
+
+
+class LogoutView(Endpoint):
+    """Sign out. A token that opens nothing any more is signed out already."""
+
+    authentication_classes = [CheckedSessionAuthentication]
+
+    def post(self, request: Request) -> Response:
+        """End the session, if there is one."""
+        flows.log_out(django_request(request))
+        request.user = AnonymousUser()
+        return Response(status=204, headers={"Clear-Site-Data": CLEAR_SITE_DATA})
+
+
+class SessionView(Endpoint):
+    """Who is signed in here, and in which session."""
+
+    permission_classes = [IsAuthenticated, HasScope()]
+
+    def get(self, request: Request) -> Response:
+        """Return user and session; no session under REST framework's ``force_authenticate()``."""
+        session: Any = django_request(request).session
+        if session.handle.key is None:
+            return Response({"user": user_json(request.user), "session": None})
+        return Response(whoami(django_request(request), request.user))

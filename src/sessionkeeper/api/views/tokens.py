@@ -1,0 +1,105 @@
+"""Bearer tokens for what is not a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.middleware.csrf import REASON_BAD_ORIGIN
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessionkeeper.api.authentication import CsrfFailed, TokenAuthentication
+from sessionkeeper.api.exceptions import WrongCredentials
+from sessionkeeper.api.requests import django_request
+from sessionkeeper.api.serializers import LoginSerializer, session_json
+from sessionkeeper.api.views.base import Endpoint
+from sessionkeeper.auth import lockout, tokens
+from sessionkeeper.core.errors import InvalidCredentials, SessionGone
+from sessionkeeper.csrf import fetch_metadata
+from sessionkeeper.stores.factory import get_store
+
+#: Most scopes of one session, and the longest one.
+MOST_SCOPES = 50
+LONGEST_SCOPE = 100
+
+
+class Scopes(serializers.ListField):
+    """Scopes in the characters of RFC 6749: visible ASCII but the quote and the backslash."""
+
+    child = serializers.RegexField(r"\A[!#-\[\]-~]+\Z", max_length=LONGEST_SCOPE, trim_whitespace=False)
+    default_error_messages = {
+        "not_scopes": _(
+            "Each scope is a text of at most {longest} visible ASCII characters, no quotes or backslashes."
+        )
+    }
+
+    def run_child_validation(self, data: Any) -> list[str]:
+        """Say once what is wrong, not once for each of them."""
+        if not all(isinstance(scope, str) for scope in data):
+            self.fail("not_scopes", longest=LONGEST_SCOPE)
+        try:
+            return list(super().run_child_validation(data))
+        except serializers.ValidationError:
+            self.fail("not_scopes", longest=LONGEST_SCOPE)
+
+
+class TokenSerializer(LoginSerializer):
+    """What ``POST tokens/`` takes."""
+
+    remember = None  # type: ignore[assignment] # there is no cookie to keep
+    scopes = Scopes(max_length=MOST_SCOPES, required=False, allow_null=True, default=None)
+
+
+@method_decorator(lockout.counting, name="dispatch")
+class TokensView(Endpoint):
+    """A bearer token for a username and a password."""
+
+    authentication_classes = []
+    serializer_class = TokenSerializer
+
+    def perform_authentication(self, request: Request) -> None:
+        """Refuse pages of other sites, though no cookie is read and there is nothing to ride on."""
+        super().perform_authentication(request)
+        reason = _foreign(django_request(request))
+        if request.method == "POST" and reason is not None:
+            raise CsrfFailed(reason)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Return the challenge that makes DRF answer 401."""
+        return TokenAuthentication().challenge(request)
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Begin a session and return its token: here and nowhere else."""
+        form = TokenSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        try:
+            issued = tokens.issue_token(
+                django_request(request),
+                credentials={"username": given["username"], "password": given["password"]},
+                label=given["label"],
+                scopes=given["scopes"],
+            )
+        except InvalidCredentials as error:
+            raise WrongCredentials from error
+        found = get_store().find(issued.session_id)
+        if found is None:
+            raise SessionGone
+        session = session_json(found.record, current_id=None)
+        return Response({"token": issued.token, "session": session, "scopes": issued.scopes}, status=201)
+
+
+def _foreign(request: HttpRequest) -> str | None:
+    """Return why a request is of another site's page; None when it is not, as far as the browser says."""
+    verdict, origin = fetch_metadata.judge(request), request.META.get("HTTP_ORIGIN")
+    if verdict in fetch_metadata.REFUSED:
+        return str(verdict.value)
+    if verdict is fetch_metadata.Verdict.OWN or origin is None or fetch_metadata.is_trusted(origin):
+        return None
+    return str(REASON_BAD_ORIGIN % origin)

@@ -1,0 +1,1 @@
+"""Signing in and out, and what guards it: the verbs behind the API and the pages."""

@@ -1,0 +1,256 @@
+"""The rows that count failed sign-ins, counted by the database, so that parallel tries are all counted.
+
+An account or a known device waits ever longer after its last failure. A source has a number of failures an
+hour: ``until`` is when all of them are forgiven (the "generic cell rate algorithm"), so that they come back
+one by one and not at the end of a window.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from django.db import OperationalError, connections, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models.functions import Greatest
+
+from sessionkeeper import conf
+from sessionkeeper.audit import trail
+from sessionkeeper.conf import namespaces
+from sessionkeeper.core import policy
+from sessionkeeper.stores.database.removal import delete
+
+if TYPE_CHECKING:
+    from sessionkeeper.models import LoginAttempt
+
+ACCOUNT, DEVICE, SOURCE = "account", "device", "source"
+#: Rows that one step of a purge looks at.
+BATCH = 500
+_HOUR = 3_600_000
+_FOREVER = 10 * 365 * 24 * _HOUR
+_LONGEST_WAIT = 86_400
+_FORGOTTEN_AFTER = 30 * 24 * _HOUR
+#: How often a change is made again that a deadlock undid.
+_TRIES = 3
+_POSTGRESQL_DEADLOCK, _MYSQL_DEADLOCK = "40P01", 1213
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing: bool = True) -> bool:
+    """Count one try in each of these rows, given by key and kind. False: one has none left, none is counted.
+
+    Where some may be ``missing`` they are made; ``source`` is the network of the row of that kind. All tries
+    lock their rows in the order of the keys, so that no two, in whatever transactions, wait for each other.
+    """
+    counts = sorted(counts)
+    if _returns_what_it_counts():
+        taken: Collection[str] = _again(_take_at_once, counts, source, now)
+    else:
+        if missing:
+            _make(counts, source, now)
+        taken = _take_in_turn(counts, now)
+    if len(taken) == len(counts):
+        return True
+    for key, kind in counts:
+        if key in taken:
+            refund(key, kind)
+    return False
+
+
+def _returns_what_it_counts() -> bool:
+    """Whether the database takes INSERT … ON CONFLICT … WHERE … RETURNING."""
+    features = connections[trail.database()].features
+    return bool(features.supports_update_conflicts_with_target and features.can_return_rows_from_bulk_insert)
+
+
+def _take_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> set[str]:
+    """Make and count the rows in one statement; return the keys of those that had a try left."""
+    connection = connections[trail.database()]
+    name = connection.ops.quote_name
+    t, step, burst = name(table()._meta.db_table), *_pace()
+    steps = _steps(now)
+    whens = " ".join(f"WHEN {t}.failures >= %s THEN %s" for _ in steps)
+    sql = (
+        f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - a quoted name only
+        f"VALUES {', '.join(['(%s, %s, 1, %s, %s, %s, %s)'] * len(counts))} "
+        f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, until = CASE "
+        f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s "
+        f"{whens} ELSE 0 END "
+        f"WHERE {t}.until <= excluded.at + CASE WHEN {t}.kind = %s THEN %s ELSE 0 END RETURNING key"
+    )
+    first = next((ends for failures, ends in reversed(steps) if failures == 0), 0)
+    here = namespaces.active()
+    new = [
+        value
+        for key, kind in counts
+        for value in (
+            (key, kind, now + step, now, source, here)
+            if kind == SOURCE
+            else (key, kind, first, now, "", here)
+        )
+    ]
+    later = [value for one in reversed(steps) for value in one]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*new, SOURCE, step, *later, SOURCE, burst])
+        return {key for (key,) in cursor.fetchall()}
+
+
+def _take_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
+    """Count the rows one after the other, until one has no try left; return the keys of those that had."""
+    step, burst = _pace()
+    taken: list[str] = []
+    for key, kind in counts:
+        free = rows().filter(pk=key, until__lte=now + burst if kind == SOURCE else now)
+        until: Any = Greatest(F("until"), now) + step
+        if kind != SOURCE:
+            steps = (
+                When(failures__gte=failures, then=Value(ends)) for failures, ends in reversed(_steps(now))
+            )
+            until = Case(*steps, default=Value(0))
+        # In this order: MySQL and MariaDB let an assignment see those before it.
+        if not _again(free.update, until=until, failures=F("failures") + 1, at=now):
+            break
+        taken.append(key)
+    return taken
+
+
+def _make(counts: Sequence[tuple[str, str]], source: str, now: int) -> None:
+    """Make the rows that are missing, which count nothing yet, and lock all of them.
+
+    On MySQL by ON DUPLICATE KEY UPDATE: INSERT IGNORE shares its lock on a row that is there, and of two that
+    share one neither gets it alone.
+    """
+    here = namespaces.active()
+    new = [
+        table()(key=key, kind=kind, at=now, source=source if kind == SOURCE else "", namespace=here)
+        for key, kind in counts
+    ]
+    if connections[trail.database()].vendor == "mysql":
+        _again(rows().bulk_create, new, update_conflicts=True, update_fields=["at"])
+        return
+    for row in new:
+        rows().get_or_create(
+            key=row.key, defaults={"kind": row.kind, "at": now, "source": row.source, "namespace": here}
+        )
+
+
+def _again(change: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Make a change, again where the database gave it up for another one that waited for it.
+
+    In a transaction, which is lost with it, that is for its owner.
+    """
+    for _ in range(_TRIES):
+        try:
+            return change(*args, **kwargs)
+        except OperationalError as error:
+            if connections[trail.database()].in_atomic_block or not _is_deadlock(error):
+                raise
+    return change(*args, **kwargs)
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    cause: Any = error.__cause__
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return state == _POSTGRESQL_DEADLOCK or error.args[:1] == (_MYSQL_DEADLOCK,)
+
+
+def _steps(now: int) -> list[tuple[int, int]]:
+    """Return from how many failures on a row waits after one more, and until when, the fewest first."""
+    settings = conf.current()
+    steps: list[tuple[int, int]] = []
+    failures, before = settings.lockout_tries, timedelta(0)
+    while failures <= policy.MOST_FAILURES:
+        delay = policy.delay(
+            failures, settings.lockout_tries, settings.lockout_delay, settings.lockout_longest_delay
+        )
+        if delay != before:
+            ends = now + (_FOREVER if delay is None else int(delay.total_seconds() * 1000))
+            steps.append((failures - 1, ends))
+        if delay is None:
+            break
+        failures, before = failures + 1, delay
+    return steps
+
+
+def _pace() -> tuple[int, int]:
+    """Return what one failure costs a source, in milliseconds, and what it has left when it is rested."""
+    tries = conf.current().source_tries
+    return math.ceil(_HOUR / tries), _HOUR - math.ceil(_HOUR / tries)
+
+
+def wait(until: int, kind: str, now: int) -> int:
+    """Return the seconds until a row has a try again; 0 when it has one."""
+    free_at = until - _pace()[1] if kind == SOURCE else until
+    return min(max(math.ceil((free_at - now) / 1000), 0), _LONGEST_WAIT)
+
+
+def refund(key: str, kind: str) -> None:
+    """Uncount one try."""
+    until = F("until") - _pace()[0] if kind == SOURCE else Value(0)
+    _again(rows().filter(pk=key, failures__gt=0).update, failures=F("failures") - 1, until=until)
+
+
+def reset(*keys: str) -> int:
+    """Let these rows begin anew; return how many had counted anything."""
+    return _again(rows().filter(pk__in=keys, failures__gt=0).update, failures=0, until=0)
+
+
+def begin_anew(counted: str, account: str) -> None:
+    """Forget the failures of a row that has just counted a try that was right, and those of its account.
+
+    A transaction under way has locked the first one only: the other waits for its end, or two could wait for
+    each other.
+    """
+    if counted == account or not connections[trail.database()].in_atomic_block:
+        reset(counted, account)
+        return
+    reset(counted)
+    transaction.on_commit(lambda: reset(account), using=trail.database(), robust=True)
+
+
+def purge(batch: int = BATCH) -> Iterator[int]:
+    """Remove counts that have no effect any more, batch by batch; yield how many each removed.
+
+    A source is forgotten when all its failures are forgiven, an account after 30 days without a failure.
+    """
+    after, every, moment = "", rows(), now()
+    dead = Q(kind=SOURCE, until__lte=moment) | Q(failures=0, at__lte=moment - _HOUR)
+    dead |= Q(until__lte=moment, at__lte=moment - _FORGOTTEN_AFTER) & ~Q(kind=SOURCE)
+    while keys := list(every.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:batch]):
+        after = keys[-1]
+        yield _again(delete, every.filter(dead, pk__in=keys))
+
+
+def commit_probe() -> Callable[[], bool]:
+    """Return what tells whether the writes until now are kept, as far as one can tell so far."""
+    connection = connections[trail.database()]
+    if not connection.in_atomic_block:
+        return lambda: True
+    committed: list[bool] = []
+
+    def note() -> None:
+        committed.append(True)
+
+    connection.on_commit(note)
+    return lambda: bool(committed) or any(entry[1] is note for entry in connection.run_on_commit)
+
+
+def now() -> int:
+    """Return the time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def table() -> type[LoginAttempt]:
+    """Return the model, which can only be imported once the application registry is ready."""
+    from sessionkeeper.models import LoginAttempt
+
+    return LoginAttempt
+
+
+def rows() -> QuerySet[LoginAttempt]:
+    """All rows, where they are written."""
+    return table()._base_manager.using(trail.database())

@@ -1,0 +1,84 @@
+"""Django's ``ModelBackend``, with a count of guesses before each look at a password.
+
+As the first of ``AUTHENTICATION_BACKENDS`` it stands before all doors that call ``authenticate()``: the
+admin, allauth, HTTP Basic, views of your own; and before all other backends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import backends
+from django.core.exceptions import PermissionDenied
+from django.views.decorators.debug import sensitive_variables
+
+from sessionkeeper.auth import identifiers, lockout
+from sessionkeeper.auth.passwords import LONGEST_PASSWORD
+from sessionkeeper.auth.reauthentication import PASSWORD
+from sessionkeeper.core import context
+from sessionkeeper.core.errors import TooManyTries
+from sessionkeeper.engine import amr
+
+
+class LockoutBackend(backends.BaseBackend):
+    """Takes nobody: counts the try, and refuses when none is left. For projects without ``ModelBackend``."""
+
+    @sensitive_variables()
+    def authenticate(self, request: Any, **credentials: Any) -> None:
+        """Count the try. None lets the next backend look.
+
+        Raises:
+            TooManyTries: there is none left; our middleware answers 429.
+            PermissionDenied: the same where our middleware is not there to answer, so that ``authenticate()``
+                returns None. Also for a name or a password that no backend should be bothered with.
+        """
+        password, name = credentials.get("password"), identifiers.name_in(credentials)
+        try:
+            lockout.begin(request, credentials)
+        except TooManyTries as error:
+            if context.get().client is not None:
+                raise
+            raise PermissionDenied from error
+        too_long = isinstance(password, str) and len(password) > LONGEST_PASSWORD
+        if too_long or (name is not None and not identifiers.is_plain(name)):
+            raise PermissionDenied
+
+    @sensitive_variables()
+    async def aauthenticate(self, request: Any, **credentials: Any) -> None:
+        """Async form of :meth:`authenticate`."""
+        await sync_to_async(self.authenticate)(request, **credentials)
+
+    def get_user(self, user_id: Any) -> None:
+        """Nobody is signed in by this backend."""
+
+
+class ModelBackend(backends.ModelBackend):
+    """Django's backend behind the count. ``get_user`` and permissions are Django's own.
+
+    A session that begins with a user whom it returned has ``amr`` ``pwd``, whoever calls ``login()``.
+    """
+
+    @sensitive_variables()
+    def authenticate(
+        self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        """Count the try, then ask Django's backend. Raises what :class:`LockoutBackend` does."""
+        LockoutBackend().authenticate(request, username=username, password=password, **kwargs)
+        user = super().authenticate(request, username, password, **kwargs)
+        if user is not None:
+            lockout.succeeded()
+            amr.note(user, PASSWORD)
+        return user
+
+    @sensitive_variables()
+    async def aauthenticate(
+        self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        """Async form of :meth:`authenticate`."""
+        await LockoutBackend().aauthenticate(request, username=username, password=password, **kwargs)
+        user = await super().aauthenticate(request, username, password, **kwargs)
+        if user is not None:
+            await sync_to_async(lockout.succeeded)()
+            amr.note(user, PASSWORD)
+        return user

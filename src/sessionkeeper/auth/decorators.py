@@ -1,0 +1,92 @@
+"""Marks for views, and what they ask of who comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any, TypeVar
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.http import HttpRequest
+
+from sessionkeeper import conf
+from sessionkeeper.auth import reauthentication
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def passive(view: View) -> View:
+    """Mark a view whose requests do not keep the session alive: a refresh that a page does by itself.
+
+    For functions, sync or async, and above or below DRF's ``@api_view``; for classes through
+    ``method_decorator(passive, name="dispatch")`` or on one method, such as ``get`` or a viewset's action.
+    Requests that carry the header ``X-Session-Passive`` are passive without this.
+    """
+    wrapper: Any
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            _mark(args)
+            return await view(*args, **kwargs)
+    else:
+
+        @wraps(view)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            _mark(args)
+            return view(*args, **kwargs)
+
+    wrapper.session_passive = True
+    return wrapper  # type: ignore[no-any-return]
+
+
+def require_recent_authentication(
+    *, within: timedelta | None = None, level: int = 0
+) -> Callable[[View], View]:
+    """Open a view only to who proved a credential within this time (``REAUTHENTICATE_AFTER`` by default).
+
+    ``level`` 2 asks for two factors in that proof, by the methods (``amr``) that the session began or was
+    stepped up with. For functions, sync or async, below DRF's ``@api_view`` too; for classes on one method or
+    through ``method_decorator``. Where the proof does not do, visitors included, our middleware answers 403
+    ``reauthentication_required``, and leads browsers to the page that asks where ``sessionkeeper.pages.urls``
+    is included; put ``login_required`` above it to send visitors to the login page.
+    """
+
+    def decorate(view: View) -> View:
+        wrapper: Any
+        if iscoroutinefunction(view):
+
+            @wraps(view)
+            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+                request = _request_of(args)
+                await request.session.akeys()  # loaded here, so that the check asks nobody
+                if conf.current().asked:  # or a function of the project's, which may ask anybody
+                    await sync_to_async(reauthentication.require_recent)(request, within, level)
+                else:
+                    reauthentication.require_recent(request, within, level)
+                return await view(*args, **kwargs)
+        else:
+
+            @wraps(view)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                reauthentication.require_recent(_request_of(args), within, level)
+                return view(*args, **kwargs)
+
+        return wrapper  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def _request_of(args: tuple[Any, ...]) -> Any:
+    """Return Django's request among the arguments of a view: ``(request, …)`` or ``(self, request, …)``."""
+    requests = [getattr(value, "_request", value) for value in args[:2]]
+    return next(request for request in requests if isinstance(request, HttpRequest))
+
+
+def _mark(args: tuple[Any, ...]) -> None:
+    """Mark the request itself: not every way of wrapping a view keeps the attributes of the function."""
+    for value in args[:2]:  # (request, …) or (self, request, …)
+        request = getattr(value, "_request", value)  # DRF's request holds Django's
+        if isinstance(request, HttpRequest):
+            request.session_passive = True  # type: ignore[attr-defined]

@@ -1,0 +1,176 @@
+"""Password change and reset: Django's validators and tokens, and an end to the old sessions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.auth import HASH_SESSION_KEY, get_user_model
+from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import FieldError, ValidationError
+from django.db import router, transaction
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.http import urlsafe_base64_decode
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from sessionkeeper.audit import events, trail
+from sessionkeeper.auth import lockout, notifications
+from sessionkeeper.auth.reauthentication import require_recent
+from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
+from sessionkeeper.engine import registry
+from sessionkeeper.stores.database.errors import revive, translate_errors
+
+#: Route of the page that takes a new password, when ``sessionkeeper.pages.urls`` is included.
+CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
+#: Longest password that is hashed at all (as Django's own form; CVE-2013-1443).
+LONGEST_PASSWORD = 4096
+
+log = logging.getLogger("sessionkeeper.security")
+
+
+@sensitive_variables("current", "new")
+def change_password(request: HttpRequest, *, current: str, new: str) -> None:
+    """Give the signed-in user a new password; all other sessions end, this one's key changes.
+
+    Raises:
+        ReauthenticationRequired: the last proof of a credential is old.
+        InvalidCredentials: ``current`` is not the password, or not any more.
+        TooManyTries: ``current`` was wrong too often in this session.
+        RefusedPassword: a validator refused ``new``.
+        SessionGone, StaleSession: the session was ended or given another key meanwhile.
+        StoreUnavailable: the store did not answer; look whether the password changed before trying again.
+    """
+    require_recent(request)
+    user: Any = request.user
+    session: Any = request.session
+    credentials = {"username": user.get_username(), "password": current}
+    lockout.begin(request, credentials, proof=f"session {session.handle.key.id}")
+    if not user.check_password(current):
+        lockout.failed(request, credentials, user.pk)
+        raise InvalidCredentials
+    lockout.succeeded()
+    _check(new, user)
+    session.renew_key()  # before the password: a session that was ended changes none
+    if not _set_password(user, new):
+        raise InvalidCredentials
+    registry.revoke_all(user, session.handle.key.id, reason="password_changed", actor=user)
+    if hasattr(user, "get_session_auth_hash"):
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+
+
+def request_reset(request: HttpRequest, email: str) -> None:
+    """Mail a link to whoever has this address; nothing tells whether somebody does, also not the time."""
+    revive()
+    # Without the user, whether there is one or not: a look for one would show in the time.
+    trail.record(events.Kind.PASSWORD_RESET_REQUESTED, address=trail.digest(email.casefold()))
+    form = _ResetForm({"email": email})
+    if form.is_valid():
+        form.save(
+            request=request,
+            use_https=request.is_secure(),
+            domain_override=request.get_host(),
+            subject_template_name="sessionkeeper/password_reset_subject.txt",
+            email_template_name="sessionkeeper/password_reset_email.txt",
+            token_generator=default_token_generator,
+        )
+
+
+@sensitive_variables("token", "new")
+def confirm_reset(uid: str, token: str, new: str) -> None:
+    """Set a new password with the token of a reset mail. All sessions of the user end.
+
+    Raises:
+        InvalidToken: the token is spent, expired, or none of ours.
+        RefusedPassword: a validator refused ``new``; the token stays good.
+    """
+    user = user_of_reset(uid, token)
+    if user is None:
+        raise InvalidToken
+    _check(new, user)
+    if not _set_password(user, new):
+        raise InvalidToken
+    registry.revoke_all(user, reason="password_changed")
+    trail.record(events.Kind.PASSWORD_RESET, user=user)
+
+
+@sensitive_variables("token")
+def user_of_reset(uid: str, token: str) -> Any:
+    """Return the user whom a reset token is for, or None. Takes any text."""
+    revive()
+    try:
+        pk = urlsafe_base64_decode(uid).decode("utf-8")
+        with translate_errors():
+            user = get_user_model()._default_manager.get(pk=pk)
+    except (ValueError, OverflowError, TypeError, ValidationError, get_user_model().DoesNotExist):
+        return None
+    return user if default_token_generator.check_token(user, token) else None
+
+
+class _ResetForm(PasswordResetForm):
+    """Django's form: its rules on who may reset, its token, and our templates."""
+
+    def get_users(self, email: str) -> Iterator[Any]:
+        """Yield who may be sent a mail; nobody where the user model has no such field."""
+        try:
+            yield from super().get_users(email)
+        except FieldError:
+            log.exception("Nobody can be sent a password reset: the user model lacks a field.")
+
+    def send_mail(  # noqa: PLR0917 - Django's signature
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
+    ) -> None:
+        """Render and send in another thread."""
+        context = {**context, "confirm_path": _confirm_path(context)}
+        notifications.send_aside(
+            super().send_mail,
+            subject_template_name,
+            email_template_name,
+            context,
+            from_email,
+            to_email,
+            html_email_template_name,
+        )
+
+
+def _confirm_path(context: dict[str, Any]) -> str | None:
+    try:
+        return reverse(CONFIRM_ROUTE, kwargs={"uid": context["uid"], "token": context["token"]})
+    except NoReverseMatch:
+        return None
+
+
+@sensitive_variables("new")
+def _set_password(user: Any, new: str) -> bool:
+    """Write a new password, unless somebody else has written one since ``user`` was read."""
+    model = user._meta.model  # request.user is of a lazy type
+    users, alias = model._base_manager, router.db_for_write(model, instance=user)
+    with translate_errors(), transaction.atomic(using=alias):
+        same = users.using(alias).filter(pk=user.pk, password=user.password)
+        if not same.update(password=user.password):  # compares, and locks the row
+            return False
+        user.set_password(new)
+        user.save(using=alias, update_fields=["password"])
+    return True
+
+
+@sensitive_variables("password")
+def _check(password: str, user: Any) -> None:
+    if len(password) > LONGEST_PASSWORD:
+        message = _("A password has at most {longest} characters.")
+        raise RefusedPassword([message.format(longest=LONGEST_PASSWORD)])
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise RefusedPassword(list(error.messages)) from error

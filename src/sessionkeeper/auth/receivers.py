@@ -1,0 +1,205 @@
+"""Tells the audit trail, the lockout and the notices what Django's signals say of sign-ins anywhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.core.signals import request_finished, request_started, setting_changed
+from django.db.models.signals import post_delete, post_save
+from django.utils.crypto import constant_time_compare
+
+from sessionkeeper.audit import events, trail
+from sessionkeeper.auth import attempts, identifiers, known_devices, lockout
+from sessionkeeper.core import context
+from sessionkeeper.core.errors import CorruptPayload, StoreUnavailable
+from sessionkeeper.core.records import COOKIE, SessionRecord
+from sessionkeeper.engine import amr, registry, retention
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores import codec, user_keys
+from sessionkeeper.stores.database import user_query
+from sessionkeeper.stores.factory import get_store
+
+log = logging.getLogger("sessionkeeper.security")
+
+
+def _logged_in(request: Any, user: Any, **_: Any) -> None:
+    """The device is known from now on, and the account has all its tries again."""
+    lockout.succeeded()
+    session = getattr(request, "session", None)
+    if isinstance(session, SessionStore):
+        session.client.amr = session.client.amr or amr.noted(user)
+    if isinstance(session, SessionStore) and session.transport == COOKIE:
+        this, device, marks = context.get(), known_devices.read(request), lockout.marks(user)
+        this.known_device = device is not None and device.knows(marks[0])
+        this.device = known_devices.remember(device, *marks)
+
+
+def _logged_out(request: Any, user: Any, **_: Any) -> None:
+    """Tell the end of the session that follows from any other one."""
+    session = getattr(request, "session", None)
+    if user is not None and isinstance(session, SessionStore):
+        session.ending = (events.Kind.SIGN_OUT, "")
+
+
+def _login_failed(credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
+    """Tell a refusal, and why, to the audit trail alone. Whoever there is or is not, the work is the same.
+
+    Without a name or a password nothing was tried.
+    """
+    name = identifiers.name_in(credentials)
+    if name is None or "password" not in credentials:
+        return
+    account = identifiers.find(name)
+    if not lockout.failed(request, credentials, account.user_id):
+        return  # nobody looked at the password: no row for each, or a flood of tries would fill the table
+    reason = "unknown" if account.user_id is None else "password" if account.is_active else "inactive"
+    # The name that was typed is not written down: it may be a password in the wrong field.
+    trail.record(
+        events.Kind.REFUSED, user=account.user_id, reason=reason, name=trail.digest(identifiers.normal(name))
+    )
+
+
+def _finished(**_: Any) -> None:
+    """Settle where our middleware has not; the response is sent, so that an outage has nobody to tell."""
+    try:
+        lockout.settle()
+    except StoreUnavailable:
+        log.warning("A try to sign in could not be given back: the database did not answer.")
+
+
+_REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED_APPS", "TIME_ZONE", "USE_TZ"}
+
+
+def connect() -> None:
+    """Connect all receivers; called once, when the applications are ready."""
+    user_logged_in.connect(_logged_in, dispatch_uid="sessionkeeper.logged_in")
+    user_logged_out.connect(_logged_out, dispatch_uid="sessionkeeper.logged_out")
+    user_login_failed.connect(_login_failed, dispatch_uid="sessionkeeper.login_failed")
+    # Before the receiver that ends the request.
+    request_finished.connect(_finished, dispatch_uid="sessionkeeper.settle")
+    retention.steps[retention.COUNTS] = attempts.purge
+    _watch_users()
+    request_started.connect(_begin_request, dispatch_uid="sessionkeeper.request_started")
+    request_finished.connect(_end_request, dispatch_uid="sessionkeeper.request_finished")
+    setting_changed.connect(_rebuild, dispatch_uid="sessionkeeper.statements")
+
+
+def _watch_users() -> None:
+    """Connect to the user model, its proxies, children and parents.
+
+    Never to all senders: a listener for every model would take the fast path from every bulk delete.
+    """
+    user_model = user_keys.user_model()
+    for model in apps.get_models() if user_model is not None else ():
+        if issubclass(model, user_model) or model in user_model._meta.get_parent_list():
+            post_save.connect(_user_saved, sender=model, dispatch_uid=("sessionkeeper.user_saved", model))
+            post_delete.connect(
+                _user_deleted, sender=model, dispatch_uid=("sessionkeeper.user_deleted", model)
+            )
+
+
+def _user_saved(
+    sender: type,
+    instance: Any,
+    created: bool,
+    raw: bool = False,
+    update_fields: Collection[str] | None = None,
+    **_: Any,
+) -> None:
+    if created or not _is_user(sender):
+        return
+    _tell_store(sender, instance)
+    if raw:
+        return
+    if update_fields is not None and not {"is_active", "password"} & set(update_fields):
+        return  # a login moves last_login: it ends nothing and must not cost a query
+    if (
+        getattr(instance, "_password", None) is not None
+    ):  # Django's note of set_password(), until save() is over
+        trail.record(events.Kind.PASSWORD_CHANGED, user=instance)
+        lockout.unlock_user(instance, reason="password")
+    if not getattr(instance, "is_active", True):
+        _revoke_all(instance, "user_disabled")
+        return
+    if hasattr(instance, "get_session_auth_hash"):
+        _revoke_older(instance)
+
+
+def _revoke_older(user: Any) -> None:
+    """End the sessions that began under another password, but spare the one that this request is in.
+
+    The session in which a user changes the password is given the new hash right after, by Django's
+    ``update_session_auth_hash``; without that it is refused at its next request like all others.
+    """
+    valid = [user.get_session_auth_hash(), *_fallbacks(user)]
+    this = context.get().session_id
+    older = ((one.id, user.pk) for one in registry.walk(user) if one.id != this and not _matches(one, valid))
+    registry.revoke_many(older, reason="password_changed")
+
+
+def _fallbacks(user: Any) -> list[str]:
+    fallbacks = getattr(user, "get_session_auth_fallback_hash", None)
+    return list(fallbacks()) if fallbacks is not None else []
+
+
+def _matches(record: SessionRecord, valid: list[str]) -> bool:
+    try:
+        stored = str(codec.decode(record.data).get(HASH_SESSION_KEY, ""))
+    except CorruptPayload:
+        return False
+    return any(constant_time_compare(stored, one) for one in valid)
+
+
+def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
+    if _is_user(sender):
+        _tell_store(sender, instance)
+        _revoke_all(instance, "user_deleted")
+
+
+def _tell_store(sender: type, instance: Any) -> None:
+    """Let all processes forget what they remember of a user, and drop what is kept, whatever was saved."""
+    tell = getattr(get_store(), "user_changed", None)
+    if tell is not None:
+        # The row of a parent model may have another key than the user.
+        tell(instance.pk if issubclass(sender, user_keys.user_model()) else None)
+
+
+def _revoke_all(user: Any, reason: str) -> None:
+    registry.revoke_all(user.pk, reason=reason)
+
+
+def _is_user(sender: type) -> bool:
+    """Whether sessions of this engine belong to instances of ``sender``."""
+    model = user_keys.user_model()
+    if not (user_keys.fit() and _is_our_engine()):
+        return False
+    return issubclass(sender, model) or sender in model._meta.get_parent_list()
+
+
+def _is_our_engine() -> bool:
+    try:
+        return issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore)
+    except (ImportError, AttributeError):
+        return False  # whoever opens a session is told
+
+
+def _begin_request(**_: Any) -> None:
+    context.begin()
+
+
+def _end_request(**_: Any) -> None:
+    context.end()
+
+
+def _rebuild(*, setting: str, **_: Any) -> None:
+    if setting in _REBUILD_AFTER:
+        user_query.drop_statements()
+    if setting == "AUTH_USER_MODEL":
+        _watch_users()

@@ -1,0 +1,98 @@
+"""Bearer tokens: the verb that begins a session for what is not a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from django.contrib import auth
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from sessionkeeper.auth import lockout, mfa
+from sessionkeeper.auth.reauthentication import PASSWORD
+from sessionkeeper.core import context, keys
+from sessionkeeper.core.errors import InvalidCredentials, SessionGone
+from sessionkeeper.engine import session_data
+from sessionkeeper.stores.database.errors import translate_errors
+
+# Where Django notes that the answer has to set its CSRF cookie.
+_CSRF_NOTES = ("CSRF_COOKIE", "CSRF_COOKIE_NEEDS_UPDATE")
+
+
+class Issued(NamedTuple):
+    """A token, for its client alone and only now, and the session that it opens."""
+
+    token: str
+    session_id: int
+    user: Any
+    scopes: list[str] | None
+
+    def __repr__(self) -> str:
+        """Leave the token out: a log line must not hold it."""
+        return f"<Issued token of session {keys.encode_id(self.session_id)}>"
+
+
+@sensitive_variables("credentials")
+def issue_token(
+    request: HttpRequest,
+    *,
+    credentials: Mapping[str, Any],
+    label: str = "",
+    scopes: Sequence[str] | None = None,
+) -> Issued:
+    """Begin a bearer session for the user with ``credentials`` and return its token.
+
+    The request's own session is neither read nor changed, and no cookie is set. ``label`` is a name for the
+    session in lists. With ``scopes`` the session opens only what asks for one of them; None does not restrict
+    it. ``user_logged_in`` is sent, and its receivers find the new session in ``request.session``.
+
+    Raises:
+        InvalidCredentials: no backend takes the credentials.
+        SecondFactorRequired: they were right, and the user has a second factor. There is no token.
+        TooManyTries: too many have failed; the credentials were not looked at.
+        TooManySessions: the user has as many tokens as the site allows.
+        StoreUnavailable: the store did not answer; there is no token.
+    """
+    lockout.begin(request, credentials)
+    with translate_errors():
+        user = auth.authenticate(request, **credentials)
+    if user is None:
+        raise InvalidCredentials
+    mfa.require_none(user)
+    own: Any = request.session
+    session = own.new_bearer()
+    session.client.label = label
+    session.client.amr = PASSWORD if "password" in credentials else ""
+    granted = None if scopes is None else sorted(set(scopes))
+    if granted is not None:
+        session[session_data.SCOPES_KEY] = granted
+    with translate_errors(), _aside(request, session):
+        auth.login(request, user)
+        session.save()
+    key = session.handle.key
+    if key is None:  # a receiver of user_logged_in has ended it
+        raise SessionGone
+    return Issued(keys.to_bearer(key), key.id, user, granted)
+
+
+@contextmanager
+def _aside(request: Any, session: Any) -> Iterator[None]:
+    """Put ``session`` in the place of the request's own for a while, and everything back after it."""
+    missing = object()
+    before = {name: getattr(request, name, missing) for name in ("session", "user")}
+    notes = {name: request.META.get(name, missing) for name in _CSRF_NOTES}
+    claimed = context.get().session_id
+    request.session = session
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is not missing:
+                setattr(request, name, value)
+        for name, value in notes.items():
+            request.META.pop(name, None)
+            if value is not missing:
+                request.META[name] = value
+        context.get().session_id = claimed

@@ -1,0 +1,230 @@
+"""The tenant that code works for: what is stored, indexed or remembered of sessions and users belongs to one.
+
+It is what ``SESSIONKEEPER["NAMESPACE"]`` says; without that the schema of the database connection, where its
+backend has schemas for tenants (django-tenants, django-pgschemas); else there is one for all, the empty text.
+It is read where it is needed, never from the ``Host`` header, and where nobody says which one it is, nothing
+is done.
+"""
+
+from __future__ import annotations
+
+from asyncio import _get_running_loop
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar, cast
+
+from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from sessionkeeper import conf
+from sessionkeeper.conf.validators import LONGEST_NAMESPACE, is_namespace
+from sessionkeeper.core import context, greenlets
+from sessionkeeper.core.errors import NoNamespace
+
+_given: ContextVar[str | None] = ContextVar("sessionkeeper_namespace", default=None)
+#: Settings that say where tenants and their users are.
+_SETTINGS = {"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "TENANT_APPS", "TENANT_TYPES", "TENANTS"}
+_MISSING = (
+    "SESSIONKEEPER['NAMESPACE'] names no tenant here, so nothing is read or written. Requests need their "
+    "tenant before the session is used; commands, tasks and receivers run inside of "
+    "sessionkeeper.sessions.namespace('…')."
+)
+_IN_A_LOOP = (
+    "The tenant cannot be read in an event loop, which has other database connections than the request. "
+    "Use the async forms of the session, or sync_to_async()."
+)
+
+_T = TypeVar("_T")
+_Rows = TypeVar("_Rows", bound=Any)
+
+
+def active() -> str:
+    """Return the namespace that the code running now works in; empty where there are no tenants.
+
+    Raises:
+        NoNamespace: there are, and nobody says which one this is for.
+    """
+    given = _given.get()
+    if given is not None:
+        return given
+    fixed, read = _source()
+    if read is None:
+        return fixed
+    if _get_running_loop() is None:
+        return _checked(read())
+    if (noted := context.get().namespace) is not None:
+        return noted
+    if not greenlets.is_beside():
+        raise NoNamespace(_IN_A_LOOP)
+    return greenlets.run_in_database_thread(active)
+
+
+def at_hand() -> str | None:
+    """Return the namespace as :func:`active` does; None where that would have to wait in an event loop."""
+    if _get_running_loop() is None or greenlets.is_beside() or not must_be_read():
+        return active()
+    return context.get().namespace
+
+
+def must_be_read() -> bool:
+    """Whether the namespace may be another one for each request, and only its thread can say which."""
+    return _given.get() is None and _source()[1] is not None
+
+
+async def note() -> None:
+    """Note the namespace of the request that begins, for its code in the event loop. Takes a thread."""
+    context.get().namespace = await sync_to_async(active)()
+
+
+@contextmanager
+def namespace(name: str) -> Iterator[None]:
+    """Work in the namespace ``name``: for commands, tasks and receivers, where no request has said it.
+
+    It does not switch the database's schema: that is for django-tenants' ``schema_context``, which says the
+    namespace too, so that this is not needed beside it.
+
+    Raises:
+        NoNamespace: the name can be none, or the connection is in the schema of another tenant.
+    """
+    name = _checked(name)
+    if conf.current().namespace is None and _get_running_loop() is None:
+        _, read = _source()
+        if read is not None and read() != name:
+            raise NoNamespace(
+                f"The database connection is in the schema {read()!r}, not in {name!r}, and has its users. "
+                "Switch the schema instead, with schema_context()."
+            )
+    token = _given.set(name)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def later(function: Callable[[], _T]) -> Callable[[], _T]:
+    """Return a function that does in the namespace of now what it is called for later, after a commit say."""
+    name = active()
+
+    def run() -> _T:
+        token = _given.set(name)
+        try:
+            return function()
+        finally:
+            _given.reset(token)
+
+    return run if name else function
+
+
+def rows(queryset: _Rows) -> _Rows:
+    """Return the rows of the active namespace: tables may be shared by all tenants."""
+    return cast("_Rows", queryset.filter(namespace=active()))
+
+
+def apart(text: str) -> str:
+    """Return a text that is another one in each namespace, and the same where there are none."""
+    name = active()
+    return f"{name}\n{text}" if name else text
+
+
+def of_users() -> str:
+    """Return what tells users of the same number apart; an empty text where tenants may share them.
+
+    They may where a function of the project's names the tenants: what happens to a user is then told to all.
+    """
+    schemas = _schemas() if conf.current().namespace is None else None
+    return active() if schemas is not None and schemas.users else ""
+
+
+def has_schemas() -> bool:
+    """Whether the backend of the database is known to have schemas for tenants."""
+    return _schemas() is not None
+
+
+def has_own_users() -> bool:
+    """Whether it is, and each tenant has users of its own."""
+    schemas = _schemas()
+    return schemas is not None and schemas.users
+
+
+def _source() -> tuple[str, Callable[[], Any] | None]:
+    """Return the one namespace that there is, or what reads which one it is."""
+    setting = conf.current().namespace
+    if isinstance(setting, str):
+        return setting, None
+    if setting is not None:
+        return "", setting.function()
+    schemas = _schemas()
+    if schemas is None:
+        return "", None
+    if schemas.users or schemas.sessions:
+        return "", schemas.read
+    return _public(), None  # all tenants have the same users, and they one set of sessions
+
+
+def _checked(name: Any) -> str:
+    if is_namespace(name):
+        return str(name)
+    if not name:
+        raise NoNamespace(_MISSING)
+    raise NoNamespace(f"A namespace is a text of at most {LONGEST_NAMESPACE} printable characters: {name!r}.")
+
+
+class _Schemas(NamedTuple):
+    """What reads the active schema; whether tenants have users of their own, and sessions."""
+
+    read: Callable[[], Any]
+    users: bool
+    sessions: bool
+
+
+@lru_cache(maxsize=1)
+def _schemas() -> _Schemas | None:
+    """Return how tenants have schemas; None where the backend of the database knows of none."""
+    alias = getattr(settings, "TENANT_DB_ALIAS", DEFAULT_DB_ALIAS)
+    if hasattr(connections[alias], "schema_name"):
+        read = partial(_schema_of, alias)
+    elif apps.is_installed("django_pgschemas"):
+        from django_pgschemas.schema import get_current_schema  # type: ignore[import-not-found]
+
+        read = partial(_schema_in, get_current_schema)
+    else:
+        return None
+    return _Schemas(
+        read, _is_of_tenants(settings.AUTH_USER_MODEL.partition(".")[0]), _is_of_tenants("sessionkeeper")
+    )
+
+
+def _schema_of(alias: str) -> Any:
+    connection: Any = connections[alias]
+    return connection.schema_name
+
+
+def _schema_in(current_schema: Callable[[], Any]) -> Any:
+    return current_schema().schema_name
+
+
+def _public() -> str:
+    return str(getattr(settings, "PUBLIC_SCHEMA_NAME", "public"))
+
+
+def _is_of_tenants(label: str) -> bool:
+    """Whether each tenant has tables of this application, as far as the settings of the two packages tell."""
+    kinds = getattr(settings, "TENANT_TYPES", None) or getattr(settings, "TENANTS", None) or {}
+    listed = [app for name, kind in kinds.items() if name != _public() for app in kind.get("APPS", ())]
+    listed += getattr(settings, "TENANT_APPS", ())
+    config = apps.get_app_config(label)
+    names = {config.name, f"{type(config).__module__}.{type(config).__qualname__}"}
+    return not listed or bool(names & set(listed))
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting in _SETTINGS:
+        _schemas.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="sessionkeeper.namespaces")

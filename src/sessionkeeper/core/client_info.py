@@ -1,0 +1,67 @@
+"""What a client says of itself, cleaned before it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+
+class ClientInfo:
+    """Facts of the client as it states them; cleaned when they are stored.
+
+    They are stored when the session begins and when somebody signs in. ``address`` may be given as a
+    function, which is called once, by whoever wants the address first: most requests do without.
+    ``borrowed`` are those of a request that uses the session and did not bring its key to our middleware.
+    """
+
+    __slots__ = ("_address", "amr", "borrowed", "label", "user_agent")
+
+    def __init__(
+        self,
+        address: str | Callable[[], str | None] = "",
+        user_agent: str = "",
+        label: str = "",
+        amr: str = "",
+    ) -> None:
+        self._address = address
+        self.user_agent, self.label, self.amr = user_agent, label, amr
+        self.borrowed = False
+
+    def lend(self) -> ClientInfo:
+        """Return the same place and program for another session, without what is said of this one."""
+        lent = ClientInfo(lambda: self.address, self.user_agent)
+        lent.borrowed = True
+        return lent
+
+    @property
+    def address(self) -> str:
+        """Where the client is, or an empty text."""
+        if not isinstance(self._address, str):
+            self._address = self._address() or ""
+        return self._address
+
+    @address.setter
+    def address(self, value: str | Callable[[], str | None]) -> None:
+        self._address = value
+
+    def facts(self) -> dict[str, Any]:
+        """Return the columns that are known: one line of text each, and an address only if it is one."""
+        stated = {
+            "ip_address": _address(self.address),
+            "user_agent": _line(self.user_agent, 512),
+            "label": _line(self.label, 100),
+        }
+        return {name: value for name, value in stated.items() if value}
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def _line(text: str, longest: int) -> str:
+    """Return ``text`` without control characters, so that no log or terminal is fooled by it."""
+    return "".join(char if char.isprintable() else " " for char in text)[:longest].strip()

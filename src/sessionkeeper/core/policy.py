@@ -1,0 +1,163 @@
+"""Lifetimes: when a session has ended, when it is worth a touch. Pure: the caller brings ``now``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from sessionkeeper.core.errors import TooManySessions
+from sessionkeeper.core.records import Expired, SessionLimit, SessionRecord
+
+DEFAULT_ABSOLUTE: Final = timedelta(days=30)
+#: Longest life of a session in which nobody signed in.
+ANONYMOUS_ABSOLUTE: Final = timedelta(days=14)
+#: Largest session, as JSON text, in which nobody signed in: what strangers may store.
+ANONYMOUS_LARGEST: Final = 64 * 1024
+LONGEST_TOUCH_INTERVAL: Final = timedelta(minutes=5)
+REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
+#: How long a secret is taken after the next one was first seen: requests may still be on their way.
+ROTATE_OVERLAP: Final = timedelta(minutes=1)
+#: Failures in a row after which an account waits until the lockout is lifted (NIST SP 800-63B-4, 3.2.2).
+MOST_FAILURES: Final = 100
+_MOST_DOUBLINGS = 30
+_SECOND = timedelta(seconds=1)
+
+#: Authentication methods by kind of factor: something known, had, inherent.
+_FACTORS: Final = (
+    frozenset({"pwd", "pin", "kba"}),
+    frozenset({"otp", "hwk", "swk", "sc", "sms", "tel", "pop"}),
+    frozenset({"face", "fpt", "iris", "retina", "vbm"}),
+)
+
+
+class Preset(NamedTuple):
+    """Times of one authenticator assurance level. ``idle`` None: no idle timeout."""
+
+    idle: timedelta | None
+    absolute: timedelta
+
+
+#: NIST SP 800-63B-4, sections 2.1.3, 2.2.3 and 2.3.3: times only, no claim about authenticators.
+PRESETS: Final[dict[str, Preset]] = {
+    "aal1": Preset(None, timedelta(days=30)),
+    "aal2": Preset(timedelta(hours=1), timedelta(hours=24)),
+    "aal3": Preset(timedelta(minutes=15), timedelta(hours=12)),
+}
+
+
+def idle_end(last_seen_at: datetime, idle_seconds: int | None) -> datetime | None:
+    """Return when a session ends if nobody uses it again; None without an idle timeout."""
+    if idle_seconds is None:
+        return None
+    try:
+        return last_seen_at + timedelta(seconds=idle_seconds)
+    except OverflowError:
+        return None
+
+
+def is_live(record: SessionRecord, now: datetime) -> bool:
+    """Whether both limits of a record hold. The moment of expiry itself is over."""
+    idle = record.idle_seconds
+    return now < record.expires_at and (idle is None or (now - record.last_seen_at) // _SECOND < idle)
+
+
+def end_of(last_seen_at: datetime, expires_at: datetime, idle_seconds: int | None) -> datetime:
+    """Return when a session ends if nobody uses it again."""
+    idle = idle_end(last_seen_at, idle_seconds)
+    return expires_at if idle is None else min(idle, expires_at)
+
+
+def expired(record: SessionRecord) -> Expired:
+    """Return what a purge tells of a session that it removed."""
+    end = end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
+    return Expired(record.id, record.user_id, end)
+
+
+@lru_cache(maxsize=64)
+def touch_interval(idle_seconds: int | None, configured: timedelta | None) -> timedelta:
+    """Return the shortest time between two touches: a twentieth of the idle timeout, at most 5 minutes."""
+    if configured is not None:
+        return configured
+    if idle_seconds is None:
+        return LONGEST_TOUCH_INTERVAL
+    return timedelta(seconds=min(max(idle_seconds, 0) / 20, LONGEST_TOUCH_INTERVAL.total_seconds()))
+
+
+def touch_due(record: SessionRecord, now: datetime, configured: timedelta | None) -> bool:
+    """Whether the last recorded use is a touch interval old."""
+    return now - record.last_seen_at >= touch_interval(record.idle_seconds, configured)
+
+
+def renewal_due(record: SessionRecord, now: datetime, after: timedelta | None) -> bool:
+    """Whether the secret of a session, which was presented, is this old. None: secrets are not renewed."""
+    if after is None or awaits_first_use(record):
+        return False
+    began_at = record.previous_at or record.authenticated_at or record.created_at
+    return now - began_at >= after
+
+
+def awaits_first_use(record: SessionRecord) -> bool:
+    """Whether nobody is known to have come with the renewed secret, so that the one before is still good."""
+    return record.previous_hash is not None and record.previous_at is None
+
+
+def previous_is_good(record: SessionRecord, now: datetime, overlap: timedelta) -> bool:
+    """Whether the secret before the last renewal is still taken."""
+    if record.previous_hash is None:
+        return False
+    return record.previous_at is None or now - record.previous_at < overlap
+
+
+def to_end(
+    records: Iterable[SessionRecord],
+    limit: SessionLimit,
+    session_id: int,
+    user_id: Any,
+    now: datetime,
+) -> list[int]:
+    """Return the sessions that must end so that ``session_id`` fits under the user's limit, oldest first.
+
+    Raises:
+        TooManySessions: none may be ended for it.
+    """
+    others = [
+        record
+        for record in records
+        if record.user_id == user_id
+        and record.id != session_id
+        and record.transport == limit.transport
+        and is_live(record, now)
+    ]
+    excess = len(others) + 1 - limit.most
+    if excess <= 0 or user_id is None:
+        return []
+    if not limit.end_oldest:
+        raise TooManySessions
+    others.sort(key=lambda record: (record.authenticated_at or record.created_at, record.id))
+    return [record.id for record in others[:excess]]
+
+
+def level_of(amr: str) -> int:
+    """Return how many kinds of factors these methods (RFC 8176, between spaces) have proven, at most 2.
+
+    Something known, something had, something that one is: two methods of a kind are one factor. A method that
+    is not known proves nothing, so that a level is never higher than the proof.
+    """
+    methods = set(amr.split())
+    return 2 if "mfa" in methods else min(2, sum(bool(methods & kind) for kind in _FACTORS))
+
+
+def is_recent(authenticated_at: datetime | None, now: datetime, within: timedelta) -> bool:
+    """Whether a credential was proven within this time."""
+    return authenticated_at is not None and now - authenticated_at <= within
+
+
+def delay(failures: int, tries: int, first: timedelta, longest: timedelta) -> timedelta | None:
+    """Return how long an account waits after so many failures in a row; None: until it is lifted."""
+    if failures >= MOST_FAILURES:
+        return None
+    if failures < tries:
+        return timedelta(0)
+    return min(first * 2 ** (failures - tries), longest) if failures - tries < _MOST_DOUBLINGS else longest

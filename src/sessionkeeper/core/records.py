@@ -1,0 +1,154 @@
+"""What a store holds of a session, and what became of it in a request."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+COOKIE: Final = "cookie"
+BEARER: Final = "bearer"
+
+
+class Unasked(Enum):
+    """Type of :data:`UNASKED`, told apart from None, which says that there is no such user."""
+
+    UNASKED = "unasked"
+
+
+NOT_LOADED: Final = Unasked.UNASKED
+
+
+class SessionRecord(NamedTuple):
+    """One session as the store has it. Times are aware; ``data`` is JSON text, opened by the codec.
+
+    ``previous_hash`` is the secret before the last renewal, ``previous_at`` when the one of now was first
+    seen: both None after a rotation.
+    """
+
+    id: int
+    secret_hash: bytes
+    family_hash: bytes
+    previous_hash: bytes | None
+    previous_at: datetime | None
+    user_id: Any
+    transport: str
+    data: str
+    created_at: datetime
+    authenticated_at: datetime | None
+    last_seen_at: datetime
+    expires_at: datetime
+    idle_seconds: int | None
+    ip_address: str | None
+    user_agent: str
+    label: str
+    amr: str
+    version: int
+    namespace: str = ""
+
+    def __repr__(self) -> str:
+        """Leave out hashes and data: a log line must not hold them."""
+        return f"<SessionRecord {self.id} user={self.user_id!r} version={self.version}>"
+
+
+class Found(NamedTuple):
+    """The answer of ``Store.find``: a record, the store's own clock, and, where joined, the principal.
+
+    ``principal`` is the user, None when the user does not exist, or UNASKED when the store cannot know;
+    ``snapshot`` is what the user was made of (``Snapshot``), if told.
+    """
+
+    record: SessionRecord
+    now: datetime
+    principal: Any = NOT_LOADED
+    snapshot: Any = None
+
+
+class SessionLimit(NamedTuple):
+    """How many live sessions of one transport a user may have, and whether the oldest make room."""
+
+    most: int
+    end_oldest: bool = True
+    transport: str = COOKIE
+
+
+class SessionTimestamps(NamedTuple):
+    """What a restored session brings along: aware times, and the secret before its last renewal."""
+
+    created_at: datetime
+    authenticated_at: datetime | None
+    last_seen_at: datetime
+    previous_hash: bytes | None = None
+    previous_at: datetime | None = None
+
+
+class NewSession(NamedTuple):
+    """What ``Store.insert`` needs. ``lifetime`` is counted from the store's clock, or an aware moment.
+
+    A session that is restored has a ``past``, which counts instead of ``authenticated`` and of that clock.
+    """
+
+    id: int
+    secret_hash: bytes
+    family_hash: bytes
+    lifetime: timedelta | datetime
+    idle_seconds: int | None
+    data: str = "{}"
+    user_id: Any = None
+    authenticated: bool = False
+    transport: str = COOKIE
+    ip_address: str | None = None
+    user_agent: str = ""
+    label: str = ""
+    amr: str = ""
+    limit: SessionLimit | None = None
+    past: SessionTimestamps | None = None
+
+    def past_at(self, now: Any) -> SessionTimestamps:
+        """Return the past of the session if it is stored now; ``now`` may be what a database makes of it."""
+        return self.past or SessionTimestamps(now, now if self.authenticated else None, now)
+
+
+class SessionPatch(NamedTuple):
+    """What ``Store.merge`` writes into a session. Fields left at their default are not touched.
+
+    ``patch`` is JSON text of the keys to set, ``deleted`` names the keys to drop; with ``replace`` the
+    patch is all that remains. ``facts`` sets columns: user_id, idle_seconds, ip_address, user_agent,
+    label, amr. ``lifetime`` moves the absolute expiry; ``authenticated`` sets the authentication time
+    to now. ``limit`` holds for the user in ``facts``.
+    """
+
+    patch: str = "{}"
+    deleted: tuple[str, ...] = ()
+    replace: bool = False
+    facts: dict[str, Any] = {}
+    lifetime: timedelta | datetime | None = None
+    authenticated: bool = False
+    limit: SessionLimit | None = None
+
+
+class Expired(NamedTuple):
+    """A session that a purge removed: whose it was, and when it ended."""
+
+    id: int
+    user_id: Any
+    ended_at: datetime
+
+
+class KeyStatus(Enum):
+    """What a presented key turned out to be."""
+
+    LIVE = "live"
+    MALFORMED = "malformed"
+    GONE = "gone"
+    STALE = "stale"
+    COPIED = "copied"
+
+
+class SessionStatus(Enum):
+    """What the response has to do about the session, decided once."""
+
+    UNUSED = "unused"
+    CLEAN = "clean"
+    MODIFIED = "modified"
+    DESTROYED = "destroyed"

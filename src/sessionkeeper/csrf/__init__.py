@@ -1,0 +1,7 @@
+"""CSRF protection that needs no token where the browser says where a request comes from."""
+
+from __future__ import annotations
+
+from sessionkeeper.csrf.middleware import FetchMetadataMiddleware, failure
+
+__all__ = ["FetchMetadataMiddleware", "failure"]

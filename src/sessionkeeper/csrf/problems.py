@@ -1,0 +1,185 @@
+"""CSRF without tokens where the browser says who sends, and messages that say what to send where it does not.
+
+The fallback is Django's check: its middleware, its token, its cookie, its settings.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.middleware import csrf as django_csrf
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from sessionkeeper.csrf.fetch_metadata import Verdict
+from sessionkeeper.http.problems import KNOWN, Problem
+
+#: Name of the route that hands out a token, when ``sessionkeeper.api.urls`` is included.
+TOKEN_ROUTE = "sessionkeeper-api:csrf"  # noqa: S105 - the name of a route
+_TITLE = gettext_lazy("The CSRF check failed")
+
+
+def _problem(code: str, detail: Any) -> Problem:
+    return Problem(code, 403, _TITLE, detail)
+
+
+COOKIE_MISSING = _problem("csrf_cookie_missing", gettext_lazy("The request has no CSRF cookie."))
+COOKIE_MALFORMED = _problem("csrf_cookie_malformed", gettext_lazy("The CSRF cookie is not one of ours."))
+TOKEN_MISSING = _problem("csrf_token_missing", gettext_lazy("The request has no CSRF token."))
+TOKEN_INCORRECT = _problem(
+    "csrf_token_incorrect",
+    gettext_lazy(
+        "The CSRF token does not belong to the CSRF cookie; it changes when somebody signs in. Nothing was "
+        "done: keep what was typed, get the new token, and send the same request again."
+    ),
+)
+CROSS_SITE = _problem(
+    "csrf_cross_site",
+    gettext_lazy(
+        "The browser says that a page of another site sent this request. If that site is yours, the "
+        "operator of this one lists its origin, with its scheme, in CSRF_TRUSTED_ORIGINS; it sends the CSRF "
+        "token too."
+    ),
+)
+SAME_SITE = _problem(
+    "csrf_same_site",
+    gettext_lazy(
+        "The browser says that a page of a sibling domain, or of another port, sent this request. If it is "
+        "yours, the operator of this site lists its origin, with its scheme, in CSRF_TRUSTED_ORIGINS; it "
+        "sends the CSRF token too."
+    ),
+)
+ORIGIN_CONTRADICTORY = _problem(
+    "csrf_origin_contradictory",
+    gettext_lazy(
+        "Sec-Fetch-Site says that the request comes from this site, and Origin names another address than "
+        "the one at which the server was reached. Behind a proxy the operator makes it pass the Host header "
+        "on with its port, and sets SECURE_PROXY_SSL_HEADER, or lists the address that browsers see in "
+        "CSRF_TRUSTED_ORIGINS."
+    ),
+)
+ORIGIN_HIDDEN = _problem(
+    "csrf_origin_hidden",
+    gettext_lazy(
+        "The browser hides where the request comes from (Origin: null). That is so on pages with "
+        "Referrer-Policy: no-referrer (use same-origin), in sandboxed frames, and after a redirect from "
+        "another site."
+    ),
+)
+ORIGIN_UNTRUSTED = _problem(
+    "csrf_origin_untrusted",
+    gettext_lazy(
+        "The Origin header names another origin than this site. If that origin is yours, the site's "
+        "operator lists it, with its scheme, in CSRF_TRUSTED_ORIGINS."
+    ),
+)
+REFERER_MISSING = _problem(
+    "csrf_referer_missing",
+    gettext_lazy(
+        "The request came over HTTPS without an Origin or a Referer header. Send one that names this site."
+    ),
+)
+REFERER_MALFORMED = _problem(
+    "csrf_referer_malformed",
+    gettext_lazy("The Referer header is not a URL. Send one that names this site."),
+)
+REFERER_INSECURE = _problem(
+    "csrf_referer_insecure",
+    gettext_lazy("The Referer header names an http page, but this site is https. Send the form from https."),
+)
+REFERER_UNTRUSTED = _problem(
+    "csrf_referer_untrusted",
+    gettext_lazy(
+        "The Referer header names another site. If that site is yours, the site's operator lists its "
+        "origin, with its scheme, in CSRF_TRUSTED_ORIGINS."
+    ),
+)
+#: For a reason that a later Django or a middleware of the project's own gives.
+FAILED = _problem("csrf_failed", gettext_lazy("The request did not pass the CSRF check."))
+
+PROBLEMS = (
+    CROSS_SITE,
+    SAME_SITE,
+    ORIGIN_CONTRADICTORY,
+    ORIGIN_HIDDEN,
+    COOKIE_MISSING,
+    COOKIE_MALFORMED,
+    TOKEN_MISSING,
+    TOKEN_INCORRECT,
+    ORIGIN_UNTRUSTED,
+    REFERER_MISSING,
+    REFERER_MALFORMED,
+    REFERER_INSECURE,
+    REFERER_UNTRUSTED,
+    FAILED,
+)
+KNOWN.update({problem.code: problem for problem in PROBLEMS})
+
+_EXACT = {
+    Verdict.CROSS_SITE.value: CROSS_SITE,
+    Verdict.SAME_SITE.value: SAME_SITE,
+    Verdict.CONTRADICTION.value: ORIGIN_CONTRADICTORY,
+    django_csrf.REASON_BAD_ORIGIN % "null": ORIGIN_HIDDEN,
+    django_csrf.REASON_NO_CSRF_COOKIE: COOKIE_MISSING,
+    django_csrf.REASON_CSRF_TOKEN_MISSING: TOKEN_MISSING,
+    django_csrf.REASON_NO_REFERER: REFERER_MISSING,
+    django_csrf.REASON_MALFORMED_REFERER: REFERER_MALFORMED,
+    django_csrf.REASON_INSECURE_REFERER: REFERER_INSECURE,
+}
+_BEGINNINGS = {
+    "CSRF cookie ": COOKIE_MALFORMED,
+    "CSRF token from ": TOKEN_INCORRECT,
+    django_csrf.REASON_BAD_ORIGIN.partition("%s")[0]: ORIGIN_UNTRUSTED,
+    django_csrf.REASON_BAD_REFERER.partition("%s")[0]: REFERER_UNTRUSTED,
+}
+#: Problems that a token cures. For the others, how to send one is beside the point.
+CURED_BY_TOKEN = (COOKIE_MISSING, COOKIE_MALFORMED, TOKEN_MISSING, TOKEN_INCORRECT, FAILED)
+
+
+class Explanation(NamedTuple):
+    """The kind of problem, and a text that says what to do, with this site's own names."""
+
+    problem: Problem
+    detail: str
+
+
+def explain(reason: str) -> Explanation:
+    """Return what a reason of ours or of Django's CSRF check means and how to send the request instead."""
+    problem = _EXACT.get(reason) or next(
+        (found for start, found in _BEGINNINGS.items() if reason.startswith(start)), FAILED
+    )
+    detail = str(problem.detail)
+    return Explanation(problem, f"{detail} {recipe()}" if problem in CURED_BY_TOKEN else detail)
+
+
+def header_name() -> str:
+    """Return the name of the header that carries the token, as a client writes it."""
+    words = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").split("_")
+    return "-".join("CSRFToken" if word == "CSRFTOKEN" else word.capitalize() for word in words)
+
+
+def token_url() -> str | None:
+    """Return the path of the endpoint that hands out a token; None when it is not included."""
+    try:
+        return reverse(TOKEN_ROUTE)
+    except NoReverseMatch:
+        return None
+
+
+def recipe() -> str:
+    """Return how to send a request with a token, in this site's own names."""
+    names = {"url": token_url(), "cookie": settings.CSRF_COOKIE_NAME, "header": header_name()}
+    if names["url"] is not None and settings.CSRF_USE_SESSIONS:
+        text = _("GET {url} for the token, keep the session cookie, and send the token in {header}.")
+    elif names["url"] is not None:
+        text = _(
+            "GET {url} sets the cookie {cookie} and returns the token. Send the cookie back, and the token "
+            "in the {header} header."
+        )
+    elif settings.CSRF_USE_SESSIONS:
+        text = _("Send the session cookie, and the token of a form on this site in the {header} header.")
+    else:
+        text = _("Any page with a form sets the cookie {cookie}. Send it back, and its value in {header}.")
+    return text.format(**names)

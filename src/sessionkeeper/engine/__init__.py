@@ -1,0 +1,7 @@
+"""The session engine: ``SESSION_ENGINE = "sessionkeeper.engine"``."""
+
+from __future__ import annotations
+
+from sessionkeeper.engine.session_store import SessionStore
+
+__all__ = ["SessionStore"]

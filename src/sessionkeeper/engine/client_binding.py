@@ -1,0 +1,83 @@
+"""What becomes of a session that is used from elsewhere: ``ON_ADDRESS_CHANGE``, ``ON_USER_AGENT_CHANGE``.
+
+Elsewhere is another network (/24, /48 of IPv6), or a user agent that differs in more than numbers: addresses
+change within a network, and browsers update themselves. A change counts once; what is new is what the session
+knows from then on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sessionkeeper import conf
+from sessionkeeper.audit import events, trail
+from sessionkeeper.conf import validators
+from sessionkeeper.core.errors import SessionGone, StaleSession
+from sessionkeeper.core.records import COOKIE
+from sessionkeeper.engine import session_data
+from sessionkeeper.http.client_address import network
+from sessionkeeper.stores.factory import get_store
+
+if TYPE_CHECKING:
+    from sessionkeeper.engine.active_session import ActiveSession
+
+#: Key in the session data of a session whose last proof counts no more for sensitive actions.
+PROOF_IS_VOID = "_sessionkeeper_proof_is_void"
+_network = partial(network, ipv6=48)
+_NUMBERS = re.compile(r"[\d._]+")
+
+
+def holds(handle: ActiveSession, data: dict[str, Any]) -> bool:
+    """Whether the session that was opened goes on for this client; ``data`` is what the session holds.
+
+    Costs nothing while nothing changed, one write when something did.
+    """
+    found, key, settings = handle.found, handle.key, conf.current()
+    if not settings.watches_clients:
+        return True
+    if found is None or key is None or found.record.user_id is None or handle.transport != COOKIE:
+        return True
+    if handle.client.borrowed or not handle.client.address:
+        return True  # code looks into a session; or nobody can say where the request comes from
+    changed = dict(_changes(handle, settings))
+    if not changed:
+        return True
+    record, actions = found.record, set(changed.values())
+    if validators.END in actions:
+        if get_store().revoke(record.id, record.secret_hash):
+            _tell(handle, changed)
+        return False
+    if validators.STEP_UP in actions:
+        data[PROOF_IS_VOID] = True
+    change = session_data.changes(record.data, data)._replace(facts=handle.client.facts())
+    try:
+        get_store().merge(key.id, key.secret_hash, change, record)
+    except SessionGone:
+        return False
+    except StaleSession:
+        return True  # somebody signs in this very moment; this request writes nothing any more
+    handle.rebase(data)
+    _tell(handle, changed)
+    return True
+
+
+def _changes(handle: ActiveSession, settings: conf.Settings) -> Iterator[tuple[events.Kind, str]]:
+    record, facts = handle.found.record, handle.client.facts()  # type: ignore[union-attr]  # it was opened
+    address, agent = facts.get("ip_address"), facts.get("user_agent", "")
+    moved = bool(address and record.ip_address) and _network(address) != _network(record.ip_address)
+    if moved and settings.on_address_change != validators.IGNORE:
+        yield events.Kind.ADDRESS_CHANGED, settings.on_address_change
+    other = bool(record.user_agent) and _NUMBERS.sub("", agent) != _NUMBERS.sub("", record.user_agent)
+    if other and settings.on_user_agent_change != validators.IGNORE:
+        yield events.Kind.USER_AGENT_CHANGED, settings.on_user_agent_change
+
+
+def _tell(handle: ActiveSession, changed: dict[events.Kind, str]) -> None:
+    record = handle.found.record  # type: ignore[union-attr]  # it was opened
+    trail.record_all(
+        trail.make(kind, user=record.user_id, session_id=record.id, reason=action, client=handle.client)
+        for kind, action in changed.items()
+    )

@@ -1,0 +1,84 @@
+"""What became of a user's earlier sessions, for the user's own eyes: read from the audit trail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sessionkeeper.audit import trail
+from sessionkeeper.audit.events import BEGINNINGS, ENDS, Kind
+from sessionkeeper.core.moments import aware
+from sessionkeeper.core.policy import is_live
+from sessionkeeper.engine import registry
+from sessionkeeper.stores.factory import get_store
+
+
+class EndedSession(NamedTuple):
+    """One session that is over.
+
+    Attributes:
+        id: number of the session.
+        kind: how it began, ``sign_in`` or ``token_made``.
+        began_at: when somebody signed in, the last time in this session.
+        ended_at: when it ended; None where it has expired and nobody has presented its key since.
+        how: ``sign_out``, ``revoked``, ``expired`` or ``copy_detected``.
+        reason: of a revocation, as in the audit trail.
+        ip_address, user_agent: of the client that signed in; shortened as the trail's are.
+    """
+
+    id: int
+    kind: str
+    began_at: datetime
+    ended_at: datetime | None
+    how: str
+    reason: str
+    ip_address: str | None
+    user_agent: str
+
+
+def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
+    """Return a user's ended sessions, the latest first, as far back as the trail goes. Three queries.
+
+    Of a user with many live sessions, which began later, it may find fewer.
+    """
+    records = registry.records_of(user, registry.PAGE)
+    live = {record.id for record in records if is_live(record, registry.now())}
+    begun = trail.rows_of(getattr(user, "pk", user)).filter(kind__in=BEGINNINGS).exclude(session_id__in=live)
+    begun = begun.filter(session_id__isnull=False)
+    rows: dict[int, Any] = {}
+    for row in begun.order_by("-pk")[: 2 * limit]:
+        rows.setdefault(row.session_id or 0, row)
+    wanted = list(rows)[:limit]
+    ends = trail.rows().filter(session_id__in=wanted, kind__in=ENDS).order_by("pk")
+    ended = {row.session_id: row for row in ends}
+    if len(records) == registry.PAGE:  # it may have more live ones
+        wanted = [number for number in wanted if number in ended or not _lives(number)]
+    return [_ended(number, rows[number], ended.get(number)) for number in wanted]
+
+
+def _lives(number: int) -> bool:
+    found = get_store().find(number)
+    return found is not None and is_live(found.record, found.now)
+
+
+def _ended(number: int, begun: Any, ended: Any) -> EndedSession:
+    return EndedSession(
+        number,
+        begun.kind,
+        aware(begun.at),
+        _moment(ended),
+        Kind.EXPIRED.value if ended is None else ended.kind,
+        "" if ended is None else ended.reason,
+        begun.ip_address,
+        begun.user_agent,
+    )
+
+
+def _moment(ended: Any) -> datetime | None:
+    """Return when a session ended: it may have expired long before somebody noted it."""
+    if ended is None:
+        return None
+    try:
+        return datetime.fromisoformat(ended.detail["ended_at"])
+    except (KeyError, TypeError, ValueError):
+        return aware(ended.at)

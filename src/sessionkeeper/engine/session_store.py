@@ -1,0 +1,431 @@
+"""The async forms of the engine: the sync ones, run in the event loop where the store can wait there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import CreateError, SessionBase
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from sessionkeeper import conf
+from sessionkeeper.audit import events
+from sessionkeeper.core import context, greenlets, keys, moments
+from sessionkeeper.core.check_ids import CheckId
+from sessionkeeper.core.client_info import ClientInfo
+from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.records import COOKIE, KeyStatus
+from sessionkeeper.engine import adoption, amr, client_binding, limits, lookup, renewal
+from sessionkeeper.engine.active_session import ActiveSession
+from sessionkeeper.engine.exceptions import answering
+from sessionkeeper.stores.factory import get_store, run_in_loop
+
+_T = TypeVar("_T")
+
+
+class AsyncForms(SessionBase):
+    """Django's session in memory, and what of it reaches the store in async code.
+
+    Over a store that cannot wait in an event loop each of these takes a thread.
+    """
+
+    handle: ActiveSession
+
+    async def aload(self) -> dict[str, Any]:
+        """See ``load``."""
+        return await run_in_loop(self.load)
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See ``save``."""
+        await run_in_loop(partial(self.save, must_create))
+
+    async def acreate(self) -> None:
+        """See ``create``."""
+        await run_in_loop(self.create)
+
+    async def aexists(self, session_key: str) -> bool:
+        """See ``exists``."""
+        return await run_in_loop(partial(self.exists, session_key))
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """See ``delete``."""
+        await run_in_loop(partial(self.delete, session_key))
+
+    async def aset(self, key: str, value: Any) -> None:
+        """Async form of ``session[key] = value``."""
+        if key == SESSION_KEY:
+            await self.akeys()  # loaded before the decision whether the store is needed
+            await self._beside_if_stored(self.sign_in)
+        await super().aset(key, value)
+
+    async def acycle_key(self) -> None:
+        """See ``cycle_key``."""
+        await self.akeys()
+        await self._beside_if_stored(self.cycle_key)
+
+    async def aflush(self) -> None:
+        """See ``flush``."""
+        await run_in_loop(self.flush)
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """See ``clear_expired``."""
+        await run_in_loop(cls.clear_expired)
+
+    def sign_in(self) -> None:
+        """Give the session another key because somebody signs in."""
+        raise NotImplementedError
+
+    async def _beside_if_stored(self, function: Callable[[], None]) -> None:
+        if self.handle.stored:
+            await run_in_loop(function)
+        else:
+            function()
+
+    async def _beside_if_asked(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Call what needs a limit, for which a function of the project's may ask anybody."""
+        return await run_in_loop(partial(function, *args)) if conf.current().asked else function(*args)
+
+
+if apps.apps_ready and not apps.is_installed("sessionkeeper"):
+    # An application that is not installed cannot register a system check, so its absence is told here.
+    raise ImproperlyConfigured(
+        "SESSION_ENGINE = 'sessionkeeper.engine' needs 'sessionkeeper' in INSTALLED_APPS, and `manage.py "
+        f"migrate` once after that. ({CheckId.NOT_INSTALLED})"
+    )
+
+
+class SessionStore(AsyncForms):
+    """One session of one request.
+
+    Attributes:
+        handle: the hold on the stored session; ``handle.verdict`` says what the presented key was.
+        client: facts of the client that are stored with the session.
+        principal_wanted: whether a load brings the user along; set by our middleware.
+        touches_on_load: whether a load of the request's session records the use; our middleware does it after
+            the response instead.
+        touched: whether it is ``modified`` only so that the cookie is sent again.
+        cookie_due: whether the client must be given the key (again).
+        flushed: whether this request ended the session.
+        ended_id: id of the stored session that it ended.
+        ending: what the audit trail says of the end of the session, and why it ended.
+        adopted: whether this request took the session over from another engine.
+        rivals: keys in further cookies of the same name.
+        outage: the StoreUnavailable that this request met, or None.
+    """
+
+    transport = COOKIE
+    principal_wanted = False
+    touches_on_load = True
+    outage: StoreUnavailable | None = None
+    cookie_due = adopted = flushed = touched = False
+    rivals: tuple[str, ...] = ()
+    ended_id: int | None = None
+    ending: tuple[events.Kind, str] = (events.Kind.REVOKED, "flushed")
+
+    def __init__(self, session_key: str | None = None) -> None:
+        # What Django's does, but for the serializer, which the codec looks up when there is data.
+        self._session_key = session_key
+        self.accessed = self.modified = False
+        # A session that code makes for itself, beside that of the request, has the client of the request.
+        client = context.get().client
+        self.client = ClientInfo() if client is None else client.lend()
+        self.handle = ActiveSession(self.client, self.transport)
+
+    @cached_property
+    def serializer(self) -> Any:
+        """The class that ``SESSION_SERIALIZER`` names."""
+        return import_string(settings.SESSION_SERIALIZER)
+
+    @property
+    def session_id(self) -> str | None:
+        """The public id of the session, 11 characters: for lists, logs and your own tables. None without one.
+
+        Reads the session if nobody has. It is no secret, and stays when the key changes.
+        """
+        if self.handle.key is None:
+            self._get_session()
+        return None if self.handle.key is None else keys.encode_id(self.handle.key.id)
+
+    # Reading
+
+    def load(self) -> dict[str, Any]:
+        """Return the data of the session, or {} when the key opens none; then the key is dropped.
+
+        Raises:
+            StoreUnavailable: the store did not answer. The key stays.
+        """
+        was_recalled = self.handle.recalled is not None
+        with answering(self):
+            if self.rivals:
+                texts = (self._session_key, *self.rivals)
+                self._session_key, verdict = lookup.resolve_one(texts, transport=self.transport)
+                if self._session_key is None:
+                    self.handle.verdict = verdict
+                    return {}
+            data = self.handle.open(self._session_key, principal=self.principal_wanted)
+            if data is None and adoption.is_old_key(self._session_key):
+                data = greenlets.run_in_database_thread(adoption.take_over, self)
+            if data is not None and not client_binding.holds(self.handle, data):
+                self.handle.drop()
+                data, self.handle.verdict = None, KeyStatus.GONE
+        if data is None:
+            # Whoever was let in from memory works in this session: a save says that it has ended, and does
+            # not begin another one.
+            self._session_key = self._session_key if was_recalled else None
+            return {}
+        if self.touches_on_load and self.handle.is_of_this_request():
+            # Django's middleware gives the cookie the life of get_expiry_age(), and only what is modified.
+            self.touched = self.handle.touch_if_due() and conf.current().limits_life
+            self.modified |= self.touched
+        return data
+
+    def _get_session(self, no_load: bool = False) -> dict[str, Any]:
+        self.accessed = True
+        if not hasattr(self, "_session_cache"):
+            self._session_cache = {} if self.session_key is None or no_load else self.load()
+        return self._session_cache
+
+    _session = property(_get_session)
+
+    def names_user(self) -> bool:
+        """Whether somebody is signed in, as far as this request asked."""
+        return self.handle.recalled is not None or SESSION_KEY in getattr(self, "_session_cache", {})
+
+    def exists(self, session_key: str | None) -> bool:
+        """Whether the store has a session with exactly this key."""
+        key = keys.parse(session_key)
+        if key is None:
+            return False
+        with answering(self):
+            found = get_store().find(key.id)
+        return (
+            found is not None
+            and found.record.transport == self.transport
+            and keys.same_hash(found.record.secret_hash, key.secret_hash)
+        )
+
+    # Writing
+
+    def clear(self) -> None:
+        """Drop all data, also what other requests wrote meanwhile."""
+        super().clear()
+        self.handle.forget_base()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == SESSION_KEY:
+            self.sign_in()
+        super().__setitem__(key, value)
+
+    def sign_in(self) -> None:
+        """Give the session another key when somebody signs in, also the same user again (ASVS 7.2.4)."""
+        self._get_session()
+        if self.session_key is None or (self.handle.stored and not self.handle.rotated):
+            self.cycle_key()
+        amr.begin_anew(self._session)
+        self.handle.signing_in = True
+
+    def create(self) -> None:
+        """Store a new session with the data in memory, under a new key."""
+        data = self._get_session(no_load=True)
+        self.handle.drop()
+        self._insert(data)
+        self.modified = True
+
+    def save(self, must_create: bool = False) -> None:
+        """Write what changed, merged into what the store has now.
+
+        Raises:
+            CreateError: ``must_create``, and the session exists.
+            UpdateError: the session was ended or given another key meanwhile (SessionGone, StaleSession).
+            StoreUnavailable: the store did not answer; nothing is known to be written.
+        """
+        data = self._get_session(no_load=must_create)
+        if self.touched and not must_create and not self.has_changes():
+            return
+        if self.handle.key is not None and not self.handle.stored:
+            self._insert(data)
+        elif self.session_key is None:
+            self.create()
+        elif must_create:
+            if self.handle.stored:
+                raise CreateError
+            self.create()
+        else:
+            self._merge(data)
+
+    def has_changes(self) -> bool:
+        """Whether a save would write more than the time of use."""
+        return hasattr(self, "_session_cache") and self.handle.changes(self._session_cache)
+
+    def _insert(self, data: dict[str, Any]) -> None:
+        with answering(self):
+            self.handle.insert(data)
+        self.take_key()
+
+    def _merge(self, data: dict[str, Any]) -> None:
+        unproven = keys.parse(self.session_key) if self.handle.key is None else None
+        if unproven is not None and self._is_of_another_transport(unproven):
+            unproven = None
+        if self.handle.key is None and unproven is None:
+            self.create()
+            return
+        with answering(self):
+            self.cookie_due |= self.handle.merge(data, key=unproven)
+        if self.handle.key is not None:
+            self._session_key = self.handle.key.text
+
+    def _is_of_another_transport(self, key: keys.Key) -> bool:
+        with answering(self):
+            found = get_store().find(key.id)
+            if found is not None and not renewal.is_good(key, found):
+                raise StaleSession
+        return found is not None and found.record.transport != self.transport
+
+    def cycle_key(self) -> None:
+        """Rotate: the same session under another key. The old key is dead when this returns.
+
+        A visitor who has no session yet is given a key in memory, stored at save. When the session was
+        ended or rotated by somebody else meanwhile, nothing of an authenticated state is carried over.
+        """
+        data = self._get_session()
+        try:
+            if self.handle.stored:
+                with answering(self):
+                    self.handle.rotate()
+            else:
+                self.handle.mint()
+        except (SessionGone, StaleSession):
+            self._session_cache = {} if SESSION_KEY in data else data
+            self.handle.mint()
+        self.take_key()
+        self.modified = True
+
+    def renew_key(self) -> None:
+        """Give a stored session another key, or raise: unlike :meth:`cycle_key` it never begins a new one.
+
+        Raises:
+            UpdateError: the session was ended or given another key meanwhile (SessionGone, StaleSession).
+            StoreUnavailable: the store did not answer.
+        """
+        self._get_session()
+        if not self.handle.stored:
+            self.cycle_key()
+            return
+        with answering(self):
+            self.handle.rotate()
+        self.take_key()
+        self.modified = True
+
+    def take_key(self) -> None:
+        """Let the client be given the key that the handle has now."""
+        if self.handle.key is not None:
+            self._session_key, self.cookie_due = self.handle.key.text, True
+
+    def set_expiry(self, value: Any) -> None:
+        """Django's, but that a length stays one in a night when clocks change (``USE_TZ = False``)."""
+        super().set_expiry(_from_now(value))
+
+    async def aset_expiry(self, value: Any) -> None:
+        """See ``set_expiry``."""
+        await super().aset_expiry(_from_now(value))
+
+    # Ending
+
+    def delete(self, session_key: str | None = None) -> None:
+        """Revoke this session, or the one that has exactly ``session_key``."""
+        with answering(self):
+            if session_key is None:
+                adoption.end(self._session_key)
+                self.handle.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
+            elif (key := keys.parse(session_key)) is not None:
+                get_store().revoke(key.id, key.secret_hash)
+
+    def flush(self) -> None:
+        """Revoke this session and start an empty one."""
+        self.clear()
+        if self.handle.stored and self.handle.key is not None:
+            self.ended_id = self.handle.key.id
+        self.delete()
+        self.handle.drop()
+        self._session_key, self.flushed = None, True
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Remove what is old, as ``sessions purge`` does: Django's ``clearsessions`` calls this.
+
+        Raises:
+            CleaningFailed: a store did not answer, or refused; the text says it in one sentence.
+        """
+        from sessionkeeper.engine import retention
+
+        retention.clean_all()
+
+    def new_bearer(self) -> SessionStore:
+        """Return an empty bearer session, not stored yet, of the same client. This session stays as it is."""
+        from sessionkeeper.engine.bearer import NewBearerSession  # which imports this module
+
+        session = NewBearerSession()
+        session.client.address, session.client.user_agent = self.client.address, self.client.user_agent
+        return session
+
+    # Answering
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """Return the seconds until the session ends if nobody uses it again, counted from ``modification``.
+
+        Django's number, unless ``SESSIONKEEPER`` says how long sessions live.
+        """
+        return self._age(super().get_expiry_age(**kwargs), kwargs)
+
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        """See ``get_expiry_age``."""
+        return await self._beside_if_asked(self._age, await super().aget_expiry_age(**kwargs), kwargs)
+
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        """Return the moment at which ``get_expiry_age`` is over."""
+        kwargs.setdefault("modification", timezone.now())
+        age = super().get_expiry_age(**kwargs)
+        return super().get_expiry_date(**kwargs) - timedelta(seconds=age - self._age(age, kwargs))
+
+    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        """See ``get_expiry_date``."""
+        kwargs.setdefault("modification", timezone.now())
+        age = await super().aget_expiry_age(**kwargs)
+        left = await self._beside_if_asked(self._age, age, kwargs)
+        return await super().aget_expiry_date(**kwargs) - timedelta(seconds=age - left)
+
+    def _age(self, age: int, given: dict[str, Any]) -> int:
+        """Return how much of an age that Django reckons the limits leave."""
+        if not conf.current().limits_life:
+            return age
+        if "expiry" in given:  # then nothing is loaded
+            data = {**getattr(self, "_session_cache", {}), limits.EXPIRY_KEY: given["expiry"]}
+        else:
+            data = self._get_session()
+        idle, lifetime = self.handle.effective_limits(data)
+        if isinstance(lifetime, datetime):
+            now = given.get("modification") or timezone.now()
+            lifetime -= moments.aware(now)
+        left = int(lifetime.total_seconds())
+        return left if idle is None else min(idle, left)
+
+    def cookie_age(self) -> int | None:
+        """Seconds that the cookie lives: to the absolute expiry; None: until the browser closes."""
+        if self.get_expire_at_browser_close():
+            return None
+        life = self.handle.life
+        if life is None:
+            return super().get_expiry_age()
+        return max(int(life.total_seconds()), 0)
+
+
+def _from_now(value: Any) -> Any:
+    return moments.native(moments.now() + value) if isinstance(value, timedelta) else value

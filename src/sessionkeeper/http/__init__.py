@@ -1,0 +1,1 @@
+"""What travels over HTTP: cookies, tokens, addresses, headers, problem details."""

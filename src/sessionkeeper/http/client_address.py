@@ -1,0 +1,108 @@
+"""Where a request comes from: the address of the client, behind proxies that the site trusts.
+
+Anybody can write ``X-Forwarded-For`` or ``Forwarded``. Such a header is read from its end, where the proxy
+that connected to us has put the address of who connected to it, and only as long as each hop is one that
+``SESSIONKEEPER["TRUSTED_PROXIES"]`` names. The first that is not is the client, whatever stands before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+from sessionkeeper import conf
+from sessionkeeper.conf import validators
+
+Address = IPv4Address | IPv6Address
+
+# RFC 7239, section 4: name=value with a token or a quoted string for the value, joined by semicolons.
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PAIR = rf'({_NAME})=(?:"((?:[^"\\]|\\.)*)"|([^\s"\\;]+))'
+_PARAMETER = re.compile(_PAIR)
+_ELEMENT = re.compile(rf"\s*{_PAIR}(?:\s*;\s*{_PAIR})*\s*")
+_PORT = re.compile(r":\d{1,5}")
+
+
+def client_address(request: Any) -> str | None:
+    """Return the client's address in its shortest spelling, or None when nobody can say.
+
+    ``request`` is Django's or REST framework's. Without ``TRUSTED_PROXIES`` it is the address that connected
+    to the server, and no header is read. None where the server gives none, as over a Unix socket, and for
+    what is no request of HTTP: code may hand anything to ``authenticate()``, also None.
+    """
+    return address_in(getattr(request, "META", None) or {})
+
+
+def address_in(meta: Mapping[str, str]) -> str | None:
+    """See :func:`client_address`; ``meta`` are the headers and the environment of a request."""
+    address = parse_address(meta.get("REMOTE_ADDR") or "")
+    settings = conf.current()
+    if not settings.trusted_proxies or not _is_trusted(address, settings):
+        return None if address is None else str(address)
+    header = meta.get("HTTP_" + settings.proxy_header.upper().replace("-", "_"), "")
+    for hop in _hops(header, settings.proxy_header):
+        if hop is None:
+            break  # "unknown", a hidden name, or nonsense: what stands before it is worth nothing
+        address = hop
+        if not _is_trusted(address, settings):
+            break
+    return None if address is None else str(address)
+
+
+def network(text: str | None, *, ipv4: int = 24, ipv6: int) -> str | None:
+    """Return the first address of the network that an address is in, so many bits long; None without one."""
+    address = parse_address(text or "")
+    if address is None:
+        return None
+    bits = ipv4 if isinstance(address, IPv4Address) else ipv6
+    return str(ip_network((address, bits), strict=False).network_address)
+
+
+@lru_cache(maxsize=1024)
+def parse_address(text: str) -> Address | None:
+    """Return the address that ``text`` spells, or None. A port is dropped, a mapped IPv4 address is IPv4.
+
+    Takes ``192.0.2.1``, ``192.0.2.1:443``, ``2001:db8::1``, ``[2001:db8::1]``, ``[2001:db8::1]:443``, and an
+    IPv6 address with a zone, which is dropped.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        text, closed, port = text[1:].partition("]")
+        if not closed or (port and not _PORT.fullmatch(port)):
+            return None
+    elif text.count(":") == 1:
+        text, _, port = text.partition(":")
+        if not _PORT.fullmatch(f":{port}"):
+            return None
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_trusted(address: Address | None, settings: conf.Settings) -> bool:
+    if address is None:
+        return validators.UNIX in settings.trusted_proxies
+    return any(not isinstance(network, str) and address in network for network in settings.trusted_proxies)
+
+
+def _hops(header: str, name: str) -> Iterator[Address | None]:
+    """Yield who connected to whom, the nearest first; None for what is no address."""
+    read = _forwarded_for if name == validators.FORWARDED else parse_address
+    return (read(entry) for entry in reversed(header.split(",")) if entry.strip())
+
+
+def _forwarded_for(element: str) -> Address | None:
+    """Return the address in one element of a ``Forwarded`` header; None unless it keeps to the grammar.
+
+    The header may be cut at commas, because no address contains one: the rest of a quoted string that does
+    is no element, whoever made it up.
+    """
+    if _ELEMENT.fullmatch(element) is None:
+        return None
+    values = [quoted or plain for name, quoted, plain in _PARAMETER.findall(element) if name.lower() == "for"]
+    return parse_address(values[0]) if len(values) == 1 else None

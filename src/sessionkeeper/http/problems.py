@@ -1,0 +1,185 @@
+"""Answers that say what went wrong: RFC 9457 ``application/problem+json``, or a small page for browsers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpResponse, JsonResponse
+from django.template import TemplateDoesNotExist
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+MEDIA_TYPE = "application/problem+json"
+#: Routes of the index that ``type`` points to, the first one that the project includes.
+INDEX_ROUTES = ("sessionkeeper-problems:index", "sessionkeeper-api:problems")
+#: What ``type`` begins with where no index is included: a name, and no address.
+TYPE_PREFIX = "urn:sessionkeeper:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of problem: a stable code, the status, a short title, and what to do about it.
+
+    ``fix`` is for the index alone: what to do where ``detail`` does not say it.
+    """
+
+    code: str
+    status: int
+    title: Any
+    detail: Any
+    fix: Any = ""
+
+    @property
+    def type(self) -> str:
+        """The URI of RFC 9457: a path on this site that leads to what the index says of the problem.
+
+        With the full path, as section 3.1.1 asks of references. Without an index it is a URN.
+        """
+        index = index_path()
+        return TYPE_PREFIX + self.code if index is None else f"{index}#{self.code}"
+
+    def as_dict(self, detail: str | None = None, **extra: Any) -> dict[str, Any]:
+        """Return the members of RFC 9457, with our ``code``."""
+        return {
+            "type": self.type,
+            "title": str(self.title),
+            "status": self.status,
+            "detail": str(self.detail if detail is None else detail),
+            "code": self.code,
+            **extra,
+        }
+
+    def response(
+        self, request: HttpRequest, detail: str | None = None, headers: dict[str, str] | None = None
+    ) -> HttpResponse:
+        """Return the answer in the form that the client asked for. It is never cached."""
+        members = self.as_dict(detail)
+        response: HttpResponse
+        if prefers_html(request):
+            response = HttpResponse(_page(members), status=self.status)
+        else:
+            response = JsonResponse(members, status=self.status, content_type=MEDIA_TYPE)
+        response["Cache-Control"] = "no-store"
+        response["Vary"] = "Accept"
+        for name, value in (headers or {}).items():
+            response[name] = value
+        return response
+
+
+STORE_UNAVAILABLE = Problem(
+    "store_unavailable",
+    503,
+    gettext_lazy("Sign-in is not available right now"),
+    gettext_lazy("The sessions cannot be read at the moment. You are still signed in; try again shortly."),
+)
+SESSION_ROTATED = Problem(
+    "session_rotated",
+    409,
+    gettext_lazy("The session was renewed meanwhile"),
+    gettext_lazy(
+        "Another request signed in while this one ran, so its changes were not kept. Send it again."
+    ),
+)
+REAUTHENTICATION_REQUIRED = Problem(
+    "reauthentication_required",
+    403,
+    gettext_lazy("A fresh proof is needed"),
+    gettext_lazy("Prove the password again, at reauthenticate/, then repeat the request."),
+)
+TOO_MANY_SESSIONS = Problem(
+    "too_many_sessions",
+    409,
+    gettext_lazy("Too many sessions"),
+    gettext_lazy("You are signed in as often as this site allows. Sign out somewhere else, then try again."),
+)
+THROTTLED = Problem(
+    "throttled",
+    429,
+    gettext_lazy("Too many requests"),
+    gettext_lazy("Wait as long as Retry-After says, then try again."),
+)
+TWO_TRANSPORTS = Problem(
+    "two_transports",
+    400,
+    gettext_lazy("Two sessions in one request"),
+    gettext_lazy("Send either the session cookie or the bearer token, not both."),
+)
+NO_TRANSPORT = Problem(
+    "no_transport",
+    400,
+    gettext_lazy("A bearer token cannot begin a session"),
+    gettext_lazy(
+        "Signing in gives a cookie, and this request came with a bearer token. Send it without the "
+        "Authorization header; a token for a program is made at tokens/."
+    ),
+)
+TOKEN_INVALID = Problem(
+    "token_invalid",
+    401,
+    gettext_lazy("The token is not valid"),
+    gettext_lazy("No session goes with this bearer token: it expired, was ended, or is mistyped."),
+    gettext_lazy("Fetch another token with the username and the password, at tokens/."),
+)
+INSUFFICIENT_SCOPE = Problem(
+    "insufficient_scope",
+    403,
+    gettext_lazy("The token's scopes do not allow this"),
+    gettext_lazy("The token is restricted to scopes, and this is not among what they open."),
+    gettext_lazy("Fetch a token with the scope that this needs, or without scopes."),
+)
+
+#: What the middleware answers by itself.
+PROBLEMS = (
+    STORE_UNAVAILABLE,
+    SESSION_ROTATED,
+    REAUTHENTICATION_REQUIRED,
+    TOO_MANY_SESSIONS,
+    THROTTLED,
+    TWO_TRANSPORTS,
+    NO_TRANSPORT,
+    TOKEN_INVALID,
+    INSUFFICIENT_SCOPE,
+)
+
+#: Every kind of problem that a site may answer with, by its code. Packages add their own.
+KNOWN: dict[str, Problem] = {problem.code: problem for problem in PROBLEMS}
+
+
+def index_path() -> str | None:
+    """Return the path of the index of problems; None when the project includes none."""
+    for route in INDEX_ROUTES:
+        try:
+            return reverse(route)
+        except NoReverseMatch:
+            continue
+    return None
+
+
+def prefers_html(request: HttpRequest) -> bool:
+    """Whether ``Accept`` names HTML (browsers' navigation does) and no kind of JSON before it."""
+    accept = request.headers.get("Accept", "").lower()
+    html = accept.find("text/html")
+    json_at = accept.find("json")
+    return html >= 0 and not 0 <= json_at < html
+
+
+def _page(members: dict[str, Any]) -> str:
+    """Return the page of a problem: ``sessionkeeper/problem.html``, which a project may override.
+
+    It is rendered without the request: in an outage nothing may ask for the session.
+    """
+    try:
+        return render_to_string("sessionkeeper/problem.html", {"problem": members})
+    except TemplateDoesNotExist:  # templates of applications are not looked for
+        return format_html(
+            "<!doctype html><title>{}</title><h1>{}</h1><p>{}</p>",
+            members["title"],
+            members["title"],
+            members["detail"],
+        )

@@ -1,0 +1,71 @@
+"""Users as the command line names them: found by name or primary key, and named in lists."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+
+from sessionkeeper.engine.users import _users
+
+_LONGEST = 1000
+_REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
+
+
+def find_pk(text: str) -> Any:
+    """Return the primary key of the one user whom ``text`` means, by user name or by primary key.
+
+    Raises:
+        CommandError: nobody, or one user has it as a name and another one as a key.
+    """
+    by_name: Any = _first(get_user_model().USERNAME_FIELD, _normalized(text))
+    by_key: Any = None
+    with suppress(CommandError):  # not every name is spelled like a key
+        by_key = _first("pk", read_pk(text))
+    if by_name is None and by_key is None:
+        raise CommandError(f"There is no user {text!r}. Of one who is deleted, give --user-pk.")
+    if by_name is not None and by_key is not None and by_name.pk != by_key.pk:
+        raise CommandError(
+            f"{text!r} is the name of the user with the key {by_name.pk} and the key of the user "
+            f"{by_key.get_username()!r}. Say which one with --user-pk."
+        )
+    return by_key.pk if by_name is None else by_name.pk
+
+
+def read_pk(text: str) -> Any:
+    """Return the primary key that ``text`` spells, whether there is such a user or not.
+
+    Raises:
+        CommandError: the user model has no such keys.
+    """
+    field: Any = get_user_model()._meta.pk
+    while field.remote_field is not None:  # the user model inherits from another model
+        field = field.target_field
+    try:
+        if not _is_plain(text):
+            raise ValueError(text)
+        return field.clean(text, None)
+    except _REFUSED as error:
+        raise CommandError(f"{text!r} is not a primary key of a user.") from error
+
+
+def _first(field: str, value: Any) -> Any:
+    try:
+        return _users().filter(**{field: value}).first() if _is_plain(str(value)) else None
+    except _REFUSED:
+        return None
+
+
+def _normalized(text: str) -> str:
+    normalize = getattr(get_user_model(), "normalize_username", str)
+    return str(normalize(text))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a database takes this text: no NUL, no lone surrogates (bytes that are not UTF-8)."""
+    return (
+        len(text) <= _LONGEST and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    )

@@ -1,0 +1,93 @@
+"""Fragments of a page: what htmx asks for is never answered with the login page, which it would swap in.
+
+Browsers follow a redirect by themselves, so htmx sees only the page at its end. ``HX-Redirect`` leads the
+whole page there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
+from django.utils.cache import patch_vary_headers
+
+from sessionkeeper.csrf.fetch_metadata import own_origin
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Where somebody is asked to sign in, or to prove the password again.
+_DOORS = ("sessionkeeper-pages:login", "sessionkeeper-pages:reauthenticate")
+#: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
+_ODD = re.compile(r"^//|[\x00-\x20\\]")
+
+
+def is_asked(request: HttpRequest) -> bool:
+    """Whether htmx asks for a part of the page that it is on, or for something to do there."""
+    return request.META.get("HTTP_HX_REQUEST") == "true"
+
+
+def lead_out(request: HttpRequest, response: Any) -> Any:
+    """Return the answer that leads the whole page where ``response`` would lead the fragment.
+
+    Only where that is a door: other redirects have fragments at their end.
+    """
+    if response.status_code not in _REDIRECTS or not is_asked(request):
+        return response
+    location = response.headers.get("Location", "")
+    target = urlsplit(location)
+    if not any(_same_page(target, door) for door in _doors()):
+        return response
+    answer = HttpResponse()
+    answer.cookies = response.cookies
+    for name, value in response.headers.items():
+        if name not in {"Location", "Content-Length", "Content-Type"}:
+            answer.headers[name] = value
+    is_whole = "HTTP_HX_BOOSTED" in request.META or "HTTP_HX_HISTORY_RESTORE_REQUEST" in request.META
+    answer.headers["HX-Redirect"] = location if is_whole else _with_page(request, target)
+    answer.headers["Cache-Control"] = "no-store, private"
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+def _doors() -> Iterator[SplitResult]:
+    for door in (settings.LOGIN_URL, *_DOORS):
+        with suppress(NoReverseMatch):
+            yield urlsplit(resolve_url(door))
+
+
+def _same_page(one: SplitResult, other: SplitResult) -> bool:
+    return one[:3] == other[:3]  # scheme, host and path
+
+
+def _with_page(request: HttpRequest, target: SplitResult) -> str:
+    """Return the door's address with the page to come back to in the place of the fragment."""
+    page = _page(request, absolute=bool(target.netloc))
+    fragment = {request.get_full_path(), request.build_absolute_uri()}
+    query = []
+    for name, value in parse_qsl(target.query, keep_blank_values=True):
+        if name != REDIRECT_FIELD_NAME and value not in fragment:
+            query.append((name, value))
+        elif page is not None:
+            query.append((name, page))
+    return target._replace(query=urlencode(query)).geturl()
+
+
+def _page(request: HttpRequest, *, absolute: bool) -> str | None:
+    """Return the page that the fragment is for, if it is one of this very origin (CWE-601)."""
+    try:
+        page = urlsplit(request.META.get("HTTP_HX_CURRENT_URL", ""))
+    except ValueError:
+        return None
+    default = ":443" if page.scheme == "https" else ":80"
+    origin = f"{page.scheme}://{page.netloc.removesuffix(default)}".lower()
+    path = page._replace(scheme="", netloc="", fragment="").geturl()
+    if origin != own_origin(request) or not page.path.startswith("/") or _ODD.search(page.path):
+        return None
+    return f"{origin}{path}" if absolute else path

@@ -1,0 +1,224 @@
+"""Middleware in place of Django's: one round trip a request, and an outage that is not a logout.
+
+``SessionMiddleware`` and ``AuthenticationMiddleware`` are subclasses of Django's, sync and async, so that
+everything that asks for those finds them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error
+
+from sessionkeeper import conf
+from sessionkeeper.auth import known_devices, lockout
+from sessionkeeper.conf import namespaces
+from sessionkeeper.core import context, keys
+from sessionkeeper.core.errors import (
+    NoTransport,
+    ReauthenticationRequired,
+    SessionGone,
+    StaleSession,
+    StoreUnavailable,
+    TooManySessions,
+    TooManyTries,
+)
+from sessionkeeper.core.records import BEARER, SessionStatus
+from sessionkeeper.csrf import fetch_metadata
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.bearer import BearerSession
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.http import headers, problems
+from sessionkeeper.http.client_address import address_in
+from sessionkeeper.http.transports import Bearer, Cookie
+from sessionkeeper.middleware import commit, forgotten_login, htmx, responses
+from sessionkeeper.stores.database.errors import outage_of
+from sessionkeeper.stores.factory import get_store, run_in_loop
+
+_CLIENT_ERROR = 400
+_SERVER_ERROR = 500
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Attaches a lazy ``request.session``; on the way out writes what changed, once."""
+
+    #: By this the notices, which are below this module, know it and its subclasses in ``MIDDLEWARE``.
+    is_sessionkeepers = True
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        if not issubclass(self.SessionStore, SessionStore):
+            raise ImproperlyConfigured(
+                "sessionkeeper.middleware.SessionMiddleware needs SESSION_ENGINE = 'sessionkeeper.engine'."
+            )
+
+    def process_request(self, request: Any) -> Any:
+        """Take the key from the cookie or the bearer token. Nothing is read yet."""
+        context.begin(request)
+        if settings.DEBUG:
+            forgotten_login.begin()
+        cookie, token = Cookie.read(request), Bearer.read(request)
+        rivals = Cookie.rivals(request) if token is None and cookie is not None else ()
+        if rivals:  # the engine looks at nothing that is too short to be a key
+            cookie = next((one for one in (cookie, *rivals) if keys.parse(one) is not None), cookie)
+        session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
+        session.principal_wanted, session.touches_on_load = True, False
+        session.rivals = rivals
+        session.client.address = partial(address_in, request.META)  # for who writes
+        session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
+        # What a request brings may have been on its way for long, when it has a body: an upload that a proxy
+        # has kept until it was whole. Its key is no proof of a copy.
+        session.handle.watching = not _has_body(request)
+        context.get().client = session.client
+        request.session = session
+        if token is None:
+            return None
+        if cookie is not None:
+            request.session = self.SessionStore()
+            return responses.refuse_both(request)
+        # No cookie is read for this request, so nobody can send it through a browser that is signed in.
+        fetch_metadata.mark_checked(request)
+        return None
+
+    def __call__(self, request: Any) -> Any:
+        """Handle a request. An outage that even Django's error page stumbled over is answered here."""
+        if self.async_mode:
+            return self.__acall__(request)
+        refusal = self.process_request(request)
+        if refusal is not None:
+            return refusal
+        ahead = _read_ahead(request.session) if conf.current().read_ahead else None
+        try:
+            return self.process_response(request, self.get_response(request))
+        except StoreUnavailable as error:
+            return responses.unavailable(request, error)
+        finally:
+            if ahead is not None:
+                ahead.drop()
+
+    async def __acall__(self, request: Any) -> Any:
+        """Handle a request in the event loop. A thread is taken only to write, if the store needs one."""
+        refusal = self.process_request(request)
+        if refusal is not None:
+            return refusal
+        if namespaces.must_be_read():
+            await namespaces.note()
+        try:
+            response: Any = await self.get_response(request)  # type: ignore[misc]
+        except StoreUnavailable as error:
+            return responses.unavailable(request, error)
+        if not _needs_store(request, response):
+            return self.process_response(request, response)
+        finish = partial(self.process_response, request, response)
+        return await (sync_to_async(finish)() if lockout.is_open() else run_in_loop(finish))
+
+    def process_exception(self, request: Any, exception: Exception) -> Any:
+        """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""
+        if isinstance(exception, NoTransport):
+            return responses.no_session(request)
+        if isinstance(exception, ReauthenticationRequired):
+            return responses.ask_again(request)
+        if isinstance(exception, TooManySessions):
+            return responses.too_many_sessions(request, request.session)
+        if isinstance(exception, TooManyTries):
+            headers = {"Retry-After": str(exception.retry_after)}
+            return problems.THROTTLED.response(request, headers=headers)
+        if isinstance(exception, Error) and _signs_in(request):
+            # Django's own part of a sign-in, the time of the last one say: nobody is signed in without it.
+            exception = outage_of(exception) or exception
+        return responses.unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
+
+    def process_response(self, request: Any, response: Any) -> Any:
+        """Write what changed, and the cookie only when the key or its life did."""
+        response = htmx.lead_out(request, response)
+        session = getattr(request, "session", None)
+        if not isinstance(session, SessionStore):
+            return super().process_response(request, response)
+        if settings.DEBUG:
+            forgotten_login.end(request, response)
+        if session.outage is not None and response.status_code == _SERVER_ERROR:
+            # Another middleware met the outage, and Django has made an error page of it.
+            return responses.unavailable(request, session.outage)
+        try:
+            responses.say_refused(response, lockout.settle())
+            return self._finish(request, response, session)
+        except (StoreUnavailable, TooManySessions, NoTransport) as error:
+            return self.process_exception(request, error)
+        except StaleSession:
+            return problems.SESSION_ROTATED.response(request)
+        except SessionGone as error:
+            if session.transport == BEARER:
+                return response if context.get().ended else responses.token_invalid(request)
+            if context.get().ended:  # the request disabled or deleted its own user
+                responses.take_cookie(response)
+                return response
+            raise SessionInterrupted(
+                "The request's session was deleted before the request completed. The user may have logged "
+                "out in a concurrent request, for example."
+            ) from error
+
+    def _finish(self, request: Any, response: Any, session: SessionStore) -> Any:
+        if session.ended_id is not None and response.status_code >= _CLIENT_ERROR:
+            # A refusal may have rolled back the view's transaction, and the end of the session with it.
+            registry.revoke(session.ended_id, reason="ended_again")
+        always = settings.SESSION_SAVE_EVERY_REQUEST
+        status = commit.status(request, response, session, always=always)
+        if status is SessionStatus.DESTROYED:
+            responses.take_cookie(response)
+        else:
+            commit.write(request, response, session, status, always=always)
+        if commit.cookie_due(request, response, session, always=always):
+            Cookie.write(response, str(session.session_key), session.cookie_age())
+            headers.forbid_caching(response)
+        _remember_device(response, session)
+        if session.accessed:
+            (Bearer if session.transport == BEARER else Cookie).vary(response)
+            if session.names_user() and not response.has_header("Cache-Control"):
+                response.headers["Cache-Control"] = headers.NOT_CACHED
+        return response
+
+
+def _needs_store(request: Any, response: Any) -> bool:
+    """Whether the way out may reach the store."""
+    session = getattr(request, "session", None)
+    if (
+        not isinstance(session, SessionStore)
+        or settings.SESSION_SAVE_EVERY_REQUEST
+        or session.modified
+        or lockout.is_open()
+    ):
+        return True
+    return session.handle.upkeep_due()
+
+
+def _read_ahead(session: SessionStore) -> Any:
+    """Send the read of the request's session, which comes back while Django finds the view."""
+    key = keys.parse(session.session_key)
+    send = getattr(get_store(), "read_ahead", None)  # a near cache has none: a hit asks nobody
+    if key is None or send is None or session.rivals:
+        return None
+    ahead = context.get().ahead = send(key.id)
+    return ahead
+
+
+def _signs_in(request: Any) -> bool:
+    session = getattr(request, "session", None)
+    return isinstance(session, SessionStore) and session.handle.signing_in
+
+
+def _has_body(request: Any) -> bool:
+    return (
+        request.META.get("CONTENT_LENGTH") not in {None, "", "0"} or "HTTP_TRANSFER_ENCODING" in request.META
+    )
+
+
+def _remember_device(response: Any, session: SessionStore) -> None:
+    device = context.get().device
+    if device is not None and session.names_user():
+        known_devices.write(response, device)

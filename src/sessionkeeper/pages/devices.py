@@ -1,0 +1,128 @@
+"""The devices that somebody is signed in on: see them, end them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+
+from sessionkeeper.audit.events import Kind
+from sessionkeeper.auth import flows
+from sessionkeeper.core import keys, policy
+from sessionkeeper.core.errors import NoSuchSession
+from sessionkeeper.core.records import BEARER, SessionRecord
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.history import history_for
+from sessionkeeper.http.user_agents import device
+from sessionkeeper.pages.base import DONE, Page, route, signed_out
+
+_ENDED = f"?{DONE}=ended"
+#: The query parameter that names the session before which the page goes on.
+_BEFORE = "before"
+#: Ended sessions that the page shows.
+_MOST_ENDED = 10
+_HOW = {
+    Kind.SIGN_OUT: _("Signed out"),
+    Kind.EXPIRED: _("Expired"),
+    Kind.REVOKED: _("Ended from elsewhere"),
+    Kind.COPY_DETECTED: _("Ended, because somebody had a copy of its key"),
+}
+
+
+class Device(NamedTuple):
+    """A session, as the page shows it."""
+
+    id: str
+    name: str | None
+    label: str
+    is_current: bool
+    is_program: bool
+    address: str | None
+    since: Any
+    last_seen: Any
+    until: Any
+
+
+class SessionsPage(Page):
+    """All live sessions of the user, this one first."""
+
+    template = "sessions"
+    signed_in = True
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show them."""
+        current, before = _current_id(request), keys.parse_id(request.GET.get(_BEFORE))
+        newest = before - 1 if before else keys.MAX_ID
+        records, rest = registry.page_for(request.user, current, newest=newest)
+        return self.show(
+            request,
+            devices=[_device(record, current) for record in records],
+            older=None if rest is None else f"?{_BEFORE}={keys.encode_id(rest + 1)}",
+            ended=[] if before else _ended(request),
+        )
+
+
+class EndOne(Page):
+    """One of them."""
+
+    signed_in = True
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
+        """End it. One that is not there any more is ended already."""
+        number = keys.parse_id(session_id)
+        is_this = number is not None and number == _current_id(request)
+        if number is not None:
+            with suppress(NoSuchSession):
+                flows.revoke(request, number)
+        return signed_out() if is_this else redirect(route("sessions") + _ENDED)
+
+
+class EndOthers(Page):
+    """All but this one."""
+
+    signed_in = True
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """End them."""
+        flows.revoke_others(request)
+        return redirect(route("sessions") + _ENDED)
+
+
+def _ended(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sessions that ended last, with the words for how."""
+    return [
+        {
+            "name": device(one.user_agent),
+            "is_program": one.kind == Kind.TOKEN_MADE,
+            "address": one.ip_address,
+            "since": localtime(one.began_at),
+            "at": one.ended_at and localtime(one.ended_at),
+            "how": _HOW[Kind(one.how)],
+        }
+        for one in history_for(request.user, _MOST_ENDED)
+    ]
+
+
+def _device(record: SessionRecord, current: int | None) -> Device:
+    return Device(
+        id=keys.encode_id(record.id),
+        name=device(record.user_agent),
+        label=record.label,
+        is_current=record.id == current,
+        is_program=record.transport == BEARER,
+        address=record.ip_address,
+        since=localtime(record.authenticated_at or record.created_at),
+        last_seen=localtime(record.last_seen_at),
+        until=localtime(policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds)),
+    )
+
+
+def _current_id(request: Any) -> int | None:
+    key = request.session.handle.key
+    return None if key is None else key.id

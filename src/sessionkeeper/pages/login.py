@@ -1,0 +1,159 @@
+"""Sign in, sign out, prove the password again."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_variables
+
+from sessionkeeper.auth import flows, lockout, reauthentication
+from sessionkeeper.core.errors import (
+    InvalidCredentials,
+    SecondFactorRequired,
+    SessionGone,
+    SessionKeeperError,
+    StaleSession,
+    TooManySessions,
+    TooManyTries,
+)
+from sessionkeeper.pages.base import Page, after_login, next_url, route, signed_out, with_next
+from sessionkeeper.pages.forms import LoginForm, ReauthenticateForm
+
+_MINUTE = 60
+
+
+class Refusing(Page):
+    """A page with a form that a proof of a credential may be refused in."""
+
+    def refuse(self, request: HttpRequest, form: Form, error: SessionKeeperError) -> HttpResponse:
+        """Show the form again and say why. Unknown, wrong and inactive are not told apart."""
+        status, text = _explain(error)
+        form.add_error(None, text)
+        response = self.show(request, form=form, status=status, elsewhere=_elsewhere(error))
+        if isinstance(error, TooManyTries):
+            response["Retry-After"] = str(error.retry_after)
+        return response
+
+
+@method_decorator(lockout.counting, name="dispatch")
+class LoginPage(Refusing):
+    """Name and password."""
+
+    template = "login"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the form."""
+        return self.show(request, form=LoginForm())
+
+    @sensitive_variables()
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Sign in and go on."""
+        form = LoginForm(request.POST)
+        if not form.is_valid():
+            return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
+        given = form.cleaned_data
+        try:
+            flows.log_in(
+                request,
+                credentials={"username": given["username"], "password": given["password"]},
+                remember=given["remember"],
+            )
+        except (InvalidCredentials, TooManyTries, TooManySessions, SecondFactorRequired) as error:
+            return self.refuse(request, form, error)
+        return redirect(next_url(request) or after_login())
+
+
+class LogoutPage(Page):
+    """A question on GET: a link or an image of another site must not be able to sign anybody out."""
+
+    template = "logout"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Ask."""
+        return self.show(request)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Sign out, and have the browser forget what it kept of the pages."""
+        flows.log_out(request)
+        return signed_out(next_url(request))
+
+
+@method_decorator(lockout.counting, name="dispatch")
+class ReauthenticatePage(Refusing):
+    """The password of who is signed in, again."""
+
+    template = "reauthenticate"
+    signed_in = True
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the form."""
+        return self.show(request, form=ReauthenticateForm())
+
+    @sensitive_variables()
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Take the proof and go back."""
+        form = ReauthenticateForm(request.POST)
+        if not form.is_valid():
+            return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
+        try:
+            reauthentication.reauthenticate(request, {"password": form.cleaned_data["password"]})
+        except (InvalidCredentials, TooManyTries, SecondFactorRequired) as error:
+            return self.refuse(request, form, error)
+        except (SessionGone, StaleSession):
+            return redirect(with_next(route("login"), next_url(request)))
+        return redirect(next_url(request) or route("sessions"))
+
+
+@login_not_required
+def admin_login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Stand in for the login of Django's admin: ``admin.site.login = admin_login`` in ``urls.py``.
+
+    Raises:
+        PermissionDenied: somebody is signed in who may not use the admin.
+    """
+    after = next_url(request) or reverse("admin:index")
+    if not request.user.is_authenticated:
+        return redirect(with_next(route("login"), after))
+    if getattr(request.user, "is_staff", False):
+        return redirect(after)
+    raise PermissionDenied
+
+
+def _explain(error: SessionKeeperError) -> tuple[HTTPStatus, str]:
+    match error:
+        case TooManyTries():
+            minutes = -(-error.retry_after // _MINUTE)
+            text = ngettext(
+                "That was too often. Try again in {minutes} minute.",
+                "That was too often. Try again in {minutes} minutes.",
+                minutes,
+            )
+            return HTTPStatus.TOO_MANY_REQUESTS, text.format(minutes=minutes)
+        case TooManySessions():
+            text = _(
+                "You are signed in on as many devices as this site allows. Sign out on one of them first."
+            )
+            return HTTPStatus.CONFLICT, text
+        case SecondFactorRequired():
+            text = _(
+                "The password is right, and your account has a second factor, which is not asked for here."
+            )
+            return HTTPStatus.UNAUTHORIZED, text
+    return HTTPStatus.UNAUTHORIZED, _("That did not work. Check what you typed, and that Caps Lock is off.")
+
+
+def _elsewhere(error: SessionKeeperError) -> str | None:
+    """Return the site's own login, if it is another page, for who has a second factor."""
+    login = resolve_url(settings.LOGIN_URL)
+    return login if isinstance(error, SecondFactorRequired) and login != route("login") else None

@@ -1,0 +1,1 @@
+"""Sessions in any database of Django's."""

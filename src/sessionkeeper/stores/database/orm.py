@@ -1,0 +1,64 @@
+"""Sessions as the ORM reads them: for lists, and for a request where the shortcut below it is off."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import ExpressionWrapper, F, QuerySet, TextField
+from django.db.models.functions import Now
+
+from sessionkeeper.core import moments
+from sessionkeeper.core.errors import CorruptPayload
+from sessionkeeper.core.records import Found, SessionRecord
+from sessionkeeper.models import Session
+from sessionkeeper.stores.database.errors import on_live_connection
+from sessionkeeper.stores.database.hydration import as_bytes, as_text
+
+# The data as the text that it is: the codec opens it, when somebody reads it.
+_COLUMNS: list[Any] = [
+    ExpressionWrapper(F(name), output_field=TextField()) if name == "data" else name
+    for name in SessionRecord._fields
+]
+_HASHES = ("secret_hash", "family_hash", "previous_hash")
+_TIMES = ("previous_at", "created_at", "authenticated_at", "last_seen_at", "expires_at")
+_ALWAYS = ("created_at", "last_seen_at", "expires_at")
+
+
+def records(sessions: QuerySet[Session]) -> list[SessionRecord]:
+    """Return the sessions of a query.
+
+    Raises:
+        CorruptPayload: a column holds what no session keeps there.
+    """
+    return [_record(values) for values in _read(sessions.values_list(*_COLUMNS))]
+
+
+def find(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
+    """Do what ``read`` does, but for the user: Django has to be asked."""
+    session = Session._base_manager.using(connection.alias).filter(pk=session_id)
+    selected = session.values_list(
+        *_COLUMNS, *([Now(output_field=moments.MomentField())] if server_clock else [])
+    )
+    for values in on_live_connection(connection, _read, selected):
+        now = values[len(_COLUMNS)] if server_clock else moments.now()
+        return Found(_record(values[: len(_COLUMNS)]), moments.aware(now))
+    return None
+
+
+def _read(selected: Any) -> list[Any]:
+    try:
+        return list(selected)
+    except (ValueError, OverflowError) as error:  # Django's converters; nothing else says it like this
+        raise CorruptPayload("A column of the stored session cannot be read.") from error
+
+
+def _record(values: Any) -> SessionRecord:
+    columns: dict[str, Any] = dict(zip(SessionRecord._fields, values, strict=True))
+    if any(columns[name] is None for name in _ALWAYS):
+        raise CorruptPayload("A time of the stored session cannot be read.")
+    columns["data"] = as_text(columns["data"])
+    columns |= {name: as_bytes(columns[name]) for name in _HASHES}
+    times: dict[str, datetime | None] = {name: columns[name] for name in _TIMES}
+    columns |= {name: None if at is None else moments.aware(at) for name, at in times.items()}
+    return SessionRecord(**columns)

@@ -1,0 +1,162 @@
+"""Session and principal in one statement, built once per process, database and user model.
+
+The SQL is compiled from the session's columns and ``user_query``, and then only
+executed, on Django's own connection, inside its transactions. ``shortcut`` stands
+before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.db import connections, models
+
+from sessionkeeper.core import moments
+from sessionkeeper.core.errors import CorruptPayload
+from sessionkeeper.core.records import NOT_LOADED, Found, SessionRecord
+from sessionkeeper.models import Session
+from sessionkeeper.stores.database import cursors, user_query
+from sessionkeeper.stores.database.hydration import as_bytes, as_text
+from sessionkeeper.stores.database.user_query import (
+    Converter,
+    UserColumns,
+    UserQueryKey,
+    as_text_in_utc,
+    is_text_in_utc,
+    undeclared,
+)
+
+_FIELDS: list[Any] = [
+    Session._meta.get_field("user" if name == "user_id" else name) for name in SessionRecord._fields
+]
+_WIDTH = len(_FIELDS)
+
+
+class Columns(NamedTuple):
+    """How a session's columns are selected and read."""
+
+    sql: str
+    converters: Sequence[Converter] = ()
+    times: Sequence[int] = ()  # positions of times that come as text
+
+
+class Statement(NamedTuple):
+    """A SELECT that takes a session id (twice with a principal) and how to read its one row."""
+
+    sql: str
+    params: tuple[Any, ...]
+    columns: Columns
+    user: UserColumns | None = None
+    server_clock: bool = False
+    types: tuple[str, ...] = ("bigint",)  # the session id is all that changes; else none
+
+
+def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
+    """Run the statement on one of Django's connections. Database errors pass through."""
+    alias = connection.alias
+    statement = _statement(alias, principal=principal, server_clock=server_clock)
+    given = [session_id if param is _ID else param for param in statement.params]
+    row = cursors.fetch_one(connection, statement.sql, given, types=statement.types)
+    if row is None:
+        return None
+    record = to_record(row, statement.columns, connection)
+    now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else moments.now()
+    if statement.user is None:
+        return Found(record, now, NOT_LOADED)
+    is_current = partial(_is_current, statement, alias)
+    user, snapshot = statement.user.read(connection, list(row[_WIDTH + 1 :]), is_current)
+    return Found(record, now, user, snapshot)
+
+
+def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionRecord:
+    """Return the record in the leading columns of a row.
+
+    Raises:
+        CorruptPayload: a column holds what no session keeps there.
+    """
+    values = list(row[:_WIDTH])
+    try:
+        for index in columns.times:
+            value = values[index]
+            if value is not None:
+                values[index] = datetime.fromisoformat(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CorruptPayload("A time of the stored session cannot be read.") from error
+    for index, function, expression in columns.converters:
+        values[index] = function(values[index], expression, connection)
+    return SessionRecord._make(values)
+
+
+_ID = object()
+
+
+def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
+    asked = user_query.asked(alias) if principal else None
+    build = partial(_build, alias, asked, server_clock=server_clock)
+    statement: Statement = user_query.kept((alias, server_clock, asked), build)
+    return statement
+
+
+def _build(alias: str, asked: UserQueryKey | None, *, server_clock: bool) -> Statement:
+    connection = connections[alias]
+    table = connection.ops.quote_name(Session._meta.db_table)
+    columns = _session_columns(alias)
+    clock = moments.in_utc(connection, "statement_timestamp()") if server_clock else "NULL"
+    selected = f"{columns.sql}, {clock}"
+    user = _user_part(alias, asked.model) if asked is not None else None
+    if user is None:
+        sql = f"SELECT {selected} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
+        return Statement(sql, (_ID,), columns)
+    return Statement(
+        f"SELECT {selected}, {user.columns} FROM {table} s LEFT JOIN {user.source} "  # noqa: S608 - as above
+        f"ON {user.condition} WHERE s.id = %s",
+        (*user.params, _ID),
+        columns,
+        user,
+        server_clock=server_clock,
+        types=("bigint",) if all(param is _ID for param in user.params) else (),
+    )
+
+
+def _user_part(alias: str, model: Any) -> UserColumns | None:
+    """Compile the user's side."""
+    marker = -(2**62) - 5  # stands for the session id, and is never one
+    ids = Session.objects.using(alias).filter(id=marker).values("user_id")[:1]
+    part = user_query.select(alias, model, models.Subquery(ids), "s.user_id", ())
+    if part is None:
+        return None
+    return part._replace(params=tuple(_ID if param == marker else param for param in part.params))
+
+
+def _session_columns(alias: str) -> Columns:
+    connection = connections[alias]
+    quoted = [f"s.{connection.ops.quote_name(field.column)}" for field in _FIELDS]
+    converters: list[Converter] = []
+    times: list[int] = []
+    for index, field in enumerate(_FIELDS):
+        if isinstance(field, models.DateTimeField) and is_text_in_utc(connection):
+            quoted[index] = as_text_in_utc(quoted[index])
+            times.append(index)
+            continue
+        if not field.is_relation:
+            quoted[index] = undeclared(connection, quoted[index])
+        column = field.get_col("s")
+        functions = list(connection.ops.get_db_converters(column))
+        if isinstance(field, models.JSONField):
+            functions = [as_text]  # the codec opens it, when somebody reads it
+        elif isinstance(field, models.DateTimeField):
+            quoted[index] = moments.in_utc(connection, quoted[index])
+            functions += [] if moments.are_plain(connection) else [moments.read]
+        else:
+            functions += column.get_db_converters(connection)
+        if isinstance(field, models.BinaryField):
+            functions.append(as_bytes)
+        converters += [(index, function, column) for function in functions]
+    return Columns(", ".join(quoted), converters, times)
+
+
+def _is_current(statement: Statement, alias: str) -> bool:
+    return _statement(alias, principal=True, server_clock=statement.server_clock) is statement

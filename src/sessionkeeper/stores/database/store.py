@@ -1,0 +1,310 @@
+"""The database store: any database that Django's ORM takes.
+
+PostgreSQL merges in one statement without a read and lends its clock. Elsewhere a merge is a compare-and-swap
+on ``version``, again after a read when somebody else was faster, and the clock is the application's: the same
+machine for SQLite; keep the web servers' clocks in step for MySQL and Oracle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, connections, router, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from sessionkeeper.conf import namespaces
+from sessionkeeper.core import moments
+from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.keys import MAX_ID
+from sessionkeeper.core.policy import end_of, to_end
+from sessionkeeper.core.records import Expired, Found, NewSession, SessionLimit, SessionPatch, SessionRecord
+from sessionkeeper.models import Session
+from sessionkeeper.stores.database import expressions, locks, orm, select, shortcut
+from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
+from sessionkeeper.stores.database.removal import delete
+
+#: Tries of a compare-and-swap. A lost try means that another writer got through.
+MERGE_TRIES = 200
+
+
+class DatabaseStore:
+    """A :class:`~sessionkeeper.stores.base.Store` in a table of a Django database.
+
+    Args:
+        alias: the database; None asks the router where ``Session`` is written, for each operation.
+        clock: replaces the store's clock, for tests; returns an aware datetime.
+    """
+
+    def __init__(self, alias: str | None = None, clock: Callable[[], datetime] | None = None) -> None:
+        self._alias = alias
+        self._clock = clock
+
+    @property
+    def alias(self) -> str:
+        """The database that holds the sessions: where they are written, since a replica may lag."""
+        return self._alias or router.db_for_write(Session)
+
+    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+        """See the contract."""
+        connection, here = connections[self.alias], namespaces.active()
+        server_clock = self._server_clock(connection)
+        with translate_errors():
+            found = shortcut.take(
+                select.read,
+                orm.find,
+                connection,
+                session_id,
+                principal=principal,
+                server_clock=server_clock,
+            )
+        if found is not None and found.record.namespace != here:
+            return None  # the table is shared with other tenants
+        return found._replace(now=self._clock()) if found is not None and self._clock else found
+
+    def insert(self, new: NewSession) -> list[int]:
+        """See the contract."""
+        if new.limit is None:
+            self._insert(new)
+            return []
+        with translate_errors(), locks.alone(self.alias, new.user_id):
+            ended = self._make_room(new.limit, new.id, new.user_id)
+            self._insert(new)
+        return ended
+
+    def _insert(self, new: NewSession) -> None:
+        alias, now = self.alias, self._now()
+        row, tries = expressions.row(new, now, alias), 0
+
+        def save() -> None:
+            nonlocal tries
+            tries += 1
+            expressions.insert(row, alias)
+
+        try:
+            with translate_errors(), self._savepoint(alias):
+                on_live_connection(connections[alias], save)
+        except IntegrityError as error:
+            found = self.find(new.id)
+            if found is None:
+                raise
+            # Else the first try has got through.
+            if tries == 1 or found.record.secret_hash != new.secret_hash:
+                raise IdTaken from error
+
+    def merge(
+        self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
+    ) -> list[int]:
+        """See the contract."""
+        if changes.limit is None:
+            self._merge(session_id, secret_hash, changes, seen)
+            return []
+        user_id = changes.facts.get("user_id")
+        with translate_errors(), locks.alone(self.alias, user_id):
+            ended = self._make_room(changes.limit, session_id, user_id)
+            self._merge(session_id, secret_hash, changes, seen)
+        return ended
+
+    def _make_room(self, limit: SessionLimit, session_id: int, user_id: Any) -> list[int]:
+        ended = to_end(self._of_user(user_id, latest=True), limit, session_id, user_id, self._server_now())
+        self.revoke_many(ended)
+        return ended
+
+    def _merge(
+        self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
+    ) -> None:
+        alias, now = self.alias, self._now()
+        columns: dict[str, Any] = {**changes.facts, "last_seen_at": now, "version": F("version") + 1}
+        if changes.lifetime is not None:
+            columns["expires_at"] = expressions.moment(changes.lifetime, now)
+        if changes.authenticated:
+            columns["authenticated_at"] = now
+        rows = self._rows(session_id, secret_hash)
+        with translate_errors():
+            if changes.replace:
+                count = rows.update(**columns, data=expressions.as_json(changes.patch, alias))
+            elif connections[alias].vendor == "postgresql":
+                count = rows.update(**columns, data=expressions.merged(changes))
+            else:
+                return self._swap(session_id, secret_hash, changes, columns, seen)
+        if not count:
+            raise self._reason(session_id)
+        return None
+
+    def _swap(
+        self,
+        session_id: int,
+        secret_hash: bytes,
+        changes: SessionPatch,
+        columns: dict[str, Any],
+        seen: SessionRecord | None,
+    ) -> None:
+        alias = self.alias
+        patch = json.loads(changes.patch)
+        for _ in range(MERGE_TRIES):
+            if seen is not None:
+                data = {**json.loads(seen.data), **patch}
+                for name in changes.deleted:
+                    data.pop(name, None)
+                same = self._rows(session_id, secret_hash).filter(version=seen.version)
+                if same.update(**columns, data=expressions.as_json(json.dumps(data), alias)):
+                    return
+            seen = self._latest(session_id)
+            if seen is None:
+                raise SessionGone
+            if secret_hash not in {seen.secret_hash, seen.previous_hash}:
+                raise StaleSession
+        raise StoreUnavailable("Too many writers on one session.")
+
+    def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
+        """See the contract."""
+        with translate_errors():
+            count = self._rows(session_id, secret_hash).update(
+                secret_hash=new_secret,
+                family_hash=new_family,
+                previous_hash=None,
+                previous_at=None,
+                last_seen_at=self._now(),
+                version=F("version") + 1,
+            )
+        if not count:
+            raise self._reason(session_id)
+
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
+        """See the contract."""
+        again = Q(secret_hash=new_secret, previous_hash=secret_hash, previous_at=None)
+        with translate_errors():
+            count = self._table.filter(Q(secret_hash=secret_hash) | again, pk=session_id).update(
+                secret_hash=new_secret,
+                previous_hash=secret_hash,
+                previous_at=None,
+                last_seen_at=self._now(),
+                version=F("version") + 1,
+            )
+        return bool(count)
+
+    def touch(self, session_id: int, secret_hash: bytes) -> bool:
+        """See the contract. Moves no indexed column, so that PostgreSQL updates in place (HOT)."""
+        now = self._now()
+        with translate_errors():
+            rows = self._rows(session_id, secret_hash)
+            return bool(rows.update(last_seen_at=now, previous_at=expressions.first_use(secret_hash, now)))
+
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+        """See the contract."""
+        with translate_errors():
+            return bool(delete(self._rows(session_id, secret_hash)))
+
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+        """See the contract."""
+        rows = self._table.filter(user_id=user_id)
+        if except_ is not None:
+            rows = rows.exclude(pk=except_)
+        with translate_errors():
+            return delete(rows)
+
+    def revoke_many(self, session_ids: Collection[int]) -> int:
+        """See the contract."""
+        with translate_errors():
+            return delete(self._table.filter(pk__in=session_ids))
+
+    def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
+        """See the contract. A walk down the index of user and id."""
+        return self._of_user(user_id, limit, newest)
+
+    def _of_user(
+        self, user_id: Any, limit: int | None = None, newest: int = MAX_ID, *, latest: bool = False
+    ) -> list[SessionRecord]:
+        # Nobody's sessions are not those of all visitors.
+        sessions = self._table.filter(user_id=user_id, user_id__isnull=False, pk__lte=newest).order_by("-pk")
+        # MySQL reads past the snapshot of a transaction only what it locks.
+        if latest and connections[self.alias].vendor == "mysql":
+            sessions = sessions.select_for_update()
+        return self._select(sessions[:limit])
+
+    def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
+        """See the contract."""
+        return self._select(self._table.filter(pk__lte=newest).order_by("-pk")[:limit])
+
+    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
+        """See the contract. A walk along the primary key; deletes are by key and check again."""
+        with translate_errors():
+            window = self._table.filter(pk__gt=after).order_by("pk")
+            rows = list(
+                window.values_list("pk", "user_id", "last_seen_at", "expires_at", "idle_seconds")[:limit]
+            )
+            if not rows:
+                return [], None
+            now = self._server_now()
+            dead: dict[int | None, dict[int, Expired]] = {}
+            for pk, user_id, seen_at, expires_at, idle in rows:
+                end = end_of(moments.aware(seen_at), moments.aware(expires_at), idle)
+                if end <= now:
+                    dead.setdefault(idle, {})[pk] = Expired(pk, user_id, end)
+            removed = [one for idle, ended in dead.items() for one in self._remove(ended, idle, now)]
+        return removed, rows[-1][0] if len(rows) == limit else None
+
+    def _remove(self, ended: dict[int, Expired], idle: int | None, now: datetime) -> Collection[Expired]:
+        expired = Q(expires_at__lte=now)
+        if idle is not None:
+            expired |= Q(last_seen_at__lte=now - timedelta(seconds=idle))
+        rows = self._table.filter(pk__in=ended)
+        if delete(rows.filter(expired)) < len(ended):  # somebody used one of them in this moment
+            for pk in rows.values_list("pk", flat=True):
+                del ended[pk]
+        return ended.values()
+
+    def count(self) -> int:
+        """See the contract."""
+        with translate_errors():
+            return self._table.count()
+
+    @property
+    def _table(self) -> QuerySet[Session]:
+        return namespaces.rows(Session._base_manager.using(self.alias))
+
+    def _rows(self, session_id: int, secret_hash: bytes | None) -> QuerySet[Session]:
+        if secret_hash is None:
+            return self._table.filter(pk=session_id)
+        proven = Q(secret_hash=secret_hash) | Q(previous_hash=secret_hash)
+        return self._table.filter(proven, pk=session_id)
+
+    def _select(self, sessions: QuerySet[Session]) -> list[SessionRecord]:
+        with translate_errors():
+            return orm.records(sessions)
+
+    def _latest(self, session_id: int) -> SessionRecord | None:
+        """Read past the snapshot of a transaction that is under way, where the database has row locks."""
+        sessions = self._rows(session_id, None)
+        if connections[self.alias].in_atomic_block:
+            sessions = sessions.select_for_update()
+        found = self._select(sessions)
+        return found[0] if found else None
+
+    def _reason(self, session_id: int) -> SessionGone | StaleSession:
+        return SessionGone() if self.find(session_id) is None else StaleSession()
+
+    def _savepoint(self, alias: str) -> AbstractContextManager[Any]:
+        # Alone, one INSERT needs no transaction; inside one, a collision must not break it.
+        return transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext()
+
+    def _server_clock(self, connection: Any) -> bool:
+        return self._clock is None and bool(connection.vendor == "postgresql")
+
+    def _now(self) -> Any:
+        if self._server_clock(connections[self.alias]):
+            return Now()
+        return self._clock() if self._clock else moments.now()
+
+    def _server_now(self) -> datetime:
+        connection = connections[self.alias]
+        if not self._server_clock(connection):
+            return self._clock() if self._clock else moments.now()
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {moments.in_utc(connection, 'statement_timestamp()')}")
+            now: datetime = cursor.fetchone()[0]
+        return now.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""A process's own copy of who is signed in, kept right by messages."""

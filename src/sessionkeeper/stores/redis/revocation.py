@@ -1,0 +1,88 @@
+"""How sessions of the Valkey/Redis store end: the hash, its entries in the indexes, and the tombstone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.stores.redis import serialization, tombstones
+from sessionkeeper.stores.redis.client import Client
+from sessionkeeper.stores.redis.indexes import Index
+from sessionkeeper.stores.redis.publishing import with_channel
+
+log = logging.getLogger("sessionkeeper.store")
+
+_DONE = 1
+
+
+class Revocation:
+    """Ends sessions. ``now`` is the time that the script is to take; empty: the server's own."""
+
+    def __init__(self, client: Client, index: Index) -> None:
+        self._client = client
+        self._index = index
+
+    def end(
+        self,
+        session_ids: Collection[int],
+        now: str,
+        *,
+        secret_hash: bytes | None = None,
+        user: str | None = None,
+    ) -> int:
+        """End sessions; return how many there were.
+
+        With ``secret_hash`` only where that proves the caller, with ``user`` only that user's. The end of a
+        user's session is recorded before this returns. Where an answer was lost and it was asked again, those
+        that are not there count as ended by the first try.
+
+        Raises:
+            StoreUnavailable: the store or the database did not answer; they may have ended all the same.
+        """
+        condition = (with_channel("revoke"), now, secret_hash or "", user or "")
+        calls = [(self._index.session(one), condition) for one in session_ids]
+        answers = self._client.run_many(calls, again=("1",))
+        ended = [
+            (session_id, *answer[1:])
+            for session_id, answer in zip(session_ids, answers, strict=True)
+            if answer[0] == _DONE
+        ]
+        self.forget([(session_id, text_of(rest[0]) if rest else user) for session_id, *rest in ended])
+        of_users = [
+            # Without more: the answer that told it was lost. Whosever it was, it shall not come back.
+            (session_id, _until(rest[1]) if rest else datetime.now(UTC))
+            for session_id, *rest in ended
+            if not rest or rest[0] is not None
+        ]
+        if of_users:
+            greenlets.run_in_database_thread(tombstones.record, of_users)
+        return len(ended)
+
+    def end_again(self, session_id: int, now: str) -> None:
+        """End a session whose end is recorded, and that a failover or a restored copy has brought back."""
+        log.warning("Session %s was there again although it had ended.", keys.encode_id(session_id))
+        with suppress(StoreUnavailable):  # it is refused in any case
+            self.end([session_id], now)
+
+    def forget(self, ended: Collection[tuple[int, str | None]]) -> None:
+        """Remove the entries of sessions that are gone for good, each given with its user."""
+        try:
+            self._index.drop_ended(ended)
+        except StoreUnavailable:  # they have ended: what names them is cleaned up when it is next read
+            log.warning("The entries of %d ended session(s) stay in the indexes for now.", len(ended))
+
+
+def text_of(user: bytes | None) -> str | None:
+    """Return a user as written; foreign bytes name nobody, and nobody's index."""
+    return None if user is None else user.decode(errors="replace")
+
+
+def _until(expires: bytes) -> datetime:
+    try:
+        return serialization.moment(expires)
+    except (ValueError, OverflowError):  # such a session lets nobody in
+        return datetime.now(UTC)

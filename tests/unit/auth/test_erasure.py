@@ -1,0 +1,201 @@
+"""What is stored of a person goes for good: of one who is there, and of one who is deleted already."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+
+from sessionkeeper.audit import events, trail
+from sessionkeeper.auth import erasure, lockout
+from sessionkeeper.auth.erasure import Erased
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.history import history_for
+from sessionkeeper.models import AuditEvent, LoginAttempt, Session
+from sessionkeeper.stores.factory import get_store
+from tests.conftest import PASSWORD
+from tests.stores import server_url
+from tools import valkey
+
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+ADDRESS, AGENT = "198.51.100.77", "Netscape/4.0"
+
+
+class Browser(Client):
+    """A browser of the person."""
+
+    def __init__(self):
+        super().__init__(
+            REMOTE_ADDR=ADDRESS, HTTP_USER_AGENT=AGENT, headers={"sec-fetch-site": "same-origin"}
+        )
+
+    def post_json(self, path, **body):
+        """Send JSON to the API."""
+        return self.post(f"/api/auth/{path}/", body, content_type="application/json")
+
+
+@pytest.fixture
+def person(make_user):
+    """Somebody who has signed in, failed to, asked for a reset, and ended a session of somebody else."""
+    user, other = make_user(), make_user()
+    for _ in range(3):
+        assert (
+            Browser().post_json("login", username=user.get_username(), password=PASSWORD).status_code == 200
+        )
+    for _ in range(6):
+        Browser().post_json("login", username=user.get_username(), password="wrong")
+    here = Browser()
+    here.post_json("password/reset", email=user.email)
+    here.force_login(user)
+    Client().force_login(other)
+    trail.record(events.Kind.REVOKED, user=other, actor=user, client=clients_facts(), reason="admin")
+    trail.record(events.Kind.REVOKED, user=user, actor=other, reason="admin")
+    user.other = other
+    return user
+
+
+def clients_facts():
+    """The person's client, as events have it."""
+    from sessionkeeper.core.client_info import ClientInfo as Facts
+
+    facts = Facts()
+    facts.address, facts.user_agent = ADDRESS, AGENT
+    return facts
+
+
+def dump():
+    """All that our tables hold, as text."""
+    text = []
+    for model in (Session, AuditEvent, LoginAttempt):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {model._meta.db_table}")
+            text += map(repr, cursor.fetchall())
+    return "\n".join(text)
+
+
+def test_nothing_of_a_person_stays_but_that_others_have_something_to_do_with(person):
+    other, pk = person.other, person.pk
+    assert ADDRESS in dump()
+    erased = erasure.erase(person, actor=other)
+    assert (erased.sessions, erased.counts) == (4, 1)
+    text = dump()
+    assert ADDRESS not in text
+    assert AGENT not in text
+    assert get_store().list_for(pk) == []
+    assert history_for(person) == []
+    assert not AuditEvent.objects.filter(user=pk).exists()
+    assert not LoginAttempt.objects.filter(kind="account").exists()
+    for name in (person.get_username(), person.email):
+        assert trail.digest(name.casefold()) not in text
+    assert len(get_store().list_for(other.pk)) == 1
+    theirs = AuditEvent.objects.get(user=other.pk, actor=pk)
+    assert (theirs.reason, theirs.ip_address, theirs.user_agent) == ("admin", None, "")
+    event = AuditEvent.objects.latest("pk")
+    assert (event.kind, event.user_id, event.actor_id, event.ip_address) == ("erased", None, other.pk, None)
+    assert event.detail == erased._asdict()
+
+
+def test_what_the_trail_counts_stays(person):
+    before = sorted(AuditEvent.objects.values_list("kind", flat=True))
+    erased = erasure.erase(person)
+    assert sorted(AuditEvent.objects.values_list("kind", flat=True)) == sorted([*before, "erased"])
+    assert erasure.erase(person) == Erased(0, 0, 0)
+    assert erased.events == len(before) - 1  # but the sign-in of the other one
+
+
+def test_a_dry_run_counts_the_same_and_changes_nothing(person):
+    before = dump()
+    counted = erasure.erase(person, dry_run=True)
+    assert dump() == before
+    assert erasure.erase(person) == counted
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_batches_end(person, monkeypatch, batch):
+    monkeypatch.setattr(trail, "BATCH", batch)
+    monkeypatch.setattr(registry, "MANY", batch)
+    assert erasure.erase(person).sessions == 4
+    assert ADDRESS not in dump()
+
+
+def test_of_a_deleted_user_the_key_is_enough_and_the_names_help(person):
+    pk, names = person.pk, [person.get_username(), person.email]
+    person.delete()
+    with pytest.raises(ValueError, match="primary key"):
+        erasure.erase(person)
+    erasure.erase(pk)
+    assert not AuditEvent.objects.filter(user=pk).exists()
+    assert AuditEvent.objects.get(kind="password_reset_requested").ip_address == ADDRESS
+    erasure.erase(pk, names=names)
+    assert ADDRESS not in dump()
+
+
+@pytest.mark.parametrize("pk", ["none", "deleted"])
+def test_nobody_is_never_taken_for_everybody(person, pk):
+    before = dump()
+    with pytest.raises(ValueError, match="primary key"):
+        erasure.erase(None if pk == "none" else get_user_model()())
+    assert dump() == before
+
+
+def test_sessions_in_valkey_go_too(make_user, settings):
+    settings.SESSIONKEEPER = {"STORE": valkey.with_options(server_url("valkey"), prefix="erasure:")}
+    user = make_user()
+    for _ in range(3):
+        Browser().force_login(user)
+    assert erasure.erase(user).sessions == 3
+    assert get_store().list_for(user.pk) == []
+
+
+def run(*words, **options):
+    """Run the command."""
+    call_command("sessions", "erase", *words, **options)
+
+
+def test_the_command_says_how_much_and_asks_first(person, capsys, monkeypatch):
+    name = person.get_username()
+    run(name, "--dry-run")
+    counted = capsys.readouterr().out
+    assert counted.startswith("Would be erased: 4 sessions, ")
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+    with pytest.raises(CommandError, match="Nothing was erased"):
+        run(name)
+    assert ADDRESS in dump()
+    monkeypatch.setattr("builtins.input", lambda _: "yes")
+    run(name)
+    assert capsys.readouterr().out.splitlines()[-1] == counted.strip().replace("Would be erased", "Erased")
+    assert ADDRESS not in dump()
+
+
+def test_the_command_takes_a_key_and_names_of_a_deleted_user(person):
+    pk, names = str(person.pk), [person.get_username(), person.email]
+    person.delete()
+    with pytest.raises(CommandError, match="--user-pk"):
+        run(names[0], "--no-input")
+    run("--user-pk", pk, "--name", names[0], "--name", names[1], "--no-input")
+    assert ADDRESS not in dump()
+
+
+@pytest.mark.parametrize("words", [[], ["alice", "--user-pk", "1"]])
+def test_the_command_says_what_it_needs(words):
+    with pytest.raises(CommandError, match="Say whom"):
+        run(*words)
+
+
+def test_the_log_names_nobody(person, caplog):
+    caplog.set_level("INFO", logger="sessionkeeper.audit")
+    erasure.erase(person)
+    [line] = [record.getMessage() for record in caplog.records if record.name == "sessionkeeper.audit"]
+    assert line.startswith("erased ")
+    assert json.dumps(str(person.pk)) not in line
+    assert "user=" not in line
+
+
+def test_a_lockout_is_lifted_by_it(person):
+    assert Browser().post_json("login", username=person.get_username(), password=PASSWORD).status_code == 429
+    erasure.erase(person)
+    assert not LoginAttempt.objects.filter(pk=lockout.key_of(person.get_username())).exists()

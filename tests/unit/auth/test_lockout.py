@@ -1,0 +1,692 @@
+"""Guesses at passwords are counted, at every door, and too many are refused unlooked at."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib import admin, auth
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.signals import user_login_failed
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, connections
+from django.http import HttpResponse
+from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import include, path
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from rest_framework.authentication import BasicAuthentication
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
+
+from sessionkeeper.admin import login
+from sessionkeeper.auth import attempts, identifiers, lockout
+from sessionkeeper.core import context, policy
+from sessionkeeper.core.errors import TooManyTries
+from sessionkeeper.models import AuditEvent, LoginAttempt, Session
+from tests import contents
+from tests.conftest import PASSWORD
+
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
+TRIES = 5
+
+
+def sign_in(request):
+    """A view as people write it."""
+    name = auth.get_user_model().USERNAME_FIELD
+    user = auth.authenticate(request, **{name: request.POST["username"]}, password=request.POST["password"])
+    if user is None:
+        return HttpResponse("no", status=403)
+    auth.login(request, user)
+    return HttpResponse("yes")
+
+
+async def sign_in_async(request):
+    """The same, async."""
+    name = auth.get_user_model().USERNAME_FIELD
+    given = {name: request.POST["username"], "password": request.POST["password"]}
+    user = await auth.aauthenticate(request, **given)
+    if user is None:
+        return HttpResponse("no", status=403)
+    await auth.alogin(request, user)
+    return HttpResponse("yes")
+
+
+@api_view()
+@authentication_classes([BasicAuthentication])
+@permission_classes([IsAuthenticated])
+def basic(request):
+    return Response(str(request.user.pk))
+
+
+urlpatterns = [
+    path("auth/", include("sessionkeeper.api.urls")),
+    path("pages/", include("sessionkeeper.pages.urls")),
+    path("admin/", admin.site.urls),
+    path("view/", sign_in),
+    path("async/", sign_in_async),
+    path("basic/", basic),
+]
+
+
+class Clock:
+    """The clock of the counts, set by hand."""
+
+    def __init__(self):
+        self.moment = 1_800_000_000_000
+
+    def __call__(self):
+        return self.moment
+
+    def move(self, **duration):
+        """Let time pass."""
+        self.moment += int(timedelta(**duration).total_seconds() * 1000)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch, settings):
+    """Time stands still until it is moved, and our backend stands first."""
+    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
+    made = Clock()
+    monkeypatch.setattr(attempts, "now", made)
+    return made
+
+
+def browser(address="192.0.2.1"):
+    """A browser somewhere."""
+    return Client(REMOTE_ADDR=address, headers={"sec-fetch-site": "same-origin"})
+
+
+def api(client, name, password):
+    """Sign in by the API."""
+    body = json.dumps({"username": name, "password": password})
+    return client.post("/auth/login/", body, content_type="application/json")
+
+
+def token(client, name, password):
+    """Ask for a token."""
+    body = json.dumps({"username": name, "password": password})
+    return client.post("/auth/tokens/", body, content_type="application/json")
+
+
+def by_admin(client, name, password):
+    """Sign in at the admin."""
+    return client.post("/admin/login/?next=/admin/", {"username": name, "password": password})
+
+
+def by_view(client, name, password):
+    """Sign in at a view of the project's own."""
+    return client.post("/view/", {"username": name, "password": password})
+
+
+def by_basic(client, name, password):
+    """Send name and password along."""
+    pair = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return client.get("/basic/", headers={"authorization": f"Basic {pair}"})
+
+
+DOORS = {"api": api, "token": token, "admin": by_admin, "view": by_view, "basic": by_basic}
+
+
+def is_refused(response):
+    """Whether a try was refused unlooked at."""
+    return response.status_code == 429 and int(response["Retry-After"]) > 0
+
+
+def lock(name, number=TRIES, address="203.0.113.9"):
+    """Fail so often."""
+    for _ in range(number):
+        assert api(browser(address), name, "wrong").status_code == 401
+
+
+# Every door
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+@pytest.mark.rule("R32")
+def test_after_five_failures_the_sixth_try_is_not_looked_at(make_user, door):
+    user = make_user(is_staff=True)
+    for _ in range(TRIES):
+        assert not is_refused(door(browser(), user.get_username(), "wrong"))
+    assert is_refused(door(browser(), user.get_username(), PASSWORD))
+    assert not Session.objects.exists()
+
+
+def test_failures_at_one_door_count_at_all_others(make_user):
+    user = make_user(is_staff=True)
+    for door in DOORS.values():
+        door(browser(), user.get_username(), "wrong")
+    for door in DOORS.values():
+        assert is_refused(door(browser(), user.get_username(), PASSWORD))
+
+
+def test_async_views_count_too(make_user):
+    user = make_user()
+    client = AsyncClient(headers={"sec-fetch-site": "same-origin"})
+    given = {"username": user.get_username(), "password": "wrong"}
+    for _ in range(TRIES):
+        assert async_to_sync(client.post)("/async/", given).status_code == 403
+    given["password"] = PASSWORD
+    assert is_refused(async_to_sync(client.post)("/async/", given))
+
+
+@pytest.mark.rule("R34")
+def test_a_name_that_nobody_has_is_refused_like_one_that_somebody_has(make_user):
+    somebody = make_user().get_username()
+    answers = []
+    for name in (somebody, "nobody@example.org"):
+        lock(name)
+        answers.append(api(browser(), name, PASSWORD))
+    one, two = answers
+    assert one.content == two.content
+    assert (one.status_code, one["Retry-After"]) == (two.status_code, two["Retry-After"]) == (429, "60")
+
+
+def test_the_admin_says_in_its_form_how_long(make_user):
+    user = make_user(is_staff=True)
+    lock(user.get_username())
+    response = browser().post(
+        "/admin/login/", {"username": user.get_username(), "password": "x"}, headers={"accept": "text/html"}
+    )
+    assert is_refused(response)
+    assert "Try again in 1 minute." in response.text
+    assert 'name="password"' in response.text
+    assert user.get_username() in response.text
+
+
+def test_an_admin_that_has_a_form_of_its_own_keeps_it(monkeypatch):
+    site = SimpleNamespace(login_form=AdminAuthenticationForm)
+    monkeypatch.setattr(login, "admin", SimpleNamespace(site=site))
+    login.install()
+    assert site.login_form is AdminAuthenticationForm
+
+
+def test_where_our_middleware_is_not_there_authenticate_returns_none(make_user):
+    user = make_user()
+    for _ in range(TRIES):
+        assert not Client().login(username=user.get_username(), password="wrong")
+    assert not Client().login(username=user.get_username(), password=PASSWORD)
+
+
+def test_with_django_alone_as_backend_failures_are_counted_and_our_doors_refuse(make_user, settings):
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+    user = make_user(is_staff=True)
+    for _ in range(TRIES):
+        by_admin(browser(), user.get_username(), "wrong")
+    assert is_refused(api(browser(), user.get_username(), PASSWORD))
+
+
+def test_switched_off_nothing_is_counted(make_user, settings):
+    settings.SESSIONKEEPER = {"LOCKOUT": False}
+    name = make_user().get_username()
+    lock(name, 2 * TRIES)
+    assert api(browser(), name, PASSWORD).status_code == 200
+    assert not LoginAttempt.objects.exists()
+
+
+# Waiting
+
+
+def test_each_further_failure_doubles_the_wait_up_to_an_hour(make_user, clock):
+    name = make_user().get_username()
+    lock(name)
+    waits = []
+    for _ in range(8):
+        waits.append(int(api(browser(), name, "wrong")["Retry-After"]))
+        clock.move(seconds=waits[-1] - 1)
+        assert is_refused(api(browser(), name, "wrong"))
+        clock.move(seconds=1)
+        assert api(browser(), name, "wrong").status_code == 401
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+
+@pytest.mark.rule("R32")
+def test_after_a_hundred_failures_in_a_row_only_somebody_who_lifts_it_helps(make_user, clock, settings):
+    settings.SESSIONKEEPER = {"SOURCE_TRIES": 10_000}
+    name = make_user().get_username()
+    for _ in range(policy.MOST_FAILURES):
+        assert api(browser(), name, "wrong").status_code == 401
+        clock.move(hours=1)
+    clock.move(days=300)
+    assert is_refused(api(browser(), name, PASSWORD))
+    list(attempts.purge())
+    call_command("sessions", "unlock", name)
+    assert api(browser(), name, PASSWORD).status_code == 200
+
+
+def test_a_success_lets_the_account_begin_anew(make_user):
+    name = make_user().get_username()
+    for _ in range(3):
+        lock(name, TRIES - 1)
+        assert api(browser(), name, PASSWORD).status_code == 200
+
+
+def test_basic_requests_that_go_well_cost_no_try(make_user):
+    name = make_user().get_username()
+    for _ in range(TRIES - 1):
+        by_basic(browser(), name, "wrong")
+    for _ in range(2 * TRIES):
+        assert by_basic(browser(), name, PASSWORD).status_code == 200
+
+
+# Spelling
+
+
+@pytest.mark.parametrize(
+    "spelling", [str.upper, str.title, lambda name: f" {name}", lambda name: f"{name}\u200b"]
+)
+@pytest.mark.rule("R36")
+def test_another_spelling_of_the_name_is_the_same_account(make_user, spelling):
+    name = make_user().get_username()
+    lock(name)
+    assert is_refused(by_view(browser(), spelling(name), "wrong"))
+
+
+@given(st.text())
+def test_a_spelling_is_normal_at_once(name):
+    once = identifiers.normal(name)
+    assert identifiers.normal(once) == once
+    assert (
+        identifiers.normal(name.upper()) == identifiers.normal(name.lower())
+        or len(name) > 100
+        or not name.isascii()
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("\ufb01ne", "fine"),  # a ligature
+        ("\uff21lice", "alice"),  # full width
+        ("\u0130stanbul", "istanbul"),  # a dotted capital I
+        ("stra\u00dfe", "STRASSE"),
+        ("Jose\u0301", "jos\u00e9"),  # an accent of its own
+        ("\u212aate", "kate"),  # the sign for kelvin
+    ],
+)
+@pytest.mark.rule("R36")
+def test_lookalikes_that_a_database_may_take_for_the_same_are_one(one, two):
+    assert identifiers.normal(one) == identifiers.normal(two)
+
+
+@pytest.mark.parametrize("door", [by_admin, by_view, by_basic], ids=["admin", "view", "basic"])
+@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(name="a\0b", password="x")
+@example(name="x", password="a\0b")
+@example(name="x" * 100_000, password="y" * 100_000)
+@given(name=st.text(), password=st.text())
+@pytest.mark.rule("R05")
+def test_no_name_and_no_password_is_a_server_error_at_any_door(door, name, password):
+    name, password = (text.encode("utf-8", "replace").decode() for text in (name, password))
+    assert door(browser(), name, password).status_code < 500
+
+
+@pytest.mark.rule("R37")
+def test_a_password_that_is_too_long_is_never_hashed(make_user, monkeypatch):
+    user = make_user()
+    monkeypatch.setattr(type(user), "check_password", lambda *args: pytest.fail("hashed"))
+    monkeypatch.setattr(type(user), "set_password", lambda *args: pytest.fail("hashed"))
+    for name in (user.get_username(), "nobody"):
+        assert by_view(browser(), name, "x" * 4097).status_code == 403
+
+
+# Strangers
+
+
+@pytest.mark.rule("R33")
+def test_a_stranger_locks_nobody_out_of_a_live_session(make_user):
+    user, here = make_user(), browser()
+    api(here, user.get_username(), PASSWORD)
+    lock(user.get_username())
+    assert here.get("/auth/session/").status_code == 200
+    again = here.post("/auth/reauthenticate/", {"password": PASSWORD}, content_type="application/json")
+    assert again.status_code == 200
+
+
+@pytest.mark.rule("R33")
+def test_a_stranger_locks_nobody_out_of_a_known_device(make_user):
+    user, here = make_user(), browser()
+    api(here, user.get_username(), PASSWORD)
+    here.post("/auth/logout/")
+    lock(user.get_username())
+    assert is_refused(api(browser(), user.get_username(), PASSWORD))
+    assert api(here, user.get_username(), PASSWORD).status_code == 200
+
+
+def test_a_known_device_has_a_count_of_its_own_and_no_more(make_user):
+    user, here = make_user(), browser()
+    api(here, user.get_username(), PASSWORD)
+    here.post("/auth/logout/")
+    for _ in range(TRIES):
+        assert api(here, user.get_username(), "wrong").status_code == 401
+    assert is_refused(api(here, user.get_username(), PASSWORD))
+    assert api(browser(), user.get_username(), PASSWORD).status_code == 200
+
+
+def test_a_device_is_known_to_its_own_accounts_only(make_user):
+    victim, attacker, there = make_user(), make_user(), browser()
+    api(there, attacker.get_username(), PASSWORD)
+    lock(victim.get_username())
+    assert is_refused(api(there, victim.get_username(), PASSWORD))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: text + "x", lambda text: "x" + text, lambda text: "é", lambda _: "a:b:c"]
+)
+def test_a_made_up_device_is_not_known(make_user, change):
+    user, here = make_user(), browser()
+    api(here, user.get_username(), PASSWORD)
+    here.post("/auth/logout/")
+    here.cookies["sessionid-device"] = change(here.cookies["sessionid-device"].value)
+    lock(user.get_username())
+    assert is_refused(api(here, user.get_username(), PASSWORD))
+
+
+def test_the_cookie_of_a_device_is_httponly_and_names_nobody(make_user):
+    user, here = make_user(), browser()
+    response = api(here, user.get_username(), PASSWORD)
+    cookie = response.cookies["sessionid-device"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+    body = base64.urlsafe_b64decode(cookie.value.partition(":")[0] + "==")
+    assert user.get_username().encode() not in body
+    assert here.session.session_key not in cookie.value
+
+
+def test_guesses_in_a_stolen_session_are_counted_for_it(make_user):
+    user, here = make_user(), browser()
+    api(here, user.get_username(), PASSWORD)
+    for page, body in (
+        ("reauthenticate", {"password": "wrong"}),
+        ("password/change", {"current_password": "wrong", "new_password": "long and new words"}),
+    ) * 3:
+        response = here.post(f"/auth/{page}/", body, content_type="application/json")
+    assert is_refused(response)
+
+
+# Sources
+
+
+@pytest.mark.rule("R33")
+def test_spraying_from_one_network_is_limited_whoever_is_named(make_user, settings):
+    settings.SESSIONKEEPER = {"SOURCE_TRIES": 10}
+    for number in range(10):
+        assert api(browser(f"192.0.2.{number}"), f"name{number}", "wrong").status_code == 401
+    assert is_refused(api(browser("192.0.2.200"), make_user().get_username(), PASSWORD))
+    assert api(browser("192.0.3.1"), make_user().get_username(), PASSWORD).status_code == 200
+
+
+def test_of_ipv6_a_network_has_64_bits(make_user, settings):
+    settings.SESSIONKEEPER = {"SOURCE_TRIES": 1}
+    api(browser("2001:db8:1:2::1"), "name", "wrong")
+    assert is_refused(api(browser("2001:db8:1:2:ffff::9"), "other", "wrong"))
+    assert api(browser("2001:db8:1:3::1"), "other", "wrong").status_code == 401
+
+
+def test_a_source_gets_its_tries_back_one_by_one(settings, clock):
+    settings.SESSIONKEEPER = {"SOURCE_TRIES": 10}
+    for number in range(10):
+        api(browser(), f"name{number}", "wrong")
+    clock.move(minutes=6)
+    assert api(browser(), "one-more", "wrong").status_code == 401
+    assert is_refused(api(browser(), "and-another", "wrong"))
+
+
+def test_success_costs_a_source_nothing_and_gives_nothing_back(make_user, settings):
+    settings.SESSIONKEEPER = {"SOURCE_TRIES": 2}
+    user = make_user()
+    api(browser(), "name", "wrong")
+    for _ in range(4):
+        assert api(browser(), user.get_username(), PASSWORD).status_code == 200
+    assert api(browser(), "name", "wrong").status_code == 401
+    assert is_refused(api(browser(), user.get_username(), PASSWORD))
+
+
+# Lifting
+
+
+def test_a_new_password_lifts_the_lockout(make_user):
+    user = make_user()
+    lock(user.get_username())
+    user.set_password("another pass phrase")
+    user.save()
+    assert api(browser(), user.get_username(), "another pass phrase").status_code == 200
+    assert AuditEvent.objects.get(kind="unlocked").reason == "password"
+
+
+def test_the_command_lifts_an_account_or_a_source(make_user, settings, capsys):
+    settings.SESSIONKEEPER = {"SOURCE_TRIES": TRIES}
+    name = make_user().get_username()
+    lock(name, address="192.0.2.9")
+    call_command("sessions", "unlock", name.upper())
+    assert is_refused(api(browser("192.0.2.1"), name, PASSWORD))
+    call_command("sessions", "unlock", "--source", "192.0.2.77")
+    assert api(browser("192.0.2.1"), name, PASSWORD).status_code == 200
+    call_command("sessions", "unlock", name)
+    assert capsys.readouterr().out.splitlines()[-1] == "There were no failed sign-ins to forget."
+
+
+@pytest.mark.parametrize("words", [[], ["name", "--source", "192.0.2.1"], ["--source", "nowhere"]])
+def test_the_command_says_what_it_needs(words):
+    with pytest.raises(CommandError, match=r"Say what to unlock|not an address"):
+        call_command("sessions", "unlock", *words)
+
+
+def test_the_admin_lifts_what_is_selected(make_user):
+    name = make_user().get_username()
+    lock(name)
+    staff = Client()
+    staff.force_login(make_user(is_staff=True, is_superuser=True))
+    base = "/admin/sessionkeeper/loginattempt/"
+    listed = staff.get(base, {"q": name})
+    assert name in listed.text
+    row = LoginAttempt.objects.get(kind="account")
+    done = staff.post(base, {"action": "lift", "_selected_action": [row.pk]}, follow=True)
+    assert "1 count was reset." in done.text
+    assert api(browser(), name, PASSWORD).status_code == 200
+    assert AuditEvent.objects.get(kind="unlocked").actor_id is not None
+
+
+# What is written
+
+
+@pytest.mark.rule("R38")
+def test_a_lockout_is_in_the_audit_trail_and_what_is_refused_then_is_not(make_user):
+    user = make_user()
+    lock(user.get_username())
+    event = AuditEvent.objects.get(kind="locked_out")
+    assert (event.user_id, event.reason, event.detail["wait"]) == (user.pk, "account", 60)
+    number = AuditEvent.objects.count()
+    for _ in range(5):
+        api(browser(), user.get_username(), PASSWORD)
+    assert AuditEvent.objects.count() == number
+
+
+def test_no_row_holds_a_name_as_it_was_typed(make_user):
+    lock("correct-horse@example.org")
+    assert "correct" not in str(list(LoginAttempt.objects.values()))
+
+
+def test_refusing_costs_one_statement_and_no_hash(make_user, monkeypatch):
+    user = make_user()
+    lock(user.get_username())
+    monkeypatch.setattr(type(user), "check_password", lambda *args: pytest.fail("hashed"))
+    client = browser()
+    with CaptureQueriesContext(connection) as captured:
+        assert is_refused(by_view(client, user.get_username(), PASSWORD))
+    assert [query["sql"].split()[0] for query in captured] == ["SELECT"]
+
+
+def test_a_sign_in_costs_four_statements_more_where_guesses_are_counted(make_user):
+    user = make_user()
+    by_view(browser(), user.get_username(), PASSWORD)  # makes the rows
+    with CaptureQueriesContext(connection) as captured:
+        by_view(browser(), user.get_username(), PASSWORD)
+    table = LoginAttempt._meta.db_table
+    counting = [query["sql"].split()[0] for query in captured if table in query["sql"]]
+    # MySQL and MariaDB count each of the two rows in a statement of its own.
+    count = ["UPDATE", "UPDATE"] if connection.vendor == "mysql" else ["INSERT"]
+    assert counting == ["SELECT", *count, "UPDATE", "UPDATE"]
+
+
+def test_a_purge_forgets_what_has_no_effect_any_more(make_user, clock):
+    lock("somebody")
+    api(browser(), make_user().get_username(), PASSWORD)
+    assert LoginAttempt.objects.count() == 4
+    clock.move(hours=2)
+    assert sum(attempts.purge(batch=1)) == 3  # two sources, and the account that signed in
+    clock.move(days=31)
+    assert sum(attempts.purge()) == 1
+
+
+# Rollbacks
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_view_that_is_rolled_back_does_not_uncount_its_failures(make_user, settings):
+    from django.db import transaction
+
+    user = make_user()
+
+    def view(request):
+        with transaction.atomic():
+            response = sign_in(request)
+            transaction.set_rollback(True)
+        return response
+
+    settings.ROOT_URLCONF = type("urls", (), {"urlpatterns": [path("view/", view)]})
+    for _ in range(TRIES):
+        assert by_view(browser(), user.get_username(), "wrong").status_code == 403
+    assert is_refused(by_view(browser(), user.get_username(), PASSWORD))
+
+
+def test_a_guess_that_was_counted_is_not_counted_again(make_user):
+    user, name = make_user(), auth.get_user_model().USERNAME_FIELD
+    given = {name: user.get_username(), "password": "wrong"}
+    first = lockout.begin(None, given)
+    assert lockout.begin(None, given) is first
+    user_login_failed.send(sender=__name__, credentials={name: user.get_username()}, request=None)
+    assert LoginAttempt.objects.get().failures == 1
+
+
+def test_what_has_no_password_is_no_guess():
+    assert lockout.begin(None, {"remote_user": "alice"}) is None
+    assert context.get().attempt is None
+
+
+def test_the_error_says_how_long(make_user):
+    name = make_user().get_username()
+    lock(name)
+    with pytest.raises(TooManyTries, match="in 60 s") as info:
+        lockout.begin(None, {"username": name, "password": "x"})
+    assert info.value.retry_after == 60
+
+
+# How it is counted
+
+
+@pytest.fixture(params=["at once", "in turn"])
+def counted(request, monkeypatch):
+    """Counts as this database does, and as one without INSERT … RETURNING."""
+    if request.param == "in turn":
+        monkeypatch.setattr(attempts, "_returns_what_it_counts", lambda: False)
+    return attempts.consume
+
+
+PAIR = [("b" * 64, attempts.SOURCE), ("a" * 64, attempts.ACCOUNT)]
+
+
+def test_rows_are_made_as_they_are_counted(counted, clock):
+    assert counted(PAIR, "192.0.2.0/24", clock())
+    assert counted(PAIR, "192.0.2.0/24", clock(), missing=False)
+    assert list(LoginAttempt.objects.order_by("pk").values_list("kind", "failures", "source")) == [
+        ("account", 2, ""),
+        ("source", 2, "192.0.2.0/24"),
+    ]
+
+
+@pytest.mark.parametrize("tries", [1, 2, 5])
+def test_a_row_has_its_tries_and_then_waits(counted, clock, settings, tries):
+    settings.SESSIONKEEPER = {"LOCKOUT_TRIES": tries}
+    account = PAIR[1:]
+    assert [counted(account, "", clock()) for _ in range(tries + 1)] == [True] * tries + [False]
+    row = LoginAttempt.objects.get()
+    assert (row.failures, row.until) == (tries, clock() + 60_000)
+    clock.move(minutes=1)
+    assert counted(account, "", clock())
+    assert LoginAttempt.objects.get().until == clock() + 120_000
+
+
+@pytest.mark.parametrize("kind", [attempts.ACCOUNT, attempts.SOURCE])
+def test_where_one_row_has_no_try_left_none_is_counted(counted, clock, settings, kind):
+    settings.SESSIONKEEPER = {"LOCKOUT_TRIES": 3, "SOURCE_TRIES": 3}
+    spent = [one for one in PAIR if one[1] == kind]
+    for _ in range(3):
+        assert counted(spent, "", clock())
+    assert not counted(PAIR, "", clock())
+    other = LoginAttempt.objects.exclude(kind=kind).first()
+    assert other is None or (other.failures, other.until <= clock()) == (0, True)
+
+
+def test_a_change_that_a_deadlock_undid_is_made_again(monkeypatch):
+    monkeypatch.setattr(attempts.connections["default"], "in_atomic_block", False)
+    deadlock, tried = OperationalError(1213, "Deadlock found"), []
+
+    def change():
+        tried.append(1)
+        if len(tried) < 3:
+            raise deadlock
+        return "done"
+
+    assert attempts._again(change) == "done"
+    monkeypatch.setattr(attempts.connections["default"], "in_atomic_block", True)
+    tried.clear()
+    with pytest.raises(OperationalError, match="Deadlock"):
+        attempts._again(change)
+    assert tried == [1]
+
+
+@pytest.mark.parametrize(
+    ("routes", "route"),
+    [
+        *(("api", route) for route in ("login", "tokens", "reauthenticate", "password-change")),
+        *(("pages", route) for route in ("login", "reauthenticate", "password-change")),
+    ],
+)
+def test_our_views_that_count_are_in_no_transaction_of_the_request(routes, route):
+    from django.urls import resolve, reverse
+
+    view = resolve(reverse(f"sessionkeeper-{routes}:{route}")).func
+    assert view._non_atomic_requests == set(connections)
+
+
+def test_the_wait_is_reckoned_before_the_count_is_raised(monkeypatch):
+    """MySQL and MariaDB let an assignment of an UPDATE see those before it."""
+    monkeypatch.setattr(attempts, "_returns_what_it_counts", lambda: False)
+    counts = [(lockout.key_of("alice"), attempts.ACCOUNT)]
+    with CaptureQueriesContext(connection) as queries:
+        assert attempts.consume(counts, "", attempts.now())
+    [sql] = [query["sql"].partition(" WHERE ")[0] for query in queries if query["sql"].startswith("UPDATE")]
+    assert sql.partition(" SET ")[2].lstrip('"`').startswith("until")
+
+
+def test_a_session_says_that_our_backend_took_a_password(make_user):
+    """Never more than was proved: a user object that no backend has returned says nothing."""
+    user = make_user()
+    Client().post("/view/", {"username": user.get_username(), "password": PASSWORD})
+    assert contents.record().amr == "pwd"
+    assert AuditEvent.objects.get(kind="sign_in").detail["amr"] == "pwd"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_so_does_one_that_began_in_an_async_view(make_user):
+    user = make_user()
+    form = {"username": user.get_username(), "password": PASSWORD}
+    async_to_sync(AsyncClient().post)("/async/", form)
+    assert contents.record().amr == "pwd"

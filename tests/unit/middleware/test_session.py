@@ -1,0 +1,410 @@
+"""The middleware: what a browser is given, sync and async, and what Django's own helpers make of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib import auth
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse
+from django.test import AsyncClient, Client, RequestFactory
+from django.urls import path
+
+from sessionkeeper.core import keys
+from sessionkeeper.engine import registry
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.middleware.authentication import AuthenticationMiddleware
+from sessionkeeper.middleware.session import SessionMiddleware
+from tests import contents
+
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+#: What the next request does, by name; sync functions of the request.
+ACTIONS = {}
+
+
+def act(request, name):
+    return ACTIONS[name](request) or HttpResponse("done")
+
+
+urlpatterns = [path("<str:name>/", act)]
+
+
+class Browser:
+    """A browser over Django's handlers."""
+
+    def __init__(self, kind, **options):
+        self.kind = kind
+        self.client = {"sync": Client, "async": AsyncClient}[kind](**options)
+
+    def do(self, action, **headers):
+        """Run a function as a view."""
+        ACTIONS["it"] = action
+        get = self.client.get if self.kind == "sync" else async_to_sync(self.client.get)
+        return get("/it/", headers=headers)
+
+    @property
+    def key(self):
+        """The key in the cookie, or None."""
+        morsel = self.client.cookies.get("sessionid")
+        return morsel.value if morsel and morsel.value else None
+
+    def sign_in(self, user):
+        """Sign in by Django's function."""
+        return self.do(lambda request: auth.login(request, user, "django.contrib.auth.backends.ModelBackend"))
+
+    def whoami(self):
+        """Ask for the user's key."""
+        return self.do(lambda request: HttpResponse(str(request.user.pk))).text
+
+    def put(self, name, value=1):
+        """Store a value."""
+        return self.do(lambda request: request.session.__setitem__(name, value))
+
+
+@pytest.fixture(params=["sync", "async"])
+def browser(request):
+    """A browser."""
+    return Browser(request.param, raise_request_exception=False)
+
+
+def stored(browser):
+    """The row of the browser's session."""
+    return contents.row(keys.parse(browser.key).id)
+
+
+def put_and(then):
+    """Return a view that writes, and then does something else."""
+
+    def view(request):
+        request.session["b"] = 2
+        return then(request)
+
+    return view
+
+
+# Signing in and out
+
+
+def test_a_sign_in_sets_the_cookie_and_the_columns(browser, make_user):
+    user = make_user()
+    response = browser.do(lambda request: auth.login(request, user), **{"user-agent": "Test/1"})
+    cookie = response.cookies["sessionid"]
+    assert keys.parse(cookie.value)
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    assert cookie["max-age"] in range(30 * 86400 - 60, 30 * 86400 + 1)
+    row = stored(browser)
+    assert row.user_id == user.pk
+    assert (row.user_agent, row.ip_address, row.transport) == ("Test/1", "127.0.0.1", "cookie")
+    assert row.authenticated_at == row.created_at
+    assert browser.whoami() == str(user.pk)
+
+
+def test_a_sign_in_keeps_what_the_visitor_had_and_kills_the_old_key(browser, make_user):
+    browser.put("cart", [1])
+    old, row = browser.key, stored(browser)
+    browser.sign_in(make_user())
+    assert browser.key != old
+    assert stored(browser).pk == row.pk
+    assert stored(browser).data["cart"] == [1]
+    assert "cart" not in SessionStore(old)
+
+
+def test_the_same_user_who_signs_in_again_gets_another_key_and_time(browser, make_user):
+    user = make_user()
+    browser.sign_in(user)
+    old = browser.key
+    contents.set_back("authenticated_at", hours=5)
+    browser.sign_in(user)
+    assert browser.key != old
+    assert contents.count() == 1
+    assert registry.now() - stored(browser).authenticated_at < timedelta(hours=1)
+    assert not SessionStore(old).get(auth.SESSION_KEY)
+
+
+def test_another_user_who_signs_in_finds_nothing_of_the_first(browser, make_user):
+    first, second = make_user(), make_user()
+    browser.sign_in(first)
+    browser.put("secret", "of the first")
+    old = browser.key
+    browser.sign_in(second)
+    assert "secret" not in stored(browser).data
+    assert stored(browser).user_id == second.pk
+    assert keys.parse(browser.key).id != keys.parse(old).id
+    assert registry.list_for(first) == []
+    assert browser.whoami() == str(second.pk)
+
+
+@pytest.mark.rule("R08")
+def test_a_sign_out_ends_the_session_and_takes_the_cookie(browser, make_user):
+    browser.sign_in(make_user())
+    key = browser.key
+    response = browser.do(auth.logout)
+    assert response.cookies["sessionid"]["max-age"] == 0
+    assert not contents.records()
+    browser.client.cookies["sessionid"] = key
+    assert browser.whoami() == "None"
+
+
+def test_what_is_stored_after_a_sign_out_is_another_session(browser, make_user):
+    browser.sign_in(make_user())
+    old = browser.key
+
+    def view(request):
+        auth.logout(request)
+        request.session["later"] = 1
+
+    browser.do(view)
+    assert keys.parse(browser.key).id != keys.parse(old).id
+    assert stored(browser).data == {"later": 1}
+    assert stored(browser).user_id is None
+
+
+@pytest.mark.rule("R16")
+def test_a_password_change_keeps_the_own_session_and_ends_the_others(browser, make_user):
+    user = make_user()
+    other = Browser("sync")
+    other.sign_in(user)
+    browser.sign_in(user)
+    old = browser.key
+
+    def change(request):
+        request.user.set_password("new")
+        request.user.save()
+        auth.update_session_auth_hash(request, request.user)
+
+    browser.do(change)
+    assert browser.key != old
+    assert browser.whoami() == str(user.pk)
+    assert other.whoami() == "None"
+    assert contents.count() == 1
+
+
+def test_djangos_test_client_signs_in_and_out(make_user):
+    user, client = make_user(), Client()
+    client.force_login(user)
+    assert contents.record().user_id == user.pk
+    assert client.session[auth.SESSION_KEY] == str(user.pk)
+    session = client.session
+    session["a"] = 1
+    session.save()
+    ACTIONS["it"] = lambda request: HttpResponse(f"{request.user.pk} {request.session['a']}")
+    assert client.get("/it/").text == f"{user.pk} 1"
+    client.logout()
+    assert not contents.records()
+    name = type(user).USERNAME_FIELD
+    assert client.login(password="correct horse battery staple", **{name: user.get_username()})
+    assert contents.record().user_id == user.pk
+
+
+def test_djangos_async_test_client_signs_in_and_out(make_user):
+    user, client = make_user(), AsyncClient()
+    async_to_sync(client.aforce_login)(user)
+    assert contents.record().user_id == user.pk
+    async_to_sync(client.alogout)()
+    assert not contents.records()
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_sessions_work_under_either_time_zone_setting(browser, make_user, settings, use_tz):
+    settings.USE_TZ, settings.TIME_ZONE = use_tz, "Asia/Kathmandu"
+    settings.SESSIONKEEPER = {"IDLE_TIMEOUT": 600}
+    user = make_user()
+    browser.sign_in(user)
+    assert browser.whoami() == str(user.pk)
+    contents.set_back("last_seen_at", seconds=500)
+    assert browser.whoami() == str(user.pk)
+    contents.set_back("last_seen_at", seconds=601)
+    assert browser.whoami() == "None"
+
+
+# The cookie and the headers
+
+
+def test_a_changed_value_sets_no_cookie(browser):
+    browser.put("a")
+    assert not browser.put("a", 2).cookies
+
+
+def test_another_expiry_sets_the_cookie_again(browser):
+    browser.put("a")
+    response = browser.do(lambda request: request.session.set_expiry(timedelta(hours=1)))
+    assert response.cookies["sessionid"]["max-age"] in range(3590, 3601)
+    response = browser.do(lambda request: request.session.set_expiry(0))
+    assert response.cookies["sessionid"]["max-age"] == ""
+
+
+@pytest.mark.rule("R24")
+def test_vary_is_sent_only_where_the_session_was_used(browser):
+    assert "Vary" not in browser.do(lambda request: None).headers
+    assert browser.do(lambda request: request.session.get("a") and None)["Vary"] == "Cookie"
+
+
+@pytest.mark.rule("R24")
+def test_answers_of_the_signed_in_and_those_that_set_the_cookie_are_not_cached(browser, make_user):
+    assert "no-store" in browser.put("a")["Cache-Control"]
+    assert "Cache-Control" not in browser.do(lambda request: request.session.get("a") and None).headers
+    browser.sign_in(make_user())
+    assert "no-store" in browser.do(lambda request: HttpResponse(str(request.user)))["Cache-Control"]
+    own = HttpResponse(headers={"Cache-Control": "max-age=60, private"})
+    assert "max-age=60" in browser.do(lambda request: request.user.pk and own)["Cache-Control"]
+
+
+def test_a_key_that_opens_nothing_is_taken_from_the_browser_when_it_was_used(browser):
+    browser.client.cookies["sessionid"] = keys.mint().text
+    assert not browser.do(lambda request: None).cookies
+    assert browser.do(lambda request: request.session.get("a") and None).cookies["sessionid"]["max-age"] == 0
+
+
+def test_a_late_answer_does_not_take_the_new_key_away(browser):
+    browser.put("a")
+    late = Browser("sync")
+    late.client.cookies["sessionid"] = browser.key
+    browser.do(lambda request: request.session.cycle_key())
+    assert not late.do(lambda request: request.session.get("a") and None).cookies
+    assert browser.do(lambda request: HttpResponse(str(request.session.get("a")))).text == "1"
+
+
+def test_saving_every_request_touches_and_sets_the_cookie_each_time(browser, settings):
+    browser.put("a")
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    contents.set_back("last_seen_at", seconds=10)
+    response = browser.do(lambda request: None)
+    assert response.cookies["sessionid"].value == browser.key
+    assert registry.now() - stored(browser).last_seen_at < timedelta(seconds=9)
+
+
+@pytest.mark.rule("R21")
+def test_names_and_flags_are_djangos_settings(browser, settings):
+    settings.SESSION_COOKIE_NAME = "__Secure-id"
+    settings.SESSION_COOKIE_SECURE = True
+    settings.SESSION_COOKIE_SAMESITE = "Strict"
+    settings.SESSION_COOKIE_PATH = "/it/"
+    settings.SESSION_COOKIE_DOMAIN = "example.org"
+    cookie = browser.put("a").cookies["__Secure-id"]
+    assert (cookie["secure"], cookie["samesite"], cookie["path"], cookie["domain"]) == (
+        True,
+        "Strict",
+        "/it/",
+        "example.org",
+    )
+
+
+@pytest.mark.parametrize("agent", ["x" * 5000, "a\0b\nc\x1b[31m", "é" * 600, ""])
+def test_a_strange_user_agent_is_cleaned_and_cut(browser, make_user, agent):
+    user = make_user()
+    browser.do(lambda request: auth.login(request, user), **{"user-agent": agent})
+    assert stored(browser).user_agent.isprintable()
+    assert len(stored(browser).user_agent) <= 512
+
+
+# Failures
+
+
+def test_a_session_that_ended_while_it_was_written_to_is_djangos_400(browser):
+    browser.put("a")
+    session_id = keys.parse(browser.key).id
+    response = browser.do(put_and(lambda request: contents.drop(session_id) and None))
+    assert response.status_code == 400
+    assert "sessionid" not in response.cookies or response.cookies["sessionid"]["max-age"] == 0
+    assert not contents.records()
+
+
+def test_a_session_that_ended_while_it_was_written_to_raises_sessioninterrupted():
+    session = SessionStore()
+    session["a"] = 1
+    session.save()
+    request = RequestFactory().get("/", headers={"cookie": f"sessionid={session.session_key}"})
+    view = put_and(lambda request: session.delete() or HttpResponse())
+    with pytest.raises(SessionInterrupted, match="deleted before the request completed"):
+        SessionMiddleware(view)(request)
+
+
+def test_a_session_that_was_renewed_while_it_was_written_to_says_so(browser):
+    browser.put("a")
+    response = browser.do(put_and(lambda request: SessionStore(browser.key).cycle_key()))
+    assert response.status_code == 409
+    assert response.json()["code"] == "session_rotated"
+    assert not response.cookies
+    assert "b" not in stored_data(browser)
+
+
+def stored_data(browser):
+    """The data of the browser's session, whoever holds the key now."""
+    return contents.data(keys.parse(browser.key).id)
+
+
+def test_a_session_that_ended_while_it_was_read_makes_no_fuss(browser):
+    browser.put("a")
+    key = browser.key
+
+    def view(request):
+        request.session.get("a")
+        SessionStore(key).delete()
+
+    assert browser.do(view).status_code == 200
+
+
+@pytest.mark.parametrize("status", [500, 503, 599])
+def test_a_view_that_fails_saves_nothing(browser, status):
+    browser.put("a")
+    assert browser.do(put_and(lambda request: HttpResponse(status=status))).status_code == status
+    assert stored(browser).data == {"a": 1}
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 499])
+def test_a_view_that_answers_saves(browser, status):
+    browser.put("a")
+    browser.do(put_and(lambda request: HttpResponse(status=status)))
+    assert stored(browser).data == {"a": 1, "b": 2}
+
+
+def test_a_view_that_raises_saves_nothing(browser):
+    browser.put("a")
+    assert browser.do(put_and(lambda request: 1 / 0)).status_code == 500
+    assert stored(browser).data == {"a": 1}
+
+
+# In company
+
+
+def test_it_needs_its_own_engine(settings):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
+    with pytest.raises(ImproperlyConfigured, match=r"sessionkeeper\.engine"):
+        SessionMiddleware(lambda request: None)
+
+
+def test_djangos_middleware_works_over_the_engine_and_touches(make_user, settings):
+    settings.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ]
+    browser, user = Browser("sync"), make_user()
+    browser.sign_in(user)
+    contents.set_back("last_seen_at", hours=1)
+    assert browser.whoami() == str(user.pk)
+    assert registry.now() - stored(browser).last_seen_at < timedelta(minutes=30)
+
+
+def test_our_authentication_works_over_djangos_session_middleware(make_user):
+    user = make_user()
+    session = SessionStore()
+    session[auth.SESSION_KEY] = str(user.pk)
+    session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    request = RequestFactory().get("/", headers={"cookie": f"sessionid={session.session_key}"})
+    view = DjangoSessionMiddleware(
+        AuthenticationMiddleware(lambda request: HttpResponse(str(request.user.pk)))
+    )
+    assert view(request).text == str(user.pk)
+
+
+def test_the_classes_are_djangos_to_whoever_asks():
+    assert issubclass(SessionMiddleware, DjangoSessionMiddleware)
+    assert issubclass(AuthenticationMiddleware, auth.middleware.AuthenticationMiddleware)
