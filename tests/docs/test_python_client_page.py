@@ -11,8 +11,7 @@ import sys
 
 import pytest
 
-from sessionkeeper import client
-from sessionkeeper.client import blocking as module
+from sessionkeeper import client as module
 from tests.client.conftest import HTTP
 from tests.demo_server import ALICE, ROOT, running_demo
 
@@ -32,7 +31,7 @@ def names(monkeypatch):
     """What the code of the page may use besides what it imports."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return {
-        **{name: getattr(client, name) for name in module.__all__},
+        **{name: getattr(module, name) for name in module.__all__},
         "ask_for_the_password": lambda: ALICE["password"],
     }
 

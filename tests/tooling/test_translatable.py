@@ -12,7 +12,7 @@ import sessionkeeper
 
 ROOT = Path(sessionkeeper.__file__).parent
 #: What operators and developers read, in English as Django's own: commands, checks, logs, errors of code.
-FOR_OPERATORS = {"management", "openapi", "checks", "migrations", "conf.py", "client"}
+FOR_OPERATORS = {"management", "openapi", "checks", "migrations", "conf", "client"}
 MODULES = [
     path for path in sorted(ROOT.rglob("*.py")) if not FOR_OPERATORS & set(path.relative_to(ROOT).parts)
 ]

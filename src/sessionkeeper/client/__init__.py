@@ -12,3 +12,33 @@ except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
         'sessionkeeper.client needs httpx: pip install "django-sessionkeeper[client]"', name=_error.name
     ) from _error
+
+from sessionkeeper.client.blocking import Client
+from sessionkeeper.client.errors import (
+    ClientError,
+    InsecureAddress,
+    InvalidCredentials,
+    NotSignedIn,
+    ProblemError,
+    ReauthenticationRequired,
+    SecondFactorRequired,
+    SessionFileError,
+    Throttled,
+    Unreachable,
+)
+from sessionkeeper.client.nonblocking import AsyncClient
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ClientError",
+    "InsecureAddress",
+    "InvalidCredentials",
+    "NotSignedIn",
+    "ProblemError",
+    "ReauthenticationRequired",
+    "SecondFactorRequired",
+    "SessionFileError",
+    "Throttled",
+    "Unreachable",
+]

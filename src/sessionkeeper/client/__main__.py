@@ -16,9 +16,8 @@ from typing import Any
 
 import httpx
 
-from sessionkeeper.client.blocking import Client
+from sessionkeeper.client import Client, ClientError
 from sessionkeeper.client.conversation import CSRF_HEADER
-from sessionkeeper.client.errors import ClientError
 
 _CALLS = ("get", "post", "put", "patch", "delete")
 

@@ -11,11 +11,15 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension, OpenApiViewExtension
 from rest_framework.views import APIView
 
+from sessionkeeper.api.openapi import security
+
+__all__ = ["EndpointView", "TextField", "security"]
+
 
 class EndpointView(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     """Gives our endpoints, and subclasses of them, a schema of their own."""
 
-    target_class = "sessionkeeper.api.views.Endpoint"
+    target_class = "sessionkeeper.api.views.base.Endpoint"
     match_subclasses = True
 
     def view_replacement(self) -> type[APIView]:
