@@ -1,4 +1,4 @@
-"""Draw the packages and what they import from each other: `python -m tools.architecture` writes the picture."""
+"""Draw the packages and what they import from each other; `python -m tools.architecture` writes it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def modules_in(part: str) -> str:
 
 def places() -> dict[str, tuple[float, float, float]]:
     """Left edge, top edge and width of each part's box."""
-    found = {}
+    found: dict[str, tuple[float, float, float]] = {}
     for row, layer in enumerate(LAYERS):
         width = min(190.0, (WIDTH - GAP * (len(layer) + 1)) / len(layer))
         left = (WIDTH - len(layer) * width - (len(layer) - 1) * GAP) / 2
@@ -81,9 +81,8 @@ def drawing() -> str:
         start, end = left + width / 2, to_left + to_width / 2
         begin, stop = top + BOX, to_top
         middle = (begin + stop) / 2
-        lines.append(
-            f'<path d="M{start:.0f} {begin}C{start:.0f} {middle:.0f} {end:.0f} {middle:.0f} {end:.0f} {stop}"/>'
-        )
+        bend = f"C{start:.0f} {middle:.0f} {end:.0f} {middle:.0f} {end:.0f} {stop}"
+        lines.append(f'<path d="M{start:.0f} {begin}{bend}"/>')
     for part, (left, top, width) in boxes.items():
         middle = left + width / 2
         lines += [

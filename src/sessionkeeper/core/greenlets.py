@@ -1,8 +1,8 @@
 """Sync code that waits in an event loop without a thread: it runs beside the loop's task, in a greenlet.
 
 What reaches the store is written once, as sync code. Async code runs it by :func:`greenlet_spawn`; where it
-would block, it hands an awaitable to the task by :func:`await_only` and goes on with its result. What asks the
-database takes a thread by :func:`run_in_database_thread`.
+would block, it hands an awaitable to the task by :func:`await_only` and goes on with its result. What asks
+the database takes a thread by :func:`run_in_database_thread`.
 """
 
 from __future__ import annotations
