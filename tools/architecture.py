@@ -19,7 +19,8 @@ LAYERS = (
     ("engine", "csrf"),
     ("audit",),
     ("stores", "http"),
-    ("conf", "models"),
+    ("models",),
+    ("conf",),
     ("core",),
 )
 WIDTH, ROW, BOX, GAP, TOP = 900, 86, 50, 24, 16
@@ -56,6 +57,20 @@ def arrows() -> set[tuple[str, str]]:
     return {(one, other) for one, other in found if one != other and {one, other} <= known}
 
 
+def direct(found: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The arrows that do not follow from others: the picture stays readable."""
+    below: dict[str, set[str]] = {}
+    for layer in reversed(LAYERS):
+        for part in layer:
+            next_ones = {other for one, other in found if one == part}
+            below[part] = next_ones.union(*(below[one] for one in next_ones))
+    return {
+        (one, other)
+        for one, other in found
+        if not any(other in below[between] for start, between in found if start == one)
+    }
+
+
 def modules_in(part: str) -> str:
     """How many modules a part has, in words."""
     files = [path for path in (SOURCE / part).rglob("*.py") if path.name != "__init__.py"]
@@ -76,7 +91,7 @@ def places() -> dict[str, tuple[float, float, float]]:
 def drawing() -> str:
     """The picture as SVG; the same text for the same imports."""
     boxes, lines = places(), []
-    for one, other in sorted(arrows()):
+    for one, other in sorted(direct(arrows())):
         (left, top, width), (to_left, to_top, to_width) = boxes[one], boxes[other]
         start, end = left + width / 2, to_left + to_width / 2
         begin, stop = top + BOX, to_top

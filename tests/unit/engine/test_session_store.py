@@ -736,3 +736,31 @@ def test_who_is_signed_in_may_store_more(make_user):
     session["b"] = "x" * policy.ANONYMOUS_LARGEST
     session.save()
     assert len(SessionStore(session.session_key)["b"]) == policy.ANONYMOUS_LARGEST
+
+
+# Its public id
+
+
+def test_the_public_id_of_a_session_stays_when_its_key_changes():
+    session = SessionStore()
+    session["a"] = 1
+    session.save()
+    given = session.session_id
+    assert given == session.session_key[: keys.ID_LENGTH]
+    session.cycle_key()
+    session.save()
+    assert SessionStore(session.session_key).session_id == given
+
+
+@pytest.mark.parametrize("key", [None, "", "x" * 40, "\0"])
+def test_what_opens_no_session_has_no_public_id(key):
+    assert SessionStore(key).session_id is None
+
+
+def test_a_session_is_ended_by_its_public_id():
+    session = SessionStore()
+    session["a"] = 1
+    session.save()
+    assert registry.revoke(session.session_id)
+    assert not registry.revoke(session.session_id)
+    assert not registry.revoke("no id")
