@@ -380,7 +380,7 @@ def test_no_problem_shows_what_is_inside(signed_in, monkeypatch, settings, debug
 def test_an_outage_is_a_503_and_keeps_the_cookie(signed_in, alice, monkeypatch, path, verb):
     body = {"username": alice.get_username(), "password": PASSWORD}
     key = signed_in.key
-    monkeypatch.setattr(f"sessionkeeper.flows.{verb}", fail(StoreUnavailable()))
+    monkeypatch.setattr(f"sessionkeeper.auth.flows.{verb}", fail(StoreUnavailable()))
     response = signed_in.send(AUTH + path, body)
     problem(response, 503, "store_unavailable")
     assert response["Retry-After"]
