@@ -176,8 +176,9 @@ USES = {"load": load, "save": save, "rotate": rotate, "touch": touch}
 
 if __name__ == "__main__":
     django.setup()
-    believe_in_the_keys()
     command, *arguments = sys.argv[1:]
+    if command != "near":  # which has settings of its own, and a database
+        believe_in_the_keys()
     if command == "write":
         write(*arguments)
     elif command == "guess":
