@@ -34,7 +34,7 @@ def ask(connection, times=prepared.USES + 2):
 @pytest.fixture
 def connection(monkeypatch):
     """A connection on which nothing is kept."""
-    monkeypatch.setattr(connections["default"], "_thread_sharing_count", 0)  # what a live server leaves behind
+    monkeypatch.setattr(connections["default"], "_thread_sharing_count", 0)  # as a live server leaves it
     yield connections["default"]
     for name in (cursors._KEPT, cursors._SEEN):
         vars(connections["default"]).pop(name, None)
