@@ -55,10 +55,11 @@ def find_uv() -> str | None:
 
 
 def uv_environment() -> dict[str, str]:
-    """The environment for uv, which does not read pip's variable for the index."""
+    """The environment for uv, which does not read pip's variable for the index, nor compile as pip does."""
     env = dict(os.environ)
     if "PIP_INDEX_URL" in env:
         env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
+    env.setdefault("UV_COMPILE_BYTECODE", "1")  # as pip does: tests start many processes
     return env
 
 
