@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.postgres import Unavailable, free_port, stop_on_terminate
+from tools.postgres import Unavailable, free_port, run_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,19 +107,5 @@ def private_server(*options: str) -> Iterator[str]:
                 server.wait()
 
 
-def main() -> int:
-    """Run a command beside a server."""
-    stop_on_terminate()
-    try:
-        with private_server() as url:
-            return subprocess.run(
-                sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False
-            ).returncode
-    except Unavailable as error:
-        raise SystemExit(str(error)) from None
-    except KeyboardInterrupt:
-        return 130
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_beside(private_server))

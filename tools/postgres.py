@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tools.environment import ROOT, pip_install
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 OLDEST = 15  # what the newest supported Django asks for
 PACKAGE_LOCK = ROOT / "requirements" / "postgres.txt"
@@ -237,11 +237,11 @@ def stop_on_terminate() -> None:
         signal.signal(number, lambda caught, _: sys.exit(128 + caught))
 
 
-def main() -> int:
-    """Run a command beside a server."""
+def run_beside(start: Callable[[], contextlib.AbstractContextManager[str]]) -> int:
+    """Run the command line's command beside a server, whose URL `start` gives; the exit code."""
     stop_on_terminate()
     try:
-        with server() as url:
+        with start() as url:
             return subprocess.run(
                 sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False
             ).returncode
@@ -252,4 +252,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_beside(server))
