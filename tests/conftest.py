@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db import connections
 
 from sessionkeeper.conf import settings as conf_settings
 from sessionkeeper.core import context, greenlets
@@ -27,6 +29,13 @@ def _outside_of_requests():
     context.end()
     yield
     context.end()
+
+
+@pytest.fixture(autouse=True)
+def _connections_of_event_loops():
+    """Close what the thread behind event loops has opened, before the server or a later test ends it."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture(autouse=True)

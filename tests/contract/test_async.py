@@ -10,7 +10,6 @@ import pytest
 import redis
 from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
 from django.contrib import auth
-from django.db import connections
 from django.http import HttpResponse
 from django.test import RequestFactory
 from redis.asyncio.connection import AbstractConnection
@@ -27,13 +26,6 @@ from sessionkeeper.stores import factory
 from tests.stores import KINDS, insert, redis_store, server_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _connections_of_threads():
-    """Close what the thread that stands in for an event loop has opened: a server waits for it at the end."""
-    yield
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture(params=KINDS)

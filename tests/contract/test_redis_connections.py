@@ -236,7 +236,7 @@ settings.configure(**options, SESSIONKEEPER={"STORE": "redis://127.0.0.1/0"})
 django.setup()
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from sessionkeeper.engine import SessionStore
 try:
     call_command("check")

@@ -34,7 +34,7 @@ Session.objects.filter(id=session.handle.key.id).update(expires_at=timezone.now(
 print("left", *ids)
 """
 LEFT = """
-from sessionkeeper import keys
+from sessionkeeper.core import keys
 from sessionkeeper.models import Session
 print("left", *(keys.encode_id(pk) for pk in Session.objects.values_list("id", flat=True)))
 """

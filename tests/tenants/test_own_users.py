@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from asgiref.sync import sync_to_async
-from django.db import connections
 from django_tenants.utils import schema_context
 
 from sessionkeeper.audit import trail
@@ -39,7 +37,6 @@ async def test_under_asgi_a_session_of_one_tenant_is_nobodys_at_another():
         assert (await customer.get("/who-async/")).json()["user"] == "admin-b"
         intruder = AsyncBrowser("a").copied_from(customer)
         assert (await intruder.get("/who-async/")).json()["user"] == ""
-    await sync_to_async(connections.close_all)()
 
 
 @pytest.mark.rule("R61")

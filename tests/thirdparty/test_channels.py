@@ -11,7 +11,6 @@ from channels.auth import AuthMiddlewareStack, login, logout
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth import get_user_model
-from django.db import connections
 from django.test import Client
 
 from sessionkeeper.engine import registry
@@ -69,13 +68,6 @@ class Connection(ApplicationCommunicator):
         """Send something; return the answer."""
         await self.send_input({"type": "websocket.receive", "text": json.dumps(content)})
         return json.loads((await self.receive_output(timeout=20))["text"])
-
-
-@pytest.fixture(autouse=True)
-async def close(middleware):
-    """Close the connections that the threads of the event loop opened."""
-    yield
-    await sync_to_async(connections.close_all)()
 
 
 async def test_a_handshake_is_signed_in_by_the_cookie_until_the_session_ends(alice):

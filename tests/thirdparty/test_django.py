@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core import mail
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -267,14 +266,7 @@ def test_django_sessions_need_not_be_installed(browser):
     assert browser.user == ""
 
 
-@pytest.fixture
-async def event_loop_database(transactional_db):
-    """A database that the test and the thread of the event loop share; no connection is left open."""
-    yield
-    await sync_to_async(connections.close_all)()
-
-
-@pytest.mark.usefixtures("event_loop_database")
+@pytest.mark.usefixtures("transactional_db")
 async def test_the_async_handler_knows_user_and_session(alice, async_client):
     await async_client.aforce_login(alice)
     for visits in (1, 2):
@@ -285,7 +277,7 @@ async def test_the_async_handler_knows_user_and_session(alice, async_client):
     assert (await async_client.get("/awhoami/")).json() == {"user": "", "visits": 1}
 
 
-@pytest.mark.usefixtures("event_loop_database")
+@pytest.mark.usefixtures("transactional_db")
 async def test_the_async_handler_signs_in_by_a_form(alice, async_client):
     response = await async_client.post("/auth/login/", {"username": "alice", "password": PASSWORD})
     assert response.status_code == 302

@@ -23,15 +23,15 @@ django.setup()
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.utils import timezone
-from sessionkeeper import guesses
+from sessionkeeper.auth import attempts
 from sessionkeeper.models import LoginAttempt
-from sessionkeeper.stores import tombstones
+from sessionkeeper.stores.redis import tombstones
 print(sorted({str(one.id) for one in run_checks(tags=["sessionkeeper"]) if "cacheops" in one.msg}))
 call_command("migrate", run_syncdb=True, verbosity=0)
 row = {"key": "somebody", "kind": "account"}
 LoginAttempt.objects.create(**row)
 for _ in range(2):
-    took = guesses.take([("somebody", "account")], "", guesses.now())
+    took = attempts.consume([("somebody", "account")], "", attempts.now())
     print(took, LoginAttempt.objects.get(**row).failures)
 print(tombstones.among([7]))
 tombstones.record([(7, timezone.now())])

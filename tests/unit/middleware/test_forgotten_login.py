@@ -5,12 +5,10 @@ import types
 from typing import ClassVar
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import aauthenticate, alogin, authenticate, get_user_model, login
 from django.contrib.auth.views import LoginView
-from django.db import connections
 from django.db.models.signals import post_init
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
@@ -158,21 +156,15 @@ def test_each_view_is_named_once(person, said):
     assert len(said()) == 1
 
 
-async def get(*args):
-    """Make a request in the event loop, and close what its thread has opened."""
-    await AsyncClient().get(*args)
-    await sync_to_async(connections.close_all)()
-
-
 @pytest.mark.django_db(transaction=True)
 async def test_an_async_view_that_forgets_login_is_named(person, said):
-    await get("/forgets_async/", query(person))
+    await AsyncClient().get("/forgets_async/", query(person))
     assert len(said()) == 1
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_an_async_view_that_remembers_login_is_not_named(person, said):
-    await get("/remembers_async/", query(person))
+    await AsyncClient().get("/remembers_async/", query(person))
     assert said() == []
 
 
