@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from sessionkeeper.conf import near_cache
+from sessionkeeper.conf import table
 
 #: Scheme to (how the servers are found, whether the connection is encrypted).
 SCHEMES: Final[Mapping[str, tuple[str, bool]]] = {
@@ -103,11 +103,11 @@ def parse(url: str) -> RedisUrl:
         **_options(query),
     }
     if given["ssl"] and not tls:
-        raise ValueError(f"has ssl_ options, but {scheme}:// is not encrypted: the scheme begins with rediss")
+        raise ValueError(f"has ssl_ options, but {scheme}:// is not encrypted: use rediss:// or valkeys://")
     if way == "socket":
         given["path"] = unquote(slash + path)
         if hosts or len(given["path"]) <= 1:
-            raise ValueError("must be unix:///path/of/the/socket")
+            raise ValueError("must have the form unix:///path/of/the/socket")
     else:
         given["hosts"] = tuple(_host(entry, _PORTS[way]) for entry in hosts.split(","))
         _place(given, way, unquote(path))
@@ -117,7 +117,7 @@ def parse(url: str) -> RedisUrl:
 def _place(given: dict[str, Any], way: str, path: str) -> None:
     """Read what stands behind the hosts: a database, a service, or nothing."""
     if way == "server" and len(given["hosts"]) != 1:
-        raise ValueError("must name one host; several belong to redis+sentinel:// or redis+cluster://")
+        raise ValueError("must name one host; use redis+sentinel:// or redis+cluster:// for several")
     if way == "sentinel":
         given["service"], _, path = path.partition("/")
         if not given["service"]:
@@ -144,7 +144,7 @@ def _options(query: str) -> dict[str, Any]:
     options: dict[str, Any] = {"ssl": {}}
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in READERS:
-            raise ValueError(f"has an unknown option {name!r}. {near_cache.did_you_mean(name, READERS)}")
+            raise ValueError(f"has an unknown option {name!r}. {table.did_you_mean(name, READERS)}")
         try:
             value = READERS[name](text)
         except ValueError as error:
@@ -159,19 +159,19 @@ def _options(query: str) -> dict[str, Any]:
 def _number(text: str) -> int:
     if text.isdecimal() and int(text) < 2**31:
         return int(text)
-    raise ValueError("must be a whole number")
+    raise ValueError("must be an integer")
 
 
 def _count(text: str) -> int:
     if _number(text) < 1:
-        raise ValueError("must be a whole number above 0")
+        raise ValueError("must be a positive integer")
     return int(text)
 
 
 def _up_to(most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not 1 <= _number(text) <= most:
-            raise ValueError(f"must be a whole number above 0, at most {most}")
+            raise ValueError(f"must be an integer from 1 to {most}")
         return int(text)
 
     return read
@@ -183,7 +183,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= _LONGEST_TIMEOUT:
-        raise ValueError(f"must be a number of seconds above 0, at most {_LONGEST_TIMEOUT:.0f}")
+        raise ValueError(f"must be a positive number of seconds, at most {_LONGEST_TIMEOUT:.0f}")
     return seconds
 
 
@@ -192,13 +192,13 @@ def _switch(text: str) -> bool:
         return True
     if text.lower() in {"false", "0", "no"}:
         return False
-    raise ValueError("must be true or false")
+    raise ValueError("must be 'true' or 'false'")
 
 
 def _required(text: str) -> str:
     if text in {"required", "optional", "none"}:
         return text
-    raise ValueError("must be required, optional or none")
+    raise ValueError("must be 'required', 'optional' or 'none'")
 
 
 #: Option in the query to what reads its text.

@@ -1,7 +1,6 @@
 """Checks of ``SESSIONKEEPER``, of the engine, and of the settings of Django that they build on."""
 
 import pickle
-import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from django.core.checks import WARNING
 from sessionkeeper import checks
 from sessionkeeper.checks import deploy, engine
 from sessionkeeper.checks import settings as own
-from sessionkeeper.conf import validators
 from sessionkeeper.core import policy
 from sessionkeeper.engine import renewal
 from sessionkeeper.engine.session_store import SessionStore as OurStore
@@ -218,18 +216,6 @@ def test_https_settings_without_the_middleware_that_reads_them_are_no_use(settin
 def test_no_csrf_cookie_needs_no_secure_csrf_cookie(settings):
     settings.CSRF_USE_SESSIONS = True
     assert "W034" not in found(deploy.check_cookies)
-
-
-def documented():
-    """The first cells of the table of keys in the settings reference."""
-    text = (Path(__file__).resolve().parents[3] / "docs/reference/settings.md").read_text()
-    part = text.partition("## Keys of `SESSIONKEEPER`")[2].partition("\n## ")[0]
-    return set(re.findall(r"^\| `([A-Z_]+)` \|", part, re.MULTILINE))
-
-
-@pytest.mark.rule("R54")
-def test_the_settings_reference_lists_the_keys_that_there_are():
-    assert documented() == set(validators.READERS)
 
 
 @pytest.mark.rule("R14")

@@ -1,0 +1,55 @@
+"""Write the tables of docs/reference/settings.md from the settings that ``sessionkeeper.conf`` describes.
+
+python -m tools.settings_reference
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+from sessionkeeper.conf import Settings, table
+from sessionkeeper.conf.near_cache import NearCache
+from tools.environment import ROOT
+
+PAGE = ROOT / "docs" / "reference" / "settings.md"
+PLACE = re.compile(r"(?<=<!-- table: )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
+HEAD = "| key | type | unit | default | meaning |\n| --- | --- | --- | --- | --- |\n"
+TYPES = {"timedelta": "duration", "int": "integer", "str": "text"}
+UNITS = {86_400: "day", 3600: "hour", 60: "minute", 1: "second"}
+
+
+def shown(value: Any) -> str:
+    """A default as the page shows it."""
+    if isinstance(value, timedelta):
+        seconds = int(value.total_seconds())
+        size = next(size for size in UNITS if seconds % size == 0)
+        return f"{seconds // size} {UNITS[size]}{'' if seconds == size else 's'}"
+    if isinstance(value, bool):
+        return f"`{value}`"
+    return "none" if value is None else f'`"{value}"`' if isinstance(value, str) else f"{value:,}"
+
+
+def rows(options: type[Any]) -> str:
+    """The lines of the settings that a dataclass describes."""
+    text, values, known = "", options(), table.settings_of(options)
+    for field in fields(options):
+        if (about := known.get(field.name.upper())) is not None:
+            annotation = str(field.type).removesuffix(" | None")
+            kind = about.type or TYPES.get(annotation, annotation)
+            unit = about.unit or ("seconds" if kind == "duration" else "–")  # noqa: RUF001
+            default = about.default or shown(getattr(values, field.name))
+            text += f"| `{field.name.upper()}` | {kind} | {unit} | {default} | {about.help} |\n"
+    return text
+
+
+def page() -> str:
+    """The page, with the tables as they should be."""
+    tables = {kind.__name__: f"{HEAD}{rows(kind)}" for kind in (Settings, NearCache)}
+    return PLACE.sub(lambda found: f"{found[1]} -->\n\n{tables[found[1]]}\n", PAGE.read_text())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
