@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from sessionkeeper.core import keys
+from sessionkeeper.core.text import json_key, rfc3339
 
 
 class Kind(StrEnum):
@@ -75,10 +76,10 @@ class Event:
         """Return what there is to say, ready for JSON; the session by its public id."""
         stated = {
             "event": self.kind.value,
-            "at": self.at.isoformat().replace("+00:00", "Z"),
-            "user": _plain(self.user_id),
+            "at": rfc3339(self.at),
+            "user": json_key(self.user_id),
             "session": None if self.session_id is None else keys.encode_id(self.session_id),
-            "by": _plain(self.actor_id),
+            "by": json_key(self.actor_id),
             "reason": self.reason or None,
             "ip_address": self.ip_address,
             "user_agent": self.user_agent or None,
@@ -90,7 +91,3 @@ class Event:
         """Return the log line: ASCII, each value as JSON, so that none forges a line or steers a terminal."""
         rest = [f"{name}={json.dumps(value)}" for name, value in self.facts().items() if name != "event"]
         return " ".join([self.kind.value, *rest])
-
-
-def _plain(pk: Any) -> Any:
-    return pk if pk is None or isinstance(pk, int) else str(pk)

@@ -22,6 +22,7 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, greenlets, moments
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.records import Expired
+from sessionkeeper.core.text import printable
 from sessionkeeper.stores import user_keys
 
 if TYPE_CHECKING:
@@ -218,8 +219,7 @@ def _clean(value: Any) -> Any:
     """Return a value that is fit to be kept: one line of text without keys, a number, or a boolean."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = "".join(char if char.isprintable() else " " for char in str(value))
-    return _SECRET.sub("[removed]", text)[:_LONGEST_TEXT]
+    return _SECRET.sub("[removed]", printable(str(value)))[:_LONGEST_TEXT]
 
 
 def _pk(user: Any) -> Any:

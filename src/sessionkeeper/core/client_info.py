@@ -6,6 +6,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
+from sessionkeeper.core.text import printable
+
 
 class ClientInfo:
     """Facts of the client as it states them; cleaned when they are stored.
@@ -49,8 +51,8 @@ class ClientInfo:
         """Return the columns that are known: one line of text each, and an address only if it is one."""
         stated = {
             "ip_address": _address(self.address),
-            "user_agent": _line(self.user_agent, 512),
-            "label": _line(self.label, 100),
+            "user_agent": printable(self.user_agent)[:512].strip(),
+            "label": printable(self.label)[:100].strip(),
         }
         return {name: value for name, value in stated.items() if value}
 
@@ -60,8 +62,3 @@ def _address(text: str) -> str | None:
         return str(ip_address(text.partition("%")[0]))
     except ValueError:
         return None
-
-
-def _line(text: str, longest: int) -> str:
-    """Return ``text`` without control characters, so that no log or terminal is fooled by it."""
-    return "".join(char if char.isprintable() else " " for char in text)[:longest].strip()

@@ -9,6 +9,7 @@ from django.db import utils
 from django.utils.connection import ConnectionDoesNotExist
 
 from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.core.text import printable
 
 _LONGEST = 300
 _OUTAGE = "The session store did not answer"
@@ -54,4 +55,4 @@ def _line(error: object) -> str:
     args: tuple[Any, ...] = getattr(error, "args", ())
     told = args[1] if len(args) > 1 and isinstance(args[0], int) else error
     text = " ".join(str(told).partition("\nLINE ")[0].split()) or type(error).__name__
-    return "".join(char if char.isprintable() else "?" for char in text[:_LONGEST]).rstrip(". ")
+    return printable(text[:_LONGEST], "?").rstrip(". ")
