@@ -1,4 +1,4 @@
-"""The events of the audit trail: their kinds, their facts, and how one reads in a log."""
+"""The events of the audit trail: their kinds and attributes, and the form of a log line."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Event:
     Attributes:
         kind: what happened.
         at: when, an aware time in UTC.
-        user_id: primary key of the user whom it is about; None where nobody, or nobody known, is meant.
-        session_id: number of the session that it is about.
-        actor_id: primary key of the user who did it, where that is somebody.
-        reason: why or by what means, one word.
-        ip_address: address of the client whose request it was.
-        user_agent: what that client called itself.
+        user_id: primary key of the user it is about; None if there is none or the user is not known.
+        session_id: number of the session it is about.
+        actor_id: primary key of the user who did it, if a user did.
+        reason: why or how, one word.
+        ip_address: address of the client that sent the request.
+        user_agent: user agent of that client.
         detail: further facts, by name.
     """
 
@@ -72,8 +72,8 @@ class Event:
     user_agent: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
-    def facts(self) -> dict[str, Any]:
-        """Return what there is to say, ready for JSON; the session by its public id."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts that are known, ready for JSON; the session by its public id."""
         stated = {
             "event": self.kind.value,
             "at": rfc3339(self.at),
@@ -89,5 +89,5 @@ class Event:
 
     def __str__(self) -> str:
         """Return the log line: ASCII, each value as JSON, so that none forges a line or steers a terminal."""
-        rest = [f"{name}={json.dumps(value)}" for name, value in self.facts().items() if name != "event"]
+        rest = [f"{name}={json.dumps(value)}" for name, value in self.as_dict().items() if name != "event"]
         return " ".join([self.kind.value, *rest])
