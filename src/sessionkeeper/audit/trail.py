@@ -140,8 +140,7 @@ def digest(text: str) -> str:
 
 def database() -> str:
     """Return the alias of the database with the trail: the one with the sessions, if the settings name it."""
-    kind, _, alias = conf.current().store.partition(":")
-    return alias if kind == "database" and alias else router.db_for_write(_table())
+    return conf.current().store_alias or router.db_for_write(_table())
 
 
 def _write(events: list[Event]) -> None:

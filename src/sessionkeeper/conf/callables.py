@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -54,6 +55,19 @@ class CallableSetting:
             raise ImproperlyConfigured(
                 f"SESSIONKEEPER[{self.name!r}]: the return value of {self.label} {error}."
             ) from error
+
+    def problem(self, *parameters: str) -> str:
+        """Return why the function cannot be called with these parameters, a sentence; empty if it can."""
+        try:
+            signature(self.function()).bind(*parameters)
+        except ImproperlyConfigured as error:
+            return str(error)
+        except TypeError as error:
+            wanted = f"({', '.join(parameters)})"
+            return f"SESSIONKEEPER[{self.name!r}]: {self.label} does not take {wanted}: {error}."
+        except ValueError:
+            pass  # a function written in C, which does not tell its parameters
+        return ""
 
     @property
     def label(self) -> str:

@@ -256,13 +256,19 @@ class Settings:
     asked: Mapping[str, CallableSetting] = field(default_factory=dict)
 
     @property
+    def store_alias(self) -> str | None:
+        """The database that ``STORE`` names; empty if database routers choose it, None for other stores."""
+        kind, _, alias = self.store.partition(":")
+        return alias if kind == "database" else None
+
+    @property
     def watches_clients(self) -> bool:
-        """Whether it matters that a session is used from elsewhere."""
+        """Whether a change of the client's address or user agent matters."""
         return self.on_address_change != IGNORE or self.on_user_agent_change != IGNORE
 
     @property
     def idle_seconds(self) -> int | None:
-        """Idle timeout in seconds that a session without a choice of its own gets; None: no idle timeout."""
+        """The idle timeout, in seconds, of a session that has none of its own; None: no idle timeout."""
         if self.idle_timeout is not None:
             return int(self.idle_timeout.total_seconds())
         if self.timeout_preset is not None:
@@ -272,22 +278,22 @@ class Settings:
 
     @property
     def explicit_idle(self) -> bool:
-        """Whether the site configured an idle timeout, so that no session may do without."""
+        """Whether the site configured an idle timeout, so that every session has one."""
         return self.idle_timeout is not None or self.timeout_preset is not None
 
     @property
     def limits_life(self) -> bool:
-        """Whether the site configured here how long sessions live."""
+        """Whether ``SESSIONKEEPER`` limits how long sessions live."""
         return self.explicit_idle or self.absolute_cap is not None or not _LIFE.isdisjoint(self.asked)
 
     @property
     def absolute(self) -> timedelta:
-        """Absolute timeout of a session in which somebody signed in."""
+        """The absolute timeout of a session in which somebody signed in."""
         return self.absolute_cap or policy.DEFAULT_ABSOLUTE
 
     @property
     def absolute_cap(self) -> timedelta | None:
-        """The configured absolute timeout, which no session exceeds; None when none was configured."""
+        """The configured absolute timeout, which no session exceeds; None if there is none."""
         if self.absolute_timeout is not None:
             return self.absolute_timeout
         if self.timeout_preset is not None:

@@ -121,7 +121,7 @@ def test_nothing_is_said_while_it_is_off_or_the_engine_is_another(settings):
     [
         ("redis://localhost", [OURS], None),
         ("database:", [OURS], "the sessions are in the database"),
-        ("redis://localhost", [], "only our AuthenticationMiddleware asks for it"),
+        ("redis://localhost", [], "only sessionkeeper's AuthenticationMiddleware uses"),
     ],
 )
 def test_a_principal_cache_that_does_nothing_is_said(settings, store, middleware, says):

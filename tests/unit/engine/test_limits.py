@@ -221,7 +221,7 @@ def test_a_function_that_gives_no_limit_signs_nobody_in_and_is_named(settings, m
 def test_a_function_that_cannot_be_asked_is_named_at_start(settings, value, words):
     settings.SESSIONKEEPER = {"IDLE_TIMEOUT": value}
     assert not conf.problems()
-    found = list(checks.check_asked())
+    found = list(checks.check_functions())
     if words is None:
         assert found == []
     else:
