@@ -5,9 +5,12 @@ python -m tools.settings_reference
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from dataclasses import fields
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from sessionkeeper.conf import Settings, table
@@ -32,16 +35,27 @@ def shown(value: Any) -> str:
     return "none" if value is None else f'`"{value}"`' if isinstance(value, str) else f"{value:,}"
 
 
+def texts(options: type[Any]) -> dict[str, str]:
+    """The docstring below each field of a class, on one line."""
+    body = ast.parse(inspect.getsource(options)).body[0].body  # type: ignore[attr-defined]  # of a class
+    return {
+        ast.unparse(field.target): " ".join(ast.literal_eval(below.value).split())
+        for field, below in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr)
+    }
+
+
 def rows(options: type[Any]) -> str:
     """The lines of the settings that a dataclass describes."""
-    text, values, known = "", options(), table.settings_of(options)
+    text, values, known, meanings = "", options(), table.settings_of(options), texts(options)
     for field in fields(options):
         if (about := known.get(field.name.upper())) is not None:
             annotation = str(field.type).removesuffix(" | None")
             kind = about.type or TYPES.get(annotation, annotation)
             unit = about.unit or ("seconds" if kind == "duration" else "–")  # noqa: RUF001
-            default = about.default or shown(getattr(values, field.name))
-            text += f"| `{field.name.upper()}` | {kind} | {unit} | {default} | {about.help} |\n"
+            default = about.shown or shown(getattr(values, field.name))
+            cells = (f"`{field.name.upper()}`", kind, unit, default, meanings[field.name])
+            text += f"| {' | '.join(cells)} |\n"
     return text
 
 

@@ -181,7 +181,7 @@ def check_mixed() -> Iterator[checks.CheckMessage]:
 #: What Django's middleware does not do, unless a subclass of the project's own adds it.
 _ONLY_OURS = {
     DjangoSession: "bearer sessions, the 503 in an outage, and reading the user together with the session",
-    DjangoAuthentication: "using the user that was read with the session, so that each request reads it again",
+    DjangoAuthentication: "using the user that was read with the session, so each request reads it again",
 }
 
 

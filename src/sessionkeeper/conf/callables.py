@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.http import HttpRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class CallableSetting:
             raise ImproperlyConfigured(f"SESSIONKEEPER[{self.name!r}]: {self.target} is not callable.")
         return found  # type: ignore[no-any-return]
 
-    def ask(self, request: Any, user: Any) -> Any:
+    def ask(self, request: HttpRequest | None, user: AbstractBaseUser | None) -> Any:
         """Return the value for this request and user; None if the setting shall count as not set.
 
         Raises:

@@ -21,33 +21,18 @@ def _lease(value: Any) -> timedelta:
 class NearCache:
     """The options in force."""
 
-    entries: int = setting(
-        10_000,
-        validators.positive,
-        "how many sessions a process remembers at most; the least recently used goes first",
-        unit="sessions",
-    )
-    bytes: int = setting(
-        64 * 1024 * 1024,
-        validators.positive,
-        "how much memory they take at most, approximately",
-        unit="bytes",
-        shown="67,108,864 (64 MiB)",
-    )
-    lease: timedelta = setting(
-        timedelta(seconds=60),
-        _lease,
-        "how long a session is remembered without asking the store again; at most 5 minutes. This bounds how "
-        "stale what no message announces can be: `QuerySet.update()` on users, raw SQL",
-    )
+    entries: int = setting(10_000, validators.positive, unit="sessions")
+    """How many sessions a process remembers at most; the least recently used goes first."""
+    bytes: int = setting(64 * 1024 * 1024, validators.positive, unit="bytes", shown="67,108,864 (64 MiB)")
+    """How much memory they take at most, approximately."""
+    lease: timedelta = setting(timedelta(seconds=60), _lease)
+    """How long a session is remembered without asking the store again; at most 5 minutes. This bounds how
+    stale what no message announces can be: `QuerySet.update()` on users, raw SQL."""
     channel: str | None = setting(
-        None,
-        validators.database_alias,
-        "the database to listen on, where the store's entry goes through a pooler such as PgBouncer. Not "
-        "used with sessions in Valkey or Redis, which are listened to themselves",
-        unit="entry of `DATABASES`",
-        shown="the store's",
+        None, validators.database_alias, unit="entry of `DATABASES`", shown="the store's"
     )
+    """The database to listen on, where the store's entry goes through a pooler such as PgBouncer. Not used
+    with sessions in Valkey or Redis, which are listened to themselves."""
 
 
 def read(value: Any) -> NearCache | None:

@@ -28,231 +28,138 @@ _CHANGE = validators.one_of(IGNORE, validators.NOTIFY, validators.STEP_UP, valid
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in force. The reference in the documentation is made from this class.
+    """The settings in force. Their reference is made from this class: ``python -m tools.settings_reference``.
 
     ``asked`` holds, by key, the functions that stand in the place of a value; the field of such a key has its
     default. ``store`` may contain a password and must not be shown.
     """
 
-    store: str = setting(
-        "database:",
-        validators.store,
-        'where sessions are kept. `"database:"`: the database that the database routers choose for writing '
-        '`sessionkeeper.Session`; `"database:ALIAS"`: that entry of `DATABASES`; `"redis://host/0"` and '
-        "similar URLs: [Valkey or Redis](../howto/valkey.md)",
-        unit="URL",
-        secret=True,
-    )
-    timeout_preset: str | None = setting(
-        None,
-        validators.one_of(*sorted(policy.PRESETS)),
-        '`"aal1"`, `"aal2"` or `"aal3"`: the times of NIST SP 800-63B-4, see below. Only times: it says '
-        "nothing about how users authenticate",
-        per_request=True,
-    )
+    store: str = setting("database:", validators.store, unit="URL", secret=True)
+    """Where sessions are kept. `"database:"`: the database that the database routers choose for writing
+    `sessionkeeper.Session`; `"database:ALIAS"`: that entry of `DATABASES`; `"redis://host/0"` and similar
+    URLs: [Valkey or Redis](../howto/valkey.md)."""
+    timeout_preset: str | None = setting(None, validators.one_of(*sorted(policy.PRESETS)), per_request=True)
+    """`"aal1"`, `"aal2"` or `"aal3"`: the times of NIST SP 800-63B-4, see below. Only times: it says nothing
+    about how users authenticate."""
     idle_timeout: timedelta | None = setting(
-        None,
-        validators.duration,
-        "longest time without a request",
-        shown="the preset's; without one `SESSION_COOKIE_AGE`",
-        per_request=True,
+        None, validators.duration, shown="the preset's; without one `SESSION_COOKIE_AGE`", per_request=True
     )
+    """Longest time without a request."""
     absolute_timeout: timedelta | None = setting(
-        None,
-        validators.duration,
-        "longest life of a session in which somebody signed in, counted from the sign-in, however much it is "
-        "used",
-        shown="the preset's; without one 30 days",
-        per_request=True,
+        None, validators.duration, shown="the preset's; without one 30 days", per_request=True
     )
+    """Longest life of a session in which somebody signed in, counted from the sign-in, however much it is
+    used."""
     touch_interval: timedelta | None = setting(
-        None,
-        validators.duration,
-        "the use of a session is recorded at most this often. Keep it well below the idle timeout, which is "
-        "only as exact as this",
-        shown="a twentieth of the session's idle timeout, at most 5 minutes",
+        None, validators.duration, shown="a twentieth of the session's idle timeout, at most 5 minutes"
     )
-    second_factor: str | None = setting(
-        None,
-        validators.path,
-        "a function that takes a user and returns whether they have a second factor. allauth.mfa and "
-        "django-otp need none: where they are installed they are asked as well; see "
-        "[the API](api.md#second-factor)",
-        unit="dotted path",
-    )
+    """The use of a session is recorded at most this often. Keep it well below the idle timeout, which is only
+    as exact as this."""
+    second_factor: str | None = setting(None, validators.path, unit="dotted path")
+    """A function that takes a user and returns whether they have a second factor. allauth.mfa and django-otp
+    need none: where they are installed they are asked as well; see [the API](api.md#second-factor)."""
     reauthenticate_after: timedelta = setting(
-        policy.REAUTHENTICATE_AFTER,
-        validators.duration,
-        "how long a proof of a credential counts for sensitive actions: ending other sessions, changing the "
-        "password",
-        per_request=True,
+        policy.REAUTHENTICATE_AFTER, validators.duration, per_request=True
     )
-    rotate_after: timedelta | None = setting(
-        None,
-        validators.duration,
-        "while somebody is signed in, the cookie gets another key this often, and an old one that comes back "
-        "ends the session. [See below](#renewal-of-the-key)",
-        shown="none: keys are not renewed",
-    )
-    rotate_overlap: timedelta = setting(
-        policy.ROTATE_OVERLAP,
-        validators.duration,
-        "how long the previous key is accepted after a request came with the new one. If uploads that a "
-        "proxy buffers shall succeed, not shorter than the longest of them",
-    )
+    """How long a proof of a credential counts for sensitive actions: ending other sessions, changing the
+    password."""
+    rotate_after: timedelta | None = setting(None, validators.duration, shown="none: keys are not renewed")
+    """While somebody is signed in, the cookie gets another key this often, and an old one that comes back
+    ends the session. [See below](#renewal-of-the-key)."""
+    rotate_overlap: timedelta = setting(policy.ROTATE_OVERLAP, validators.duration)
+    """How long the previous key is accepted after a request came with the new one. If uploads that a proxy
+    buffers shall succeed, not shorter than the longest of them."""
     max_sessions: int | None = setting(
-        None,
-        validators.positive,
-        "how many live sessions a user may have in cookies, and how many in bearer tokens; the two are "
-        "counted separately",
-        unit="sessions",
-        shown="none: any number",
-        per_request=True,
+        None, validators.positive, unit="sessions", shown="none: any number", per_request=True
     )
+    """How many live sessions a user may have in cookies, and how many in bearer tokens; the two are counted
+    separately."""
     max_sessions_action: str = setting(
-        END_OLDEST,
-        validators.one_of(END_OLDEST, validators.REFUSE),
-        'what happens to a sign-in beyond that. `"end_oldest"`: the sessions whose sign-in or last proof is '
-        'longest ago end, recorded as `revoked` with the reason `limit`. `"refuse"`: nobody is signed in, '
-        "the answer is 409 `too_many_sessions`",
-        per_request=True,
+        END_OLDEST, validators.one_of(END_OLDEST, validators.REFUSE), per_request=True
     )
+    """What happens to a sign-in beyond that. `"end_oldest"`: the sessions whose sign-in or last proof is
+    longest ago end, recorded as `revoked` with the reason `limit`. `"refuse"`: nobody is signed in, the
+    answer is 409 `too_many_sessions`."""
     namespace: str | CallableSetting | None = setting(
         None,
         validators.namespace,
-        "the tenant that sessions and users belong to: a function without arguments, or its dotted path, "
-        "that returns the name of the active tenant; or one text for the whole site. Where it returns "
-        "nothing, nothing is read or written: [tenants](../howto/tenants.md)",
         shown="the schema of the database connection with django-tenants and django-pgschemas; else none",
         type="text or function",
     )
+    """The tenant that sessions and users belong to: a function without arguments, or its dotted path, that
+    returns the name of the active tenant; or one text for the whole site. Where it returns nothing, nothing
+    is read or written: [tenants](../howto/tenants.md)."""
     near_cache: near_cache.NearCache | None = setting(
-        None,
-        near_cache.read,
-        "whether each process remembers who its sessions authenticate, so that `request.user` needs no "
-        "statement; or its options: [see below](#the-near-cache)",
-        shown="`False`",
-        type="bool or dict",
+        None, near_cache.read, shown="`False`", type="bool or dict"
     )
-    read_ahead: bool = setting(
-        False,
-        validators.switch,
-        "with the sessions in a single [Valkey or Redis](../howto/valkey.md#read-ahead): send the read of a "
-        "request's session at once, so that the answer is there when the view asks. A request that brings a "
-        "session cookie and never asks costs a read then",
-    )
-    principal_cache: timedelta | None = setting(
-        None,
-        validators.duration,
-        "with the sessions in [Valkey or Redis](../howto/valkey.md#without-the-database): how old the "
-        "columns of a user may be that are kept with a session there. The database is then asked once in "
-        "this time for each session, not at each request",
-        shown="none: nothing is kept",
-    )
-    on_address_change: str = setting(
-        IGNORE,
-        _CHANGE,
-        "what happens to a session in a cookie whose user comes from another network (/24, /48 of IPv6). "
-        '`"notify"`: the event `address_changed` is recorded and its signal sent. `"step_up"`: also, the '
-        'last proof no longer counts for sensitive actions. `"end"`: also, the session ends. With a near '
-        "cache, `request.user` then asks the store",
-    )
-    on_user_agent_change: str = setting(
-        IGNORE,
-        _CHANGE,
-        "the same for a user agent that differs in more than numbers, with the event `user_agent_changed`",
-    )
+    """Whether each process remembers who its sessions authenticate, so that `request.user` needs no
+    statement; or its options: [see below](#the-near-cache)."""
+    read_ahead: bool = setting(False, validators.switch)
+    """With the sessions in a single [Valkey or Redis](../howto/valkey.md#read-ahead): send the read of a
+    request's session at once, so that the answer is there when the view asks. A request that brings a session
+    cookie and never asks costs a read then."""
+    principal_cache: timedelta | None = setting(None, validators.duration, shown="none: nothing is kept")
+    """With the sessions in [Valkey or Redis](../howto/valkey.md#without-the-database): how old the columns of
+    a user may be that are kept with a session there. The database is then asked once in this time for each
+    session, not at each request."""
+    on_address_change: str = setting(IGNORE, _CHANGE)
+    """What happens to a session in a cookie whose user comes from another network (/24, /48 of IPv6).
+    `"notify"`: the event `address_changed` is recorded and its signal sent. `"step_up"`: also, the last proof
+    no longer counts for sensitive actions. `"end"`: also, the session ends. With a near cache, `request.user`
+    then asks the store."""
+    on_user_agent_change: str = setting(IGNORE, _CHANGE)
+    """The same for a user agent that differs in more than numbers, with the event `user_agent_changed`."""
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = setting(
-        (),
-        validators.networks,
-        'reverse proxies in front of the site, as in `["10.0.0.0/8", "2001:db8::/32"]`; `"unix"` for one '
-        "that connects over a Unix socket. [See below](#the-clients-address)",
-        unit="addresses, networks",
-        shown="`[]`",
-        type="list of text",
+        (), validators.networks, unit="addresses, networks", shown="`[]`", type="list of text"
     )
-    proxy_header: str = setting(
-        X_FORWARDED_FOR,
-        validators.header,
-        'the header in which those proxies say who connected to them; or `"Forwarded"` (RFC 7239)',
-    )
+    """Reverse proxies in front of the site, as in `["10.0.0.0/8", "2001:db8::/32"]`; `"unix"` for one that
+    connects over a Unix socket. [See below](#the-clients-address)."""
+    proxy_header: str = setting(X_FORWARDED_FOR, validators.header)
+    """The header in which those proxies say who connected to them; or `"Forwarded"` (RFC 7239)."""
     cookie_domain: Mapping[str, str | None] | CallableSetting | None = setting(
         None,
         validators.cookie_domain,
-        "the domain of the session cookie and of the known-device cookie, for each host. "
-        "[See below](#a-domain-for-each-host)",
         unit="domains",
         shown="none: `SESSION_COOKIE_DOMAIN`",
         type="dict, function or text",
     )
-    cookie_partitioned: bool = setting(
-        False,
-        validators.switch,
-        "whether cookies are kept apart for each site that embeds this one. "
-        "[See below](#in-frames-of-other-sites)",
-    )
-    lockout: bool = setting(
-        True,
-        validators.switch,
-        "whether failed sign-ins are counted, and refused when there are too many: see "
-        "[guessing](../howto/guessing.md)",
-    )
-    lockout_tries: int = setting(
-        5,
-        validators.up_to(policy.MOST_FAILURES),
-        "failures in a row that an account has at unknown devices, and each known device, before it has to "
-        "wait; 1 to 100, the most that NIST SP 800-63B-4 (3.2.2) allows",
-        unit="failures",
-    )
-    lockout_delay: timedelta = setting(
-        timedelta(minutes=1),
-        validators.duration,
-        "the first wait; each further failure doubles it",
-    )
-    lockout_longest_delay: timedelta = setting(
-        timedelta(hours=1),
-        validators.duration,
-        "the longest wait. After 100 failures in a row the account stays locked until somebody unlocks it",
-    )
-    source_tries: int = setting(
-        100,
-        validators.up_to(1_000_000),
-        "failures that a network of clients has, /24 or /64 of IPv6",
-        unit="failures an hour",
-    )
+    """The domain of the session cookie and of the known-device cookie, for each host. [See
+    below](#a-domain-for-each-host)."""
+    cookie_partitioned: bool = setting(False, validators.switch)
+    """Whether cookies are kept apart for each site that embeds this one. [See
+    below](#in-frames-of-other-sites)."""
+    lockout: bool = setting(True, validators.switch)
+    """Whether failed sign-ins are counted, and refused when there are too many: see
+    [guessing](../howto/guessing.md)."""
+    lockout_tries: int = setting(5, validators.up_to(policy.MOST_FAILURES), unit="failures")
+    """Failures in a row that an account has at unknown devices, and each known device, before it has to wait;
+    1 to 100, the most that NIST SP 800-63B-4 (3.2.2) allows."""
+    lockout_delay: timedelta = setting(timedelta(minutes=1), validators.duration)
+    """The first wait; each further failure doubles it."""
+    lockout_longest_delay: timedelta = setting(timedelta(hours=1), validators.duration)
+    """The longest wait. After 100 failures in a row the account stays locked until somebody unlocks it."""
+    source_tries: int = setting(100, validators.up_to(1_000_000), unit="failures an hour")
+    """Failures that a network of clients has, /24 or /64 of IPv6."""
     notices: frozenset[str] | None = setting(
         None,
         validators.notices,
-        'what users are told by mail: a list of `"new_device"`, `"password_changed"`, `"token_made"`, '
-        '`"copy_detected"`; `True` for all, `False` for none',
         shown="`True` with sessionkeeper's `SessionMiddleware`, else `False`",
         type="bool or list",
     )
-    audit: bool = setting(
-        True,
-        validators.switch,
-        "whether [audit events](audit.md) are written to their table: one INSERT at each sign-in and "
-        "sign-out. Log lines and signals do not depend on it",
-    )
-    audit_retention: timedelta = setting(
-        timedelta(days=365),
-        validators.duration,
-        "how long a purge keeps audit events, and ended sessions in the history",
-    )
-    audit_minimise_after: timedelta = setting(
-        timedelta(days=30),
-        validators.duration,
-        "how long an audit event keeps the whole address and the user agent; a purge then leaves the "
-        "network, /24 or /48",
-    )
-    adopt: str | None = setting(
-        None,
-        validators.engine,
-        'the `SESSION_ENGINE` that the site used before, `"django.contrib.sessions.backends.db"` or '
-        '`"…cached_db"`, or a subclass of these: its sessions are taken over as their cookies come, and '
-        "nobody has to sign in again. [How](../howto/existing-project.md)",
-        unit="dotted path",
-    )
+    """What users are told by mail: a list of `"new_device"`, `"password_changed"`, `"token_made"`,
+    `"copy_detected"`; `True` for all, `False` for none."""
+    audit: bool = setting(True, validators.switch)
+    """Whether [audit events](audit.md) are written to their table: one INSERT at each sign-in and sign-out.
+    Log lines and signals do not depend on it."""
+    audit_retention: timedelta = setting(timedelta(days=365), validators.duration)
+    """How long a purge keeps audit events, and ended sessions in the history."""
+    audit_minimise_after: timedelta = setting(timedelta(days=30), validators.duration)
+    """How long an audit event keeps the whole address and the user agent; a purge then leaves the network,
+    /24 or /48."""
+    adopt: str | None = setting(None, validators.engine, unit="dotted path")
+    """The `SESSION_ENGINE` that the site used before, `"django.contrib.sessions.backends.db"` or
+    `"…cached_db"`, or a subclass of these: its sessions are taken over as their cookies come, and nobody has
+    to sign in again. [How](../howto/existing-project.md)."""
     asked: Mapping[str, CallableSetting] = field(default_factory=dict)
 
     @property

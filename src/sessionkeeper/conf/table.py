@@ -25,36 +25,37 @@ class Problem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is known of a key besides its default.
+    """What is known of a key besides its default and its docstring.
 
     Attributes:
         reader: returns the value in the form that code uses, or raises ``ValueError``: "must be …".
-        help, type, unit, default: cells of the reference, in Markdown. The last three are empty where the
-            annotation and the default of the field say them.
+        type, unit, shown: cells of the reference, ``shown`` for the default. They are empty if the field's
+            annotation and default say it.
         per_request: whether a function of request and user may stand in the place of the value.
     """
 
     reader: Callable[[Any], Any]
-    help: str
     type: str
     unit: str
-    default: str
+    shown: str
     per_request: bool
 
 
 def setting(
     default: _T,
     reader: Callable[[Any], _T],
-    help: str,  # noqa: A002 - the name that argparse and Django's fields have for it
     *,
-    type: str = "",  # noqa: A002
+    type: str = "",  # noqa: A002 - the heading of its column
     unit: str = "",
     shown: str = "",
     per_request: bool = False,
     secret: bool = False,
 ) -> _T:
-    """Return the field of a dataclass whose key in the settings is the field's name in capitals."""
-    about = Setting(reader, help, type, unit, shown, per_request)
+    """Return the field of a dataclass for a setting, whose key is the field's name in capitals.
+
+    The docstring below the field is the setting's text in the reference, in Markdown.
+    """
+    about = Setting(reader, type, unit, shown, per_request)
     return field(default=default, repr=not secret, metadata={"setting": about})
 
 
