@@ -44,6 +44,11 @@ def check_adopt() -> Iterator[checks.CheckMessage]:
             hint="Keep 'django.contrib.sessions' in INSTALLED_APPS until you remove ADOPT.",
             id=CheckId.ADOPT_WITHOUT_TABLE,
         )
+    yield from _stored_keys()
+
+
+def _stored_keys() -> Iterator[checks.CheckMessage]:
+    """Report columns that seem to hold session keys: a session that is taken over gets another key."""
     columns = [
         f"{model._meta.label}.{field.name}"
         for model in apps.get_models()
