@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -12,7 +13,6 @@ from rest_framework.utils import html
 from sessionkeeper.audit.events import Kind
 from sessionkeeper.core import keys, policy
 from sessionkeeper.core.records import BEARER, COOKIE, SessionRecord
-from sessionkeeper.core.text import json_key, rfc3339
 from sessionkeeper.engine.history import EndedSession
 from sessionkeeper.http.user_agents import device
 
@@ -57,7 +57,7 @@ def user_json(user: Any) -> dict[str, Any]:
     """Return a user for the user's own eyes."""
     email = getattr(user, user.get_email_field_name(), "") if hasattr(user, "get_email_field_name") else ""
     return {
-        "id": json_key(user.pk),
+        "id": user.pk if isinstance(user.pk, int) else str(user.pk),
         "username": user.get_username(),
         "email": email or "",
     }
@@ -70,11 +70,11 @@ def session_json(record: SessionRecord, *, current_id: int | None) -> dict[str, 
         "current": record.id == current_id,
         "transport": record.transport,
         "label": record.label,
-        "created_at": rfc3339(record.created_at),
-        "authenticated_at": rfc3339(record.authenticated_at),
-        "last_seen_at": rfc3339(record.last_seen_at),
-        "idle_expires_at": rfc3339(policy.idle_end(record.last_seen_at, record.idle_seconds)),
-        "expires_at": rfc3339(record.expires_at),
+        "created_at": _utc(record.created_at),
+        "authenticated_at": _utc(record.authenticated_at),
+        "last_seen_at": _utc(record.last_seen_at),
+        "idle_expires_at": _utc(policy.idle_end(record.last_seen_at, record.idle_seconds)),
+        "expires_at": _utc(record.expires_at),
         "amr": record.amr.split(),
         "ip_address": record.ip_address,
         "user_agent": record.user_agent,
@@ -87,11 +87,16 @@ def ended_json(ended: EndedSession) -> dict[str, Any]:
     return {
         "id": keys.encode_id(ended.id),
         "transport": BEARER if ended.kind == Kind.TOKEN_MADE else COOKIE,
-        "authenticated_at": rfc3339(ended.began_at),
-        "ended_at": rfc3339(ended.ended_at),
+        "authenticated_at": _utc(ended.began_at),
+        "ended_at": _utc(ended.ended_at),
         "how": ended.how,
         "reason": ended.reason,
         "ip_address": ended.ip_address,
         "user_agent": ended.user_agent,
         "device": device(ended.user_agent),
     }
+
+
+def _utc(moment: datetime | None) -> str | None:
+    """Return a time as RFC 3339 in UTC."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -35,9 +35,6 @@ class SessionTooLarge(SessionKeeperError, SuspiciousOperation):
 class NoTransport(SessionKeeperError, SuspiciousOperation):
     """A session cannot begin in a request with a bearer token: its key would not reach the client."""
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args or ("A session cannot begin in a request with a bearer token.",))
-
 
 class CorruptPayload(SessionKeeperError):
     """The stored data cannot be read: foreign bytes, a bad signature or an unknown format."""

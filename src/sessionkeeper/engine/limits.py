@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY
+from django.core.exceptions import SuspiciousOperation
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -82,17 +83,21 @@ def limits_of(data: dict[str, Any]) -> Limits:
     return Limits(idle if settings.explicit_idle else None, absolute if too_long else moment)
 
 
+class SessionTooLargeError(SessionTooLarge, SuspiciousOperation):
+    """See the base."""
+
+
 def encode_bounded(data: dict[str, Any]) -> str:
     """Return the JSON text of all data. Strangers may store so much and no more, or a flood fills the store.
 
     Raises:
-        SessionTooLarge: nobody is signed in, and it is more. Django answers 400.
+        SessionTooLargeError: nobody is signed in, and it is more. Django answers 400.
     """
     text = codec.encode(data)
     if SESSION_KEY not in data and len(text) > ANONYMOUS_LARGEST:
-        raise SessionTooLarge(
-            f"An anonymous session can hold at most {ANONYMOUS_LARGEST} characters of JSON, not "
-            f"{len(text)}. Store less in it, or store the data elsewhere."
+        raise SessionTooLargeError(
+            f"A session in which nobody signed in holds at most {ANONYMOUS_LARGEST} characters of JSON, and "
+            f"this one would hold {len(text)}. Keep less in it, or keep it elsewhere."
         )
     return text
 

@@ -22,7 +22,7 @@ from django.utils.module_loading import import_string
 from sessionkeeper.audit import events
 from sessionkeeper.core.records import NOT_LOADED
 from sessionkeeper.engine import lookup, session_data
-from sessionkeeper.engine.outages import remember_outage
+from sessionkeeper.engine.exceptions import answering
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import session_auth_hash
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
@@ -66,13 +66,13 @@ def _asked_user(request: Any) -> Any:
     """Return whom Django's function finds; where that is nobody, end the session of a disabled user."""
     session, model = request.session, auth.get_user_model()
     connection = connections[router.db_for_read(model)]
-    with remember_outage(session), translate_errors():
+    with answering(session), translate_errors():
         user = on_live_connection(connection, auth.get_user, request)
     path = session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
         return user
     if _is_stock(_backend(path)):
-        with remember_outage(session), translate_errors():
+        with answering(session), translate_errors():
             person = model._base_manager.filter(pk=session_data.user_of(session._session)).first()
         if not getattr(person, "is_active", person is not None):
             _end(session, "user_disabled")

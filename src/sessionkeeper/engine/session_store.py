@@ -24,7 +24,7 @@ from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailabl
 from sessionkeeper.core.records import COOKIE, KeyStatus
 from sessionkeeper.engine import adoption, amr, client_binding, limits, lookup, renewal
 from sessionkeeper.engine.active_session import ActiveSession
-from sessionkeeper.engine.outages import remember_outage
+from sessionkeeper.engine.exceptions import answering
 from sessionkeeper.stores.factory import get_store, run_in_loop
 
 _T = TypeVar("_T")
@@ -163,7 +163,7 @@ class SessionStore(AsyncForms):
             StoreUnavailable: the store did not answer. The key stays.
         """
         was_recalled = self.handle.recalled is not None
-        with remember_outage(self):
+        with answering(self):
             if self.rivals:
                 texts = (self._session_key, *self.rivals)
                 self._session_key, verdict = lookup.resolve_one(texts, transport=self.transport)
@@ -204,7 +204,7 @@ class SessionStore(AsyncForms):
         key = keys.parse(session_key)
         if key is None:
             return False
-        with remember_outage(self):
+        with answering(self):
             found = get_store().find(key.id)
         return (
             found is not None
@@ -266,7 +266,7 @@ class SessionStore(AsyncForms):
         return hasattr(self, "_session_cache") and self.handle.changes(self._session_cache)
 
     def _insert(self, data: dict[str, Any]) -> None:
-        with remember_outage(self):
+        with answering(self):
             self.handle.insert(data)
         self.take_key()
 
@@ -277,13 +277,13 @@ class SessionStore(AsyncForms):
         if self.handle.key is None and unproven is None:
             self.create()
             return
-        with remember_outage(self):
+        with answering(self):
             self.cookie_due |= self.handle.merge(data, key=unproven)
         if self.handle.key is not None:
             self._session_key = self.handle.key.text
 
     def _is_of_another_transport(self, key: keys.Key) -> bool:
-        with remember_outage(self):
+        with answering(self):
             found = get_store().find(key.id)
             if found is not None and not renewal.is_good(key, found):
                 raise StaleSession
@@ -298,7 +298,7 @@ class SessionStore(AsyncForms):
         data = self._get_session()
         try:
             if self.handle.stored:
-                with remember_outage(self):
+                with answering(self):
                     self.handle.rotate()
             else:
                 self.handle.mint()
@@ -319,7 +319,7 @@ class SessionStore(AsyncForms):
         if not self.handle.stored:
             self.cycle_key()
             return
-        with remember_outage(self):
+        with answering(self):
             self.handle.rotate()
         self.take_key()
         self.modified = True
@@ -341,7 +341,7 @@ class SessionStore(AsyncForms):
 
     def delete(self, session_key: str | None = None) -> None:
         """Revoke this session, or the one that has exactly ``session_key``."""
-        with remember_outage(self):
+        with answering(self):
             if session_key is None:
                 adoption.end(self._session_key)
                 self.handle.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])

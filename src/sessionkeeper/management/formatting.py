@@ -8,7 +8,6 @@ from typing import Any
 from sessionkeeper.core import keys, policy
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import SessionRecord
-from sessionkeeper.core.text import json_key, printable, rfc3339
 from sessionkeeper.stores import codec
 
 _COLUMNS = (
@@ -39,7 +38,7 @@ def line(record: SessionRecord, name: str | None, now: datetime) -> str:
         "user": user_text(record, name),
         "user_agent": record.user_agent,
     }
-    return "  ".join(_cut(printable(values[name], "?"), width) for name, width in _COLUMNS).rstrip()
+    return "  ".join(_cut(_one_line(values[name]), width) for name, width in _COLUMNS).rstrip()
 
 
 def facts(record: SessionRecord, name: str | None, now: datetime) -> dict[str, Any]:
@@ -48,14 +47,16 @@ def facts(record: SessionRecord, name: str | None, now: datetime) -> dict[str, A
     return {
         "id": keys.encode_id(record.id),
         "state": state(record, now),
-        "user": None if user_id is None else {"id": json_key(user_id), "username": name},
+        "user": None
+        if user_id is None
+        else {"id": user_id if isinstance(user_id, int) else str(user_id), "username": name},
         "transport": record.transport,
         "label": record.label,
-        "created_at": rfc3339(record.created_at),
-        "authenticated_at": rfc3339(record.authenticated_at),
-        "last_seen_at": rfc3339(record.last_seen_at),
-        "idle_expires_at": rfc3339(policy.idle_end(record.last_seen_at, record.idle_seconds)),
-        "expires_at": rfc3339(record.expires_at),
+        "created_at": _utc(record.created_at),
+        "authenticated_at": _utc(record.authenticated_at),
+        "last_seen_at": _utc(record.last_seen_at),
+        "idle_expires_at": _utc(policy.idle_end(record.last_seen_at, record.idle_seconds)),
+        "expires_at": _utc(record.expires_at),
         "amr": record.amr.split(),
         "ip_address": record.ip_address,
         "user_agent": record.user_agent,
@@ -69,7 +70,7 @@ def page(record: SessionRecord, name: str | None, now: datetime) -> list[str]:
     lines = []
     for key, value in values.items():
         text = ", ".join(value) if isinstance(value, list) else value
-        lines.append(f"{key.replace('_', ' '):<17} {printable(str(text or '-'), '?')}")
+        lines.append(f"{key.replace('_', ' '):<17} {_one_line(str(text or '-'))}")
     return lines
 
 
@@ -99,6 +100,15 @@ def _data_keys(record: SessionRecord) -> list[str]:
 
 def _minute(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _one_line(text: str) -> str:
+    """Leave out control characters: names come from users, and must not steer a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _cut(text: str, width: int) -> str:

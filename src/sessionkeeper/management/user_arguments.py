@@ -9,9 +9,9 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from sessionkeeper.core.text import is_storable
 from sessionkeeper.engine.users import _users
 
+_LONGEST = 1000
 _REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
 
 
@@ -45,7 +45,7 @@ def read_pk(text: str) -> Any:
     while field.remote_field is not None:  # the user model inherits from another model
         field = field.target_field
     try:
-        if not is_storable(text):
+        if not _is_plain(text):
             raise ValueError(text)
         return field.clean(text, None)
     except _REFUSED as error:
@@ -54,7 +54,7 @@ def read_pk(text: str) -> Any:
 
 def _first(field: str, value: Any) -> Any:
     try:
-        return _users().filter(**{field: value}).first() if is_storable(str(value)) else None
+        return _users().filter(**{field: value}).first() if _is_plain(str(value)) else None
     except _REFUSED:
         return None
 
@@ -62,3 +62,10 @@ def _first(field: str, value: Any) -> Any:
 def _normalized(text: str) -> str:
     normalize = getattr(get_user_model(), "normalize_username", str)
     return str(normalize(text))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a database takes this text: no NUL, no lone surrogates (bytes that are not UTF-8)."""
+    return (
+        len(text) <= _LONGEST and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+    )

@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper.core import keys, policy
-from sessionkeeper.core.errors import SessionGone, SessionTooLarge, StaleSession
+from sessionkeeper.core.errors import SessionTooLarge
 from sessionkeeper.engine import registry
+from sessionkeeper.engine.exceptions import SessionGoneError, StaleSessionError
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
 from tests import contents
@@ -287,7 +288,7 @@ def test_a_save_of_a_session_that_ended_is_refused_and_creates_nothing(do):
     session = saved(a=1)
     do(session, "set", "b", 1)
     SessionStore(session.session_key).delete()
-    with pytest.raises(SessionGone) as caught:
+    with pytest.raises(SessionGoneError) as caught:
         do(session, "save")
     assert isinstance(caught.value, UpdateError)
     assert contents.count() == 0
@@ -298,7 +299,7 @@ def test_a_save_of_a_session_that_was_rotated_is_refused_and_changes_nothing(do)
     session = saved(a=1)
     do(session, "set", "b", 1)
     SessionStore(session.session_key).cycle_key()
-    with pytest.raises(StaleSession) as caught:
+    with pytest.raises(StaleSessionError) as caught:
         do(session, "save")
     assert isinstance(caught.value, UpdateError)
     assert contents.data() == {"a": 1}

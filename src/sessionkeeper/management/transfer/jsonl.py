@@ -16,7 +16,6 @@ from typing import Any, Final
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import BEARER, COOKIE, NewSession, SessionRecord, SessionTimestamps
-from sessionkeeper.core.text import json_key, rfc3339
 from sessionkeeper.engine import registry
 from sessionkeeper.stores import codec
 
@@ -43,15 +42,16 @@ def write(record: SessionRecord) -> str:
         raise CorruptPayload("The stored session data cannot be read.") from error
     if not isinstance(data, dict):
         raise CorruptPayload("The stored session data is not an object.")
+    user = record.user_id
     plain = {**record._asdict(), "id": keys.encode_id(record.id), "data": data}
-    plain["user_id"] = json_key(record.user_id)
+    plain["user_id"] = user if user is None or isinstance(user, int) else str(user)
     del plain["version"], plain["namespace"]  # it is restored into the one that is active then
     return json.dumps(plain, default=_as_text)
 
 
-def _as_text(value: Any) -> str | None:
+def _as_text(value: Any) -> str:
     if isinstance(value, datetime):
-        return rfc3339(value)
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return bytes(value).hex()
 
 
