@@ -129,7 +129,7 @@ def _keys(store):
 
 
 def _valkey():
-    return get_store().client.connection
+    return get_store().store.client.connection
 
 
 def _key(session_id):

@@ -19,9 +19,9 @@ from sessionkeeper.conf.near_cache import NearCache
 from sessionkeeper.core import greenlets, keys
 from sessionkeeper.core.records import NewSession
 from sessionkeeper.stores.database.store import DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
 from sessionkeeper.stores.near_cache.store import NearCacheStore
 from sessionkeeper.stores.redis.store import RedisStore
+from tests.memory_store import MemoryStore
 from tools import valkey
 
 
@@ -148,7 +148,7 @@ class Channel:
 
 def near(store, channel=None, clock=None, **options):
     """Put a near cache in front of a store."""
-    channel = channel or Channel([], getattr(store, "alias", None))
+    channel = channel or Channel([], store.alias)
     seconds = {} if clock is None else {"clock": lambda: clock().timestamp()}
     return NearCacheStore(store, channel, NearCache(**options), **seconds)
 

@@ -17,7 +17,7 @@ from sessionkeeper.engine.exceptions import SessionGoneError, StaleSessionError
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import factory
 from sessionkeeper.stores.database.store import MERGE_TRIES, DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
+from tests.memory_store import MemoryStore
 from tests.stores import STORES, Clock, insert, near
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
@@ -77,7 +77,7 @@ def data_of(store, key):
 REVOKE = {
     "revoke": lambda key, user: registry.revoke(keys.parse(key).id),
     "revoke_all": lambda key, user: registry.revoke_all(user),
-    "revoke_many": lambda key, user: registry.revoke_many([(keys.parse(key).id, user.pk)]),
+    "revoke_many": lambda key, user: registry.revoke_many([keys.parse(key).id]),
     "flush": lambda key, user: SessionStore(key).flush(),
     "delete": lambda key, user: SessionStore().delete(key),
 }

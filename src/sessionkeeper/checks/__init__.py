@@ -47,7 +47,6 @@ ALWAYS: tuple[engine.Check, ...] = (
     store.check_redis,
     caches.check_near_cache,
     caches.check_principal_cache,
-    caches.check_read_ahead,
     tenants.check_namespace,
     tenants.check_schemas,
     tenants.check_order,

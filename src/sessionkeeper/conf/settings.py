@@ -94,10 +94,6 @@ class Settings:
     )
     """Whether each process remembers who its sessions authenticate, so that `request.user` needs no
     statement; or its options: [see below](#the-near-cache)."""
-    read_ahead: bool = setting(False, validators.switch)
-    """With the sessions in a single [Valkey or Redis](../howto/valkey.md#read-ahead): send the read of a
-    request's session at once, so that the answer is there when the view asks. A request that brings a session
-    cookie and never asks costs a read then."""
     principal_cache: timedelta | None = setting(None, validators.duration, shown="none: nothing is kept")
     """With the sessions in [Valkey or Redis](../howto/valkey.md#without-the-database): how old the columns of
     a user may be that are kept with a session there. The database is then asked once in this time for each

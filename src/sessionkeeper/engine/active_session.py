@@ -16,7 +16,7 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.core import context, keys, policy
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import IdTaken, SessionGone, StoreUnavailable
-from sessionkeeper.core.records import BEARER, COOKIE, Found, KeyStatus, NewSession, SessionPatch
+from sessionkeeper.core.records import BEARER, COOKIE, KeyStatus, Lookup, NewSession, SessionPatch
 from sessionkeeper.engine import key_followers, limits, lookup, registry, renewal, session_data
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
@@ -26,7 +26,7 @@ class Upkeep:
     """The part of a handle that keeps its session alive. The attributes are the handle's."""
 
     key: keys.Key | None = None
-    found: Found | None = None
+    found: Lookup | None = None
     rotated = False
     renewed = False
     revoked = False
@@ -46,7 +46,7 @@ class Upkeep:
                 registry.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
         return False
 
-    def _touch_due(self, key: keys.Key, found: Found) -> bool:
+    def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
         record = found.record
         due = policy.touch_due(record, found.now, conf.current().touch_interval)
         return due or renewal.is_first_use(key, record)
@@ -91,7 +91,7 @@ class Upkeep:
     def _forget_version(self) -> None:
         """Note that what was read is not what the store has now."""
         if self.found is not None:
-            self.found = self.found._replace(record=self.found.record._replace(version=-1))
+            self.found = self.found._replace(is_stale=True)
 
 
 _BEGINNINGS = {events.Kind.SIGN_IN, events.Kind.TOKEN_MADE, events.Kind.STEP_UP}
@@ -105,7 +105,7 @@ class ActiveSession(Upkeep):
     Attributes:
         key: the key in use; None when there is no session.
         stored: whether the store has proven the key. A minted key is not stored before ``insert``.
-        found: record, clock and principal as read; None for a session that this request made.
+        found: record, clock and principal as read, or as this request wrote the record.
         recalled: who signed in, when that was remembered and nothing was read; else None.
         verdict: what the presented key turned out to be; None before ``open``.
         watching: whether a client presents the key right now, so that an old one is a copy.
@@ -141,21 +141,23 @@ class ActiveSession(Upkeep):
 
     def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
         """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
-        return self.hold(
-            lookup.resolve(text, transport=self.transport, principal=principal, watching=self.watching)
+        status, found = lookup.resolve(
+            text, transport=self.transport, principal=principal, watching=self.watching
         )
-
-    def hold(self, resolved: lookup.Resolved) -> dict[str, Any] | None:
-        """Take hold of what a key stands for."""
+        if found is not None:
+            return self.hold(found)
         self.drop()
-        self.verdict, found = resolved.verdict, resolved.found
-        if found is None:
-            return None
-        self.key, self.stored, self.found = resolved.key, True, found
+        self.verdict = status
+        return None
+
+    def hold(self, found: Lookup) -> dict[str, Any]:
+        """Take hold of the session that a key opens."""
+        self.drop()
+        self.verdict, self.key, self.stored, self.found = KeyStatus.LIVE, found.key, True, found
         self.life = found.record.expires_at - found.now
         self._base, self._user_id = found.record.data, found.record.user_id
         context.get().claim(found.record.id, self)
-        return resolved.data
+        return found.data
 
     def rebase(self, data: dict[str, Any]) -> None:
         """Take note that ``data`` has just been written."""
@@ -198,7 +200,7 @@ class ActiveSession(Upkeep):
                 **self._facts(user_id),
             )
             try:
-                ended = get_store().insert(new)
+                record, ended = get_store().insert(new)
             except IdTaken:
                 key = keys.mint()
             else:
@@ -207,6 +209,7 @@ class ActiveSession(Upkeep):
         self.drop()
         self.proved = SESSION_KEY in data
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
+        self.found = Lookup(record, record.last_seen_at, is_written=True)
         self._set_life(timeouts)
         context.get().claim(key.id, self)
         if user_id is not None:
@@ -235,7 +238,8 @@ class ActiveSession(Upkeep):
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         if moved or whole:
             change = change._replace(limit=limits.limit_for(user_id, self.transport))
-        limits.note_ended(get_store().merge(key.id, key.secret_hash, change, self._seen()), user_id)
+        record, ended = get_store().merge(key.id, key.secret_hash, change, self._seen())
+        limits.note_ended(ended, user_id)
         self.proved = self.proved or self.signing_in
         signed_in, self.signing_in = self.signing_in, False
         self.key, self.stored = key, True
@@ -243,7 +247,8 @@ class ActiveSession(Upkeep):
         if user_id is not None and (signed_in or self._unrecorded_rotation):
             self._record(self.proof if signed_in else events.Kind.ROTATED)
         self._unrecorded_rotation = False
-        self._forget_version()
+        found = self.found or Lookup(record, record.last_seen_at)
+        self.found = found._replace(record=record, now=record.last_seen_at, is_stale=False, is_written=True)
         return rotated or renewed
 
     def _with_limits(self, change: SessionPatch, data: dict[str, Any]) -> tuple[SessionPatch, bool]:
@@ -272,7 +277,8 @@ class ActiveSession(Upkeep):
         return limits.Limits(record.idle_seconds, self.life)
 
     def _seen(self) -> Any:
-        return self.found.record if self.found is not None and self.found.record.version >= 0 else None
+        found = self.found
+        return None if found is None or found.is_stale or found.is_written else found.record
 
     def _facts(self, user_id: Any) -> dict[str, Any]:
         facts = {**self.client.facts(), "user_id": user_id}
@@ -294,7 +300,14 @@ class ActiveSession(Upkeep):
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
-            self.found = self.found._replace(record=record._replace(version=record.version + 1))
+            record = record._replace(
+                secret_hash=new.secret_hash,
+                family_hash=new.family_hash,
+                previous_hash=None,
+                previous_at=None,
+                version=record.version + 1,
+            )
+            self.found = self.found._replace(record=record)
 
     def revoke(
         self, unproven: object = None, *, kind: events.Kind = events.Kind.REVOKED, reason: str = ""

@@ -20,14 +20,11 @@ from django.db import DatabaseError, connections, router
 from django.utils.module_loading import import_string
 
 from sessionkeeper.audit import events
-from sessionkeeper.core.records import NOT_LOADED
 from sessionkeeper.engine import lookup, session_data
 from sessionkeeper.engine.exceptions import answering
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import session_auth_hash
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
-
-_MISSING = object()
 
 
 def get_user(request: Any) -> Any:
@@ -46,12 +43,12 @@ def get_user(request: Any) -> Any:
         return user
     data = session._session
     user = _joined_user(session, data)
-    if user is NOT_LOADED:
-        return AnonymousUser() if _names_nobody(session) else _asked_user(request)
-    if user is _MISSING:
-        return AnonymousUser()
     if user is None:
-        _end(session, "user_disabled")
+        return _asked_user(request) if _names_somebody(data) else AnonymousUser()
+    if not _may_sign_in(user, data):
+        # Disabled ends the session; another reason of the project's own only refuses this request.
+        if not getattr(user, "is_active", True):
+            _end(session, "user_disabled")
         return AnonymousUser()
     if not _hash_is_current(session, data, user):
         if not _hash_is_fallback(data, user):
@@ -93,17 +90,15 @@ async def aget_user(request: Any) -> Any:
         return user
     data = await session._aget_session()
     user = _joined_user(session, data)
-    if user is NOT_LOADED:
-        if _names_nobody(session):
+    if user is None:
+        if not _names_somebody(data):
             return AnonymousUser()
         try:
             user = await auth.aget_user(request)
         except DatabaseError:  # asked once more, on a connection that is alive
             user = AnonymousUser()
         return user if user.is_authenticated else await sync_to_async(get_user)(request)
-    if user is _MISSING:
-        return AnonymousUser()
-    if user is None or not _hash_is_current(session, data, user):
+    if not (_may_sign_in(user, data) and _hash_is_current(session, data, user)):
         return await sync_to_async(get_user)(request)
     return user
 
@@ -113,45 +108,37 @@ def _recalled_user(session: SessionStore) -> Any:
     if session.rivals or hasattr(session, "_session_cache"):
         return None
     handle = session.handle
-    resolved = lookup.recall(session.session_key, transport=handle.transport)
-    if resolved is None or session_data.SCOPES_KEY in resolved.data:
+    found = lookup.recall(session.session_key, transport=handle.transport)
+    if found is None or session_data.SCOPES_KEY in found.data:
         return None
-    handle.hold(resolved)
-    handle.recalled = data = resolved.data
+    handle.hold(found)
+    handle.recalled = data = found.data
     user = _joined_user(session, data)
-    if user is NOT_LOADED or user is _MISSING or user is None:
+    if user is None or not _may_sign_in(user, data):
         return None
     return user if _hash_is_current(session, data, user) else None
 
 
+def _names_somebody(data: dict[str, Any]) -> bool:
+    """Whether the session is of a user: whom Django's function could find by what the data holds."""
+    return (
+        data.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
+        and session_data.user_of(data) is not None
+    )
+
+
 def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
-    """Return the user, None for one who is gone or disabled, _MISSING for nobody, UNASKED to ask Django."""
-    if auth.SESSION_KEY not in data:
-        return _MISSING
-    path = data.get(auth.BACKEND_SESSION_KEY, "")
-    if path not in settings.AUTHENTICATION_BACKENDS:
-        return _MISSING
-    found = session.handle.found
-    if found is None or found.principal is NOT_LOADED:
-        return NOT_LOADED
-    kind = _backend(path)
-    if not _is_stock(kind):
-        return NOT_LOADED
-    user = found.principal
-    if user is None:
-        # Either there is no such user, or the data names another one than the column.
-        return None if found.record.user_id is not None else NOT_LOADED
-    if user._meta.pk.value_to_string(user) != data[auth.SESSION_KEY]:
-        return NOT_LOADED
-    if kind().user_can_authenticate(user):
-        return user
-    # Disabled ends the session; another reason of the project's own only refuses this request.
-    return _MISSING if getattr(user, "is_active", True) else None
+    """Return the user whom the store brought with the session; None: Django has to be asked."""
+    found, path = session.handle.found, data.get(auth.BACKEND_SESSION_KEY, "")
+    user = None if found is None else found.principal
+    if user is None or path not in settings.AUTHENTICATION_BACKENDS or not _is_stock(_backend(path)):
+        return None
+    # The data may name another user than the column, or nobody.
+    return user if user._meta.pk.value_to_string(user) == data.get(auth.SESSION_KEY) else None
 
 
-def _names_nobody(session: SessionStore) -> bool:
-    """Whether the data names what no user has as a key, which Django's function would raise on."""
-    return session_data.user_of(session._session) is None
+def _may_sign_in(user: Any, data: dict[str, Any]) -> bool:
+    return bool(_backend(data[auth.BACKEND_SESSION_KEY])().user_can_authenticate(user))
 
 
 @lru_cache(maxsize=64)
@@ -185,6 +172,6 @@ def _is_hash(stored: Any, expected: str) -> bool:
 
 def _auth_hash(session: SessionStore, user: Any) -> str:
     """Return the hash that the session must have, also of a user who came without the password."""
-    snapshot = getattr(session.handle.found, "snapshot", None)
-    kept = getattr(snapshot, "auth_hash", None)
+    found = session.handle.found
+    kept = None if found is None or found.snapshot is None else found.snapshot.auth_hash
     return session_auth_hash.of_user(user) if kept is None else str(kept)
