@@ -21,9 +21,9 @@ def _lease(value: Any) -> timedelta:
 class NearCache:
     """The options in force."""
 
-    entries: int = setting(10_000, validators.positive, unit="sessions")
+    entries: int = setting(10_000, validators.integer(), unit="sessions")
     """How many sessions a process remembers at most; the least recently used goes first."""
-    bytes: int = setting(64 * 1024 * 1024, validators.positive, unit="bytes", shown="67,108,864 (64 MiB)")
+    bytes: int = setting(64 * 1024 * 1024, validators.integer(), unit="bytes", shown="67,108,864 (64 MiB)")
     """How much memory they take at most, approximately."""
     lease: timedelta = setting(timedelta(seconds=60), _lease)
     """How long a session is remembered without asking the store again; at most 5 minutes. This bounds how

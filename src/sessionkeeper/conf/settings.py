@@ -70,7 +70,7 @@ class Settings:
     """How long the previous key is accepted after a request came with the new one. If uploads that a proxy
     buffers shall succeed, not shorter than the longest of them."""
     max_sessions: int | None = setting(
-        None, validators.positive, unit="sessions", shown="none: any number", per_request=True
+        None, validators.integer(), unit="sessions", shown="none: any number", per_request=True
     )
     """How many live sessions a user may have in cookies, and how many in bearer tokens; the two are counted
     separately."""
@@ -127,14 +127,14 @@ class Settings:
     lockout: bool = setting(True, validators.switch)
     """Whether failed sign-ins are counted, and refused when there are too many: see
     [guessing](../howto/guessing.md)."""
-    lockout_tries: int = setting(5, validators.up_to(policy.MOST_FAILURES), unit="failures")
+    lockout_tries: int = setting(5, validators.integer(policy.MOST_FAILURES), unit="failures")
     """Failures in a row that an account has at unknown devices, and each known device, before it has to wait;
     1 to 100, the most that NIST SP 800-63B-4 (3.2.2) allows."""
     lockout_delay: timedelta = setting(timedelta(minutes=1), validators.duration)
     """The first wait; each further failure doubles it."""
     lockout_longest_delay: timedelta = setting(timedelta(hours=1), validators.duration)
     """The longest wait. After 100 failures in a row the account stays locked until somebody unlocks it."""
-    source_tries: int = setting(100, validators.up_to(1_000_000), unit="failures an hour")
+    source_tries: int = setting(100, validators.integer(1_000_000), unit="failures an hour")
     """Failures that a network of clients has, /24 or /64 of IPv6."""
     notices: frozenset[str] | None = setting(
         None,

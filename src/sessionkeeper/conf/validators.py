@@ -39,20 +39,14 @@ def duration(value: Any, longest: timedelta = LONGEST) -> timedelta:
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
-def positive(value: Any) -> int:
-    """Return a positive integer."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    raise ValueError(f"must be a positive integer, not {value!r}")
-
-
-def up_to(most: int) -> Callable[[Any], int]:
-    """Return a reader of integers from 1 to ``most``."""
+def integer(most: int | None = None) -> Callable[[Any], int]:
+    """Return a reader of positive integers, up to ``most``."""
 
     def read(value: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= (most or value):
             return value
-        raise ValueError(f"must be an integer from 1 to {most:,}, not {value!r}")
+        wanted = f"an integer from 1 to {most:,}" if most else "a positive integer"
+        raise ValueError(f"must be {wanted}, not {value!r}")
 
     return read
 
