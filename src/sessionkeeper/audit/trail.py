@@ -122,12 +122,7 @@ def _record_all(events: list[Event]) -> None:
             continue
         for receiver, error in sent:
             if isinstance(error, Exception):
-                log.error(
-                    "A receiver of %s failed: %r",
-                    event.kind.value,
-                    receiver,
-                    exc_info=error,
-                )
+                log.error("A receiver of %s failed: %r", event.kind.value, receiver, exc_info=error)
 
 
 def digest(text: str) -> str:
@@ -144,7 +139,7 @@ def database() -> str:
 
 
 def _write(events: list[Event]) -> None:
-    if not events or not conf.current().audit:
+    if not conf.current().audit:
         return
     try:
         alias = database()
@@ -183,11 +178,7 @@ def _row(event: Event) -> AuditEvent:
 
 def rows() -> QuerySet[AuditEvent]:
     """Return the events of the active namespace."""
-    return namespaces.rows(_all_rows())
-
-
-def _all_rows() -> QuerySet[AuditEvent]:
-    return _table()._base_manager.using(database())
+    return namespaces.rows(_table()._base_manager.using(database()))
 
 
 def rows_of(user_id: Any) -> QuerySet[AuditEvent]:
