@@ -178,7 +178,11 @@ def _row(event: Event) -> AuditEvent:
 
 def rows() -> QuerySet[AuditEvent]:
     """Return the events of the active namespace."""
-    return namespaces.rows(_table()._base_manager.using(database()))
+    return namespaces.rows(_all_rows())
+
+
+def _all_rows() -> QuerySet[AuditEvent]:
+    return _table()._base_manager.using(database())
 
 
 def rows_of(user_id: Any) -> QuerySet[AuditEvent]:
