@@ -64,17 +64,17 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if settings.DEBUG:
             forgotten_login.begin()
         cookie, token = Cookie.read(request), Bearer.read(request)
-        rivals = Cookie.rivals(request) if token is None and cookie is not None else ()
-        if rivals:  # the engine looks at nothing that is too short to be a key
-            cookie = next((one for one in (cookie, *rivals) if keys.parse(one) is not None), cookie)
+        other_cookies = Cookie.other_cookies(request) if token is None and cookie is not None else ()
+        if other_cookies:  # the engine looks at nothing that is too short to be a key
+            cookie = next((one for one in (cookie, *other_cookies) if keys.parse(one) is not None), cookie)
         session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
-        session.rivals = rivals
+        session.other_cookies = other_cookies
         session.client.address = partial(address_in, request.META)  # for who writes
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         # What a request brings may have been on its way for long, when it has a body: an upload that a proxy
         # has kept until it was whole. Its key is no proof of a copy.
-        session.handle.watching = not _has_body(request)
+        session._active.detect_reuse = not _has_body(request)
         context.get().client = session.client
         request.session = session
         if token is None:
@@ -194,14 +194,14 @@ def _needs_store(request: Any, response: Any) -> bool:
         or lockout.is_open()
     ):
         return True
-    return session.handle.upkeep_due()
+    return session._active.upkeep_due()
 
 
 def _read_ahead(session: SessionStore) -> Any:
     """Send the read of the request's session, which comes back while Django finds the view."""
     key = keys.parse(session.session_key)
     send = getattr(get_store(), "read_ahead", None)  # a near cache has none: a hit asks nobody
-    if key is None or send is None or session.rivals:
+    if key is None or send is None or session.other_cookies:
         return None
     ahead = context.get().ahead = send(key.id)
     return ahead
@@ -209,7 +209,7 @@ def _read_ahead(session: SessionStore) -> Any:
 
 def _signs_in(request: Any) -> bool:
     session = getattr(request, "session", None)
-    return isinstance(session, SessionStore) and session.handle.signing_in
+    return isinstance(session, SessionStore) and session._active.signing_in
 
 
 def _has_body(request: Any) -> bool:
