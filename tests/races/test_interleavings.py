@@ -17,7 +17,7 @@ from sessionkeeper.engine.exceptions import SessionGoneError, StaleSessionError
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import factory
 from sessionkeeper.stores.database.store import MERGE_TRIES, DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
+from tests.memory_store import MemoryStore
 from tests.stores import STORES, Clock, insert, near
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]

@@ -21,7 +21,7 @@ from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.records import KeyStatus, NewSession
 from sessionkeeper.engine.active_session import ActiveSession
 from sessionkeeper.stores import factory
-from sessionkeeper.stores.memory import MemoryStore
+from tests.memory_store import MemoryStore
 
 SCHEDULES = 10_000
 ROTATE_AFTER = 900

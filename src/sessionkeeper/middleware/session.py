@@ -16,7 +16,6 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessio
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
-from sessionkeeper import conf
 from sessionkeeper.auth import known_devices, lockout
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys
@@ -39,7 +38,7 @@ from sessionkeeper.http.client_address import address_in
 from sessionkeeper.http.transports import Bearer, Cookie
 from sessionkeeper.middleware import commit, forgotten_login, htmx, responses
 from sessionkeeper.stores.database.errors import outage_of
-from sessionkeeper.stores.factory import get_store, run_in_loop
+from sessionkeeper.stores.factory import run_in_loop
 
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
@@ -93,14 +92,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
         refusal = self.process_request(request)
         if refusal is not None:
             return refusal
-        ahead = _read_ahead(request.session) if conf.current().read_ahead else None
         try:
             return self.process_response(request, self.get_response(request))
         except StoreUnavailable as error:
             return responses.unavailable(request, error)
-        finally:
-            if ahead is not None:
-                ahead.drop()
 
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop. A thread is taken only to write, if the store needs one."""
@@ -195,16 +190,6 @@ def _needs_store(request: Any, response: Any) -> bool:
     ):
         return True
     return session._active.upkeep_due()
-
-
-def _read_ahead(session: SessionStore) -> Any:
-    """Send the read of the request's session, which comes back while Django finds the view."""
-    key = keys.parse(session.session_key)
-    send = getattr(get_store(), "read_ahead", None)  # a near cache has none: a hit asks nobody
-    if key is None or send is None or session.other_cookies:
-        return None
-    ahead = context.get().ahead = send(key.id)
-    return ahead
 
 
 def _signs_in(request: Any) -> bool:
