@@ -83,7 +83,7 @@ def _aside(request: Any, session: Any) -> Iterator[None]:
     missing = object()
     before = {name: getattr(request, name, missing) for name in ("session", "user")}
     notes = {name: request.META.get(name, missing) for name in _CSRF_NOTES}
-    claimed = context.get().session_id
+    claimed = context.current_session().id
     request.session = session
     try:
         yield
@@ -95,4 +95,4 @@ def _aside(request: Any, session: Any) -> Iterator[None]:
             request.META.pop(name, None)
             if value is not missing:
                 request.META[name] = value
-        context.get().session_id = claimed
+        context.current_session().id = claimed

@@ -68,16 +68,8 @@ class ActiveSession:
         for name in vars(self).keys() - _OF_THE_REQUEST:
             delattr(self, name)
 
-    def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
-        """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
-        return self.attach(
-            lookup.resolve(
-                text, transport=self.transport, principal=principal, detect_reuse=self.detect_reuse
-            )
-        )
-
     def attach(self, resolved: lookup.Resolved) -> dict[str, Any] | None:
-        """Take hold of what a key stands for."""
+        """Go on with the session that a key opens, and return its data; or None, ``verdict`` says why."""
         self.detach()
         self.verdict, found = resolved.verdict, resolved.found
         if found is None:
@@ -85,7 +77,7 @@ class ActiveSession:
         self.key, self.stored, self.found = resolved.key, True, found
         self.remaining_lifetime = found.record.expires_at - found.now
         self._base, self._user_id = found.record.data, found.record.user_id
-        context.get().claim(found.record.id, self)
+        context.current_session().claim(found.record.id, self)
         return resolved.data
 
     def mark_saved(self, data: dict[str, Any]) -> None:
@@ -101,7 +93,7 @@ class ActiveSession:
         """Take a new key, in memory only."""
         self.detach()
         self.key = keys.mint()
-        context.get().claim(self.key.id, self)
+        context.current_session().claim(self.key.id, self)
 
     def changes(self, data: dict[str, Any]) -> bool:
         """Whether a save of ``data`` would write more than the time of use."""
@@ -139,7 +131,7 @@ class ActiveSession:
         self.proved = SESSION_KEY in data
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
         self._set_life(timeouts)
-        context.get().claim(key.id, self)
+        context.current_session().claim(key.id, self)
         if user_id is not None:
             kind = events.Kind.TOKEN_MADE if self.transport == BEARER else events.Kind.SIGN_IN
             self._record(kind)
@@ -315,7 +307,7 @@ class ActiveSession:
 
     def is_of_this_request(self) -> bool:
         """Whether this is the session that the code running now belongs to, not one that it looks into."""
-        return self.key is not None and context.get().session_id == self.key.id
+        return self.key is not None and context.current_session().id == self.key.id
 
     def _record(self, kind: events.Kind, reason: str = "") -> None:
         if self.key is not None:

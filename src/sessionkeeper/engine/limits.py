@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY
-from django.core.exceptions import SuspiciousOperation
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -39,7 +38,7 @@ def in_force(names: tuple[str, ...], user_id: Any, request: Any = None) -> conf.
     asked = [settings.asked[name] for name in names if name in settings.asked]
     if not asked:
         return settings
-    request = context.get().request if request is None else request
+    request = context.current_request() if request is None else request
     answers = greenlets.run_in_database_thread(_ask, asked, user_id, request)
     return replace(settings, **{name: answer for name, answer in answers.items() if answer is not None})
 
@@ -83,19 +82,15 @@ def limits_of(data: dict[str, Any]) -> Limits:
     return Limits(idle if settings.explicit_idle else None, absolute if too_long else moment)
 
 
-class SessionTooLargeError(SessionTooLarge, SuspiciousOperation):
-    """See the base."""
-
-
 def encode_bounded(data: dict[str, Any]) -> str:
     """Return the JSON text of all data. Strangers may store so much and no more, or a flood fills the store.
 
     Raises:
-        SessionTooLargeError: nobody is signed in, and it is more. Django answers 400.
+        SessionTooLarge: nobody is signed in, and it is more. Django answers 400.
     """
     text = codec.encode(data)
     if SESSION_KEY not in data and len(text) > ANONYMOUS_LARGEST:
-        raise SessionTooLargeError(
+        raise SessionTooLarge(
             f"A session in which nobody signed in holds at most {ANONYMOUS_LARGEST} characters of JSON, and "
             f"this one would hold {len(text)}. Keep less in it, or keep it elsewhere."
         )

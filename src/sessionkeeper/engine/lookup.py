@@ -54,7 +54,7 @@ def resolve(text: object, *, transport: str, principal: bool = False, detect_reu
         if renewal.is_current(key, found.record):
             trail.note(expired(found.record))
         return Resolved(KeyStatus.GONE)
-    if not renewal.is_good(key, found):
+    if not keys.same_hash(found.record.secret_hash, key.secret_hash) and not renewal.is_good(key, found):
         copied = detect_reuse and renewal.end_if_copied(key, found.record)
         return Resolved(KeyStatus.COPIED if copied else KeyStatus.STALE)
     if found.record.transport != transport:

@@ -7,6 +7,7 @@ Django's own function is asked: correct first, one more query.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
@@ -17,95 +18,113 @@ from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, connections, router
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from sessionkeeper.audit import events
-from sessionkeeper.core.records import NOT_LOADED
+from sessionkeeper.core.records import BEARER, NOT_LOADED
 from sessionkeeper.engine import lookup, session_data
-from sessionkeeper.engine.exceptions import answering
-from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.stores import session_auth_hash
+from sessionkeeper.engine.session_store import SessionStore, noting_outage
+from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
 
 _MISSING = object()
 
 
-def get_user(request: Any) -> Any:
-    """Return the user whom ``request.session`` authenticates, or an AnonymousUser.
+def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
+    """Return the user whom ``request.session`` authenticates, or an AnonymousUser: ``request.user``.
 
     A session of a deleted or disabled user, or from before a change of the password, is revoked on sight:
-    it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3).
+    it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3). To views that know no
+    scopes, which is all that do not say ``in_scope``, a bearer session with scopes authenticates nobody.
 
     Raises:
         StoreUnavailable: the store, or the database of the users, did not answer.
     """
-    session = request.session
+    if not in_scope and "_cached_user" in vars(request):
+        return vars(request)["_cached_user"]
+    session: Any = request.session
     session.accessed = True
     user = _recalled_user(session)
-    if user is not None:
-        return user
-    data = session._session
-    user = _joined_user(session, data)
-    if user is NOT_LOADED:
-        return AnonymousUser() if _names_nobody(session) else _asked_user(request)
-    if user is _MISSING:
-        return AnonymousUser()
     if user is None:
-        _end(session, "user_disabled")
-        return AnonymousUser()
-    if not _hash_is_current(session, data, user):
-        if not _hash_is_fallback(data, user):
-            _end(session, "password_changed")
-            return AnonymousUser()
-        session.cycle_key()
-        session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+        data = session._session
+        user = _joined_user(session, data)
+        if user is NOT_LOADED:
+            user = AnonymousUser() if _names_nobody(session) else _asked_user(request)
+        elif user is None:
+            user = _end(session, "user_disabled")
+        elif user is _MISSING:
+            user = AnonymousUser()
+        elif not _hash_is_current(session, data, user):
+            user = _with_older_hash(session, data, user)
+    if not in_scope:
+        user = vars(request)["_cached_user"] = AnonymousUser() if _is_restricted(session) else user
     return user
 
 
-def _asked_user(request: Any) -> Any:
+def _is_restricted(session: Any) -> bool:
+    return session.transport == BEARER and session.scopes is not None
+
+
+def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> Any:
+    """Return the user if the hash is only from before a change of ``SECRET_KEY``; else end the session."""
+    if not _hash_is_fallback(data, user):
+        return _end(session, "password_changed")
+    session.cycle_key()
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    return user
+
+
+def _asked_user(request: HttpRequest) -> Any:
     """Return whom Django's function finds; where that is nobody, end the session of a disabled user."""
-    session, model = request.session, auth.get_user_model()
+    session: Any = request.session
+    model = auth.get_user_model()
     connection = connections[router.db_for_read(model)]
-    with answering(session), translate_errors():
+    with noting_outage(session), translate_errors():
         user = on_live_connection(connection, auth.get_user, request)
     path = session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
         return user
     if _is_stock(_backend(path)):
-        with answering(session), translate_errors():
+        with noting_outage(session), translate_errors():
             person = model._base_manager.filter(pk=session_data.user_of(session._session)).first()
         if not getattr(person, "is_active", person is not None):
             _end(session, "user_disabled")
     return user
 
 
-def _end(session: SessionStore, reason: str) -> None:
+def _end(session: SessionStore, reason: str) -> AnonymousUser:
     session.ending = (events.Kind.REVOKED, reason)
     session.flush()
+    return AnonymousUser()
 
 
-async def aget_user(request: Any) -> Any:
+async def aget_user(request: HttpRequest) -> Any:
     """Async form of :func:`get_user`; no thread beyond the one that loads the session."""
-    session = request.session
+    if "_acached_user" in vars(request):
+        return vars(request)["_acached_user"]
+    session: Any = request.session
     session.accessed = True
     user = _recalled_user(session)
-    if user is not None:
-        return user
-    data = await session._aget_session()
-    user = _joined_user(session, data)
-    if user is NOT_LOADED:
-        if _names_nobody(session):
-            return AnonymousUser()
-        try:
-            user = await auth.aget_user(request)
-        except DatabaseError:  # asked once more, on a connection that is alive
+    if user is None:
+        data = await session._aget_session()
+        user = _joined_user(session, data)
+        if user is NOT_LOADED:
+            user = AnonymousUser() if _names_nobody(session) else await _aasked_user(request)
+        elif user is _MISSING:
             user = AnonymousUser()
-        return user if user.is_authenticated else await sync_to_async(get_user)(request)
-    if user is _MISSING:
-        return AnonymousUser()
-    if user is None or not _hash_is_current(session, data, user):
-        return await sync_to_async(get_user)(request)
+        elif user is None or not _hash_is_current(session, data, user):
+            user = await sync_to_async(get_user)(request, in_scope=True)
+    user = vars(request)["_acached_user"] = AnonymousUser() if _is_restricted(session) else user
     return user
+
+
+async def _aasked_user(request: HttpRequest) -> Any:
+    with suppress(DatabaseError):  # then it is asked once more, on a connection that is alive
+        user = await auth.aget_user(request)
+        if user.is_authenticated:
+            return user
+    return await sync_to_async(get_user)(request, in_scope=True)
 
 
 def _recalled_user(session: SessionStore) -> Any:
@@ -187,4 +206,4 @@ def _auth_hash(session: SessionStore, user: Any) -> str:
     """Return the hash that the session must have, also of a user who came without the password."""
     snapshot = getattr(session._active.found, "snapshot", None)
     kept = getattr(snapshot, "auth_hash", None)
-    return session_auth_hash.of_user(user) if kept is None else str(kept)
+    return user_query.session_auth_hash(user) if kept is None else str(kept)

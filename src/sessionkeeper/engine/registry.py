@@ -139,8 +139,8 @@ def revoke_all(
     ended = get_store().revoke_all(pk, except_)
     while ended and reason is not None and (batch := list(islice(listed, BATCH))):
         _record([(session_id, pk) for session_id in batch], reason, actor)
-    this = context.get()
-    if ended and this.session_id not in (None, except_) and get_store().find(this.session_id) is None:
+    this = context.current_session()
+    if ended and this.id not in (None, except_) and get_store().find(this.id) is None:
         this.ended = True
     return ended
 
@@ -172,8 +172,8 @@ def _record(ended: Iterable[tuple[int, Any]], reason: str, actor: Any) -> None:
 
 def _note(*session_ids: int) -> None:
     """Remember that the request under way ended the session that it is in."""
-    this = context.get()
-    this.ended = this.ended or this.session_id in session_ids
+    this = context.current_session()
+    this.ended = this.ended or this.id in session_ids
 
 
 def _number(session_id: int | str | None) -> int | None:

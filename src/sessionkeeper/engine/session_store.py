@@ -1,4 +1,4 @@
-"""The async forms of the engine: the sync ones, run in the event loop where the store can wait there."""
+"""Django's session of one request, sync and async, over an :class:`ActiveSession`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,33 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events
-from sessionkeeper.core import context, greenlets, keys, moments
+from sessionkeeper.core import client_info, greenlets, keys, moments
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import COOKIE, KeyStatus
 from sessionkeeper.engine import adoption, amr, client_binding, limits, lookup, renewal
 from sessionkeeper.engine.active_session import ActiveSession
-from sessionkeeper.engine.exceptions import answering
 from sessionkeeper.stores.factory import get_store, run_in_loop
 
 _T = TypeVar("_T")
+
+
+class noting_outage:  # noqa: N801 - a context manager, which every request enters: a generator would cost more
+    """Notes on the session that the store did not answer, for the middleware."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: SessionStore) -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Note what ended the block."""
+        if isinstance(error, StoreUnavailable):
+            self._session.outage = error
 
 
 class AsyncForms(SessionBase):
@@ -37,6 +53,9 @@ class AsyncForms(SessionBase):
     """
 
     _active: ActiveSession
+    # Django's, which its type stubs leave out.
+    _session: dict[str, Any]
+    _get_session: Callable[..., dict[str, Any]]
 
     async def aload(self) -> dict[str, Any]:
         """See ``load``."""
@@ -134,7 +153,7 @@ class SessionStore(AsyncForms):
         self._session_key = session_key
         self.accessed = self.modified = False
         # A session that code makes for itself, beside that of the request, has the client of the request.
-        client = context.get().client
+        client = client_info.current.get()
         self.client = ClientInfo() if client is None else client.lend()
         self._active = ActiveSession(self.client, self.transport)
 
@@ -162,17 +181,27 @@ class SessionStore(AsyncForms):
             StoreUnavailable: the store did not answer. The key stays.
         """
         was_recalled = self._active.from_near_cache is not None
-        with answering(self):
+        with noting_outage(self):
             if self.other_cookies:
                 texts = (self._session_key, *self.other_cookies)
                 self._session_key, verdict = lookup.resolve_one(texts, transport=self.transport)
                 if self._session_key is None:
                     self._active.verdict = verdict
                     return {}
-            data = self._active.open(self._session_key, principal=self.principal_wanted)
+            opened = lookup.resolve(
+                self._session_key,
+                transport=self.transport,
+                principal=self.principal_wanted,
+                detect_reuse=self._active.detect_reuse,
+            )
+            data = self._active.attach(opened)
             if data is None and adoption.is_old_key(self._session_key):
                 data = greenlets.run_in_database_thread(adoption.take_over, self)
-            if data is not None and not client_binding.holds(self._active, data):
+            if (
+                data is not None
+                and conf.current().watches_clients
+                and not client_binding.holds(self._active, data)
+            ):
                 self._active.detach()
                 data, self._active.verdict = None, KeyStatus.GONE
         if data is None:
@@ -186,14 +215,6 @@ class SessionStore(AsyncForms):
             self.modified |= self.touched
         return data
 
-    def _get_session(self, no_load: bool = False) -> dict[str, Any]:
-        self.accessed = True
-        if not hasattr(self, "_session_cache"):
-            self._session_cache = {} if self.session_key is None or no_load else self.load()
-        return self._session_cache
-
-    _session = property(_get_session)
-
     def names_user(self) -> bool:
         """Whether somebody is signed in, as far as this request asked."""
         return self._active.from_near_cache is not None or SESSION_KEY in getattr(self, "_session_cache", {})
@@ -203,7 +224,7 @@ class SessionStore(AsyncForms):
         key = keys.parse(session_key)
         if key is None:
             return False
-        with answering(self):
+        with noting_outage(self):
             found = get_store().find(key.id)
         return (
             found is not None
@@ -265,7 +286,7 @@ class SessionStore(AsyncForms):
         return hasattr(self, "_session_cache") and self._active.changes(self._session_cache)
 
     def _insert(self, data: dict[str, Any]) -> None:
-        with answering(self):
+        with noting_outage(self):
             self._active.insert(data)
         self.take_key()
 
@@ -276,13 +297,13 @@ class SessionStore(AsyncForms):
         if self._active.key is None and unproven is None:
             self.create()
             return
-        with answering(self):
+        with noting_outage(self):
             self.cookie_due |= self._active.merge(data, key=unproven)
         if self._active.key is not None:
             self._session_key = self._active.key.text
 
     def _is_of_another_transport(self, key: keys.Key) -> bool:
-        with answering(self):
+        with noting_outage(self):
             found = get_store().find(key.id)
             if found is not None and not renewal.is_good(key, found):
                 raise StaleSession
@@ -297,7 +318,7 @@ class SessionStore(AsyncForms):
         data = self._get_session()
         try:
             if self._active.stored:
-                with answering(self):
+                with noting_outage(self):
                     self._active.rotate()
             else:
                 self._active.mint()
@@ -318,7 +339,7 @@ class SessionStore(AsyncForms):
         if not self._active.stored:
             self.cycle_key()
             return
-        with answering(self):
+        with noting_outage(self):
             self._active.rotate()
         self.take_key()
         self.modified = True
@@ -340,7 +361,7 @@ class SessionStore(AsyncForms):
 
     def delete(self, session_key: str | None = None) -> None:
         """Revoke this session, or the one that has exactly ``session_key``."""
-        with answering(self):
+        with noting_outage(self):
             if session_key is None:
                 adoption.end(self._session_key)
                 self._active.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
