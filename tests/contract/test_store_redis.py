@@ -340,7 +340,7 @@ def test_parallel_sign_ins_lose_no_entry(kind, user):
     for thread in threads:
         thread.join(60)
     assert sorted(record.id for record in store.list_for(user)) == sorted(made)
-    assert store.revoke_all(user) == 30
+    assert len(store.revoke_all(user)) == 30
     assert store.count() == 0
 
 
@@ -354,7 +354,7 @@ def test_a_server_that_forgot_the_script_is_given_it_again(store, user):
     else:
         raw(store).script_flush()
     assert store.touch(key.id, key.secret_hash)
-    assert store.revoke_many([key.id, insert(store).id]) == 2
+    assert len(store.revoke_many([key.id, insert(store).id])) == 2
 
 
 OPERATIONS = {

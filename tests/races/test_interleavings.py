@@ -76,7 +76,7 @@ def data_of(store, key):
 REVOKE = {
     "revoke": lambda key, user: registry.revoke(keys.parse(key).id),
     "revoke_all": lambda key, user: registry.revoke_all(user),
-    "revoke_many": lambda key, user: registry.revoke_many([(keys.parse(key).id, user.pk)]),
+    "revoke_many": lambda key, user: registry.revoke_many([keys.parse(key).id]),
     "flush": lambda key, user: SessionStore(key).flush(),
     "delete": lambda key, user: SessionStore().delete(key),
 }

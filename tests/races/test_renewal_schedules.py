@@ -83,7 +83,7 @@ class World:
     def arrive(self, jar, cookie):
         """The request begins on the server."""
         active = ActiveSession(ClientInfo())
-        data = active.attach(lookup.resolve(cookie, transport=COOKIE, detect_reuse=True))
+        data = active.attach(*lookup.resolve(cookie, transport=COOKIE, detect_reuse=True))
         jar.verdicts.append(active.verdict)
         if data is not None:
             self.later(self.draw.choice((0, 0.2, 5)), self.answer, jar, active, data)

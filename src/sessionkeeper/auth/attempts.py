@@ -20,7 +20,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import trail
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import policy
-from sessionkeeper.stores.database.removal import delete
+from sessionkeeper.stores.database.writes import delete
 
 if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt

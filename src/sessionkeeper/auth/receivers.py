@@ -127,7 +127,7 @@ def _revoke_older(user: Any) -> None:
     """
     valid = [user.get_session_auth_hash(), *_fallbacks(user)]
     this = context.current_session().id
-    older = ((one.id, user.pk) for one in registry.walk(user) if one.id != this and not _matches(one, valid))
+    older = (one.id for one in registry.walk(user) if one.id != this and not _matches(one, valid))
     registry.revoke_many(older, reason="password_changed")
 
 
@@ -152,10 +152,8 @@ def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
 
 def _tell_store(sender: type, instance: Any) -> None:
     """Let all processes forget what they remember of a user, and drop what is kept, whatever was saved."""
-    tell = getattr(get_store(), "user_changed", None)
-    if tell is not None:
-        # The row of a parent model may have another key than the user.
-        tell(instance.pk if issubclass(sender, user_keys.user_model()) else None)
+    # The row of a parent model may have another key than the user.
+    get_store().user_changed(instance.pk if issubclass(sender, user_keys.user_model()) else None)
 
 
 def _revoke_all(user: Any, reason: str) -> None:

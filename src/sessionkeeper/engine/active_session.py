@@ -16,8 +16,8 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.core import context, keys, policy
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import IdTaken, SessionGone, StoreUnavailable
-from sessionkeeper.core.records import BEARER, COOKIE, Found, KeyStatus, NewSession, SessionPatch
-from sessionkeeper.engine import key_followers, limits, lookup, registry, renewal, session_data
+from sessionkeeper.core.records import BEARER, COOKIE, KeyStatus, Lookup, NewSession, SessionPatch
+from sessionkeeper.engine import key_followers, limits, registry, renewal, session_data
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
@@ -32,7 +32,7 @@ class ActiveSession:
     Attributes:
         key: the key in use; None when there is no session.
         stored: whether the store has proven the key. A minted key is not stored before ``insert``.
-        found: record, clock and principal as read; None for a session that this request made.
+        found: record, clock and principal as read, or as this request wrote the record.
         from_near_cache: who signed in, when that was remembered and nothing was read; else None.
         verdict: what the presented key turned out to be; None before ``open``.
         detect_reuse: whether a client presents the key right now, so that an old one is a copy.
@@ -49,7 +49,7 @@ class ActiveSession:
     verdict: KeyStatus | None = None
     # What it holds; as long as there is nothing, these are what an instance has.
     key: keys.Key | None = None
-    found: Found | None = None
+    found: Lookup | None = None
     stored = rotated = renewed = revoked = signing_in = False
     from_near_cache: dict[str, Any] | None = None
     proof = events.Kind.SIGN_IN
@@ -68,17 +68,17 @@ class ActiveSession:
         for name in vars(self).keys() - _OF_THE_REQUEST:
             delattr(self, name)
 
-    def attach(self, resolved: lookup.Resolved) -> dict[str, Any] | None:
+    def attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
         """Go on with the session that a key opens, and return its data; or None, ``verdict`` says why."""
         self.detach()
-        self.verdict, found = resolved.verdict, resolved.found
+        self.verdict = verdict
         if found is None:
             return None
-        self.key, self.stored, self.found = resolved.key, True, found
+        self.key, self.stored, self.found = found.key, True, found
         self.remaining_lifetime = found.record.expires_at - found.now
         self._base, self._user_id = found.record.data, found.record.user_id
         context.current_session().claim(found.record.id, self)
-        return resolved.data
+        return found.data
 
     def mark_saved(self, data: dict[str, Any]) -> None:
         """Take note that ``data`` has just been written."""
@@ -121,7 +121,7 @@ class ActiveSession:
                 **self._facts(user_id),
             )
             try:
-                ended = get_store().insert(new)
+                record, ended = get_store().insert(new)
             except IdTaken:
                 key = keys.mint()
             else:
@@ -130,6 +130,7 @@ class ActiveSession:
         self.detach()
         self.proved = SESSION_KEY in data
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
+        self.found = Lookup(record, record.last_seen_at, is_written=True)
         self._set_life(timeouts)
         context.current_session().claim(key.id, self)
         if user_id is not None:
@@ -158,7 +159,8 @@ class ActiveSession:
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         if moved or whole:
             change = change._replace(limit=limits.limit_for(user_id, self.transport))
-        limits.note_ended(get_store().merge(key.id, key.secret_hash, change, self._seen()), user_id)
+        record, ended = get_store().merge(key.id, key.secret_hash, change, self._seen())
+        limits.note_ended(ended, user_id)
         self.proved = self.proved or self.signing_in
         signed_in, self.signing_in = self.signing_in, False
         self.key, self.stored = key, True
@@ -166,7 +168,8 @@ class ActiveSession:
         if user_id is not None and (signed_in or self._unrecorded_rotation):
             self._record(self.proof if signed_in else events.Kind.ROTATED)
         self._unrecorded_rotation = False
-        self._forget_version()
+        found = self.found or Lookup(record, record.last_seen_at)
+        self.found = found._replace(record=record, now=record.last_seen_at, is_stale=False, is_written=True)
         return rotated or renewed
 
     def _with_limits(self, change: SessionPatch, data: dict[str, Any]) -> tuple[SessionPatch, bool]:
@@ -195,7 +198,8 @@ class ActiveSession:
         return limits.Limits(record.idle_seconds, self.remaining_lifetime)
 
     def _seen(self) -> Any:
-        return self.found.record if self.found is not None and self.found.record.version >= 0 else None
+        found = self.found
+        return None if found is None or found.is_stale or found.is_written else found.record
 
     def _facts(self, user_id: Any) -> dict[str, Any]:
         facts = {**self.client.columns(), "user_id": user_id}
@@ -217,7 +221,14 @@ class ActiveSession:
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
-            self.found = self.found._replace(record=record._replace(version=record.version + 1))
+            record = record._replace(
+                secret_hash=new.secret_hash,
+                family_hash=new.family_hash,
+                previous_hash=None,
+                previous_at=None,
+                version=record.version + 1,
+            )
+            self.found = self.found._replace(record=record)
 
     def revoke(
         self, unproven: object = None, *, kind: events.Kind = events.Kind.REVOKED, reason: str = ""
@@ -249,7 +260,7 @@ class ActiveSession:
                 registry.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
         return False
 
-    def _touch_due(self, key: keys.Key, found: Found) -> bool:
+    def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
         record = found.record
         due = policy.touch_due(record, found.now, conf.current().touch_interval)
         return due or renewal.is_first_use(key, record)
@@ -294,7 +305,7 @@ class ActiveSession:
     def _forget_version(self) -> None:
         """Note that what was read is not what the store has now."""
         if self.found is not None:
-            self.found = self.found._replace(record=self.found.record._replace(version=-1))
+            self.found = self.found._replace(is_stale=True)
 
     def key_is_current(self) -> bool:
         """Ask the store whether the key in use opens the session, after a rotation that may be undone."""

@@ -27,10 +27,10 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.core import greenlets, keys, moments
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import IdTaken, SessionTooLarge
-from sessionkeeper.core.records import COOKIE, NewSession
+from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, NewSession
 from sessionkeeper.engine import key_followers, limits, lookup, registry, session_data
 from sessionkeeper.stores.database.errors import translate_errors
-from sessionkeeper.stores.database.removal import delete
+from sessionkeeper.stores.database.writes import delete
 from sessionkeeper.stores.factory import get_store
 
 #: How long the old cookie is taken after the adoption: parallel requests, and an answer that got lost.
@@ -73,13 +73,13 @@ def take_over(session: Any) -> dict[str, Any] | None:
     )
     if adopted is None:
         return None
-    data: dict[str, Any] | None = session._active.attach(adopted)
+    data: dict[str, Any] | None = session._active.attach(KeyStatus.LIVE, adopted)
     session.adopted = session.modified = True  # so that the client is given the new key
     session.take_key()
     return data
 
 
-def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> lookup.Resolved | None:
+def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Lookup | None:
     """Return the session of ours that an old cookie has become, or None.
 
     Costs two queries for a cookie that nobody knows, and none for one of another shape.
@@ -93,10 +93,8 @@ def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> looku
     row = _read(old)
     if row is not None and not _claim(old, key, row, client):
         return None
-    resolved = lookup.resolve(key.text, transport=COOKIE, principal=principal)
-    if resolved.found is None:
-        return None
-    return resolved if resolved.found.now - resolved.found.record.created_at < OVERLAP else None
+    _, found = lookup.resolve(key.text, transport=COOKIE, principal=principal)
+    return found if found is not None and found.now - found.record.created_at < OVERLAP else None
 
 
 def end(text: object) -> None:

@@ -22,13 +22,11 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from sessionkeeper.audit import events
-from sessionkeeper.core.records import BEARER, NOT_LOADED
+from sessionkeeper.core.records import BEARER, KeyStatus
 from sessionkeeper.engine import lookup, session_data
 from sessionkeeper.engine.session_store import SessionStore, noting_outage
 from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
-
-_MISSING = object()
 
 
 def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
@@ -49,12 +47,12 @@ def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
     if user is None:
         data = session._session
         user = _joined_user(session, data)
-        if user is NOT_LOADED:
-            user = AnonymousUser() if _names_nobody(session) else _asked_user(request)
-        elif user is None:
-            user = _end(session, "user_disabled")
-        elif user is _MISSING:
-            user = AnonymousUser()
+        if user is None:
+            user = _asked_user(request) if _names_somebody(data) else AnonymousUser()
+        elif not _may_sign_in(user, data):
+            # Disabled ends the session; another reason of the project's own only refuses this request.
+            is_active = getattr(user, "is_active", True)
+            user = AnonymousUser() if is_active else _end(session, "user_disabled")
         elif not _hash_is_current(session, data, user):
             user = _with_older_hash(session, data, user)
     if not in_scope:
@@ -109,11 +107,9 @@ async def aget_user(request: HttpRequest) -> Any:
     if user is None:
         data = await session._aget_session()
         user = _joined_user(session, data)
-        if user is NOT_LOADED:
-            user = AnonymousUser() if _names_nobody(session) else await _aasked_user(request)
-        elif user is _MISSING:
-            user = AnonymousUser()
-        elif user is None or not _hash_is_current(session, data, user):
+        if user is None:
+            user = await _aasked_user(request) if _names_somebody(data) else AnonymousUser()
+        elif not (_may_sign_in(user, data) and _hash_is_current(session, data, user)):
             user = await sync_to_async(get_user)(request, in_scope=True)
     user = vars(request)["_acached_user"] = AnonymousUser() if _is_restricted(session) else user
     return user
@@ -129,48 +125,40 @@ async def _aasked_user(request: HttpRequest) -> Any:
 
 def _recalled_user(session: SessionStore) -> Any:
     """Return the user whom the near cache lets in, or None: whatever else it may be, the store has to say."""
-    if session.other_cookies or hasattr(session, "_session_cache"):
+    if session.session_key is None or session.other_cookies or hasattr(session, "_session_cache"):
         return None
     active = session._active
-    resolved = lookup.recall(session.session_key, transport=active.transport)
-    if resolved is None or session_data.SCOPES_KEY in resolved.data:
+    found = lookup.recall(session.session_key, transport=active.transport)
+    if found is None or session_data.SCOPES_KEY in found.data:
         return None
-    active.attach(resolved)
-    active.from_near_cache = data = resolved.data
+    active.attach(KeyStatus.LIVE, found)
+    active.from_near_cache = data = found.data
     user = _joined_user(session, data)
-    if user is NOT_LOADED or user is _MISSING or user is None:
+    if user is None or not _may_sign_in(user, data):
         return None
     return user if _hash_is_current(session, data, user) else None
 
 
+def _names_somebody(data: dict[str, Any]) -> bool:
+    """Whether the session is of a user: whom Django's function could find by what the data holds."""
+    return (
+        data.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
+        and session_data.user_of(data) is not None
+    )
+
+
 def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
-    """Return the user, None for one who is gone or disabled, _MISSING for nobody, UNASKED to ask Django."""
-    if auth.SESSION_KEY not in data:
-        return _MISSING
-    path = data.get(auth.BACKEND_SESSION_KEY, "")
-    if path not in settings.AUTHENTICATION_BACKENDS:
-        return _MISSING
-    found = session._active.found
-    if found is None or found.principal is NOT_LOADED:
-        return NOT_LOADED
-    kind = _backend(path)
-    if not _is_stock(kind):
-        return NOT_LOADED
-    user = found.principal
-    if user is None:
-        # Either there is no such user, or the data names another one than the column.
-        return None if found.record.user_id is not None else NOT_LOADED
-    if user._meta.pk.value_to_string(user) != data[auth.SESSION_KEY]:
-        return NOT_LOADED
-    if kind().user_can_authenticate(user):
-        return user
-    # Disabled ends the session; another reason of the project's own only refuses this request.
-    return _MISSING if getattr(user, "is_active", True) else None
+    """Return the user whom the store brought with the session; None: Django has to be asked."""
+    found, path = session._active.found, data.get(auth.BACKEND_SESSION_KEY, "")
+    user = None if found is None else found.principal
+    if user is None or path not in settings.AUTHENTICATION_BACKENDS or not _is_stock(_backend(path)):
+        return None
+    # The data may name another user than the column, or nobody.
+    return user if user._meta.pk.value_to_string(user) == data.get(auth.SESSION_KEY) else None
 
 
-def _names_nobody(session: SessionStore) -> bool:
-    """Whether the data names what no user has as a key, which Django's function would raise on."""
-    return session_data.user_of(session._session) is None
+def _may_sign_in(user: Any, data: dict[str, Any]) -> bool:
+    return bool(_backend(data[auth.BACKEND_SESSION_KEY])().user_can_authenticate(user))
 
 
 @lru_cache(maxsize=64)
@@ -204,6 +192,6 @@ def _is_hash(stored: Any, expected: str) -> bool:
 
 def _auth_hash(session: SessionStore, user: Any) -> str:
     """Return the hash that the session must have, also of a user who came without the password."""
-    snapshot = getattr(session._active.found, "snapshot", None)
-    kept = getattr(snapshot, "auth_hash", None)
+    found = session._active.found
+    kept = None if found is None or found.snapshot is None else found.snapshot.auth_hash
     return user_query.session_auth_hash(user) if kept is None else str(kept)

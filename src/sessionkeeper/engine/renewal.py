@@ -25,7 +25,7 @@ from sessionkeeper.core.records import COOKIE
 from sessionkeeper.stores.factory import get_store
 
 if TYPE_CHECKING:
-    from sessionkeeper.core.records import Found, SessionRecord
+    from sessionkeeper.core.records import Lookup, SessionRecord
 
 #: Applications that keep session keys of their own accord, and so would lose sight of renewed sessions.
 KEEPERS = ("allauth.usersessions",)
@@ -36,7 +36,7 @@ def is_current(key: keys.Key, record: SessionRecord) -> bool:
     return keys.same_hash(record.secret_hash, key.secret_hash)
 
 
-def is_good(key: keys.Key, found: Found) -> bool:
+def is_good(key: keys.Key, found: Lookup) -> bool:
     """Whether the key opens the session: by its secret of now, or by the one before while that is good."""
     record = found.record
     if is_current(key, record):
@@ -64,7 +64,7 @@ def is_first_use(key: keys.Key, record: SessionRecord) -> bool:
     return policy.awaits_first_use(record) and is_current(key, record)
 
 
-def is_due(key: keys.Key, found: Found) -> bool:
+def is_due(key: keys.Key, found: Lookup) -> bool:
     """Whether the client should be given another key than this one, which opened the session."""
     record = found.record
     after = conf.current().rotate_after
@@ -75,7 +75,7 @@ def is_due(key: keys.Key, found: Found) -> bool:
     return policy.renewal_due(record, found.now, after) and not keeper()
 
 
-def renew(key: keys.Key, found: Found) -> keys.Key | None:
+def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
     """Renew the secret, or find the one that it was renewed to, and return the key to hand out.
 
     None when there is none to hand out any more: somebody signed in or out, or came with the new one.

@@ -1,7 +1,4 @@
-"""What may be done with a session: resolve a key, work out limits and changes, list, revoke, purge.
-
-Knows stores and policy, no HTTP. The engine calls it for one request, the command line for many.
-"""
+"""What the session data says: whom it names, what it is restricted to, and what a save changes of it."""
 
 from __future__ import annotations
 

@@ -188,13 +188,13 @@ class SessionStore(AsyncForms):
                 if self._session_key is None:
                     self._active.verdict = verdict
                     return {}
-            opened = lookup.resolve(
+            verdict, found = lookup.resolve(
                 self._session_key,
                 transport=self.transport,
                 principal=self.principal_wanted,
                 detect_reuse=self._active.detect_reuse,
             )
-            data = self._active.attach(opened)
+            data = self._active.attach(verdict, found)
             if data is None and adoption.is_old_key(self._session_key):
                 data = greenlets.run_in_database_thread(adoption.take_over, self)
             if (

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from sessionkeeper.core import moments
 from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.records import NOT_LOADED, Found, SessionRecord
+from sessionkeeper.core.records import Lookup, SessionRecord
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import cursors, user_query
 from sessionkeeper.stores.database.user_query import (
@@ -56,7 +56,7 @@ class Statement(NamedTuple):
     types: tuple[str, ...] = ("bigint",)  # the session id is all that changes; else none
 
 
-def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
+def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Lookup | None:
     """Run the statement on one of Django's connections. Database errors pass through."""
     alias = connection.alias
     statement = _statement(alias, principal=principal, server_clock=server_clock)
@@ -69,10 +69,10 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     if now.tzinfo is not UTC:  # Django's clock under USE_TZ = False
         now = moments.aware(now)
     if statement.user is None:
-        return Found(record, now, NOT_LOADED)
+        return Lookup(record, now)
     is_current = partial(_is_current, statement, alias)
     user, snapshot = statement.user.read(connection, list(row[_WIDTH + 1 :]), is_current)
-    return Found(record, now, user, snapshot)
+    return Lookup(record, now, user, snapshot)
 
 
 def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionRecord:

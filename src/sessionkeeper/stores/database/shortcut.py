@@ -16,7 +16,6 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error
 
 from sessionkeeper.core.errors import SessionKeeperError
-from sessionkeeper.core.records import NOT_LOADED
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -78,8 +77,3 @@ def turn_on() -> None:
 
 def unknown(*args: Any) -> None:
     """Return None, where Django's own way is that nothing is known."""
-
-
-def unasked() -> Any:
-    """Return UNASKED, where Django's own way is to ask for the user."""
-    return NOT_LOADED

@@ -25,7 +25,6 @@ from django.db.models.fields import related_descriptors
 from django.db.models.signals import post_init, pre_init
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper.core.records import NOT_LOADED
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.database import shortcut
 from sessionkeeper.stores.user_snapshot import Snapshot
@@ -52,24 +51,17 @@ class UserColumns(NamedTuple):
     names: Sequence[str]
     pk: int
     converters: Sequence[Converter]
-    filtered: bool
     make: Callable[[Sequence[Any]], Any]
 
     def read(
         self, connection: Any, values: list[Any], is_current: Callable[[], bool]
     ) -> tuple[Any, Snapshot | None]:
-        """Return the user in a row's values (None: there is none, UNASKED: who knows) and the snapshot."""
+        """Return the user in a row's values and the snapshot; None twice where the row has no user."""
         if values[self.pk] is None:
-            return self.nobody, None
+            return None, None
         for index, function, expression in self.converters:
             values[index] = function(values[index], expression, connection)
         return self.make(values), Snapshot(self.make, self.names, values, is_current)
-
-    @property
-    def nobody(self) -> Any:
-        """What it means that no user was found."""
-        # Behind a filter of the manager, a user who does not appear may exist all the same.
-        return NOT_LOADED if self.filtered else None
 
 
 def asked(alias: str) -> UserQueryKey | None:
@@ -121,7 +113,6 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
         names,
         names.index(model._meta.pk.attname),
         _converters(compiler, times),
-        filtered=bool(queryset.query.where),
         make=maker(model, alias, tuple(names)),
     )
 

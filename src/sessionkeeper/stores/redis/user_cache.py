@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 from sessionkeeper import conf
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import StoreUnavailable
-from sessionkeeper.core.records import Found
+from sessionkeeper.core.records import Lookup
 from sessionkeeper.stores.codec import parse
 from sessionkeeper.stores.database import transactions
 from sessionkeeper.stores.database.user_query import hash_is_djangos, hash_of_password, maker
@@ -46,7 +46,7 @@ def dropped(fields: Fields) -> bytes:
     return fields.get(DROPPED, b"0")
 
 
-def read(fields: Fields, found: Found, longest: timedelta) -> Snapshot | None:
+def read(fields: Fields, found: Lookup, longest: timedelta) -> Snapshot | None:
     """Return the user that is kept with a session, read no longer ago than ``longest``; None: ask."""
     text = fields.get(FIELD)
     asking = user_lookup.asking() if text is not None else None
@@ -70,7 +70,7 @@ def read(fields: Fields, found: Found, longest: timedelta) -> Snapshot | None:
     return Snapshot(form.make, form.names, values, asking.is_current, kept_hash)
 
 
-def write(fields: Fields, found: Found, snapshot: Snapshot) -> str | None:
+def write(fields: Fields, found: Lookup, snapshot: Snapshot) -> str | None:
     """Return what is to be kept of a user who was just read; None: nothing, it would let nobody in."""
     asking = user_lookup.asking()
     form = _form_of(asking) if asking is not None and snapshot.is_current() else None
@@ -199,7 +199,7 @@ class UserCache:
         self._client = client
         self._index = index
 
-    def keep(self, fields: Fields, found: Found, answer: Answer, now: str) -> None:
+    def keep(self, fields: Fields, found: Lookup, answer: Answer, now: str) -> None:
         """Keep what was read of a user, once it is committed, unless it is dropped until then."""
         if answer.snapshot is None or answer.keep is None:
             return
