@@ -13,11 +13,11 @@ from django.contrib.auth import SESSION_KEY
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core import context, keys, policy
+from sessionkeeper.core import context, keys, moments, policy
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import IdTaken, SessionGone, StoreUnavailable
 from sessionkeeper.core.records import BEARER, COOKIE, KeyStatus, Lookup, NewSession, SessionPatch
-from sessionkeeper.engine import key_followers, limits, registry, renewal, session_data
+from sessionkeeper.engine import limits, renewal, session_data
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
@@ -105,7 +105,7 @@ class ActiveSession:
     def insert(self, data: dict[str, Any]) -> None:
         """Store a new session with this data; on a collision of ids under yet another key."""
         key = self.key if self.key is not None and not self.stored else keys.mint()
-        text, user_id = limits.encode_bounded(data), registry.owner_of(data)
+        text, user_id = limits.encode_bounded(data), session_data.owner_of(data)
         timeouts = limits.limits_of(data)
         while True:
             new = NewSession(
@@ -145,7 +145,7 @@ class ActiveSession:
         key = key or self.key
         if key is None:
             raise SessionGone
-        text, user_id, rotated = limits.encode_bounded(data), registry.owner_of(data), False
+        text, user_id, rotated = limits.encode_bounded(data), session_data.owner_of(data), False
         change = session_data.changes(self._base, data)
         moved = self.stored and user_id != self._user_id
         if moved:  # somebody signed in or out, however the data came there
@@ -217,7 +217,7 @@ class ActiveSession:
             raise SessionGone
         new = keys.rotate(self.key)
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
-        key_followers.follow(self.key.text, new.text)
+        renewal.follow(self.key.text, new.text)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
@@ -257,13 +257,14 @@ class ActiveSession:
             try:
                 return get_store().touch(self.key.id, self.key.secret_hash)
             except StoreUnavailable:
-                registry.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
+                renewal.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
         return False
 
     def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
         record = found.record
-        due = policy.touch_due(record, found.now, conf.current().touch_interval)
-        return due or renewal.is_first_use(key, record)
+        if policy.touch_due(record, found.now, conf.current().touch_interval):
+            return True
+        return record.previous_hash is not None and renewal.is_first_use(key, record)
 
     def renew_if_due(self) -> bool:
         """Take the key that the client is to be given next, if it is time. Return whether it is.
@@ -334,7 +335,7 @@ class ActiveSession:
 
     def _set_life(self, timeouts: limits.Limits) -> None:
         lifetime = timeouts.lifetime
-        self.remaining_lifetime = lifetime if isinstance(lifetime, timedelta) else lifetime - registry.now()
+        self.remaining_lifetime = lifetime if isinstance(lifetime, timedelta) else lifetime - moments.now()
 
 
 def _expiry(data: dict[str, Any]) -> Any:

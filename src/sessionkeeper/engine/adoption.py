@@ -28,7 +28,7 @@ from sessionkeeper.core import greenlets, keys, moments
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import IdTaken, SessionTooLarge
 from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, NewSession
-from sessionkeeper.engine import key_followers, limits, lookup, registry, session_data
+from sessionkeeper.engine import limits, lookup, renewal, session_data
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.database.writes import delete
 from sessionkeeper.stores.factory import get_store
@@ -176,7 +176,7 @@ def _claim(
                 claimed = 0
             old.delete()  # what a cache holds of it
     if claimed:
-        key_followers.follow(str(old.session_key), key.text)
+        renewal.follow(str(old.session_key), key.text)
     if claimed and new.user_id is not None:
         trail.record(events.Kind.ADOPTED, user=new.user_id, session_id=key.id, client=client)
     return True
@@ -185,7 +185,7 @@ def _claim(
 def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: ClientInfo) -> NewSession:
     data, expires = row
     timeouts = limits.limits_of(data)
-    moment = registry.now()
+    moment = moments.now()
     ours = timeouts.lifetime if isinstance(timeouts.lifetime, timedelta) else timeouts.lifetime - moment
     theirs = moments.aware(expires) - moment
     return NewSession(
@@ -195,6 +195,6 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
         min(ours, theirs),
         timeouts.idle_seconds,
         limits.encode_bounded(data),
-        user_id=registry.owner_of(data),
+        user_id=session_data.owner_of(data),
         **client.columns(),
     )

@@ -1,4 +1,4 @@
-"""How many sessions a user may have at once: ``MAX_SESSIONS``. The store counts as it writes a sign-in."""
+"""The limits of a session: how long it lives, how much a stranger's holds, how many a user has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sessionkeeper.core import context, greenlets, moments
 from sessionkeeper.core.errors import SessionTooLarge
 from sessionkeeper.core.policy import ANONYMOUS_ABSOLUTE, ANONYMOUS_LARGEST
 from sessionkeeper.core.records import SessionLimit
-from sessionkeeper.engine.registry import now, owner_of
+from sessionkeeper.engine.session_data import owner_of
 from sessionkeeper.engine.users import _user
 from sessionkeeper.stores import codec
 
@@ -78,7 +78,7 @@ def limits_of(data: dict[str, Any]) -> Limits:
         return Limits(min(wanted, idle) if settings.explicit_idle and idle is not None else wanted, absolute)
     moment = moments.aware(datetime.fromisoformat(expiry) if isinstance(expiry, str) else expiry)
     cap = settings.absolute_cap
-    too_long = cap is not None and moment - now() > cap
+    too_long = cap is not None and moment - moments.now() > cap
     return Limits(idle if settings.explicit_idle else None, absolute if too_long else moment)
 
 

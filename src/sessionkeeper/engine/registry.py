@@ -12,7 +12,6 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.policy import is_live
 from sessionkeeper.core.records import Revoked, SessionRecord
-from sessionkeeper.engine.session_data import user_of
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.factory import get_store
 
@@ -24,11 +23,6 @@ MANY = 5000
 PAGE = 100
 
 log = logging.getLogger("sessionkeeper.security")
-
-
-def owner_of(data: dict[str, Any]) -> Any:
-    """Return the user whose session this is to a store: whom the data names, or None. Never raises."""
-    return user_of(data) if user_keys.fit() else None
 
 
 def list_for(user: Any) -> list[SessionRecord]:

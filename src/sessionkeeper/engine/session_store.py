@@ -46,73 +46,6 @@ class noting_outage:  # noqa: N801 - a context manager, which every request ente
             self._session.outage = error
 
 
-class AsyncForms(SessionBase):
-    """Django's session in memory, and what of it reaches the store in async code.
-
-    Over a store that cannot wait in an event loop each of these takes a thread.
-    """
-
-    _active: ActiveSession
-    # Django's, which its type stubs leave out.
-    _session: dict[str, Any]
-    _get_session: Callable[..., dict[str, Any]]
-
-    async def aload(self) -> dict[str, Any]:
-        """See ``load``."""
-        return await run_in_loop(self.load)
-
-    async def asave(self, must_create: bool = False) -> None:
-        """See ``save``."""
-        await run_in_loop(partial(self.save, must_create))
-
-    async def acreate(self) -> None:
-        """See ``create``."""
-        await run_in_loop(self.create)
-
-    async def aexists(self, session_key: str) -> bool:
-        """See ``exists``."""
-        return await run_in_loop(partial(self.exists, session_key))
-
-    async def adelete(self, session_key: str | None = None) -> None:
-        """See ``delete``."""
-        await run_in_loop(partial(self.delete, session_key))
-
-    async def aset(self, key: str, value: Any) -> None:
-        """Async form of ``session[key] = value``."""
-        if key == SESSION_KEY:
-            await self.akeys()  # loaded before the decision whether the store is needed
-            await self._beside_if_stored(self.sign_in)
-        await super().aset(key, value)
-
-    async def acycle_key(self) -> None:
-        """See ``cycle_key``."""
-        await self.akeys()
-        await self._beside_if_stored(self.cycle_key)
-
-    async def aflush(self) -> None:
-        """See ``flush``."""
-        await run_in_loop(self.flush)
-
-    @classmethod
-    async def aclear_expired(cls) -> None:
-        """See ``clear_expired``."""
-        await run_in_loop(cls.clear_expired)
-
-    def sign_in(self) -> None:
-        """Give the session another key because somebody signs in."""
-        raise NotImplementedError
-
-    async def _beside_if_stored(self, function: Callable[[], None]) -> None:
-        if self._active.stored:
-            await run_in_loop(function)
-        else:
-            function()
-
-    async def _beside_if_asked(self, function: Callable[..., _T], *args: Any) -> _T:
-        """Call what needs a limit, for which a function of the project's may ask anybody."""
-        return await run_in_loop(partial(function, *args)) if conf.current().asked else function(*args)
-
-
 if apps.apps_ready and not apps.is_installed("sessionkeeper"):
     # An application that is not installed cannot register a system check, so its absence is told here.
     raise ImproperlyConfigured(
@@ -121,7 +54,7 @@ if apps.apps_ready and not apps.is_installed("sessionkeeper"):
     )
 
 
-class SessionStore(AsyncForms):
+class SessionStore(SessionBase):
     """One session of one request.
 
     Attributes:
@@ -138,6 +71,11 @@ class SessionStore(AsyncForms):
         other_cookies: keys in further cookies of the same name.
         outage: the StoreUnavailable that this request met, or None.
     """
+
+    _active: ActiveSession
+    # Django's, which its type stubs leave out.
+    _session: dict[str, Any]
+    _get_session: Callable[..., dict[str, Any]]
 
     transport = COOKIE
     principal_wanted = False
@@ -445,6 +383,59 @@ class SessionStore(AsyncForms):
         if life is None:
             return super().get_expiry_age()
         return max(int(life.total_seconds()), 0)
+
+    # Async: the sync forms, in the event loop where the store can wait there, else in a thread.
+
+    async def aload(self) -> dict[str, Any]:
+        """See ``load``."""
+        return await run_in_loop(self.load)
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See ``save``."""
+        await run_in_loop(partial(self.save, must_create))
+
+    async def acreate(self) -> None:
+        """See ``create``."""
+        await run_in_loop(self.create)
+
+    async def aexists(self, session_key: str) -> bool:
+        """See ``exists``."""
+        return await run_in_loop(partial(self.exists, session_key))
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """See ``delete``."""
+        await run_in_loop(partial(self.delete, session_key))
+
+    async def aset(self, key: str, value: Any) -> None:
+        """Async form of ``session[key] = value``."""
+        if key == SESSION_KEY:
+            await self.akeys()  # loaded before the decision whether the store is needed
+            await self._beside_if_stored(self.sign_in)
+        await super().aset(key, value)
+
+    async def acycle_key(self) -> None:
+        """See ``cycle_key``."""
+        await self.akeys()
+        await self._beside_if_stored(self.cycle_key)
+
+    async def aflush(self) -> None:
+        """See ``flush``."""
+        await run_in_loop(self.flush)
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """See ``clear_expired``."""
+        await run_in_loop(cls.clear_expired)
+
+    async def _beside_if_stored(self, function: Callable[[], None]) -> None:
+        if self._active.stored:
+            await run_in_loop(function)
+        else:
+            function()
+
+    async def _beside_if_asked(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Call what needs a limit, for which a function of the project's may ask anybody."""
+        return await run_in_loop(partial(function, *args)) if conf.current().asked else function(*args)
 
 
 def _from_now(value: Any) -> Any:

@@ -29,7 +29,7 @@ BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 
 def say_refused(response: HttpResponseBase, wait: int) -> None:
     """Make 429 of an answer of 200 that shows a form again because a try was refused."""
-    if wait and response.status_code == HTTPStatus.OK:
+    if response.status_code == HTTPStatus.OK:
         response.status_code = HTTPStatus.TOO_MANY_REQUESTS
         response.headers["Retry-After"] = str(wait)
 

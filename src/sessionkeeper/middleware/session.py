@@ -149,8 +149,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def _commit(self, request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> Any:
         try:
-            if lockout.under_way.get() is not None:
-                responses.say_refused(response, lockout.settle())
+            if lockout.under_way.get() is not None and (wait := lockout.settle()):
+                responses.say_refused(response, wait)
             commit.commit(request, response, session)
         except (StoreUnavailable, TooManySessions, NoTransport) as error:
             return self.process_exception(request, error)

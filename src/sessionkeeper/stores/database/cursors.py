@@ -25,7 +25,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 import django
-from django.db import Error
+from django.db import DatabaseError, Error
 
 from sessionkeeper.stores.database.errors import close_if_lost, on_live_connection
 from sessionkeeper.stores.database.prepared_statements import Prepared
@@ -148,9 +148,14 @@ def _fetch_on_kept(
         connection.validate_thread_sharing()
     if connection.queries_logged:
         wrapped = connection.make_debug_cursor(cursor)
+    text, values = sql, params
     if prepared is not None and types:
-        prepared.execute(connection, wrapped.execute, sql, params, types)
-    else:
+        text, values = prepared.named(connection, wrapped.execute, sql, params, types)
+    try:
+        wrapped.execute(text, values)
+    except DatabaseError as error:
+        if text is sql or prepared is None or not prepared.is_lost(connection, error):
+            raise
         wrapped.execute(sql, params)
     try:
         # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All
