@@ -26,7 +26,7 @@ FRAMES, MODULES = 8, 7
 #: Modules that are entered in a request in which the view asks who is signed in.
 OF_A_GET = 20
 #: Modules that are entered in a sign-in by the API.
-OF_A_SIGN_IN = 50
+OF_A_SIGN_IN = 47
 PACKAGE = str(Path(sessionkeeper.__file__).parent)
 #: Listens to every user object once a test of this process has run under ``DEBUG``.
 OF_DEBUG = "sessionkeeper.middleware.forgotten_login"
@@ -98,7 +98,7 @@ def test_few_frames_are_between_the_user_and_the_statement(client):
 def test_an_authenticated_request_enters_few_modules(client):
     with watched() as way:
         assert client.get("/me/").content == str(client.user.pk).encode()
-    prepared = connection.vendor == "postgresql"  # is there besides
+    prepared = connection.vendor == "postgresql"  # its statements are prepared, by a module of their own
     assert len(way.modules) <= OF_A_GET + prepared, sorted(way.modules)
 
 
@@ -107,4 +107,5 @@ def test_a_sign_in_enters_few_modules(client):
     browser = Client(headers={"sec-fetch-site": "same-origin"})
     with watched() as way:
         assert browser.post("/api/auth/login/", body, content_type="application/json").status_code == 200
-    assert len(way.modules) <= OF_A_SIGN_IN, sorted(way.modules)
+    returned = 3 if connection.vendor == "postgresql" else 0  # it returns the row as its clock made it
+    assert len(way.modules) <= OF_A_SIGN_IN + returned, sorted(way.modules)
