@@ -71,7 +71,7 @@ async def test_killed_is_a_503_for_readers_and_writers_and_heals(server, key):
         assert_outage(await ask(key, wanted=wanted))
     server.start()
     await soon(lambda: is_back(key), HEALED)
-    await get_store().client.aclose()
+    await get_store().store.client.aclose()
 
 
 @pytest.mark.rule("L04")
@@ -94,7 +94,7 @@ async def test_paused_holds_up_few_of_many_requests_and_heals(server, key, setti
         assert_outage(response)
     server.resume()
     await soon(lambda: is_back(key), HEALED)
-    await get_store().client.aclose()
+    await get_store().store.client.aclose()
 
 
 async def _refused(key, is_open):
@@ -132,7 +132,7 @@ async def test_restarted_under_load_loses_nothing_that_was_acknowledged(server, 
     await asyncio.gather(*writers)
     session = SessionStore(key)
     assert {name: await session.aget(name) for name in written} == written
-    await get_store().client.aclose()
+    await get_store().store.client.aclose()
 
 
 async def _holds(condition):

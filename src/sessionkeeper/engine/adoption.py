@@ -13,7 +13,7 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.contrib import auth
@@ -32,6 +32,9 @@ from sessionkeeper.engine import limits, lookup, renewal, session_data
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.database.writes import delete
 from sessionkeeper.stores.factory import get_store
+
+if TYPE_CHECKING:
+    from sessionkeeper.engine.session_store import SessionStore
 
 #: How long the old cookie is taken after the adoption: parallel requests, and an answer that got lost.
 OVERLAP = timedelta(minutes=1)
@@ -65,7 +68,7 @@ def is_old_key(text: object) -> bool:
     return conf.current().adopt is not None and isinstance(text, str) and bool(_OLD_KEY.fullmatch(text))
 
 
-def take_over(session: Any) -> dict[str, Any] | None:
+def take_over(session: SessionStore) -> dict[str, Any] | None:
     """Let our engine's ``session`` go on with what its old cookie opens; return the data, or None."""
     wanted = session.principal_wanted
     adopted = (
@@ -73,7 +76,7 @@ def take_over(session: Any) -> dict[str, Any] | None:
     )
     if adopted is None:
         return None
-    data: dict[str, Any] | None = session._active.attach(KeyStatus.LIVE, adopted)
+    data = session._active.attach(KeyStatus.LIVE, adopted)
     session.adopted = session.modified = True  # so that the client is given the new key
     session.take_key()
     return data

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -25,7 +26,7 @@ SESSIONS = ("MAX_SESSIONS", "MAX_SESSIONS_ACTION")
 PROOF = ("REAUTHENTICATE_AFTER",)
 
 
-def in_force(names: tuple[str, ...], user_id: Any, request: Any = None) -> conf.Settings:
+def in_force(names: tuple[str, ...], user_id: Any, request: HttpRequest | None = None) -> conf.Settings:
     """Return the settings with the values of these keys for a user (None: nobody signed in).
 
     ``request`` is by default the one under way, where our middleware knows it. Costs nothing unless a key
@@ -43,7 +44,7 @@ def in_force(names: tuple[str, ...], user_id: Any, request: Any = None) -> conf.
     return replace(settings, **{name: answer for name, answer in answers.items() if answer is not None})
 
 
-def _ask(asked: list[Any], user_id: Any, request: Any) -> dict[str, Any]:
+def _ask(asked: list[Any], user_id: Any, request: HttpRequest | None) -> dict[str, Any]:
     user = None if user_id is None else _user(request, user_id)
     return {one.name.lower(): one.ask(request, user) for one in asked}
 

@@ -22,8 +22,9 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from sessionkeeper.audit import events
-from sessionkeeper.core.records import BEARER, KeyStatus
+from sessionkeeper.core.records import KeyStatus
 from sessionkeeper.engine import lookup, session_data
+from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.engine.session_store import SessionStore, noting_outage
 from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
@@ -60,8 +61,8 @@ def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
     return user
 
 
-def _is_restricted(session: Any) -> bool:
-    return session.transport == BEARER and session.scopes is not None
+def _is_restricted(session: SessionStore) -> bool:
+    return isinstance(session, BearerSession) and session.scopes is not None
 
 
 def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> Any:
