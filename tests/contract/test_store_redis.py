@@ -296,7 +296,7 @@ def without_session(store, user):
 
 def signed_in(store, user):
     """Sign in where three sessions are allowed; return how many of the others it ended."""
-    return len(store.insert(new_session(user, SessionLimit(3, end_oldest=True))))
+    return len(store.insert(new_session(user, SessionLimit(3, end_oldest=True)))[1])
 
 
 def test_a_session_that_is_just_ending_takes_no_other_with_it(user, monkeypatch):

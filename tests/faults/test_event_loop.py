@@ -10,8 +10,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.stores.factory import get_breaker, get_store
 from tests.faults.conftest import HEALED, PATIENCE
 from tests.http.test_outage import assert_outage

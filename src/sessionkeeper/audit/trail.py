@@ -19,7 +19,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import signals
 from sessionkeeper.audit.events import ENDS, Event, Kind
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import context, greenlets, moments
+from sessionkeeper.core import client_info, greenlets, moments
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.records import Expired
 from sessionkeeper.core.text import printable
@@ -88,8 +88,8 @@ def make(
         detail: further facts: text, numbers, booleans. Never a secret, and never anything that a client may
             have typed by mistake: see :func:`digest`.
     """
-    client = context.get().client if client is None else client
-    facts = {} if client is None else client.facts()
+    client = client_info.current.get() if client is None else client
+    facts = {} if client is None else client.columns()
     return Event(
         kind,
         moments.now(),

@@ -49,16 +49,16 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     user: Any = request.user
     session: Any = request.session
     credentials = {"username": user.get_username(), "password": current}
-    lockout.begin(request, credentials, proof=f"session {session.handle.key.id}")
+    lockout.begin(request, credentials, proof=f"session {session._active.key.id}")
     if not user.check_password(current):
         lockout.failed(request, credentials, user.pk)
         raise InvalidCredentials
     lockout.succeeded()
     _check(new, user)
-    session.renew_key()  # before the password: a session that was ended changes none
+    session.rotate_key()  # before the password: a session that was ended changes none
     if not _set_password(user, new):
         raise InvalidCredentials
-    registry.revoke_all(user, session.handle.key.id, reason="password_changed", actor=user)
+    registry.revoke_all(user, session._active.key.id, reason="password_changed", actor=user)
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()

@@ -1,6 +1,6 @@
-"""One request's hold on one session: open, store, merge, rotate, revoke, touch.
+"""The session of one request: open, store, merge, rotate, revoke, touch.
 
-The engine puts Django's dictionary around it. A handle knows which key is proven, which data was read, and
+The engine puts Django's dictionary around it. It knows which key is proven, which data was read, and
 what a save has to write; it knows no HTTP and never decides what a failure means to the client.
 """
 
@@ -13,119 +13,48 @@ from django.contrib.auth import SESSION_KEY
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core import context, keys, policy
+from sessionkeeper.core import context, keys, moments, policy
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import IdTaken, SessionGone, StoreUnavailable
 from sessionkeeper.core.records import BEARER, COOKIE, KeyStatus, Lookup, NewSession, SessionPatch
-from sessionkeeper.engine import key_followers, limits, lookup, registry, renewal, session_data
+from sessionkeeper.engine import limits, renewal, session_data
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
-
-class Upkeep:
-    """The part of a handle that keeps its session alive. The attributes are the handle's."""
-
-    key: keys.Key | None = None
-    found: Lookup | None = None
-    rotated = False
-    renewed = False
-    revoked = False
-    signing_in = False
-
-    def touch_if_due(self, *, force: bool = False) -> bool:
-        """Record the use, at most once per interval, and return whether it was recorded.
-
-        Best effort: an outage is logged, not raised.
-        """
-        if self.key is None or self.found is None or self.renewed:
-            return False
-        if force or self._touch_due(self.key, self.found):
-            try:
-                return get_store().touch(self.key.id, self.key.secret_hash)
-            except StoreUnavailable:
-                registry.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
-        return False
-
-    def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
-        record = found.record
-        due = policy.touch_due(record, found.now, conf.current().touch_interval)
-        return due or renewal.is_first_use(key, record)
-
-    def renew_if_due(self) -> bool:
-        """Take the key that the client is to be given next, if it is time. Return whether it is.
-
-        Best effort: in an outage the key in use stays good, and a later request renews it.
-        """
-        if self._renewal_due():
-            try:
-                new = renewal.renew(self.key, self.found)  # type: ignore[arg-type]  # both are there
-            except StoreUnavailable:
-                return False
-            if new is not None:
-                self.key, self.renewed = new, True
-                self._forget_version()
-        return self.renewed
-
-    def upkeep_may_be_due(self) -> bool:
-        """Whether :meth:`upkeep_due` and all that it asks is worth asking. Cheap: every request does."""
-        if self.key is None or self.found is None:
-            return False
-        record, settings = self.found.record, conf.current()
-        return (
-            settings.rotate_after is not None
-            or record.previous_hash is not None
-            or policy.touch_due(record, self.found.now, settings.touch_interval)
-        )
-
-    def upkeep_due(self) -> bool:
-        """Whether the end of the request has a use to record or a key to renew."""
-        if self.key is None or self.found is None:
-            return False
-        return self._touch_due(self.key, self.found) or self._renewal_due()
-
-    def _renewal_due(self) -> bool:
-        if self.key is None or self.found is None or self.rotated or self.revoked or self.signing_in:
-            return False
-        return renewal.is_due(self.key, self.found)
-
-    def _forget_version(self) -> None:
-        """Note that what was read is not what the store has now."""
-        if self.found is not None:
-            self.found = self.found._replace(is_stale=True)
-
-
 _BEGINNINGS = {events.Kind.SIGN_IN, events.Kind.TOKEN_MADE, events.Kind.STEP_UP}
-#: What a handle keeps when it lets go of its session.
-_OF_THE_REQUEST = frozenset({"client", "transport", "watching", "verdict"})
+#: What an ActiveSession keeps when it detaches.
+_OF_THE_REQUEST = frozenset({"client", "transport", "detect_reuse", "verdict"})
 
 
-class ActiveSession(Upkeep):
+class ActiveSession:
     """A hold on the session that a key opens, or on one that is about to be.
 
     Attributes:
         key: the key in use; None when there is no session.
         stored: whether the store has proven the key. A minted key is not stored before ``insert``.
         found: record, clock and principal as read, or as this request wrote the record.
-        recalled: who signed in, when that was remembered and nothing was read; else None.
+        from_near_cache: who signed in, when that was remembered and nothing was read; else None.
         verdict: what the presented key turned out to be; None before ``open``.
-        watching: whether a client presents the key right now, so that an old one is a copy.
+        detect_reuse: whether a client presents the key right now, so that an old one is a copy.
         rotated: whether this request gave the session another key.
         renewed: whether the client is to be given another key for the same session and sign-in.
         revoked: whether this request ended the session.
         signing_in: whether somebody signed in and it is not written yet.
         proof: what a sign-in is to the audit trail: a sign-in, or a step-up.
         proved: whether this request took a proof of a credential.
-        life: time left until the absolute expiry; None when not known.
+        remaining_lifetime: time left until the absolute expiry; None when not known.
     """
 
-    watching = False
+    detect_reuse = False
     verdict: KeyStatus | None = None
     # What it holds; as long as there is nothing, these are what an instance has.
-    stored = False
-    recalled: dict[str, Any] | None = None
+    key: keys.Key | None = None
+    found: Lookup | None = None
+    stored = rotated = renewed = revoked = signing_in = False
+    from_near_cache: dict[str, Any] | None = None
     proof = events.Kind.SIGN_IN
     proved = False
-    life: timedelta | None = None
+    remaining_lifetime: timedelta | None = None
     _base: str | None = "{}"
     _user_id: Any = None
     _unrecorded_rotation = False
@@ -134,45 +63,37 @@ class ActiveSession(Upkeep):
         self.client = client
         self.transport = transport
 
-    def drop(self) -> None:
+    def detach(self) -> None:
         """Let go of the session; nothing is written."""
         for name in vars(self).keys() - _OF_THE_REQUEST:
             delattr(self, name)
 
-    def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
-        """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
-        status, found = lookup.resolve(
-            text, transport=self.transport, principal=principal, watching=self.watching
-        )
-        if found is not None:
-            return self.hold(found)
-        self.drop()
-        self.verdict = status
-        return None
-
-    def hold(self, found: Lookup) -> dict[str, Any]:
-        """Take hold of the session that a key opens."""
-        self.drop()
-        self.verdict, self.key, self.stored, self.found = KeyStatus.LIVE, found.key, True, found
-        self.life = found.record.expires_at - found.now
+    def attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
+        """Go on with the session that a key opens, and return its data; or None, ``verdict`` says why."""
+        self.detach()
+        self.verdict = verdict
+        if found is None:
+            return None
+        self.key, self.stored, self.found = found.key, True, found
+        self.remaining_lifetime = found.record.expires_at - found.now
         self._base, self._user_id = found.record.data, found.record.user_id
-        context.get().claim(found.record.id, self)
+        context.current_session().claim(found.record.id, self)
         return found.data
 
-    def rebase(self, data: dict[str, Any]) -> None:
+    def mark_saved(self, data: dict[str, Any]) -> None:
         """Take note that ``data`` has just been written."""
         self._base = codec.encode(data)
         self._forget_version()
 
-    def forget_base(self) -> None:
+    def replace_on_save(self) -> None:
         """Let the next merge replace all data, also what other requests wrote meanwhile."""
         self._base = None
 
     def mint(self) -> None:
         """Take a new key, in memory only."""
-        self.drop()
+        self.detach()
         self.key = keys.mint()
-        context.get().claim(self.key.id, self)
+        context.current_session().claim(self.key.id, self)
 
     def changes(self, data: dict[str, Any]) -> bool:
         """Whether a save of ``data`` would write more than the time of use."""
@@ -184,7 +105,7 @@ class ActiveSession(Upkeep):
     def insert(self, data: dict[str, Any]) -> None:
         """Store a new session with this data; on a collision of ids under yet another key."""
         key = self.key if self.key is not None and not self.stored else keys.mint()
-        text, user_id = limits.encode_bounded(data), registry.owner_of(data)
+        text, user_id = limits.encode_bounded(data), session_data.owner_of(data)
         timeouts = limits.limits_of(data)
         while True:
             new = NewSession(
@@ -206,12 +127,12 @@ class ActiveSession(Upkeep):
             else:
                 break
         limits.note_ended(ended, user_id)
-        self.drop()
+        self.detach()
         self.proved = SESSION_KEY in data
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
         self.found = Lookup(record, record.last_seen_at, is_written=True)
         self._set_life(timeouts)
-        context.get().claim(key.id, self)
+        context.current_session().claim(key.id, self)
         if user_id is not None:
             kind = events.Kind.TOKEN_MADE if self.transport == BEARER else events.Kind.SIGN_IN
             self._record(kind)
@@ -224,7 +145,7 @@ class ActiveSession(Upkeep):
         key = key or self.key
         if key is None:
             raise SessionGone
-        text, user_id, rotated = limits.encode_bounded(data), registry.owner_of(data), False
+        text, user_id, rotated = limits.encode_bounded(data), session_data.owner_of(data), False
         change = session_data.changes(self._base, data)
         moved = self.stored and user_id != self._user_id
         if moved:  # somebody signed in or out, however the data came there
@@ -269,19 +190,19 @@ class ActiveSession(Upkeep):
         """Return the timeouts in force: the stored ones, unless code has set another expiry since."""
         record = None if self.found is None or self.signing_in else self.found.record
         stored = {} if record is None else codec.decode(record.data)
-        if record is None or self.life is None or _expiry(stored) != _expiry(data):
+        if record is None or self.remaining_lifetime is None or _expiry(stored) != _expiry(data):
             timeouts = limits.limits_of(data)
-            if self.life is None or not isinstance(timeouts.lifetime, timedelta):
+            if self.remaining_lifetime is None or not isinstance(timeouts.lifetime, timedelta):
                 return timeouts
-            return timeouts._replace(lifetime=min(timeouts.lifetime, self.life))
-        return limits.Limits(record.idle_seconds, self.life)
+            return timeouts._replace(lifetime=min(timeouts.lifetime, self.remaining_lifetime))
+        return limits.Limits(record.idle_seconds, self.remaining_lifetime)
 
     def _seen(self) -> Any:
         found = self.found
         return None if found is None or found.is_stale or found.is_written else found.record
 
     def _facts(self, user_id: Any) -> dict[str, Any]:
-        facts = {**self.client.facts(), "user_id": user_id}
+        facts = {**self.client.columns(), "user_id": user_id}
         if self.signing_in:  # how somebody else signed in before says nothing of this time
             facts["amr"] = self.client.amr
         return facts
@@ -290,13 +211,13 @@ class ActiveSession(Upkeep):
         """Give the session another secret and family, at once.
 
         Raises:
-            SessionGone, StaleSession: somebody else ended or rotated it; this handle is as before.
+            SessionGone, StaleSession: somebody else ended or rotated it; nothing changes here.
         """
         if self.key is None:
             raise SessionGone
         new = keys.rotate(self.key)
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
-        key_followers.follow(self.key.text, new.text)
+        renewal.follow(self.key.text, new.text)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
@@ -325,6 +246,68 @@ class ActiveSession(Upkeep):
             if key is not None:
                 get_store().revoke(key.id, key.secret_hash)
 
+    def touch_if_due(self, *, force: bool = False) -> bool:
+        """Record the use, at most once per interval, and return whether it was recorded.
+
+        Best effort: an outage is logged, not raised.
+        """
+        if self.key is None or self.found is None or self.renewed:
+            return False
+        if force or self._touch_due(self.key, self.found):
+            try:
+                return get_store().touch(self.key.id, self.key.secret_hash)
+            except StoreUnavailable:
+                renewal.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
+        return False
+
+    def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
+        record = found.record
+        if policy.touch_due(record, found.now, conf.current().touch_interval):
+            return True
+        return record.previous_hash is not None and renewal.is_first_use(key, record)
+
+    def renew_if_due(self) -> bool:
+        """Take the key that the client is to be given next, if it is time. Return whether it is.
+
+        Best effort: in an outage the key in use stays good, and a later request renews it.
+        """
+        if self._renewal_due():
+            try:
+                new = renewal.renew(self.key, self.found)  # type: ignore[arg-type]  # both are there
+            except StoreUnavailable:
+                return False
+            if new is not None:
+                self.key, self.renewed = new, True
+                self._forget_version()
+        return self.renewed
+
+    def upkeep_may_be_due(self) -> bool:
+        """Whether :meth:`upkeep_due` and all that it asks is worth asking. Cheap: every request does."""
+        if self.key is None or self.found is None:
+            return False
+        record, settings = self.found.record, conf.current()
+        return (
+            settings.rotate_after is not None
+            or record.previous_hash is not None
+            or policy.touch_due(record, self.found.now, settings.touch_interval)
+        )
+
+    def upkeep_due(self) -> bool:
+        """Whether the end of the request has a use to record or a key to renew."""
+        if self.key is None or self.found is None:
+            return False
+        return self._touch_due(self.key, self.found) or self._renewal_due()
+
+    def _renewal_due(self) -> bool:
+        if self.key is None or self.found is None or self.rotated or self.revoked or self.signing_in:
+            return False
+        return renewal.is_due(self.key, self.found)
+
+    def _forget_version(self) -> None:
+        """Note that what was read is not what the store has now."""
+        if self.found is not None:
+            self.found = self.found._replace(is_stale=True)
+
     def key_is_current(self) -> bool:
         """Ask the store whether the key in use opens the session, after a rotation that may be undone."""
         found = get_store().find(self.key.id) if self.key is not None else None
@@ -336,7 +319,7 @@ class ActiveSession(Upkeep):
 
     def is_of_this_request(self) -> bool:
         """Whether this is the session that the code running now belongs to, not one that it looks into."""
-        return self.key is not None and context.get().session_id == self.key.id
+        return self.key is not None and context.current_session().id == self.key.id
 
     def _record(self, kind: events.Kind, reason: str = "") -> None:
         if self.key is not None:
@@ -352,7 +335,7 @@ class ActiveSession(Upkeep):
 
     def _set_life(self, timeouts: limits.Limits) -> None:
         lifetime = timeouts.lifetime
-        self.life = lifetime if isinstance(lifetime, timedelta) else lifetime - registry.now()
+        self.remaining_lifetime = lifetime if isinstance(lifetime, timedelta) else lifetime - moments.now()
 
 
 def _expiry(data: dict[str, Any]) -> Any:

@@ -8,20 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
-
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import NoTransport
 from sessionkeeper.core.records import BEARER
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
-
-
-class NoTransportError(NoTransport, SuspiciousOperation):
-    """See the base. Where nobody handles it, Django answers 400."""
-
-    def __init__(self) -> None:
-        super().__init__("A request with a bearer token begins no session.")
 
 
 class BearerSession(SessionStore):
@@ -36,7 +27,7 @@ class BearerSession(SessionStore):
     @property
     def scopes(self) -> list[str] | None:
         """What the session is restricted to; None: to nothing, it may do what its user may."""
-        recalled = self.handle.recalled
+        recalled = self._active.from_near_cache
         return session_data.scopes_of(self._session if recalled is None else recalled)
 
     def cycle_key(self) -> None:
@@ -46,15 +37,15 @@ class BearerSession(SessionStore):
             NoTransport: there is no session yet, and one that begins here would be nobody's.
         """
         self._get_session()
-        if not self.handle.stored:
-            raise NoTransportError
+        if not self._active.stored:
+            raise NoTransport("A request with a bearer token begins no session.")
         self.modified = True
 
-    def renew_key(self) -> None:
+    def rotate_key(self) -> None:
         """Keep the key, as :meth:`cycle_key` does."""
 
     def _insert(self, data: dict[str, Any]) -> None:
-        raise NoTransportError
+        raise NoTransport("A request with a bearer token begins no session.")
 
 
 class NewBearerSession(BearerSession):

@@ -21,13 +21,13 @@ MOST_COOKIES = 4
 
 
 def resolve(
-    text: object, *, transport: str, principal: bool = False, watching: bool = False
+    text: object, *, transport: str, principal: bool = False, detect_reuse: bool = False
 ) -> tuple[KeyStatus, Lookup | None]:
     """Return what a client's key turned out to be, and the session if it opens one.
 
     Any value is taken; only an outage raises.
 
-    With ``watching`` a client presents the key right now: an old one is a copy, and ends the session.
+    With ``detect_reuse`` a client presents the key right now: an old one is a copy, and ends the session.
 
     Raises:
         StoreUnavailable: the store did not answer.
@@ -45,8 +45,8 @@ def resolve(
         if renewal.is_current(key, found.record):
             trail.note(expired(found.record))
         return KeyStatus.GONE, None
-    if not renewal.is_good(key, found):
-        copied = watching and renewal.end_if_copied(key, found.record)
+    if not keys.same_hash(found.record.secret_hash, key.secret_hash) and not renewal.is_good(key, found):
+        copied = detect_reuse and renewal.end_if_copied(key, found.record)
         return (KeyStatus.COPIED if copied else KeyStatus.STALE), None
     if found.record.transport != transport:
         return KeyStatus.MALFORMED, None

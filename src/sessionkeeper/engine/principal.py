@@ -7,6 +7,7 @@ Django's own function is asked: correct first, one more query.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
@@ -17,102 +18,122 @@ from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, connections, router
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from sessionkeeper.audit import events
+from sessionkeeper.core.records import KeyStatus
 from sessionkeeper.engine import lookup, session_data
-from sessionkeeper.engine.exceptions import answering
-from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.stores import session_auth_hash
+from sessionkeeper.engine.bearer import BearerSession
+from sessionkeeper.engine.session_store import SessionStore, noting_outage
+from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
 
 
-def get_user(request: Any) -> Any:
-    """Return the user whom ``request.session`` authenticates, or an AnonymousUser.
+def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
+    """Return the user whom ``request.session`` authenticates, or an AnonymousUser: ``request.user``.
 
     A session of a deleted or disabled user, or from before a change of the password, is revoked on sight:
-    it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3).
+    it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3). To views that know no
+    scopes, which is all that do not say ``in_scope``, a bearer session with scopes authenticates nobody.
 
     Raises:
         StoreUnavailable: the store, or the database of the users, did not answer.
     """
-    session = request.session
+    if not in_scope and "_cached_user" in vars(request):
+        return vars(request)["_cached_user"]
+    session: Any = request.session
     session.accessed = True
     user = _recalled_user(session)
-    if user is not None:
-        return user
-    data = session._session
-    user = _joined_user(session, data)
     if user is None:
-        return _asked_user(request) if _names_somebody(data) else AnonymousUser()
-    if not _may_sign_in(user, data):
-        # Disabled ends the session; another reason of the project's own only refuses this request.
-        if not getattr(user, "is_active", True):
-            _end(session, "user_disabled")
-        return AnonymousUser()
-    if not _hash_is_current(session, data, user):
-        if not _hash_is_fallback(data, user):
-            _end(session, "password_changed")
-            return AnonymousUser()
-        session.cycle_key()
-        session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+        data = session._session
+        user = _joined_user(session, data)
+        if user is None:
+            user = _asked_user(request) if _names_somebody(data) else AnonymousUser()
+        elif not _may_sign_in(user, data):
+            # Disabled ends the session; another reason of the project's own only refuses this request.
+            is_active = getattr(user, "is_active", True)
+            user = AnonymousUser() if is_active else _end(session, "user_disabled")
+        elif not _hash_is_current(session, data, user):
+            user = _with_older_hash(session, data, user)
+    if not in_scope:
+        user = vars(request)["_cached_user"] = AnonymousUser() if _is_restricted(session) else user
     return user
 
 
-def _asked_user(request: Any) -> Any:
+def _is_restricted(session: SessionStore) -> bool:
+    return isinstance(session, BearerSession) and session.scopes is not None
+
+
+def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> Any:
+    """Return the user if the hash is only from before a change of ``SECRET_KEY``; else end the session."""
+    if not _hash_is_fallback(data, user):
+        return _end(session, "password_changed")
+    session.cycle_key()
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    return user
+
+
+def _asked_user(request: HttpRequest) -> Any:
     """Return whom Django's function finds; where that is nobody, end the session of a disabled user."""
-    session, model = request.session, auth.get_user_model()
+    session: Any = request.session
+    model = auth.get_user_model()
     connection = connections[router.db_for_read(model)]
-    with answering(session), translate_errors():
+    with noting_outage(session), translate_errors():
         user = on_live_connection(connection, auth.get_user, request)
     path = session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
         return user
     if _is_stock(_backend(path)):
-        with answering(session), translate_errors():
+        with noting_outage(session), translate_errors():
             person = model._base_manager.filter(pk=session_data.user_of(session._session)).first()
         if not getattr(person, "is_active", person is not None):
             _end(session, "user_disabled")
     return user
 
 
-def _end(session: SessionStore, reason: str) -> None:
+def _end(session: SessionStore, reason: str) -> AnonymousUser:
     session.ending = (events.Kind.REVOKED, reason)
     session.flush()
+    return AnonymousUser()
 
 
-async def aget_user(request: Any) -> Any:
+async def aget_user(request: HttpRequest) -> Any:
     """Async form of :func:`get_user`; no thread beyond the one that loads the session."""
-    session = request.session
+    if "_acached_user" in vars(request):
+        return vars(request)["_acached_user"]
+    session: Any = request.session
     session.accessed = True
     user = _recalled_user(session)
-    if user is not None:
-        return user
-    data = await session._aget_session()
-    user = _joined_user(session, data)
     if user is None:
-        if not _names_somebody(data):
-            return AnonymousUser()
-        try:
-            user = await auth.aget_user(request)
-        except DatabaseError:  # asked once more, on a connection that is alive
-            user = AnonymousUser()
-        return user if user.is_authenticated else await sync_to_async(get_user)(request)
-    if not (_may_sign_in(user, data) and _hash_is_current(session, data, user)):
-        return await sync_to_async(get_user)(request)
+        data = await session._aget_session()
+        user = _joined_user(session, data)
+        if user is None:
+            user = await _aasked_user(request) if _names_somebody(data) else AnonymousUser()
+        elif not (_may_sign_in(user, data) and _hash_is_current(session, data, user)):
+            user = await sync_to_async(get_user)(request, in_scope=True)
+    user = vars(request)["_acached_user"] = AnonymousUser() if _is_restricted(session) else user
     return user
+
+
+async def _aasked_user(request: HttpRequest) -> Any:
+    with suppress(DatabaseError):  # then it is asked once more, on a connection that is alive
+        user = await auth.aget_user(request)
+        if user.is_authenticated:
+            return user
+    return await sync_to_async(get_user)(request, in_scope=True)
 
 
 def _recalled_user(session: SessionStore) -> Any:
     """Return the user whom the near cache lets in, or None: whatever else it may be, the store has to say."""
-    if session.rivals or hasattr(session, "_session_cache"):
+    if session.session_key is None or session.other_cookies or hasattr(session, "_session_cache"):
         return None
-    handle = session.handle
-    found = lookup.recall(session.session_key, transport=handle.transport)
+    active = session._active
+    found = lookup.recall(session.session_key, transport=active.transport)
     if found is None or session_data.SCOPES_KEY in found.data:
         return None
-    handle.hold(found)
-    handle.recalled = data = found.data
+    active.attach(KeyStatus.LIVE, found)
+    active.from_near_cache = data = found.data
     user = _joined_user(session, data)
     if user is None or not _may_sign_in(user, data):
         return None
@@ -129,7 +150,7 @@ def _names_somebody(data: dict[str, Any]) -> bool:
 
 def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
     """Return the user whom the store brought with the session; None: Django has to be asked."""
-    found, path = session.handle.found, data.get(auth.BACKEND_SESSION_KEY, "")
+    found, path = session._active.found, data.get(auth.BACKEND_SESSION_KEY, "")
     user = None if found is None else found.principal
     if user is None or path not in settings.AUTHENTICATION_BACKENDS or not _is_stock(_backend(path)):
         return None
@@ -172,6 +193,6 @@ def _is_hash(stored: Any, expected: str) -> bool:
 
 def _auth_hash(session: SessionStore, user: Any) -> str:
     """Return the hash that the session must have, also of a user who came without the password."""
-    found = session.handle.found
+    found = session._active.found
     kept = None if found is None or found.snapshot is None else found.snapshot.auth_hash
-    return session_auth_hash.of_user(user) if kept is None else str(kept)
+    return user_query.session_auth_hash(user) if kept is None else str(kept)

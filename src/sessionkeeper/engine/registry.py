@@ -12,7 +12,6 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.policy import is_live
 from sessionkeeper.core.records import Revoked, SessionRecord
-from sessionkeeper.engine.session_data import user_of
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.factory import get_store
 
@@ -24,11 +23,6 @@ MANY = 5000
 PAGE = 100
 
 log = logging.getLogger("sessionkeeper.security")
-
-
-def owner_of(data: dict[str, Any]) -> Any:
-    """Return the user whose session this is to a store: whom the data names, or None. Never raises."""
-    return user_of(data) if user_keys.fit() else None
 
 
 def list_for(user: Any) -> list[SessionRecord]:
@@ -144,8 +138,8 @@ def _note_end(ended: list[Revoked], reason: str | None, actor: Any) -> int:
 
     Remember too whether the request under way ended the session that it is in.
     """
-    this = context.get()
-    this.ended = this.ended or any(one.id == this.session_id for one in ended)
+    this = context.current_session()
+    this.ended = this.ended or any(one.id == this.id for one in ended)
     signed_in = iter(ended if reason is not None else ())
     while batch := list(islice((one for one in signed_in if one.user_id is not None), BATCH)):
         trail.record_all(

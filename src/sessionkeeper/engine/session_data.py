@@ -1,4 +1,4 @@
-"""What the session data says: whom it names, what it is restricted to, and what a save changes of it."""
+"""What the data of a session says: whose it is, its scopes, and what a save has to write."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 
 from sessionkeeper.core.records import SessionPatch
-from sessionkeeper.stores import codec
+from sessionkeeper.stores import codec, user_keys
 
 #: Key in the session data that holds the scopes of a bearer session, a list of texts.
 SCOPES_KEY = "_sessionkeeper_scopes"
@@ -28,6 +28,11 @@ def user_of(data: dict[str, Any]) -> Any:
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None
     return value
+
+
+def owner_of(data: dict[str, Any]) -> Any:
+    """Return the user whose session this is to a store: whom the data names, or None. Never raises."""
+    return user_of(data) if user_keys.fit() else None
 
 
 def scopes_of(data: dict[str, Any]) -> list[str] | None:

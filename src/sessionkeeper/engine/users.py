@@ -10,12 +10,13 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db import router
 from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from sessionkeeper.core.records import SessionRecord
 
 
-def _user(request: Any, user_id: Any) -> Any:
+def _user(request: HttpRequest | None, user_id: Any) -> Any:
     """Return the user with this key, or None where there is none any more."""
     # What is lazy still is not asked: it may be about the user before this sign-in.
     known: Any = vars(request).get("user") if hasattr(request, "__dict__") else None

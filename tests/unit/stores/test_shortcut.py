@@ -31,9 +31,7 @@ pytestmark = [
     pytest.mark.database_store_only("the path below the ORM is the database's"),
 ]
 PATH = (
-    "session_auth_hash",
     "database.cursors",
-    "database.hydration",
     "database.select",
     "database.prepared_statements",
     "redis.user_lookup",
@@ -57,8 +55,8 @@ OWN_WAY = {
     "asking",
     "by_django",
     "make",
-    "of_user",
-    "is_djangos",
+    "session_auth_hash",
+    "hash_is_djangos",
 }
 OWN_WAY |= {"drop_statements", "is_current"}
 #: What may be imported of Django when the module is: documented, or what Django's own signatures stand on.
@@ -260,7 +258,7 @@ def test_a_hash_that_django_makes_in_another_way_signs_nobody_out(alice, monkeyp
     """The copy of Django's session auth hash is compared with the original before it is believed."""
     user, client = alice
     forget()
-    monkeypatch.setattr("sessionkeeper.stores.session_auth_hash.salted_hmac", _another_hmac)
+    monkeypatch.setattr("sessionkeeper.stores.database.user_query.salted_hmac", _another_hmac)
     assert visits(client) == {str(user.pk)}
     assert "another way" in str(shortcut.reasons[0])
 

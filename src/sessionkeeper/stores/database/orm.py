@@ -13,7 +13,7 @@ from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import Lookup, SessionRecord
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database.errors import on_live_connection
-from sessionkeeper.stores.database.hydration import as_bytes, as_text
+from sessionkeeper.stores.database.user_query import as_bytes, as_text
 
 # The data as the text that it is: the codec opens it, when somebody reads it.
 _COLUMNS: list[Any] = [

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connections, router, transaction
+from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -33,7 +33,7 @@ from sessionkeeper.core.records import (
 )
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import expressions, orm, select, shortcut, transactions, writes
-from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
+from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
 
 #: Tries of a compare-and-swap. A lost try means that another writer got through.
 MERGE_TRIES = 200
@@ -62,16 +62,16 @@ class DatabaseStore:
     def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
         """See the contract."""
         connection, here = connections[self.alias], namespaces.active()
-        server_clock = self._server_clock(connection)
-        with translate_errors():
-            found = shortcut.take(
-                select.read,
-                orm.find,
-                connection,
-                session_id,
-                principal=principal,
-                server_clock=server_clock,
-            )
+        wanted = {"principal": principal, "server_clock": self._server_clock(connection)}
+        try:
+            found = (orm.find if shortcut.reasons else select.read)(connection, session_id, **wanted)
+        except Error as error:
+            if (outage := outage_of(error)) is None:
+                raise
+            raise outage from error
+        except Exception as error:  # noqa: BLE001 - as shortcut.take() does, for every request
+            with translate_errors():
+                found = shortcut.fall_back(error, orm.find, connection, session_id, **wanted)
         if found is not None and found.record.namespace != here:
             return None  # the table is shared with other tenants
         return found._replace(now=self._clock()) if found is not None and self._clock else found

@@ -22,10 +22,9 @@ from sessionkeeper import conf
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import Lookup
-from sessionkeeper.stores import session_auth_hash
 from sessionkeeper.stores.codec import parse
 from sessionkeeper.stores.database import transactions
-from sessionkeeper.stores.database.hydration import maker
+from sessionkeeper.stores.database.user_query import hash_is_djangos, hash_of_password, maker
 from sessionkeeper.stores.redis import serialization, user_lookup
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.indexes import Index
@@ -78,7 +77,7 @@ def write(fields: Fields, found: Lookup, snapshot: Snapshot) -> str | None:
     held = dict(zip(snapshot.names, snapshot.values, strict=True))
     if form is None or not held.get("is_active", True):
         return None
-    kept_hash = session_auth_hash.of_password(held.pop(_SECRET), settings.SECRET_KEY)
+    kept_hash = hash_of_password(held.pop(_SECRET), settings.SECRET_KEY)
     if not _is_hash_of_session(fields, kept_hash):
         return None
     try:
@@ -111,7 +110,7 @@ def _form_of(asking: UserQuery) -> _Form | None:
     in it, so that a new one holds at once. A user that is in several tables changes without our hearing of
     it, and a hash of the project's own may depend on anything.
     """
-    if not session_auth_hash.is_djangos(asking.user.model):
+    if not hash_is_djangos(asking.user.model):
         return None
     secret = settings.SECRET_KEY
     try:
