@@ -49,8 +49,7 @@ class Client:
     run twice, so one that lost its connection is tried once more, also one that timed out on a connection
     which had answered before. One that timed out on a fresh connection is not.
 
-    Beside a task of an event loop (``greenlets``) it waits in the loop, over that loop's own
-    connections.
+    In a greenlet (``greenlets``) it waits in the event loop, over that loop's own connections.
     """
 
     def __init__(self, url: RedisUrl) -> None:
@@ -131,7 +130,7 @@ class Client:
     def names(self, pattern: str) -> Iterator[str]:
         """Yield the names of all keys that match a pattern of the server's; some may come twice.
 
-        It goes through all keys that the servers have, a thousand at a time. Not beside a task.
+        It goes through all keys that the servers have, a thousand at a time. Not in a greenlet.
         """
         with translate_errors():
             if self.is_cluster:
