@@ -61,14 +61,14 @@ def active() -> str:
         return _checked(read())
     if (noted := _noted.get()) is not None:
         return noted
-    if not greenlets.is_beside():
+    if not greenlets.in_greenlet():
         raise NoNamespace(_IN_A_LOOP)
     return greenlets.run_in_database_thread(active)
 
 
 def at_hand() -> str | None:
     """Return the namespace as :func:`active` does; None if that would have to wait in an event loop."""
-    if _get_running_loop() is None or greenlets.is_beside() or not must_be_read():
+    if _get_running_loop() is None or greenlets.in_greenlet() or not must_be_read():
         return active()
     return _noted.get()
 
