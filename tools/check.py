@@ -14,7 +14,9 @@ from tools.environment import ROOT, VENV
 
 BIN = VENV / "bin"
 PYTHON_FOLDERS = [
-    name for name in ("src", "tests", "tools", "demo", "benchmarks", "noxfile.py") if (ROOT / name).exists()
+    name
+    for name in ("src", "clients", "tests", "tools", "demo", "benchmarks", "noxfile.py")
+    if (ROOT / name).exists()
 ]
 STEPS: dict[str, list[str | Path]] = {
     "format": [BIN / "ruff", "format", "--check", *PYTHON_FOLDERS],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MODULE_LINES = 500
 FUNCTION_LINES = 40
-FOLDERS = ("src", "tools", "demo", "benchmarks")
+FOLDERS = ("src", "clients/python/src", "tools", "demo", "benchmarks")
 #: Of JavaScript and Lua only the length of the file is looked at.
 SUFFIXES = {".py", ".js", ".lua"}
 
