@@ -44,6 +44,15 @@ def record(total: Tally) -> None:
             file.write(f"{total.passed} {total.failed} {total.skipped}\n")
 
 
+def finish(total: Tally, *, broken: bool = False) -> int:
+    """Record and print the last line of a run; the exit code. ``broken``: what failed was no test."""
+    if broken or not total.passed + total.failed:
+        total += Tally(failed=1)
+    record(total)
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
 def read_records(path: Path) -> Tally:
     """The sum of all recorded runs."""
     lines = path.read_text().splitlines() if path.is_file() else []

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
+from tests.callers import postman
 from tests.demo_server import running_demo
-from tools import postman
 from tools.environment import ROOT, digest
 
 PACKAGES = ROOT / "tests" / "callers" / "newman"
@@ -66,7 +66,7 @@ def items(collection):
 
 
 def test_the_collection_is_what_the_schema_makes_of_it():
-    assert postman.rendered() == TEXT, "run .venv/bin/python -m tools.postman"
+    assert postman.rendered() == TEXT, "run .venv/bin/python -m tests.callers.postman"
 
 
 def test_every_operation_is_in_it_by_each_way_in():

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.db.utils import ConnectionHandler
 
-from tools import databases, inventory, postgres, test, valkey
+from tools import databases, inventory, postgres, servers, test, valkey
 
 POSTGRESQL = {
     "ENGINE": "django.db.backends.postgresql",
@@ -62,7 +62,7 @@ def test_no_database_of_the_suite_has_a_key_that_django_does_not_fill_in():
 def test_a_run_says_which_servers_it_uses(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgres://me:secret@h/n")
     monkeypatch.setenv(valkey.VARIABLE, "redis://:secret@h/0")
-    monkeypatch.setattr(inventory, "_SEARCH", "/no/such/folder")
+    monkeypatch.setattr(servers, "SEARCH", "/no/such/folder")
     found = {line.split()[0]: line for line in inventory.lines()}
     assert set(found) == {"PostgreSQL", "MariaDB", "Valkey", "Redis", "PgBouncer", "Chromium"}
     assert "DATABASE_URL" in found["PostgreSQL"]
