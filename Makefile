@@ -43,7 +43,7 @@ soak: ## run a site under load and faults, a model beside it (ARGS="--seconds 60
 
 matrix: ## run the tests on every Python and Django that is supported and installed
 	@$(ENV) check
-	@$(RUN) tools.matrix
+	@$(RUN) tools.tally -- .venv/bin/nox
 
 audit: ## look the locked packages up in PyPI's list of known holes (needs the network)
 	@$(ENV) check

@@ -35,11 +35,6 @@ OFFLINE = (
 )
 
 
-def digest(*parts: bytes) -> str:
-    """One hash for all the parts."""
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
-
-
 def locked() -> list[dict[str, Any]]:
     """The packages in the lock."""
     packages: list[dict[str, Any]] = tomllib.loads(LOCK.read_text())["package"]
@@ -81,8 +76,7 @@ def find_uv() -> str | None:
     for uv in (own, shutil.which("uv")):
         if uv and run_logged(uv, "--version"):
             return uv
-    [version] = versions("uv")
-    return own if run_logged(*pip(VENV), f"uv=={version}") else None
+    return own if run_logged(*pip(VENV), f"uv=={versions('uv')[0]}") else None
 
 
 def pip(venv: Path) -> list[str]:
@@ -140,9 +134,8 @@ def create_venv() -> None:
     """A new `.venv` of the running Python, with pip in it."""
     if VENV.exists():
         shutil.rmtree(VENV)
-    if run_logged(sys.executable, "-m", "venv", str(VENV)):
-        return
-    if run_logged("uv", "venv", "--seed", "--clear", "--python", sys.executable, str(VENV)):
+    venv = (sys.executable, "-m", "venv", str(VENV))
+    if run_logged(*venv) or run_logged("uv", "venv", "--seed", "--python", sys.executable, str(VENV)):
         return
     raise SystemExit(
         f"{sys.executable} cannot make a virtual environment: install its venv module "
@@ -158,7 +151,7 @@ def prepare(groups: Sequence[str]) -> None:
         print(f"Making .venv with Python {sys.version.split()[0]}", flush=True)
         create_venv()
     projects = [folder / "pyproject.toml" for folder in DISTRIBUTIONS.values()]
-    wanted = digest(*(file.read_bytes() for file in (LOCK, *projects)))
+    wanted = hashlib.sha256(b"\0".join(file.read_bytes() for file in (LOCK, *projects))).hexdigest()
     known, *installed = stamp.read_text().split() if stamp.is_file() else [""]
     if known == wanted and {*groups} <= {*installed}:
         return
@@ -169,22 +162,15 @@ def prepare(groups: Sequence[str]) -> None:
     stamp.write_text(" ".join([wanted, *together]))
 
 
-@contextlib.contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Two makes at once install one after the other."""
-    LOG.parent.mkdir(exist_ok=True)
-    with (LOG.parent / "environment.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--into", type=Path, help="another environment than .venv")
     parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}, postgres")
     given = parser.parse_args()
-    with one_at_a_time():
+    LOG.parent.mkdir(exist_ok=True)
+    with (LOG.parent / "environment.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # two makes at once install one after the other
         if given.into:
             install(given.groups, given.into.resolve())
         else:

@@ -90,7 +90,7 @@ def make(folder: Path, options: tuple[str, ...] = FAST) -> servers.Server:
     def is_ready() -> bool:
         """Read what the server writes for pg_ctl."""
         with contextlib.suppress(OSError):
-            return (data / "postmaster.pid").read_text().rstrip().endswith("ready")
+            return (data / "postmaster.pid").read_text().rstrip().endswith(("ready", "standby"))
         return False
 
     url = f"postgres://sessionkeeper:{password}@127.0.0.1:{port}/postgres"

@@ -52,27 +52,27 @@ class Server:
         stop_with: signal.Signals = signal.SIGKILL,
         identity: dict[str, Any] | None = None,
     ) -> None:
-        self.url, self._folder, self._command, self._is_ready = url, folder, command, is_ready
+        self.url, self.folder, self._command, self._is_ready = url, folder, command, is_ready
         self._stop_with, self._identity = stop_with, identity or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._paused: list[int] = []
 
     def start(self) -> None:
         """Start it and wait until it can be used."""
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             options: dict[str, Any] = {
                 "stdin": subprocess.DEVNULL,
                 "stdout": log,
                 "stderr": log,
                 **self._identity,
             }
-            self._process = subprocess.Popen(self._command, cwd=self._folder, **options)
+            self._process = subprocess.Popen(self._command, cwd=self.folder, **options)
         end = time.monotonic() + PATIENCE
         while self._process.poll() is None and time.monotonic() < end:
             if self._is_ready():
                 return
             time.sleep(0.02)
-        raise Unavailable(f"{self._command[0]} did not start: {tail(self._folder / 'log')}")
+        raise Unavailable(f"{self._command[0]} did not start: {tail(self.folder / 'log')}")
 
     def kill(self) -> None:
         """End it at once, as a crash would."""

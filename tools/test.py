@@ -11,10 +11,10 @@ import sys
 import tempfile
 import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -42,31 +42,15 @@ _TABLES = tomllib.loads((ROOT / "tests" / "stages.toml").read_text())
 STAGES = {name: Stage(name, **table) for name, table in _TABLES.items()}
 
 
-class Servers:
-    """The servers that stages need, each started when the first of them comes, stopped with the run."""
-
-    def __init__(self, stack: contextlib.ExitStack) -> None:
-        self._stack = stack
-
-    @cached_property
-    def postgres(self) -> str:
-        """The URL of a PostgreSQL."""
-        return self._stack.enter_context(postgres.server())
-
-    @cached_property
-    def valkey(self) -> str:
-        """The URL of a Valkey or Redis."""
-        return self._stack.enter_context(valkey.server())
+#: The servers that stages share, and the variable that names each to them.
+SHARED = {"postgres": (postgres.server, "DATABASE_URL"), "valkey": (valkey.server, valkey.VARIABLE)}
 
 
-def stage_environment(stage: Stage, base: dict[str, str], found: Servers) -> dict[str, str]:
+def stage_environment(stage: Stage, base: dict[str, str], url_of: Callable[[str], str]) -> dict[str, str]:
     """The environment variables of one stage."""
     env = {key: value for key, value in base.items() if key != "DATABASE_URL"}
     env["DJANGO_SETTINGS_MODULE"] = stage.settings
-    if "postgres" in stage.shares:
-        env["DATABASE_URL"] = found.postgres
-    if "valkey" in stage.shares:
-        env[valkey.VARIABLE] = found.valkey
+    env |= {SHARED[name][1]: url_of(name) for name in stage.shares}
     if stage.makes_databases and postgres.is_postgres(base.get("DATABASE_URL", "")):
         env[postgres.VARIABLE] = base["DATABASE_URL"]
     if stage.with_upstream:
@@ -93,7 +77,7 @@ def run_stages(
 
     What they print comes stage by stage. A stage that cannot run gives a sentence instead of a count.
     """
-    turn, locks = threading.Lock(), {"postgres": threading.Lock(), "valkey": threading.Lock()}
+    turn, locks = threading.Lock(), {name: threading.Lock() for name in SHARED}
 
     def run(stage: Stage) -> tally.Tally | str:
         with contextlib.ExitStack() as mine, tempfile.TemporaryFile("w+", errors="replace") as file:
@@ -102,7 +86,7 @@ def run_stages(
             outcome: tally.Tally | str
             try:
                 with turn:  # servers are started one after the other
-                    env = stage_environment(stage, base, found)
+                    env = stage_environment(stage, base, url_of)
                 outcome = run_stage(stage, env, extra, file if jobs > 1 else None)
             except servers.Unavailable as error:
                 outcome = f"NOT RUN. {error}"
@@ -113,7 +97,7 @@ def run_stages(
             return outcome
 
     with contextlib.ExitStack() as stack:
-        found = Servers(stack)
+        url_of = cache(lambda name: stack.enter_context(SHARED[name][0]()))  # stopped with the run
         with ThreadPoolExecutor(jobs) as pool:
             return dict(zip([stage.name for stage in stages], pool.map(run, stages), strict=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import pytest
 
 from tests.callers import postman
 from tests.demo_server import running_demo
-from tools.environment import ROOT, digest
+from tools.environment import ROOT
 
 PACKAGES = ROOT / "tests" / "callers" / "newman"
 INSTALLED = ROOT / ".cache" / "newman"
@@ -30,7 +31,10 @@ def newman():
     if not (node and npm):
         unavailable("It needs node and npm: install the packages nodejs and npm of your system.")
     files = [PACKAGES / "package.json", PACKAGES / "package-lock.json"]
-    stamp, wanted = INSTALLED / "stamp", digest(*(file.read_bytes() for file in files))
+    stamp, wanted = (
+        INSTALLED / "stamp",
+        hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
+    )
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(INSTALLED, ignore_errors=True)
         INSTALLED.mkdir(parents=True)

@@ -17,9 +17,9 @@ from django.urls import include, path
 
 from sessionkeeper.auth import attempts
 from sessionkeeper.models import LoginAttempt, Session
+from tests import mariadb
 from tests.conftest import PASSWORD, new_user
 from tests.stores import create_tables, database
-from tools import mariadb
 from tools.servers import Unavailable
 
 PEOPLE, TIMES = 12, 3

@@ -1,4 +1,4 @@
-"""A private MariaDB. `python -m tools.mariadb COMMAND…` runs the command with one as DATABASE_URL."""
+"""A private MariaDB. `python -m tests.mariadb COMMAND…` runs the command with one as DATABASE_URL."""
 
 from __future__ import annotations
 
