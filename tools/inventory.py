@@ -20,21 +20,14 @@ def presented(program: Path | str | None) -> str:
     return f"{(done.stdout or done.stderr).decode(errors='replace').strip().splitlines()[0]} ({program})"
 
 
-def the_postgres() -> str:
-    """The PostgreSQL of a run."""
-    if postgres.is_postgres(os.environ.get("DATABASE_URL", "")):
-        return "the one that DATABASE_URL names"
-    version, folder = postgres.machine_folder()
-    if version < postgres.OLDEST:
-        return f"that of a package on PyPI: this machine has none of version {postgres.OLDEST} or newer"
-    return presented(folder / "postgres")
-
-
 def lines() -> Iterator[str]:
     """A line for each kind of server."""
     programs, given = valkey.programs(), os.environ.get(valkey.VARIABLE)
     named = f"; the stages on Valkey use the one that {valkey.VARIABLE} names" if given else ""
-    yield f"PostgreSQL  {the_postgres()}"
+    version, folder = postgres.machine_folder()
+    own = presented(folder / "postgres") if version >= postgres.OLDEST else "that of a package on PyPI"
+    is_given = postgres.is_postgres(os.environ.get("DATABASE_URL", ""))
+    yield f"PostgreSQL  {'the one that DATABASE_URL names' if is_given else own}"
     yield f"MariaDB     {presented(servers.find('mariadbd', 'mysqld'))}"
     yield f"Valkey      {presented(programs.get('valkey'))}{named}"
     yield f"Redis       {presented(programs.get('redis'))}"
