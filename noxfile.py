@@ -28,7 +28,7 @@ PAIRS = (
 WHEELS = ("django-sessionkeeper", "sessionkeeper-client")
 
 nox.needs_version = ">=2025.5"
-nox.options.default_venv_backend = "uv|venv"
+nox.options.default_venv_backend = "venv"  # with pip in it: it is what installs where uv cannot
 nox.options.reuse_venv = "yes"
 
 

@@ -12,7 +12,6 @@ import sys
 import tarfile
 import tempfile
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 from tools.environment import ROOT, locked
@@ -40,7 +39,9 @@ def download(release: str, folder: Path) -> Path:
         "--dest",
         str(folder),
     ]
-    done = subprocess.run([*_pip(), "download", *options], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         (ROOT / ".cache" / "upstream.log").write_text(done.stdout + done.stderr)
         raise Unavailable(
@@ -48,14 +49,6 @@ def download(release: str, folder: Path) -> Path:
             ".cache/upstream.log): connect to the internet or set PIP_INDEX_URL, and run again."
         )
     return next(folder.glob("*.tar.gz"))
-
-
-def _pip() -> list[str]:
-    """Return how to run pip: this environment's, or one that uv fetches, which makes environments without."""
-    if find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
-    uv = [sys.executable, "-m", "uv", "run", "--no-project", "--python", sys.executable]
-    return [*uv, "--with", "pip", "python", "-m", "pip"]
 
 
 def tests_folder() -> Path:
