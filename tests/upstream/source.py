@@ -29,19 +29,9 @@ def download(release: str, folder: Path) -> Path:
         raise Unavailable(f"uv.lock has no hash of Django {release}: run `make lock`.")
     wanted = folder / "requirements.txt"
     wanted.write_text(f"Django=={release} --hash={hashes[0]}\n")
-    options = [
-        "--no-deps",
-        "--no-binary",
-        "Django",
-        "--require-hashes",
-        "-r",
-        str(wanted),
-        "--dest",
-        str(folder),
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", *options], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary=Django", "--require-hashes"]
+    command += ["--requirement", str(wanted), "--dest", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         (ROOT / ".cache" / "upstream.log").write_text(done.stdout + done.stderr)
         raise Unavailable(
