@@ -4,45 +4,59 @@
 
 PORT ?= 8000
 RUN = .venv/bin/python -m
+ENV = python=$$(sh tools/find_python.sh) && "$$python" -m tools.environment
 export PORT ARGS STAGES
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-env: ## make .venv from the lock (the other commands do it when needed)
-	@python=$$(sh tools/find_python.sh) && "$$python" -m tools.environment
+env: ## make .venv from the lock, with all groups (the other commands install what they need)
+	@$(ENV)
 
-demo: env ## serve the demo site on 127.0.0.1:$(PORT), in the foreground
+demo: ## serve the demo site on 127.0.0.1:$(PORT), in the foreground
+	@$(ENV) demo
 	@$(RUN) tools.demo
 
-test: env ## run the tests against the built wheel (STAGES="sqlite postgres", ARGS="-k words")
+test: ## run the tests against the built wheels (STAGES="sqlite postgres", ARGS="-k words")
+	@$(ENV) test
 	@$(RUN) tools.test
 
-check: env ## format, lint, types, layers, migrations, docs, sizes, metadata
+check: ## format, lint, types, layers, migrations, docs, sizes, metadata
+	@$(ENV) check
 	@$(RUN) tools.check
 
-bench: env ## measure the cost of a request, write benchmarks/out/*.json
+bench: ## measure the cost of a request, write benchmarks/out/*.json
+	@$(ENV) bench
 	@$(RUN) benchmarks $(ARGS)
 
-bench-servers: env ## measure whole servers under wrk, and storms of sign-ins
+bench-servers: ## measure whole servers under wrk, and storms of sign-ins
+	@$(ENV) bench
 	@$(RUN) benchmarks.servers $(ARGS)
 
-bench-timing: env ## measure whether the time of a refused sign-in tells why (ARGS="--tries 2000")
+bench-timing: ## measure whether the time of a refused sign-in tells why (ARGS="--tries 2000")
+	@$(ENV) bench
 	@$(RUN) benchmarks.timing $(ARGS)
 
-soak: env ## run a site under load and faults, a model beside it (ARGS="--seconds 60 --store valkey")
+soak: ## run a site under load and faults, a model beside it (ARGS="--seconds 60 --store valkey")
+	@$(ENV) bench
 	@$(RUN) benchmarks.soak $(ARGS)
 
-matrix: env ## run the tests on every Python and Django that is supported and installed
-	@$(RUN) tools.matrix
+matrix: ## run the tests on every Python and Django that is supported and installed
+	@$(ENV) check
+	@$(RUN) tools.tally -- .venv/bin/nox
 
-audit: env ## look the pinned dependencies up in PyPI's list of known holes (needs the network)
-	@$(RUN) tools.audit $(ARGS)
+audit: ## look the locked packages up in PyPI's list of known holes (needs the network)
+	@$(ENV) check
+	@mkdir -p .cache/audit
+	@.venv/bin/uv export --quiet --frozen --all-groups --no-emit-workspace --format pylock.toml --output-file .cache/audit/pylock.toml >/dev/null
+	@.venv/bin/uv tool run pip-audit --strict --locked .cache/audit $(ARGS)
 
-lock: env ## renew the lock files in requirements/
-	@$(RUN) tools.lock
+lock: ## renew uv.lock
+	@$(ENV) check
+	@.venv/bin/uv lock --upgrade
 
-docs: env ## build the documentation into site/, with the reference of the settings written anew
+docs: ## build the documentation into site/, with the reference of the settings written anew
+	@$(ENV) docs
 	@$(RUN) tools.settings_reference
 	@.venv/bin/zensical build --strict
 

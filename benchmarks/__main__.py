@@ -22,7 +22,7 @@ from benchmarks.configurations import (
     VALKEY,
     Configuration,
 )
-from tools import postgres
+from tools import servers
 
 OUT = Path(__file__).parent / "out"
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
@@ -92,14 +92,14 @@ def _cpu(given: int | None) -> int | None:
 
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
-    postgres.stop_on_terminate()
+    servers.stop_on_terminate()
     results: dict[str, Any] = {}
     with databases.redis() as (_, cache):
         for database in options.databases:
             try:
                 with SERVERS[database]() as url:
                     results[database] = measure(database, url, options, cache)
-            except postgres.Unavailable as error:
+            except servers.Unavailable as error:
                 print(f"\n{database}: NOT MEASURED. {error}")
     options.out.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import databases, driver, machine, report
 from benchmarks.configurations import BY_NAME, FLOOR, Configuration
-from tools import postgres
+from tools.servers import free_port, stop_on_terminate
 
 OUT = Path(__file__).parent / "out"
 BIN = Path(sys.executable).parent
@@ -68,7 +68,7 @@ class Server:
     """A server that runs, and the header of a client who has signed in."""
 
     def __init__(self, kind: str, configuration: Configuration, url: str, credential: dict[str, str]) -> None:
-        self.configuration, self.port = configuration, postgres.free_port()
+        self.configuration, self.port = configuration, free_port()
         self.header = [f"{HEADERS[name]}: {value}" for name, value in credential.items()]
         command = COMMANDS[kind].format(port=self.port).split()
         self._process = subprocess.Popen(
@@ -218,7 +218,7 @@ def main(given: Sequence[str] | None = None) -> int:
     if shutil.which("wrk") is None:
         print(MISSING)
         return 1
-    postgres.stop_on_terminate()
+    stop_on_terminate()
     database = {"sqlite": databases.sqlite, "postgresql": databases.postgresql}[options.database]
     with databases.redis() as (redis, cache), database() as url:
         driver.prepare(url)

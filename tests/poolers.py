@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.postgres import free_port
+from tools.servers import free_port
 
 
 @contextmanager

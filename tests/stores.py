@@ -21,6 +21,7 @@ from sessionkeeper.core.records import NewSession
 from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.near_cache.store import NearCacheStore
 from sessionkeeper.stores.redis.store import RedisStore
+from tests import valkey_groups
 from tests.memory_store import MemoryStore
 from tools import valkey
 
@@ -162,8 +163,8 @@ atexit.register(_servers.close)
 def server_url(kind):
     """Return the URL of a ``valkey``, ``redis``, ``cluster`` or ``sentinel`` of this run, started once."""
     # No failover only because this machine is busy.
-    patient = partial(valkey.private_sentinel, down_after=10_000)
-    starts = {"cluster": valkey.private_cluster, "sentinel": patient}
+    patient = partial(valkey_groups.private_sentinel, down_after=10_000)
+    starts = {"cluster": valkey_groups.private_cluster, "sentinel": patient}
     found = valkey.programs()
     program = found.get("valkey", found.get("redis")) if kind in starts else found.get(kind)
     if program is None:

@@ -1,1 +1,1 @@
-"""The project's own tooling: standard library only, one job per module, run as `python -m tools.NAME`."""
+"""The project's own commands, one job per module, run as `python -m tools.NAME`."""

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import ast
+import re
+import tomllib
 from html import escape
-from pathlib import Path
+
+import grimp
 
 from tools.environment import ROOT
 
 SOURCE = ROOT / "src" / "sessionkeeper"
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
-#: From the top down, as import-linter holds them (`pyproject.toml`).
-LAYERS = (
-    ("apps", "management"),
-    ("checks",),
-    ("middleware", "api", "pages", "admin"),
-    ("auth", "problem_index"),
-    ("engine", "csrf"),
-    ("audit",),
-    ("stores", "http"),
-    ("models",),
-    ("conf",),
-    ("core",),
-)
+#: What is left out: the faces, which hold no code.
+FACES = {"backends", "decorators", "errors", "flows", "sessions", "signals", "migrations"}
+_CONTRACT = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+_NAMES = [[name for name in re.findall(r"\w+", layer) if name not in FACES] for layer in _CONTRACT["layers"]]
+#: From the top down, as import-linter holds them.
+LAYERS = [layer for layer in _NAMES if layer]
 WIDTH, ROW, BOX, GAP, TOP = 900, 86, 50, 24, 16
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1c2733}.n{font-weight:600}.s{font-size:11px;fill:#5b6b7a}"
@@ -31,44 +26,22 @@ STYLE = (
 )
 
 
-def part_of(name: str) -> str:
-    """The package, or the module of the root, that a dotted name of ours is in."""
-    return name.removeprefix("sessionkeeper").lstrip(".").partition(".")[0]
-
-
-def imported(path: Path) -> set[str]:
-    """The dotted names of ours that a file imports, also inside functions."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.startswith("sessionkeeper.")}
-
-
-def arrows() -> set[tuple[str, str]]:
-    """Which part imports which, faces and migrations left out."""
-    known = {part for layer in LAYERS for part in layer}
-    found = set()
-    for path in SOURCE.rglob("*.py"):
-        part = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-        found |= {(part, part_of(name)) for name in imported(path)}
-    return {(one, other) for one, other in found if one != other and {one, other} <= known}
-
-
-def direct(found: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The arrows that do not follow from others: the picture stays readable."""
-    below: dict[str, set[str]] = {}
-    for layer in reversed(LAYERS):
-        for part in layer:
-            next_ones = {other for one, other in found if one == part}
-            below[part] = next_ones.union(*(below[one] for one in next_ones))
-    return {
-        (one, other)
-        for one, other in found
-        if not any(other in below[between] for start, between in found if start == one)
-    }
+def arrows() -> list[tuple[str, str]]:
+    """Which part imports which. What follows from other arrows is left out: the picture stays readable."""
+    graph = grimp.build_graph("sessionkeeper")
+    parts = {f"sessionkeeper.{part}" for layer in LAYERS for part in layer}
+    for child in graph.find_children("sessionkeeper"):
+        graph.squash_module(child)
+    for face in FACES:
+        graph.remove_module(f"sessionkeeper.{face}")
+    imported = {part: (parts & graph.find_modules_directly_imported_by(part)) - {part} for part in parts}
+    above = {part: graph.find_downstream_modules(part) - {part} for part in parts}
+    return sorted(
+        (part.rpartition(".")[2], other.rpartition(".")[2])
+        for part in parts
+        for other in imported[part]
+        if not imported[part] & above[other]
+    )
 
 
 def modules_in(part: str) -> str:
@@ -91,7 +64,7 @@ def places() -> dict[str, tuple[float, float, float]]:
 def drawing() -> str:
     """The picture as SVG; the same text for the same imports."""
     boxes, lines = places(), []
-    for one, other in sorted(direct(arrows())):
+    for one, other in arrows():
         (left, top, width), (to_left, to_top, to_width) = boxes[one], boxes[other]
         start, end = left + width / 2, to_left + to_width / 2
         begin, stop = top + BOX, to_top

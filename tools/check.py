@@ -10,20 +10,19 @@ import time
 from pathlib import Path
 
 from tools import wheel
-from tools.environment import ROOT, VENV
+from tools.environment import DISTRIBUTIONS, ROOT
 
-BIN = VENV / "bin"
-PYTHON_FOLDERS = [
-    name for name in ("src", "tests", "tools", "demo", "benchmarks", "noxfile.py") if (ROOT / name).exists()
-]
+BIN = Path(sys.executable).parent
+FOLDERS = ("src", "clients", "tests", "tools", "demo", "benchmarks", "noxfile.py")
 STEPS: dict[str, list[str | Path]] = {
-    "format": [BIN / "ruff", "format", "--check", *PYTHON_FOLDERS],
-    "lint": [BIN / "ruff", "check", *PYTHON_FOLDERS],
+    "format": [BIN / "ruff", "format", "--check", *FOLDERS],
+    "lint": [BIN / "ruff", "check", *FOLDERS],
     "types": [BIN / "mypy"],
     "layers": [BIN / "lint-imports"],
-    "requirements": [sys.executable, "-m", "tools.requirements", "--check"],
+    "requirements": [sys.executable, "-m", "tests.requirements", "--check"],
     "sizes": [sys.executable, "-m", "tools.sizes"],
     "migrations": [sys.executable, "-m", "django", "makemigrations", "--check", "--dry-run", "sessionkeeper"],
+    "lock": [BIN / "uv", "lock", "--check", "--offline"],
     "docs": [BIN / "zensical", "build", "--strict"],
 }
 
@@ -34,26 +33,22 @@ def run(name: str, command: list[str | Path]) -> bool:
     env.pop("DATABASE_URL", None)
     start = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    print(
-        f"{name:<12} {'FAILED' if done.returncode else 'ok':<7} {time.monotonic() - start:5.1f} s", flush=True
-    )
+    verdict = "FAILED" if done.returncode else "ok"
+    print(f"{name:<12} {verdict:<7} {time.monotonic() - start:5.1f} s", flush=True)
     if done.returncode:
         print(done.stdout + done.stderr, flush=True)
     return done.returncode == 0
 
 
-def check_metadata() -> bool:
-    """Build the wheel and let twine read it."""
-    with tempfile.TemporaryDirectory() as name:
-        built = wheel.build(Path(name))
-        return run("metadata", [BIN / "twine", "check", "--strict", built])
-
-
 def main() -> int:
-    """Run the steps; 1 when one failed."""
-    failed = [name for name, command in STEPS.items() if not run(name, command)]
-    if not check_metadata():
-        failed.append("metadata")
+    """Run the steps, and let twine read the wheels; 1 when one failed."""
+    with tempfile.TemporaryDirectory() as name:
+        wheels = [wheel.build(Path(name), distribution) for distribution in DISTRIBUTIONS]
+        steps: dict[str, list[str | Path]] = {
+            **STEPS,
+            "metadata": [BIN / "twine", "check", "--strict", *wheels],
+        }
+        failed = [step for step, command in steps.items() if not run(step, command)]
     print(f"FAILED: {', '.join(failed)}" if failed else "All checks passed.", flush=True)
     return 1 if failed else 0
 

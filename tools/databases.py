@@ -1,45 +1,25 @@
 """A ``DATABASES`` entry as a person writes it after Django's documentation, made of a URL.
 
 It has the keys of Django's tutorial and no others: what a site leaves out is left out in tests and benchmarks
-too. (Packages that read URLs add keys of their own, which hides code that asks for them.)
+too. (dj-database-url adds keys of its own, which hides code that asks for them.)
 """
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-_SQLITE = "django.db.backends.sqlite3"
-_ENGINES = {
-    "mysql": "django.db.backends.mysql",
-    "pgsql": "django.db.backends.postgresql",
-    "postgres": "django.db.backends.postgresql",
-    "postgresql": "django.db.backends.postgresql",
-    "psql": "django.db.backends.postgresql",
-    "sqlite": _SQLITE,
-}
+import dj_database_url
+
+_KEYS = ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
 
 
 def plain(url: str) -> dict[str, Any]:
     """The entry for a database's URL; no URL: SQLite in memory.
 
     Raises:
-        ValueError: no kind of database that is known here.
+        ValueError: no kind of database that is known.
     """
-    if url in {"", "sqlite://:memory:"}:  # the latter is no URL that a parser takes
-        return {"ENGINE": _SQLITE, "NAME": ":memory:"}
-    parts = urlsplit(url)
-    engine = _ENGINES.get(parts.scheme)
-    if engine is None:
-        raise ValueError(f"{parts.scheme}: is no database: one of {', '.join(_ENGINES)} is.")
-    name = unquote(parts.path.removeprefix("/"))
-    entry: dict[str, Any] = {"ENGINE": engine, "NAME": name}
-    if engine != _SQLITE:
-        entry |= {
-            "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
-            "HOST": unquote(parts.hostname or ""),
-            "PORT": str(parts.port or ""),
-        }
-    options = dict(parse_qsl(parts.query))
-    return entry | ({"OPTIONS": options} if options else {})
+    given: dict[str, Any] = dict(dj_database_url.parse(url or "sqlite://:memory:"))
+    is_file = given["ENGINE"].endswith("sqlite3")
+    entry = {key: str(given[key] or "") for key in (_KEYS[:2] if is_file else _KEYS)}
+    return entry | ({"OPTIONS": given["OPTIONS"]} if given.get("OPTIONS") else {})

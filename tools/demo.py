@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import subprocess
@@ -15,9 +14,7 @@ HIGHEST_PORT = 65535
 def chosen_port(text: str) -> int:
     """The port that was asked for, or a sentence."""
     if not text.isdecimal() or not 0 < int(text) <= HIGHEST_PORT:
-        raise SystemExit(
-            f"PORT={text} is not a port: give a number from 1 to {HIGHEST_PORT}, as in `make demo PORT=8001`."
-        )
+        raise SystemExit(f"PORT={text} is not a port: give a number from 1 to 65535, as in PORT=8001.")
     return int(text)
 
 
@@ -27,14 +24,12 @@ def require_free(port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as error:
-            if error.errno == errno.EACCES:
-                message = f"Port {port} needs administrator rights: choose one above 1023, like PORT=8001."
-                raise SystemExit(message) from None
+        except PermissionError:
+            raise SystemExit(f"Port {port} is for administrators: choose one above 1023.") from None
+        except OSError:
             other = port + 1 if port < HIGHEST_PORT else port - 1
-            raise SystemExit(
-                f"Port {port} is in use: stop what listens there, or run `make demo PORT={other}`."
-            ) from None
+            message = f"Port {port} is in use: stop what listens there, or run `make demo PORT={other}`."
+            raise SystemExit(message) from None
 
 
 def main() -> None:

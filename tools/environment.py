@@ -1,95 +1,132 @@
-"""Make `.venv` and install the locked packages; a second run with the same lock returns at once."""
+"""Bring `.venv` to what `uv.lock` says, with the groups of packages that a command needs.
+
+`python -m tools.environment demo` adds one group, without a name all of them; `--into FOLDER` fills another
+environment, without this project. uv does it, fetched by pip if need be. Where uv cannot be had, pip installs
+the same versions. A second run with the same lock returns at once.
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-VENV_PYTHON = VENV / "bin" / "python"
-LOCK = ROOT / "requirements" / "dev.txt"
+LOCK = ROOT / "uv.lock"
 LOG = ROOT / ".cache" / "install.log"
-
-OFFLINE_SIGNS = (
-    "connection",
-    "could not connect",
-    "could not resolve",
-    "dns error",
-    "failed to fetch",
-    "name or service not known",
-    "network is unreachable",
-    "no matching distribution",
-    "proxy",
-    "temporary failure in name resolution",
-    "timed out",
-)
+#: The distributions of this repository, and the folders that they are in.
+DISTRIBUTIONS = {"django-sessionkeeper": ROOT, "sessionkeeper-client": ROOT / "clients" / "python"}
+GROUPS = ("bench", "check", "demo", "docs", "test")
+OFFLINE_SIGNS = "connect|resol|dns error|failed to fetch|unreachable|no matching distribution|proxy|timed out"
 OFFLINE = (
     "The Python package index cannot be reached: connect to the internet, or set PIP_INDEX_URL to an index "
     "that you can reach, and run make again (what the installer said is in .cache/install.log)."
 )
 
 
-def digest(*parts: bytes) -> str:
-    """One hash for all the parts."""
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+def locked() -> list[dict[str, Any]]:
+    """The packages in the lock."""
+    packages: list[dict[str, Any]] = tomllib.loads(LOCK.read_text())["package"]
+    return packages
 
 
-def find_uv() -> str | None:
-    """The path of a uv that really runs (a pyenv shim may be on PATH and do nothing), else None."""
-    for uv in (shutil.which("uv"), str(VENV / "bin" / "uv")):
-        with contextlib.suppress(OSError):
-            if uv and subprocess.run([uv, "--version"], capture_output=True, check=False).returncode == 0:
-                return uv
-    return None
+def versions(name: str) -> list[str]:
+    """The versions of a package in the lock, oldest first."""
+    found = [package["version"] for package in locked() if package["name"] == name]
+    return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
 
 
-def uv_environment() -> dict[str, str]:
-    """The environment for uv, which does not read pip's variable for the index, nor compile as pip does."""
-    env = dict(os.environ)
-    if "PIP_INDEX_URL" in env:
-        env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
-    env.setdefault("UV_COMPILE_BYTECODE", "1")  # as pip does: tests start many processes
-    return env
-
-
-def run_logged(command: Sequence[str], env: dict[str, str] | None = None) -> bool:
+def run_logged(*command: str, **environment: str) -> bool:
     """Run an installer with its output in the log; True when it succeeded."""
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
         log.write(f"\n$ {' '.join(command)}\n".encode())
         log.flush()
-        return subprocess.run(command, stdout=log, stderr=log, env=env, check=False).returncode == 0
+        env = {**os.environ, **environment}
+        with contextlib.suppress(OSError):
+            done = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, env=env, check=False)
+            return done.returncode == 0
+    return False
 
 
 def explain_failure() -> str:
     """The sentence for a failed installation, judged by what the installers wrote."""
     said = LOG.read_text(errors="replace").lower()
-    if any(sign in said for sign in OFFLINE_SIGNS):
+    if re.search(OFFLINE_SIGNS, said):
         return OFFLINE
     if "no space left" in said:
         return "The disk is full: free some space and run make again."
     return "The packages could not be installed: see .cache/install.log for what the installer said."
 
 
-def pip_install(arguments: Sequence[str], python: Path = VENV_PYTHON) -> None:
-    """Install into the environment of `python`: by uv when it runs, else (or when uv fails) by pip."""
+def find_uv() -> str | None:
+    """The path of a uv that really runs (a pyenv shim may be on PATH and do nothing); fetched if need be."""
+    own = str(VENV / "bin" / "uv")
+    for uv in (own, shutil.which("uv")):
+        if uv and run_logged(uv, "--version"):
+            return uv
+    return own if run_logged(*pip(VENV), f"uv=={versions('uv')[0]}") else None
+
+
+def pip(venv: Path) -> list[str]:
+    """How pip installs into an environment."""
+    options = ("--disable-pip-version-check", "--no-input", "install", "--retries", "2")
+    return [str(venv / "bin" / "python"), "-m", "pip", *options]
+
+
+def requirements(group: str) -> list[str]:
+    """A group's packages as pip's arguments."""
+    found: list[str] = []
+    for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"][group]:
+        if isinstance(one, dict):
+            found += requirements(one["include-group"])
+            continue
+        name, bracket, extras = one.partition("[")
+        folder = DISTRIBUTIONS.get(name)
+        found += ["--editable", f"{folder}{bracket}{extras}"] if folder else [one]
+    return found
+
+
+def constraints() -> Iterator[str]:
+    """The lock as constraints for pip."""
+    for package in locked():
+        for marker in package.get("resolution-markers", [""]):
+            yield f"{package['name']}=={package['version']}{marker and f' ; {marker}'}\n"
+
+
+def install(groups: Sequence[str], venv: Path = VENV, *options: str) -> None:
+    """Install the groups with more options of `uv sync`, and the project where `venv` is `.venv`.
+
+    Raises:
+        SystemExit: with a sentence that says what to do.
+    """
     uv = find_uv()
-    if uv and run_logged([uv, "pip", "install", "--python", str(python), *arguments], uv_environment()):
+    wanted = [*options, *(f"--group={group}" for group in groups)]
+    if venv != VENV:
+        wanted.append("--no-install-workspace")
+    environment = {
+        "UV_PROJECT_ENVIRONMENT": str(venv),
+        "UV_PYTHON": str(venv / "bin" / "python"),
+        "UV_COMPILE_BYTECODE": "1",  # as pip does: tests start many processes
+    }
+    if uv and run_logged(uv, "sync", "--frozen", *wanted, **environment):
         return
     # pip knows its own configuration files (mirrors, certificates), which uv does not read.
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--retries", "2"]
-    if not run_logged([*pip, *arguments]):
+    pinned = LOG.with_name("constraints.txt")
+    pinned.write_text("".join(constraints()))
+    wanted = [argument for group in groups for argument in requirements(group)]
+    if not run_logged(*pip(venv), "--constraint", str(pinned), *wanted):
         raise SystemExit(explain_failure())
 
 
@@ -97,10 +134,8 @@ def create_venv() -> None:
     """A new `.venv` of the running Python, with pip in it."""
     if VENV.exists():
         shutil.rmtree(VENV)
-    if run_logged([sys.executable, "-m", "venv", str(VENV)]):
-        return
-    uv = find_uv()
-    if uv and run_logged([uv, "venv", "--seed", "--clear", "--python", sys.executable, str(VENV)]):
+    venv = (sys.executable, "-m", "venv", str(VENV))
+    if run_logged(*venv) or run_logged("uv", "venv", "--seed", "--python", sys.executable, str(VENV)):
         return
     raise SystemExit(
         f"{sys.executable} cannot make a virtual environment: install its venv module "
@@ -108,52 +143,39 @@ def create_venv() -> None:
     )
 
 
-def venv_version() -> str:
-    """The version `.venv` was made with, or nothing when there is no working one."""
-    question = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
-    try:
-        answer = subprocess.run([VENV_PYTHON, "-c", question], capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return answer.stdout.strip()
-
-
-def up_to_date(stamp: Path, wanted: str) -> bool:
-    """Whether the stamp says that this very content is installed."""
-    return stamp.is_file() and stamp.read_text() == wanted
-
-
-@contextlib.contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Two makes at once install one after the other."""
-    LOG.parent.mkdir(exist_ok=True)
-    with (LOG.parent / "environment.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def prepare() -> None:
+def prepare(groups: Sequence[str]) -> None:
     """Bring `.venv` to the state that the lock and `pyproject.toml` describe."""
-    if (
-        Path(sys.prefix).resolve() != VENV
-        and venv_version() != f"{sys.version_info[0]}.{sys.version_info[1]}"
-    ):
-        LOG.unlink(missing_ok=True)
+    stamp = VENV / "installed"
+    question = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
+    if Path(sys.prefix).resolve() != VENV and not run_logged(str(VENV / "bin" / "python"), "-c", question):
         print(f"Making .venv with Python {sys.version.split()[0]}", flush=True)
         create_venv()
-    packages, project = VENV / "packages.stamp", VENV / "project.stamp"
-    wanted = digest(LOCK.read_bytes())
-    if not up_to_date(packages, wanted):
-        LOG.unlink(missing_ok=True)
-        print("Installing the locked packages (a minute or so; later runs skip this)", flush=True)
-        pip_install(["--require-hashes", "-r", str(LOCK)])
-        packages.write_text(wanted)
-    wanted = digest(packages.read_bytes(), (ROOT / "pyproject.toml").read_bytes())
-    if not up_to_date(project, wanted):
-        pip_install(["--no-deps", "--no-build-isolation", "-e", str(ROOT)])
-        project.write_text(wanted)
+    projects = [folder / "pyproject.toml" for folder in DISTRIBUTIONS.values()]
+    wanted = hashlib.sha256(b"\0".join(file.read_bytes() for file in (LOCK, *projects))).hexdigest()
+    known, *installed = stamp.read_text().split() if stamp.is_file() else [""]
+    if known == wanted and {*groups} <= {*installed}:
+        return
+    LOG.unlink(missing_ok=True)
+    print("Installing the locked packages (a minute or so; later runs skip this)", flush=True)
+    together = sorted({*groups, *installed})
+    install(together)
+    stamp.write_text(" ".join([wanted, *together]))
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--into", type=Path, help="another environment than .venv")
+    parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}, postgres")
+    given = parser.parse_args()
+    LOG.parent.mkdir(exist_ok=True)
+    with (LOG.parent / "environment.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # two makes at once install one after the other
+        if given.into:
+            install(given.groups, given.into.resolve())
+        else:
+            prepare(given.groups or GROUPS)
 
 
 if __name__ == "__main__":
-    with one_at_a_time():
-        prepare()
+    main()

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MODULE_LINES = 500
 FUNCTION_LINES = 40
-FOLDERS = ("src", "tools", "demo", "benchmarks")
+FOLDERS = ("src", "clients/python/src", "tools", "demo", "benchmarks")
 #: Of JavaScript and Lua only the length of the file is looked at.
 SUFFIXES = {".py", ".js", ".lua"}
 
@@ -20,12 +17,9 @@ SUFFIXES = {".py", ".js", ".lua"}
 def oversized(path: Path) -> Iterator[str]:
     """A line for everything in the file that is too long."""
     text = path.read_text()
-    lines = len(text.splitlines())
-    if lines > MODULE_LINES:
+    if (lines := len(text.splitlines())) > MODULE_LINES:
         yield f"{path}: {lines} lines, at most {MODULE_LINES}"
-    if path.suffix != ".py":
-        return
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(ast.parse(text)) if path.suffix == ".py" else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LINES:

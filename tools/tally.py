@@ -1,12 +1,19 @@
-"""Counts of passed, failed and skipped tests: read from pytest's reports, added up, said in one line."""
+"""Counts of passed, failed and skipped tests: read from pytest's reports, added up, said in one line.
+
+`python -m tools.tally FILE` reads what runs have recorded; `-- COMMAND…` makes runs and counts them.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools import servers
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,37 @@ def record(total: Tally) -> None:
             file.write(f"{total.passed} {total.failed} {total.skipped}\n")
 
 
+def finish(total: Tally, *, broken: bool = False) -> int:
+    """Record and print the last line of a run; the exit code. ``broken``: what failed was no test."""
+    if broken or not total.passed + total.failed:
+        total += Tally(failed=1)
+    record(total)
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
 def read_records(path: Path) -> Tally:
     """The sum of all recorded runs."""
     lines = path.read_text().splitlines() if path.is_file() else []
     return sum((Tally(*map(int, line.split())) for line in lines), Tally())
 
 
+def main() -> int:
+    """Count what was recorded, or what a command runs."""
+    if sys.argv[1] != "--":
+        print(read_records(Path(sys.argv[1])))
+        return 0
+    servers.stop_on_terminate()
+    with tempfile.TemporaryDirectory() as name:
+        counts = Path(name) / "tally"
+        env = {**os.environ, "SESSIONKEEPER_TALLY": str(counts)}
+        code = subprocess.run(sys.argv[2:], env=env, check=False).returncode
+        total = read_records(counts)
+    return finish(total, broken=bool(code and not total.failed))
+
+
 if __name__ == "__main__":
-    print(read_records(Path(sys.argv[1])))
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")

@@ -1,4 +1,4 @@
-"""Run the suite in stages against the built wheel, two at a time; the last line counts everything."""
+"""Run the suite in stages against the built wheels, two at a time; the last line counts everything."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+import tomllib
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import IO
 
-from tools import inventory, postgres, tally, upstream, valkey, wheel
+from tests.upstream import source
+from tools import inventory, postgres, servers, tally, valkey, wheel
 from tools.environment import ROOT
 
 NO_TESTS = 5  # pytest's exit code
@@ -24,301 +27,114 @@ NO_TESTS = 5  # pytest's exit code
 
 @dataclass(frozen=True)
 class Stage:
-    """One pytest run: what, with which settings, on which database."""
+    """One pytest run, as `tests/stages.toml` describes it."""
 
     name: str
     says: str
-    needs: str  # the stage is left out while this path does not exist
-    arguments: tuple[str, ...]
+    arguments: str
     settings: str = "tests.settings"
-    on_postgres: bool = False
-    on_valkey: bool = False
+    shares: Sequence[str] = ()
     with_upstream: bool = False
-    makes_databases: bool = False  # of its own: it is in nobody's way
-
-    @property
-    def shares(self) -> set[str]:
-        """The servers on which it would be in the way of another stage."""
-        return {name for name, used in (("postgres", self.on_postgres), ("valkey", self.on_valkey)) if used}
+    makes_databases: bool = False
 
 
-UPSTREAM = "tests/upstream/test_django.py"
-SUITES = "tests/upstream/suites"
-#: Tests of requests that reach no store, or the demo's own.
-WITHOUT_STORE = ("--ignore-glob=*/test_demo*.py", "--ignore-glob=*/test_body_fuzz.py")
-#: Tests of single modules that go through the store that the settings name.
-REQUESTS = tuple(
-    f"tests/unit/{name}.py"
-    for name in (
-        "engine/test_bearer",
-        "engine/test_client_binding",
-        "engine/test_session_limit",
-        "engine/test_session_store",
-        "engine/test_limits",
-        "middleware/test_session",
-        "engine/test_renewal",
-        "auth/test_decorators",
-        "engine/test_lookup",
-    )
-)
-#: Stores in a Cluster or behind Sentinel ask the database what one at a single server asks: once is enough.
-SINGLE_SERVERS = "not cluster and not sentinel"
-STAGES = (
-    Stage("sqlite", "the suite on SQLite", "tests", ("tests",)),
-    Stage(
-        "postgres",
-        "the suite on PostgreSQL, but for what has its own database or none",
-        "tests",
-        (
-            "tests",
-            *(f"--ignore=tests/{name}" for name in ("docs", "tooling", "client")),
-            "-k",
-            SINGLE_SERVERS,
-        ),
-        on_postgres=True,
-    ),
-    Stage(
-        "redis",
-        "requests, attacks and races with the sessions in Valkey",
-        "tests",
-        ("tests/http", "tests/attacks", "tests/races/test_processes.py", *REQUESTS, *WITHOUT_STORE),
-        settings="tests.settings_redis",
-        on_valkey=True,
-    ),
-    Stage("browser", "the demo in a real Chromium", "tests/browser", ("tests/browser",)),
-    Stage("callers", "the demo as programs call it", "tests/callers", ("tests/callers",)),
-    Stage(
-        "production",
-        "a new project as people deploy it, on SQLite, PostgreSQL and MariaDB",
-        "tests/production",
-        ("tests/production",),
-        makes_databases=True,
-    ),
-    Stage("faults", "stores that break under the site", "tests/faults", ("tests/faults",)),
-    Stage(
-        "thirdparty",
-        "other people's packages on the engine",
-        "tests/thirdparty",
-        ("tests/thirdparty",),
-        settings="tests.thirdparty.settings",
-    ),
-    *(
-        Stage(
-            f"tenants-{layout}",
-            f"django-tenants, with users and sessions {where}",
-            "tests/tenants",
-            ("tests/tenants",),
-            settings=f"tests.tenants.settings_{layout}",
-            on_postgres=True,
-            on_valkey=True,
-        )
-        for layout, where in (
-            ("own", "for each tenant"),
-            ("shared", "shared by all"),
-            ("mixed", "for each tenant, in one table"),
-        )
-    ),
-    Stage(
-        "uuid-user",
-        "a custom user model with UUID keys",
-        "tests/settings_uuid_user.py",
-        ("tests", "-m", "any_user"),
-        settings="tests.settings_uuid_user",
-    ),
-    Stage(
-        "upstream-sqlite",
-        "Django's own session tests on SQLite",
-        UPSTREAM,
-        (UPSTREAM,),
-        settings="tests.upstream.settings",
-        with_upstream=True,
-    ),
-    Stage(
-        "upstream-postgres",
-        "Django's own session tests on PostgreSQL",
-        UPSTREAM,
-        (UPSTREAM,),
-        settings="tests.upstream.settings",
-        on_postgres=True,
-        with_upstream=True,
-    ),
-    Stage(
-        "upstream-redis",
-        "Django's own session tests on Valkey",
-        UPSTREAM,
-        (UPSTREAM,),
-        settings="tests.upstream.settings_redis",
-        on_valkey=True,
-        with_upstream=True,
-    ),
-    Stage("django-suites", "Django's own suites with us installed", SUITES, (SUITES,), with_upstream=True),
-    Stage(
-        "django-suites-postgres",
-        "Django's own suites with us installed, on PostgreSQL",
-        SUITES,
-        (SUITES,),
-        on_postgres=True,
-        with_upstream=True,
-    ),
-)
-STAGE_NAMES = [stage.name for stage in STAGES]
+_TABLES = tomllib.loads((ROOT / "tests" / "stages.toml").read_text())
+STAGES = {name: Stage(name, **table) for name, table in _TABLES.items()}
 
 
-class Servers:
-    """The servers that stages need, each started when the first of them comes, stopped with the run."""
-
-    def __init__(self, stack: contextlib.ExitStack) -> None:
-        self._stack = stack
-
-    @cached_property
-    def postgres(self) -> str:
-        """The URL of a PostgreSQL."""
-        return self._stack.enter_context(postgres.server())
-
-    @cached_property
-    def valkey(self) -> str:
-        """The URL of a Valkey or Redis."""
-        return self._stack.enter_context(valkey.server())
+#: The servers that stages share, and the variable that names each to them.
+SHARED = {"postgres": (postgres.server, "DATABASE_URL"), "valkey": (valkey.server, valkey.VARIABLE)}
 
 
-def stage_environment(stage: Stage, base: dict[str, str], servers: Servers) -> dict[str, str]:
+def stage_environment(stage: Stage, base: dict[str, str], url_of: Callable[[str], str]) -> dict[str, str]:
     """The environment variables of one stage."""
     env = {key: value for key, value in base.items() if key != "DATABASE_URL"}
     env["DJANGO_SETTINGS_MODULE"] = stage.settings
-    if stage.on_postgres:
-        env["DATABASE_URL"] = servers.postgres
-    if stage.on_valkey:
-        env[valkey.VARIABLE] = servers.valkey
+    env |= {SHARED[name][1]: url_of(name) for name in stage.shares}
     if stage.makes_databases and postgres.is_postgres(base.get("DATABASE_URL", "")):
         env[postgres.VARIABLE] = base["DATABASE_URL"]
     if stage.with_upstream:
-        env["DJANGO_UPSTREAM_TESTS"] = str(upstream.tests_folder())
+        env["DJANGO_UPSTREAM_TESTS"] = str(source.tests_folder())
     return env
 
 
 def run_stage(stage: Stage, env: dict[str, str], extra: list[str], output: IO[str] | None) -> tally.Tally:
     """Run pytest for one stage and read what it counted. ``output`` None: on screen as it comes."""
     with tempfile.TemporaryDirectory() as name:
-        report = Path(name) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", *stage.arguments, f"--junitxml={report}"]
-        command += ["-o", f"cache_dir=.cache/pytest/{stage.name}", *extra]
-        code = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=env,
-            check=False,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
-        ).returncode
-        if code == NO_TESTS and extra:
-            code = 0  # a selection may leave a stage empty
-        return tally.read_report(report, code)
+        report, cache = Path(name) / "report.xml", ROOT / ".cache" / "pytest" / stage.name
+        command = [sys.executable, "-m", "pytest", "-q", *shlex.split(stage.arguments)]
+        command += [f"--junitxml={report}", "-o", f"cache_dir={cache}", *extra]
+        errors = subprocess.STDOUT if output else None
+        done = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=errors, check=False)
+        is_empty = done.returncode == NO_TESTS and extra  # a selection may leave a stage empty
+        return tally.read_report(report, 0 if is_empty else done.returncode)
 
 
-class Run:
-    """Runs stages, as many side by side as there are ``jobs``; never two that share a server."""
+def run_stages(
+    stages: Sequence[Stage], base: dict[str, str], extra: list[str], jobs: int
+) -> dict[str, tally.Tally | str]:
+    """Run as many side by side as there are ``jobs``, never two that share a server.
 
-    def __init__(self, stages: list[Stage], base: dict[str, str], extra: list[str], jobs: int) -> None:
-        self._waiting, self._base, self._extra = list(stages), base, extra
-        self._jobs = max(1, min(jobs, len(stages)))
-        self._busy: set[str] = set()
-        self._turn = threading.Condition()
-        self._servers: Servers
-        self.results: dict[str, tally.Tally | str] = {}
+    What they print comes stage by stage. A stage that cannot run gives a sentence instead of a count.
+    """
+    turn, locks = threading.Lock(), {name: threading.Lock() for name in SHARED}
 
-    def all(self) -> None:
-        """Run them; what they print comes stage by stage."""
-        with contextlib.ExitStack() as stack:
-            self._servers = Servers(stack)
-            with ThreadPoolExecutor(self._jobs) as pool:
-                for worker in [pool.submit(self._work) for _ in range(self._jobs)]:
-                    worker.result()
-
-    def _work(self) -> None:
-        while (stage := self._next()) is not None:
-            with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
-                try:
-                    outcome = self._outcome(stage, file if self._jobs > 1 else None)
-                finally:
-                    with self._turn:
-                        self._busy -= stage.shares
-                        self._turn.notify_all()
-                file.seek(0)
-                said = file.read() or (f"NOT RUN. {outcome}" if isinstance(outcome, str) else "")
-            with self._turn:
+    def run(stage: Stage) -> tally.Tally | str:
+        with contextlib.ExitStack() as mine, tempfile.TemporaryFile("w+", errors="replace") as file:
+            for name in sorted(stage.shares):
+                mine.enter_context(locks[name])
+            outcome: tally.Tally | str
+            try:
+                with turn:  # servers are started one after the other
+                    env = stage_environment(stage, base, url_of)
+                outcome = run_stage(stage, env, extra, file if jobs > 1 else None)
+            except servers.Unavailable as error:
+                outcome = f"NOT RUN. {error}"
+            file.seek(0)
+            with turn:
+                said = file.read() or outcome
                 print(f"\n=== {stage.name}: {stage.says}\n{said}", flush=True)
-                self.results[stage.name] = outcome
+            return outcome
 
-    def _next(self) -> Stage | None:
-        with self._turn:
-            while self._waiting:
-                for stage in self._waiting:
-                    if not stage.shares & self._busy:
-                        self._waiting.remove(stage)
-                        self._busy |= stage.shares
-                        return stage
-                self._turn.wait()
-            return None
-
-    def _outcome(self, stage: Stage, output: IO[str] | None) -> tally.Tally | str:
-        """What a stage counted; a sentence if it cannot run."""
-        try:
-            with self._turn:  # servers are started one after the other
-                env = stage_environment(stage, self._base, self._servers)
-            return run_stage(stage, env, self._extra, output)
-        except (postgres.Unavailable, valkey.Unavailable, upstream.Unavailable) as error:
-            return str(error)
+    with contextlib.ExitStack() as stack:
+        url_of = cache(lambda name: stack.enter_context(SHARED[name][0]()))  # stopped with the run
+        with ThreadPoolExecutor(jobs) as pool:
+            return dict(zip([stage.name for stage in stages], pool.map(run, stages), strict=True))
 
 
 def summarise(results: dict[str, tally.Tally | str]) -> int:
     """Print the table and the closing line; the exit code."""
     total = tally.Tally()
     print("\n=== summary")
-    for name, outcome in sorted(results.items(), key=lambda result: STAGE_NAMES.index(result[0])):
+    for name, outcome in results.items():
+        print(f"{name:<22} {outcome}")
         if isinstance(outcome, tally.Tally):
             total += outcome
-            print(f"{name:<22} {outcome}")
-        else:
-            print(f"{name:<22} NOT RUN. {outcome}")
-            if os.environ.get("CI"):
-                total += tally.Tally(failed=1)
-    if not total.passed and not total.failed:
-        print("No test was run.")
-        total += tally.Tally(failed=1)
-    tally.record(total)
-    print(total, flush=True)
-    return 1 if total.failed else 0
-
-
-def parse_arguments() -> tuple[list[Stage], bool, list[str]]:
-    """Which stages, whether the wheel is installed already, and what else pytest is told."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--installed", action="store_true", help="the wheel is in this environment already")
-    parser.add_argument("stages", nargs="*", help=f"of {', '.join(stage.name for stage in STAGES)}")
-    options = parser.parse_args()
-    names = options.stages or os.environ.get("STAGES", "").split()
-    unknown = set(names) - {stage.name for stage in STAGES}
-    if unknown:
-        parser.error(f"no such stage: {', '.join(sorted(unknown))}")
-    stages = [
-        stage for stage in STAGES if (not names or stage.name in names) and (ROOT / stage.needs).exists()
-    ]
-    return stages, options.installed, shlex.split(os.environ.get("ARGS", ""))
+        elif os.environ.get("CI"):
+            total += tally.Tally(failed=1)
+    return tally.finish(total)
 
 
 def main() -> int:
     """Build, run, count."""
-    stages, is_installed, extra = parse_arguments()
-    postgres.stop_on_terminate()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--installed", action="store_true", help="the wheels are in this environment already")
+    parser.add_argument("stages", nargs="*", help=f"of {', '.join(STAGES)}")
+    options = parser.parse_args()
+    names = options.stages or os.environ.get("STAGES", "").split() or [*STAGES]
+    if unknown := {*names} - {*STAGES}:
+        parser.error(f"no such stage: {', '.join(sorted(unknown))}")
+    servers.stop_on_terminate()
     with contextlib.ExitStack() as stack:
         env = dict(os.environ)
-        if not is_installed:
+        if not options.installed:
             env["PYTHONPATH"] = str(stack.enter_context(wheel.installed()))
         wheel.require_outside_source(env)
         print("=== servers", *inventory.lines(), sep="\n", flush=True)
-        run = Run(stages, env, extra, jobs=int(os.environ.get("JOBS") or min(os.cpu_count() or 1, 2)))
-        run.all()
-    return summarise(run.results)
+        jobs = int(os.environ.get("JOBS") or min(os.cpu_count() or 1, 2, len(names)))
+        stages = [stage for stage in STAGES.values() if stage.name in names]
+        results = run_stages(stages, env, shlex.split(os.environ.get("ARGS", "")), jobs)
+    return summarise(results)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Build the wheel and unpack it where tests can import it: what is tested is what is shipped."""
+"""Build the wheels and install them where tests can import them: what is tested is what is shipped.
+
+`python -m tools.wheel FOLDER` builds both into the folder.
+"""
 
 from __future__ import annotations
 
@@ -6,54 +9,51 @@ import contextlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tools.environment import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tools.environment import DISTRIBUTIONS, ROOT
 
 
-def build(folder: Path) -> Path:
-    """Build the wheel into the folder and return its path."""
+def build(folder: Path, name: str = "django-sessionkeeper") -> Path:
+    """Build a distribution's wheel into the folder and return its path."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=DISTRIBUTIONS[name], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"The wheel could not be built:\n{done.stdout}{done.stderr}")
-    return next(folder.glob("*.whl"))
+        raise SystemExit(f"The wheel of {name} could not be built:\n{done.stdout}{done.stderr}")
+    return next(folder.glob(f"{name.replace('-', '_')}-*.whl"))
 
 
 @contextlib.contextmanager
 def installed() -> Iterator[Path]:
-    """A folder for PYTHONPATH with the freshly built wheel installed in it, removed afterwards.
+    """A folder for PYTHONPATH with the freshly built wheels installed in it, removed afterwards.
 
-    PYTHONPATH comes before the editable install of the environment, so the wheel wins.
+    PYTHONPATH comes before the editable installs of the environment, so the wheels win.
     """
-    (ROOT / ".cache").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=ROOT / ".cache") as name:
-        wheel, target = build(Path(name) / "dist"), Path(name) / "site"
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "install",
-            "--quiet",
-            "--no-deps",
-        ]
-        subprocess.run([*command, "--no-index", "--target", str(target), str(wheel)], check=True)
+        wheels, target = Path(name) / "dist", Path(name) / "site"
+        for distribution in DISTRIBUTIONS:
+            build(wheels, distribution)
+        options = ["--quiet", "--no-deps", "--no-index", "--find-links", str(wheels), "--target", str(target)]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
+        subprocess.run([*pip, *options, *DISTRIBUTIONS], check=True)
         yield target
 
 
 def require_outside_source(env: dict[str, str]) -> None:
-    """End with a sentence if the tests would import `src/` instead of an installed wheel."""
-    question = "import sessionkeeper; print(sessionkeeper.__file__)"
+    """End with a sentence if the tests would import our source instead of installed wheels."""
+    question = (
+        "import sessionkeeper as a, sessionkeeper_client as b; print(a.__file__, b.__file__, sep='\\n')"
+    )
     said = subprocess.run(
         [sys.executable, "-c", question], cwd=ROOT, env=env, capture_output=True, text=True, check=False
     )
-    where = said.stdout.strip()
-    if not where or Path(where).resolve().is_relative_to(ROOT / "src"):
-        raise SystemExit(
-            f"The tests must run against the installed wheel; sessionkeeper comes from {where or 'nowhere'}."
-        )
+    where = [Path(line).resolve() for line in said.stdout.splitlines()]
+    sources = [folder / "src" for folder in DISTRIBUTIONS.values()]
+    if not where or any(path.is_relative_to(source) for path in where for source in sources):
+        raise SystemExit(f"The tests must run against installed wheels, not {said.stdout or said.stderr}")
+
+
+if __name__ == "__main__":
+    for one in DISTRIBUTIONS:
+        print(build(Path(sys.argv[1]), one))

@@ -16,7 +16,7 @@ from benchmarks.soak.model import Model
 from benchmarks.soak.people import PASSWORD, Person
 from benchmarks.soak.report import Report
 from benchmarks.soak.server import environment, prepare, serving
-from tools import breakable, postgres, valkey
+from tools import breakable, servers
 from tools.environment import ROOT
 
 LOG = ROOT / "benchmarks" / "out" / "soak.log"
@@ -42,13 +42,13 @@ def main() -> int:
     )
     parser.add_argument("--near", action="store_true", help="with the near cache")
     options = parser.parse_args()
-    postgres.stop_on_terminate()
+    servers.stop_on_terminate()
     LOG.parent.mkdir(exist_ok=True)
     report, stop = Report(), threading.Event()
     try:
         with ExitStack() as stack:
             _soak(stack, options, report, stop)
-    except (valkey.Unavailable, postgres.Unavailable) as error:
+    except servers.Unavailable as error:
         sys.exit(str(error))
     near = ", near cache" if options.near else ""
     print(f"{options.store}{near}, {options.server}, {options.seconds:g} s")

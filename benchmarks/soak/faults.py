@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from benchmarks.soak.report import HEALED, Report
 from benchmarks.soak.server import Server
-from tools.breakable import Breakable
+from tools.servers import Server as Store
 
 #: Longest time without a store, in seconds.
 LONGEST = 3.0
@@ -22,7 +22,7 @@ BETWEEN = (HEALED + 1, HEALED + 4)
 class Faults(threading.Thread):
     """Causes one fault after the other, and says when."""
 
-    def __init__(self, server: Server, store: Breakable, report: Report, stop: threading.Event) -> None:
+    def __init__(self, server: Server, store: Store, report: Report, stop: threading.Event) -> None:
         super().__init__(daemon=True)
         self._server, self._store, self._report, self._ended = server, store, report, stop
         self._random = random.Random()

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.breakable import children
 from tools.environment import ROOT
-from tools.postgres import free_port
+from tools.servers import children, free_port
 
 WORKERS = 4
 _PATIENCE = 30

@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 import pytest
 
 from tests.http.conftest import TokenApi
-from tools.postgres import free_port
+from tools.servers import free_port
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.attacks.site")]
 

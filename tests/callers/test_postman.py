@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,9 +10,9 @@ import subprocess
 
 import pytest
 
+from tests.callers import postman
 from tests.demo_server import running_demo
-from tools import postman
-from tools.environment import ROOT, digest
+from tools.environment import ROOT
 
 PACKAGES = ROOT / "tests" / "callers" / "newman"
 INSTALLED = ROOT / ".cache" / "newman"
@@ -30,7 +31,10 @@ def newman():
     if not (node and npm):
         unavailable("It needs node and npm: install the packages nodejs and npm of your system.")
     files = [PACKAGES / "package.json", PACKAGES / "package-lock.json"]
-    stamp, wanted = INSTALLED / "stamp", digest(*(file.read_bytes() for file in files))
+    stamp, wanted = (
+        INSTALLED / "stamp",
+        hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
+    )
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(INSTALLED, ignore_errors=True)
         INSTALLED.mkdir(parents=True)
@@ -66,7 +70,7 @@ def items(collection):
 
 
 def test_the_collection_is_what_the_schema_makes_of_it():
-    assert postman.rendered() == TEXT, "run .venv/bin/python -m tools.postman"
+    assert postman.rendered() == TEXT, "run .venv/bin/python -m tests.callers.postman"
 
 
 def test_every_operation_is_in_it_by_each_way_in():

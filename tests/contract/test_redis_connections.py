@@ -21,9 +21,10 @@ from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import SessionLimit, SessionPatch
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.redis.store import RedisStore
+from tests import valkey_groups
 from tests.stores import insert, of_this_site, server_url
 from tools import valkey
-from tools.postgres import free_port
+from tools.servers import free_port
 
 DOCUMENTED = Path(__file__).parents[2].joinpath("docs/howto/valkey.md").read_text(encoding="utf-8")
 #: The rights that the documentation tells to give, beside the name and the password.
@@ -132,7 +133,7 @@ def test_an_encrypted_cluster(files):
         ca = str(files / "ca.pem")
         with redis.Redis(port=port, host="127.0.0.1", ssl=True, ssl_ca_certs=ca) as node:
             node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-            valkey.until(lambda: node.cluster("INFO")["cluster_state"] == "ok", "the Cluster is whole")
+            valkey_groups.until(lambda: node.cluster("INFO")["cluster_state"] == "ok", "the Cluster is whole")
         store = opened(f"rediss+cluster://127.0.0.1:{port}?ssl_ca_certs={ca}")
         key = insert(store, user_id=5)
         assert [record.id for record in store.list_for(5)] == [key.id]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
 import threading
 import warnings
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -23,10 +21,11 @@ from sessionkeeper.stores.circuit_breaker import CircuitBreaker, CircuitBreakerS
 from sessionkeeper.stores.redis import serialization, tombstones
 from sessionkeeper.stores.redis.connections import Slots
 from sessionkeeper.stores.redis.store import RedisStore
+from tests import valkey_groups
 from tests.proxy import proxy
 from tests.stores import InLoop, insert, redis_store, server_url
+from tests.valkey_groups import port_of
 from tools import valkey
-from tools.postgres import free_port
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
@@ -37,11 +36,6 @@ def program():
     if not found:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(valkey.MISSING)
     return found.get("valkey", found.get("redis"))
-
-
-def port_of(url):
-    """Return the port in a URL."""
-    return int(url.rpartition(":")[2].partition("/")[0])
 
 
 @contextmanager
@@ -74,36 +68,30 @@ def cluster():
             slots = node.execute_command("CLUSTER", "SLOTS")
             return node.cluster("INFO")["cluster_state"] == "ok" and {slot[2][1] for slot in slots} == ports
 
-        valkey.until(lambda: all(is_whole(node) for node in nodes), "the Cluster is whole")
+        valkey_groups.until(lambda: all(is_whole(node) for node in nodes), "the Cluster is whole")
         yield "redis+cluster://" + ",".join(f"127.0.0.1:{wall.port}" for wall in walls), walls
 
 
 @contextmanager
-def sentinel(tmp_path):
+def sentinel():
     """A master and a Sentinel, each behind a firewall."""
     with ExitStack() as stack:
         enter = stack.enter_context
         master = enter(proxy("127.0.0.1", port_of(enter(valkey.private_server(program())))))
-        own, config = free_port(), tmp_path / "sentinel.conf"
-        config.write_text(
-            f"sentinel monitor main 127.0.0.1 {master.port} 1\nsentinel down-after-milliseconds main 600000\n"
+        config = (
+            f"sentinel monitor main 127.0.0.1 {master.port} 1",
+            "sentinel down-after-milliseconds main 600000",
         )
-        process = subprocess.Popen(
-            [str(program()), str(config), "--sentinel", "--port", str(own), "--dir", str(tmp_path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+        watcher = enter(
+            proxy("127.0.0.1", port_of(enter(valkey.private_server(program(), *config, sentinel=True))))
         )
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-        assert valkey.answers(own, process)
-        watcher = enter(proxy("127.0.0.1", own))
         yield f"redis+sentinel://127.0.0.1:{watcher.port}/main/0", [master, watcher]
 
 
 @pytest.fixture(params=["server", "sentinel", "cluster"])
-def walled(request, tmp_path):
+def walled(request):
     """A function that returns a store behind firewalls, and them; with options in its URL."""
-    ways = {"server": single, "sentinel": partial(sentinel, tmp_path), "cluster": cluster}
+    ways = {"server": single, "sentinel": sentinel, "cluster": cluster}
     with ways[request.param]() as (url, walls):
         stores = []
 
@@ -370,7 +358,7 @@ def test_those_who_wait_are_let_in_in_turn():
     with slots.taken():
         for number, thread in enumerate(threads):
             thread.start()
-            valkey.until(lambda number=number: len(slots._waiting) > number, "it waits")
+            valkey_groups.until(lambda number=number: len(slots._waiting) > number, "it waits")
     with slots.taken():  # who comes later waits for all of them
         order.append("late")
     for thread in threads:

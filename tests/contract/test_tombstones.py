@@ -21,6 +21,7 @@ from sessionkeeper.stores import factory
 from sessionkeeper.stores.database import cursors
 from sessionkeeper.stores.redis import tombstones
 from sessionkeeper.stores.redis.store import RedisStore
+from tests import valkey_groups
 from tests.near_sides import sign_in
 from tests.stores import KINDS, insert, redis_store
 from tools import valkey
@@ -84,14 +85,14 @@ def test_a_session_that_was_ended_is_refused_when_an_old_copy_of_it_is_there(kin
 def test_a_replica_that_missed_the_end_of_a_session_lets_nobody_in(user, principal):
     program = next(iter(valkey.programs().values()))
     with (
-        valkey.private_server(program, *valkey.PROMPT) as first,
-        valkey.private_server(program, *valkey.PROMPT) as second,
+        valkey.private_server(program, *valkey_groups.PROMPT) as first,
+        valkey.private_server(program, *valkey_groups.PROMPT) as second,
     ):
         master, replica = (redis.Redis.from_url(url) for url in (first, second))
         replica.replicaof("127.0.0.1", redis_url.parse(first).hosts[0][1])
         store = RedisStore(redis_url.parse(first))
         key, spared = (insert(store, user_id=user.pk) for _ in range(2))
-        valkey.until(
+        valkey_groups.until(
             lambda: replica.exists(store._index.session(spared.id)) == 1, "the replica has the sessions"
         )
         replica.replicaof("NO", "ONE")

@@ -11,8 +11,7 @@ import sys
 
 import pytest
 
-from sessionkeeper import client as module
-from tests.client.conftest import HTTP
+import sessionkeeper_client as module
 from tests.demo_server import ALICE, ROOT, running_demo
 
 PAGE = (ROOT / "docs/howto/python-client.md").read_text()
@@ -63,7 +62,7 @@ def test_the_session_is_there_in_the_next_run(site, names, tmp_path, monkeypatch
 
 
 def test_sessions_are_listed_and_ended(site, names):
-    with module.Client(site.url, http_options=HTTP) as client:
+    with module.Client(site.url, http_options={"trust_env": False}) as client:
         client.login(**ALICE, label="here")
         [first, *_] = run(SESSIONS, site, {**names, "client": client})
         assert first.endswith(" True")

@@ -12,6 +12,7 @@ from sessionkeeper.conf import redis_url
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.factory import get_store
+from tests import valkey_groups
 from tests.faults.conftest import heals, is_in, until
 from tests.http.test_outage import assert_outage
 from tools import valkey
@@ -80,7 +81,7 @@ def cut_replicas_off(nodes, port):
 @pytest.fixture(params=["sentinel", "cluster"])
 def nodes(request, program, settings):
     """Servers of the test's own, of which it may kill some."""
-    start = valkey.private_sentinel if request.param == "sentinel" else valkey.private_cluster
+    start = valkey_groups.private_sentinel if request.param == "sentinel" else valkey_groups.private_cluster
     with start(program) as url:
         settings.SESSIONKEEPER = {"STORE": f"{url}?timeout=0.5&connect_timeout=0.5"}
         yield Nodes(url)

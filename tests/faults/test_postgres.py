@@ -242,7 +242,7 @@ def test_turned_into_a_standby_lets_readers_in_and_writes_again_when_it_is_promo
         get_breaker().reset()
         alice = surfer()
         server.kill()
-        (server._server._folder / "data" / "standby.signal").touch()
+        (server.folder / "data" / "standby.signal").touch()
         server.start()
         assert is_in(alice)
         for page in ("write", "logout"):

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests import mariadb
 from tests.browser.conftest import chromium  # noqa: F401
 from tests.production.deployment import Project, serving
-from tools import databases, mariadb, postgres
+from tools import databases, postgres, servers
 
 #: Beside those of `test_configurations.py`.
 SITES = (
@@ -55,7 +56,7 @@ class Databases:
         if kind not in self._made:
             try:
                 entry = databases.plain(getattr(self, f"_{kind}")())
-            except (postgres.Unavailable, mariadb.Unavailable) as error:
+            except servers.Unavailable as error:
                 (pytest.fail if os.environ.get("CI") else pytest.skip)(f"NOT TESTED on {kind}. {error}")
             self._project.prepare(self._project.write(f"on_{kind}", DATABASES={"default": entry}))
             self._made[kind] = entry

@@ -22,6 +22,7 @@ from sessionkeeper.stores.near_cache.redis import RedisChannel
 from sessionkeeper.stores.near_cache.subscriber import next_reply
 from sessionkeeper.stores.redis import user_lookup
 from sessionkeeper.stores.redis.store import RedisStore
+from tests import valkey_groups
 from tests.near_sides import ValkeySides, sign_in, until
 from tests.proxy import proxy
 from tests.races.test_interleavings import once
@@ -231,7 +232,7 @@ def test_a_channel_that_says_nothing_is_believed_no_more(user, monkeypatch):
 
 def test_masters_that_change_are_found_though_the_old_one_answers(monkeypatch):
     program = next(iter(valkey.programs().values()))
-    with valkey.private_sentinel(program) as url:
+    with valkey_groups.private_sentinel(program) as url:
         store = RedisStore(redis_url.parse(url))
         side = near(store, RedisChannel(store.client))
         until(side.is_on)

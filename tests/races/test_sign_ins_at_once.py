@@ -17,10 +17,10 @@ from django.urls import include, path
 
 from sessionkeeper.auth import attempts
 from sessionkeeper.models import LoginAttempt, Session
+from tests import mariadb
 from tests.conftest import PASSWORD, new_user
 from tests.stores import create_tables, database
-from tools import mariadb
-from tools.postgres import Unavailable
+from tools.servers import Unavailable
 
 PEOPLE, TIMES = 12, 3
 urlpatterns = [

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import os
 import re
+import shlex
 import socket
 import stat
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import sessionkeeper
-from tools import audit, demo, environment, postgres, sizes, tally, test
+from tools import demo, environment, postgres, servers, sizes, tally, test
 from tools.environment import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -122,7 +123,7 @@ def test_tallies_of_several_runs_add_up_to_one_line(tmp_path, monkeypatch):
 
 def test_stage_without_postgresql_fails_in_ci_and_is_loud_elsewhere(monkeypatch, capsys):
     monkeypatch.delenv("SESSIONKEEPER_TALLY", raising=False)
-    results = {"sqlite": tally.Tally(passed=5), "postgres": "No PostgreSQL: install it."}
+    results = {"sqlite": tally.Tally(passed=5), "postgres": "NOT RUN. No PostgreSQL: install it."}
     monkeypatch.delenv("CI", raising=False)
     assert test.summarise(results) == 0
     assert "NOT RUN. No PostgreSQL: install it." in capsys.readouterr().out
@@ -152,11 +153,10 @@ def test_stages_run_side_by_side_but_for_those_that_share_a_server(monkeypatch, 
 
     monkeypatch.setattr(test, "run_stage", run_stage)
     monkeypatch.setattr(test, "stage_environment", lambda stage, base, servers: {})
-    names = ("one", "two", "free")
-    stages = [test.Stage(name, name, "tests", (), on_postgres=name != "free") for name in names]
-    run = test.Run(stages, {}, [], jobs=2)
-    run.all()
-    assert run.results == dict.fromkeys(names, tally.Tally(passed=1))
+    names = ("one", "free", "two")
+    stages = [test.Stage(name, name, "tests", shares=["postgres"] * (name != "free")) for name in names]
+    results = test.run_stages(stages, {}, [], jobs=2)
+    assert results == dict.fromkeys(names, tally.Tally(passed=1))
     assert {"one", "free"} in together
     assert not any({"one", "two"} <= one for one in together)
     assert "=== two: two\ntwo ran" in capsys.readouterr().out
@@ -164,13 +164,32 @@ def test_stages_run_side_by_side_but_for_those_that_share_a_server(monkeypatch, 
 
 def test_a_stage_that_breaks_down_is_no_success(monkeypatch):
     monkeypatch.setattr(test, "run_stage", lambda *given: 1 / 0)
-    run = test.Run(list(test.STAGES[:1]), {}, [], jobs=2)
     with pytest.raises(ZeroDivisionError):
-        run.all()
+        test.run_stages([test.STAGES["sqlite"]], {}, [], jobs=2)
+
+
+def test_a_stage_whose_server_cannot_be_had_says_so_and_the_others_run(monkeypatch, capsys):
+    def environment_of(stage, base, found):
+        if stage.shares:
+            raise servers.Unavailable("No PostgreSQL: install it.")
+        return {}
+
+    monkeypatch.setattr(test, "stage_environment", environment_of)
+    monkeypatch.setattr(test, "run_stage", lambda *given: tally.Tally(passed=1))
+    stages = [test.STAGES["postgres"], test.STAGES["sqlite"]]
+    results = test.run_stages(stages, {}, [], jobs=2)
+    assert results == {"postgres": "NOT RUN. No PostgreSQL: install it.", "sqlite": tally.Tally(passed=1)}
+    assert "NOT RUN. No PostgreSQL" in capsys.readouterr().out
+
+
+def test_the_paths_of_all_stages_are_there():
+    for stage in test.STAGES.values():
+        paths = [word for word in shlex.split(stage.arguments) if "/" in word and not word.startswith("-")]
+        assert all((ROOT / path).exists() for path in paths), stage.name
 
 
 def test_stage_on_sqlite_does_not_see_the_database_of_the_caller():
-    stage = next(stage for stage in test.STAGES if stage.name == "sqlite")
+    stage = test.STAGES["sqlite"]
     env = test.stage_environment(stage, {"DATABASE_URL": "postgres://x/y", "HOME": "/h"}, None)
     assert env == {"HOME": "/h", "DJANGO_SETTINGS_MODULE": "tests.settings"}
 
@@ -198,6 +217,8 @@ def test_sizes_finds_long_functions_and_modules(tmp_path):
 
 def test_version_is_the_same_everywhere():
     assert sessionkeeper.__version__ == PROJECT["version"] == version("django-sessionkeeper")
+    client = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())["project"]
+    assert client["version"] == version("sessionkeeper-client")
 
 
 def test_matrix_runs_every_python_that_the_classifiers_promise():
@@ -209,31 +230,42 @@ def test_matrix_runs_every_python_that_the_classifiers_promise():
         for node in tree.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PAIRS"
     )
-    assert sorted(set(promised)) == sorted({python for python, _, _ in pairs})
+    assert sorted(set(promised)) == sorted({python for python, _ in pairs})
 
 
-def test_lock_files_hold_hashes_and_no_paths_of_a_machine():
-    for lock in (ROOT / "requirements").glob("*.txt"):
-        text = lock.read_text()
-        pinned = re.findall(r"^[a-z0-9][\w.-]*(?:\[[\w,-]+\])?==", text, re.MULTILINE)
-        assert pinned
-        assert text.count("    --hash=sha256:") >= len(pinned)
-        assert "file:" not in text
-        assert not re.search(r"(?<![\w.])/(tmp|home|root|work)/", text)
+def test_the_lock_names_no_index_and_no_path_of_a_machine():
+    for package in environment.locked():
+        if package["name"] in environment.DISTRIBUTIONS:
+            assert not Path(package["source"]["editable"]).is_absolute()
+            continue
+        assert package["source"] == {"registry": "https://pypi.org/simple"}
+        for file in (*package.get("wheels", ()), *filter(None, [package.get("sdist")])):
+            assert file["url"].startswith("https://files.pythonhosted.org/")
+            assert file["hash"].startswith("sha256:")
 
 
-def test_the_audit_says_what_is_known_and_what_could_not_be_looked_up():
-    fine = {"name": "a", "version": "1", "vulns": []}
-    hole = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}]}
-    open_hole = {"name": "c", "version": "3", "vulns": [{"id": "PYSEC-2", "fix_versions": []}]}
-    skipped = {"name": "d", "skip_reason": "Dependency not found on PyPI"}
-    lines, code = audit.report({"dependencies": [fine, hole, open_hole, skipped]})
-    assert code == 1
-    assert lines == [
-        "b 2: PYSEC-1, mended in: 2.1",
-        "c 3: PYSEC-2, mended in: none yet",
-        "NOT LOOKED UP: Dependency not found on PyPI",
-        "3 looked up, 2 known holes, 1 not looked up.",
-    ]
-    assert audit.report({"dependencies": [fine, skipped]})[1] == 2
-    assert audit.report({"dependencies": [fine]})[1] == 0
+def test_pip_gets_what_the_groups_say_in_the_versions_of_the_lock():
+    said = environment.requirements("test")
+    assert f"{ROOT}[api,openapi,postgres,redis,argon2]" in said
+    assert f"{ROOT}/clients/python" in said
+    assert "pytest>=8.4" in said
+    pinned = [*environment.constraints()]
+    [django, newer] = environment.versions("django")
+    assert any(line.startswith(f"django=={django} ; python_full_version") for line in pinned)
+    assert any(line.startswith(f"django=={newer} ; python_full_version") for line in pinned)
+    assert f"pytest=={version('pytest')}\n" in pinned
+
+
+def test_an_installation_by_pip_follows_one_by_uv_that_failed(tmp_path, monkeypatch):
+    commands = []
+
+    def run_logged(*command, **env):
+        commands.append(command)
+        return "sync" not in command
+
+    monkeypatch.setattr(environment, "LOG", tmp_path / "install.log")
+    monkeypatch.setattr(environment, "run_logged", run_logged)
+    environment.install(["docs"])
+    assert commands[-2][1:] == ("sync", "--frozen", "--group=docs")
+    assert commands[-1][1:3] == ("-m", "pip")
+    assert commands[-1][-2:] == (str(tmp_path / "constraints.txt"), "zensical>=0.0.10")

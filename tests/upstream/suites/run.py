@@ -16,7 +16,7 @@ from pathlib import Path
 from django.db import connection
 from django.test.runner import DiscoverRunner
 
-from tools import upstream
+from tests.upstream import source
 
 SETTINGS = "tests.upstream.suites.settings"
 #: What replaces Django's middleware where sessionkeeper's is installed as well.
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("depth", choices=["engine", "middleware"])
     parser.add_argument("report")
     options = parser.parse_args()
-    folder = str(upstream.tests_folder())
+    folder = str(source.tests_folder())
     sys.path.insert(0, folder)
     with tempfile.TemporaryDirectory(prefix="django_") as scratch:
         os.environ |= {

@@ -182,7 +182,7 @@ def main() -> None:
     """Write the file."""
     COLLECTION.parent.mkdir(exist_ok=True)
     COLLECTION.write_text(rendered())
-    print(f"Written: {COLLECTION.relative_to(ROOT)}")
+    sys.stdout.write(f"Written: {COLLECTION.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from http.cookiejar import Cookie, CookieJar
 from pathlib import Path
 from typing import Any
 
-from sessionkeeper.client.errors import SessionFileError
+from sessionkeeper_client.errors import SessionFileError
 
 _VERSION = 1
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from sessionkeeper.client.__main__ import main
-from tests import contents
-from tests.conftest import PASSWORD
+from client_site import PASSWORD
+from sessionkeeper.models import Session
+from sessionkeeper_client.__main__ import main
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.client.site")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_session_from_its_beginning_to_its_end(run, alice, how, tmp_path):
     assert run(*how, "reauthenticate", typed=PASSWORD)[:2] == (0, "Proved.\n")
     assert run(*how, "logout")[:2] == (0, "Signed out.\n")
     assert not file.exists()
-    assert not contents.records()
+    assert not Session.objects.exists()
 
 
 def test_the_header_of_the_csrf_token_is_an_option(run, alice, settings):
@@ -68,7 +68,7 @@ def test_another_session_is_ended_by_its_id(run, make, alice, tmp_path):
     other.login(alice.get_username(), PASSWORD)
     run("login", alice.get_username(), typed=PASSWORD)
     assert run("revoke", other.whoami()["session"]["id"])[:2] == (0, "Ended.\n")
-    assert len(contents.records()) == 1
+    assert Session.objects.count() == 1
 
 
 def test_what_goes_wrong_is_one_line_and_a_code(run, alice):
@@ -92,7 +92,7 @@ def test_a_label_that_a_terminal_would_obey_does_nothing(run, make, alice):
 
 def test_it_is_a_module_that_runs():
     done = subprocess.run(
-        [sys.executable, "-m", "sessionkeeper.client", "--help"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "sessionkeeper_client", "--help"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0
     assert "whoami" in done.stdout
@@ -103,7 +103,7 @@ def test_it_is_a_module_that_runs():
 )
 def test_output_that_nobody_takes_is_said_in_a_line(run, live_server, alice, shell):
     run("login", alice.get_username(), typed=f"{PASSWORD}\n")
-    command = [sys.executable, "-m", "sessionkeeper.client", live_server.url, "whoami"]
+    command = [sys.executable, "-m", "sessionkeeper_client", live_server.url, "whoami"]
     done = subprocess.run(
         ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[0]}}", "bash", *command],
         capture_output=True,

@@ -8,12 +8,11 @@ import stat
 
 import pytest
 
-from sessionkeeper.client.blocking import Client
-from sessionkeeper.client.errors import NotSignedIn, SessionFileError
-from tests.client.conftest import HTTP
-from tests.conftest import PASSWORD
+from client_site import HTTP, PASSWORD
+from sessionkeeper_client.client import Client
+from sessionkeeper_client.errors import NotSignedIn, SessionFileError
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.client.site")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

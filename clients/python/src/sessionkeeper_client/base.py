@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import httpx
 
-from sessionkeeper.client.conversation import COOKIE, CSRF_HEADER, Conversation
+from sessionkeeper_client.protocol import COOKIE, CSRF_HEADER, Conversation
 
 H = TypeVar("H", httpx.Client, httpx.AsyncClient)
 
 
-class Party(Generic[H]):
+class BaseClient(Generic[H]):
     """One end of a conversation. ``_http_client`` is what sends its requests."""
 
     _http_client: ClassVar[Callable[..., Any]]

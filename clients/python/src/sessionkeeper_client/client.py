@@ -7,14 +7,14 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from sessionkeeper.client.conversation import Exchange
-from sessionkeeper.client.errors import Unreachable
-from sessionkeeper.client.party import Party
+from sessionkeeper_client.base import BaseClient
+from sessionkeeper_client.errors import Unreachable
+from sessionkeeper_client.protocol import Exchange
 
 T = TypeVar("T")
 
 
-class Client(Party[httpx.Client]):
+class Client(BaseClient[httpx.Client]):
     """One session at one site.
 
     Every method that sends something raises ``ProblemError`` (or one of its subclasses) for an answer that is

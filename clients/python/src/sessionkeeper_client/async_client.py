@@ -7,14 +7,14 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from sessionkeeper.client.conversation import Exchange
-from sessionkeeper.client.errors import Unreachable
-from sessionkeeper.client.party import Party
+from sessionkeeper_client.base import BaseClient
+from sessionkeeper_client.errors import Unreachable
+from sessionkeeper_client.protocol import Exchange
 
 T = TypeVar("T")
 
 
-class AsyncClient(Party[httpx.AsyncClient]):
+class AsyncClient(BaseClient[httpx.AsyncClient]):
     """One session at one site. Arguments, methods and errors are those of :class:`Client`."""
 
     _http_client = httpx.AsyncClient

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import rotate_token
 from django.urls import include, path
@@ -11,6 +13,10 @@ from rest_framework.views import APIView
 
 from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
 from sessionkeeper.api.scopes import HasScope
+
+PASSWORD = "correct horse battery staple"
+#: Whatever proxies this machine names, they are not for it; one TLS context, which is slow to make, for all.
+HTTP = {"trust_env": False, "verify": ssl.create_default_context()}
 
 
 class Notes(APIView):

@@ -1,4 +1,4 @@
-"""The client at a command line: ``python -m sessionkeeper.client https://example.org login alice``.
+"""The client at a command line: ``python -m sessionkeeper_client https://example.org login alice``.
 
 The session is a bearer session (``--cookie``: one in a cookie), kept in a file for each site.
 """
@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from sessionkeeper.client import Client, ClientError
-from sessionkeeper.client.conversation import CSRF_HEADER
+from sessionkeeper_client import Client, ClientError
+from sessionkeeper_client.protocol import CSRF_HEADER
 
 _CALLS = ("get", "post", "put", "patch", "delete")
 
@@ -49,7 +49,7 @@ def _write(answer: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sessionkeeper.client", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sessionkeeper_client", description=__doc__)
     parser.add_argument("url", help="where the site is: https://example.org")
     parser.add_argument("--file", help="where the session is kept; by default a file for each site")
     parser.add_argument("--cookie", action="store_true", help="sign in by cookie, as a browser does")

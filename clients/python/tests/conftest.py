@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import ssl
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth import get_user_model
 
-from sessionkeeper.client.blocking import Client
-from sessionkeeper.client.nonblocking import AsyncClient
-
-#: Whatever proxies this machine names, they are not for it; one TLS context, which is slow to make, for all.
-HTTP = {"trust_env": False, "verify": ssl.create_default_context()}
+from client_site import HTTP, PASSWORD
+from sessionkeeper_client.async_client import AsyncClient
+from sessionkeeper_client.client import Client
 
 
 class Awaited:
@@ -60,6 +58,6 @@ def make(kind, live_server):
 
 
 @pytest.fixture
-def alice(transactional_db, make_user):
+def alice(transactional_db):
     """A user."""
-    return make_user(email="alice@example.org")
+    return get_user_model().objects.create_user("alice", "alice@example.org", PASSWORD)

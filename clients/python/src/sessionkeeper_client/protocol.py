@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from sessionkeeper.client.errors import BY_CODE, BY_STATUS, InsecureAddress, ProblemError
-from sessionkeeper.client.kept import SessionFile
+from sessionkeeper_client.errors import BY_CODE, BY_STATUS, InsecureAddress, ProblemError
+from sessionkeeper_client.session_file import SessionFile
 
 T = TypeVar("T")
 #: Yields requests, is sent their answers, returns a T.
