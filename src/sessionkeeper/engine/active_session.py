@@ -27,14 +27,14 @@ _OF_THE_REQUEST = frozenset({"client", "transport", "detect_reuse", "verdict"})
 
 
 class ActiveSession:
-    """A hold on the session that a key opens, or on one that is about to be.
+    """The session that a key opens, or one that is about to be.
 
     Attributes:
         key: the key in use; None when there is no session.
         stored: whether the store has proven the key. A minted key is not stored before ``insert``.
         found: record, clock and principal as read, or as this request wrote the record.
         from_near_cache: who signed in, when that was remembered and nothing was read; else None.
-        verdict: what the presented key turned out to be; None before ``open``.
+        verdict: what the presented key turned out to be; None before ``attach``.
         detect_reuse: whether a client presents the key right now, so that an old one is a copy.
         rotated: whether this request gave the session another key.
         renewed: whether the client is to be given another key for the same session and sign-in.
@@ -118,7 +118,7 @@ class ActiveSession:
                 authenticated=SESSION_KEY in data,
                 transport=self.transport,
                 limit=limits.limit_for(user_id, self.transport),
-                **self._facts(user_id),
+                **self._columns(user_id),
             )
             try:
                 record, ended = get_store().insert(new)
@@ -155,7 +155,7 @@ class ActiveSession:
             self.signing_in = user_id is not None
         # Data that was never read says nothing about the user, unless it replaces all or names one.
         whole = not self.stored and (self._base is None or SESSION_KEY in data)
-        facts = self._facts(user_id) if moved or self.signing_in or whole else {}
+        facts = self._columns(user_id) if moved or self.signing_in or whole else {}
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         if moved or whole:
             change = change._replace(limit=limits.limit_for(user_id, self.transport))
@@ -201,11 +201,11 @@ class ActiveSession:
         found = self.found
         return None if found is None or found.is_stale or found.is_written else found.record
 
-    def _facts(self, user_id: Any) -> dict[str, Any]:
-        facts = {**self.client.columns(), "user_id": user_id}
+    def _columns(self, user_id: Any) -> dict[str, Any]:
+        columns = {**self.client.columns(), "user_id": user_id}
         if self.signing_in:  # how somebody else signed in before says nothing of this time
-            facts["amr"] = self.client.amr
-        return facts
+            columns["amr"] = self.client.amr
+        return columns
 
     def rotate(self) -> None:
         """Give the session another secret and family, at once.

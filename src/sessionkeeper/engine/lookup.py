@@ -21,7 +21,7 @@ MOST_COOKIES = 4
 
 
 def resolve(
-    text: object, *, transport: str, principal: bool = False, detect_reuse: bool = False
+    session_key: object, *, transport: str, principal: bool = False, detect_reuse: bool = False
 ) -> tuple[KeyStatus, Lookup | None]:
     """Return what a client's key turned out to be, and the session if it opens one.
 
@@ -32,7 +32,7 @@ def resolve(
     Raises:
         StoreUnavailable: the store did not answer.
     """
-    key = keys.parse(text)
+    key = keys.parse(session_key)
     if key is None:
         return KeyStatus.MALFORMED, None
     try:
@@ -56,16 +56,16 @@ def resolve(
         return _end_corrupt(key)
 
 
-def resolve_one(texts: Iterable[str | None], *, transport: str) -> tuple[str | None, KeyStatus]:
+def resolve_one(session_keys: Iterable[str | None], *, transport: str) -> tuple[str | None, KeyStatus]:
     """Return which of several keys in one request counts: the only one that opens a session.
 
     None counts where several do, since somebody may have planted one of them; the verdict is for that case.
     """
     live = []
-    for text in islice(dict.fromkeys(texts), MOST_COOKIES):
-        _, found = resolve(text, transport=transport)
+    for session_key in islice(dict.fromkeys(session_keys), MOST_COOKIES):
+        _, found = resolve(session_key, transport=transport)
         if found is not None:
-            live.append(text)
+            live.append(session_key)
             user, session_id = found.record.user_id, found.record.id
             log.warning("A request brought several session cookies, one of %s.", keys.encode_id(session_id))
             trail.record_once(events.Kind.SEVERAL_COOKIES, user=user, session_id=session_id)
@@ -74,7 +74,7 @@ def resolve_one(texts: Iterable[str | None], *, transport: str) -> tuple[str | N
     return None, KeyStatus.STALE if live else KeyStatus.GONE
 
 
-def recall(text: object, *, transport: str) -> Lookup | None:
+def recall(session_key: object, *, transport: str) -> Lookup | None:
     """Return who a key stands for as this process remembers it, asking nobody; None: the store has to say.
 
     ``data`` holds no more than who signed in. Only a live session is recalled: what would be refused, or is
@@ -83,7 +83,7 @@ def recall(text: object, *, transport: str) -> Lookup | None:
     near = near_cache()
     if near is None:
         return None
-    key, settings = keys.parse(text), conf.current()
+    key, settings = keys.parse(session_key), conf.current()
     if key is None or settings.watches_clients:
         return None  # whether the client is another one now is asked of the session itself
     recalled = near.recall(key.id)

@@ -121,8 +121,8 @@ class SessionStore(SessionBase):
         was_recalled = self._active.from_near_cache is not None
         with noting_outage(self):
             if self.other_cookies:
-                texts = (self._session_key, *self.other_cookies)
-                self._session_key, verdict = lookup.resolve_one(texts, transport=self.transport)
+                session_keys = (self._session_key, *self.other_cookies)
+                self._session_key, verdict = lookup.resolve_one(session_keys, transport=self.transport)
                 if self._session_key is None:
                     self._active.verdict = verdict
                     return {}

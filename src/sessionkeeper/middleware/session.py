@@ -128,7 +128,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if isinstance(exception, TooManyTries):
             headers = {"Retry-After": str(exception.retry_after)}
             return problems.THROTTLED.response(request, headers=headers)
-        if isinstance(exception, Error) and _signs_in(request):
+        signs_in = isinstance(session, SessionStore) and session._active.signing_in
+        if isinstance(exception, Error) and signs_in:
             # Django's own part of a sign-in, the time of the last one say: nobody is signed in without it.
             exception = outage_of(exception) or exception
         return responses.unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
@@ -180,11 +181,6 @@ def _needs_store(request: HttpRequest, response: HttpResponseBase) -> bool:
     ):
         return True
     return session._active.upkeep_due()
-
-
-def _signs_in(request: HttpRequest) -> bool:
-    session = getattr(request, "session", None)
-    return isinstance(session, SessionStore) and session._active.signing_in
 
 
 def _has_body(request: HttpRequest) -> bool:
