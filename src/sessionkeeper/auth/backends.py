@@ -14,8 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import identifiers, lockout
-from sessionkeeper.auth.passwords import LONGEST_PASSWORD
-from sessionkeeper.auth.reauthentication import PASSWORD
+from sessionkeeper.auth.credentials import LONGEST_PASSWORD, PASSWORD
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import TooManyTries
 from sessionkeeper.engine import amr

@@ -15,10 +15,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import lockout, mfa
-from sessionkeeper.auth.reauthentication import PASSWORD, require_recent
+from sessionkeeper.auth.credentials import verify
+from sessionkeeper.auth.reauthentication import require_recent
 from sessionkeeper.core.errors import (
-    InvalidCredentials,
     NoSuchSession,
     NoTransport,
     SessionGone,
@@ -26,6 +25,7 @@ from sessionkeeper.core.errors import (
 )
 from sessionkeeper.core.records import COOKIE
 from sessionkeeper.engine import limits, registry
+from sessionkeeper.engine.amr import noted
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
 
@@ -53,14 +53,8 @@ def log_in(
     """
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
         raise NoTransport
-    lockout.begin(request, credentials)
-    with translate_errors():
-        user = auth.authenticate(request, **credentials)
-    if user is None:
-        raise InvalidCredentials
-    mfa.require_none(user)
-    amr = PASSWORD if "password" in credentials else ""
-    return complete_log_in(request, user, amr=amr, remember=remember, label=label)
+    user = verify(request, credentials)
+    return complete_log_in(request, user, amr=noted(user), remember=remember, label=label)
 
 
 def complete_log_in(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.db import connections, transaction
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from sessionkeeper import conf
@@ -67,11 +68,13 @@ def counting(view: _View) -> _View:
     return view
 
 
-def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> Attempt | None:
+def begin(
+    request: HttpRequest | None, credentials: Mapping[str, Any], *, session_id: int | None = None
+) -> Attempt | None:
     """Count a try before anybody looks at the password. None where nothing is to be counted.
 
-    Calling it again for the same try counts nothing. ``proof`` names what proves the device, in place of its
-    cookie: the session, where somebody who is signed in is asked again.
+    Calling it again for the same try counts nothing. With ``session_id`` the failures count for that session,
+    as for a known device: strangers who guess at the account lock nobody out of one that is under way.
 
     Raises:
         TooManyTries: there is no try left. It is the same whether there is such an account or not.
@@ -91,7 +94,7 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
     if this.attempt is not None and this.attempt.state == "open" and this.attempt.name == normal:
         attempt: Attempt = this.attempt
         return attempt
-    attempt = this.attempt = _attempt(request, normal, proof)
+    attempt = this.attempt = _attempt(request, normal, session_id)
     wait = _charge(attempt)
     if wait:
         attempt.state, attempt.wait = "refused", wait
@@ -100,7 +103,7 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
     return attempt
 
 
-def failed(request: Any, credentials: Mapping[str, Any], user_id: Any) -> bool:
+def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id: Any) -> bool:
     """Decide that a try failed; its count stays. Return whether anybody looked at it."""
     this = context.get()
     attempt: Attempt | None = this.attempt
@@ -196,10 +199,11 @@ def unlock_source(address: str) -> bool:
     return bool(attempts.reset(key))
 
 
-def _attempt(request: Any, name: str, proof: str) -> Attempt:
+def _attempt(request: HttpRequest | None, name: str, session_id: int | None) -> Attempt:
     source = network(client_address(request), ipv6=64)
     account = _key(attempts.ACCOUNT, name)
-    device = proof or known_devices.proof(request, account)
+    known = known_devices.id_for(request, account)
+    device = known if session_id is None else f"session {session_id}"
     return Attempt(
         name,
         account,

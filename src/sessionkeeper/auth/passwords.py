@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout, notifications
+from sessionkeeper.auth.credentials import LONGEST_PASSWORD
 from sessionkeeper.auth.reauthentication import require_recent
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.engine import registry
@@ -27,8 +28,6 @@ from sessionkeeper.stores.database.errors import revive, translate_errors
 
 #: Route of the page that takes a new password, when ``sessionkeeper.pages.urls`` is included.
 CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
-#: Longest password that is hashed at all (as Django's own form; CVE-2013-1443).
-LONGEST_PASSWORD = 4096
 
 log = logging.getLogger("sessionkeeper.security")
 
@@ -49,8 +48,10 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     user: Any = request.user
     session: Any = request.session
     credentials = {"username": user.get_username(), "password": current}
-    lockout.begin(request, credentials, proof=f"session {session.handle.key.id}")
-    if not user.check_password(current):
+    lockout.begin(request, credentials, session_id=session.handle.key.id)
+    with translate_errors():  # the password may get another hash, which is written
+        is_right = user.check_password(current)
+    if not is_right:
         lockout.failed(request, credentials, user.pk)
         raise InvalidCredentials
     lockout.succeeded()

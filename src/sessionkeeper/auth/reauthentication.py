@@ -10,15 +10,11 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events
-from sessionkeeper.auth import lockout, mfa
+from sessionkeeper.auth.credentials import verify
 from sessionkeeper.core import policy
-from sessionkeeper.core.errors import InvalidCredentials, ReauthenticationRequired, SessionGone
+from sessionkeeper.core.errors import ReauthenticationRequired, SessionGone
 from sessionkeeper.engine import amr as _amr
 from sessionkeeper.engine import client_binding, limits, registry, session_data
-from sessionkeeper.stores.database.errors import translate_errors
-
-#: What ``amr`` says of a session that began with a password (RFC 8176).
-PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
 
 
 def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> bool:
@@ -87,17 +83,10 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
     key = request.session.handle.key
     if key is None:  # somebody else than the session names the user, such as a token of another package
         raise SessionGone
-    # A count for each session: strangers who guess at the account lock nobody out of one that is under way.
-    lockout.begin(request, credentials, proof=f"session {key.id}")
-    with translate_errors():
-        proven: Any = auth.authenticate(request, **credentials)
-    if proven is None or proven.pk != user.pk:
-        raise InvalidCredentials
-    mfa.require_none(proven)
-    lockout.succeeded()
+    proven = verify(request, credentials, user=user, session_id=key.id)
     if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
         request.session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
-    complete_reauthentication(request, amr=PASSWORD if "password" in credentials else "")
+    complete_reauthentication(request, amr=_amr.noted(proven))
 
 
 def complete_reauthentication(request: Any, *, amr: str) -> None:

@@ -10,10 +10,9 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import lockout, mfa
-from sessionkeeper.auth.reauthentication import PASSWORD
+from sessionkeeper.auth.credentials import verify
 from sessionkeeper.core import context, keys
-from sessionkeeper.core.errors import InvalidCredentials, SessionGone
+from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.engine import session_data
 from sessionkeeper.stores.database.errors import translate_errors
 
@@ -55,16 +54,10 @@ def issue_token(
         TooManySessions: the user has as many tokens as the site allows.
         StoreUnavailable: the store did not answer; there is no token.
     """
-    lockout.begin(request, credentials)
-    with translate_errors():
-        user = auth.authenticate(request, **credentials)
-    if user is None:
-        raise InvalidCredentials
-    mfa.require_none(user)
+    user = verify(request, credentials)
     own: Any = request.session
     session = own.new_bearer()
     session.client.label = label
-    session.client.amr = PASSWORD if "password" in credentials else ""
     granted = None if scopes is None else sorted(set(scopes))
     if granted is not None:
         session[session_data.SCOPES_KEY] = granted

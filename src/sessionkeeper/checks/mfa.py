@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from django.core.checks import CheckMessage, Error, Info
 from django.utils.module_loading import import_string
 
-from sessionkeeper.auth import mfa
+from sessionkeeper.auth import credentials
 from sessionkeeper.core.check_ids import CheckId
 
 
 def check_second_factor() -> Iterator[CheckMessage]:
     """Say who is asked, and report a function that cannot be."""
-    paths = mfa.sources()
+    paths = credentials.second_factors()
     for path in paths:
         try:
             works = callable(import_string(path))

@@ -18,12 +18,13 @@ from sessionkeeper.api.serializers import Text
 from sessionkeeper.api.throttling import ResetThrottle
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import lockout, passwords, reauthentication
+from sessionkeeper.auth.credentials import LONGEST_PASSWORD
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
 
 
 def _password(**options: Any) -> Text:
     return Text(
-        max_length=passwords.LONGEST_PASSWORD,
+        max_length=LONGEST_PASSWORD,
         trim_whitespace=False,
         style={"input_type": "password"},
         **options,
