@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from sessionkeeper.api import parsers, serializers, throttling, urls
+from sessionkeeper.api import parsers, serializers, urls
 from sessionkeeper.api.problems import BODY_LIMIT, INVALID, PROBLEMS
 from sessionkeeper.api.views import tokens
+from sessionkeeper.api.views.passwords import ResetThrottle
 from sessionkeeper.core import keys
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.http.user_agents import device
@@ -46,9 +47,8 @@ def test_every_endpoint_is_described_with_its_path():
 
 
 def test_the_rates_of_the_throttles_are_those_of_the_code():
-    throttle = throttling.ResetThrottle
-    assert f"`{throttle.scope}`" in TEXT
-    assert f"{throttle.default_rate.removesuffix('/min')} a minute" in TEXT
+    assert f"`{ResetThrottle.scope}`" in TEXT
+    assert f"{ResetThrottle.default_rate.removesuffix('/min')} a minute" in TEXT
 
 
 def test_the_members_of_a_login_are_described_with_their_lengths():

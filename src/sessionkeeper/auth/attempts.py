@@ -1,8 +1,9 @@
-"""The rows that count failed sign-ins, counted by the database, so that parallel tries are all counted.
+"""The rows that count tries, counted by the database, so that parallel tries are all counted.
 
 An account or a known device waits ever longer after its last failure. A source has a number of failures an
 hour: ``until`` is when all of them are forgiven (the "generic cell rate algorithm"), so that they come back
-one by one and not at the end of a window.
+one by one and not at the end of a window. So do an address's tries of password resets, where ``until`` is
+when the next one comes back.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from sessionkeeper.stores.database.removal import delete
 if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
 
-ACCOUNT, DEVICE, SOURCE = "account", "device", "source"
+ACCOUNT, DEVICE, SOURCE, RESET = "account", "device", "source", "reset"
 #: Rows that one step of a purge looks at.
 BATCH = 500
 _HOUR = 3_600_000
-_FOREVER = 10 * 365 * 24 * _HOUR
+_DAY = 24 * _HOUR
+_FOREVER = 10 * 365 * _DAY
 _LONGEST_WAIT = 86_400
-_FORGOTTEN_AFTER = 30 * 24 * _HOUR
+_FORGOTTEN_AFTER = 30 * _DAY
 #: How often a change is made again that a deadlock undid.
 _TRIES = 3
 _POSTGRESQL_DEADLOCK, _MYSQL_DEADLOCK = "40P01", 1213
@@ -59,6 +61,17 @@ def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing
         if key in taken:
             refund(key, kind)
     return False
+
+
+def consume_reset(key: str, tries: int, seconds: int) -> int:
+    """Count one of so many resets in so many seconds; return 0, or the seconds to wait where none is left."""
+    moment, step = now(), math.ceil(1000 * seconds / tries)
+    _make([(key, RESET)], "", moment)
+    until = Greatest(F("until"), moment - 1000 * seconds + step) + step
+    free = rows().filter(pk=key, until__lte=moment)
+    if _again(free.update, until=until, failures=F("failures") + 1, at=moment):
+        return 0
+    return wait(rows().values_list("until", flat=True).get(pk=key), RESET, moment) or 1
 
 
 def _returns_what_it_counts() -> bool:
@@ -215,10 +228,12 @@ def begin_anew(counted: str, account: str) -> None:
 def purge(batch: int = BATCH) -> Iterator[int]:
     """Remove counts that have no effect any more, batch by batch; yield how many each removed.
 
-    A source is forgotten when all its failures are forgiven, an account after 30 days without a failure.
+    A source is forgotten when all its failures are forgiven, an account after 30 days without a failure, and
+    the resets of an address after a day without one.
     """
     after, every, moment = "", rows(), now()
     dead = Q(kind=SOURCE, until__lte=moment) | Q(failures=0, at__lte=moment - _HOUR)
+    dead |= Q(kind=RESET, until__lte=moment, at__lte=moment - _DAY)
     dead |= Q(until__lte=moment, at__lte=moment - _FORGOTTEN_AFTER) & ~Q(kind=SOURCE)
     while keys := list(every.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:batch]):
         after = keys[-1]

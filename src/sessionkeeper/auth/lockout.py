@@ -161,6 +161,21 @@ def is_open() -> bool:
     return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
 
 
+def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> None:
+    """Count a request for the mail of a password reset, or a try of its token, for the client's address.
+
+    Raises:
+        TooManyTries: the address has had so many in so many seconds.
+        StoreUnavailable: the database did not answer.
+    """
+    revive()
+    key = _key(attempts.RESET, client_address(request) or "unknown")
+    with translate_errors():
+        wait = attempts.consume_reset(key, tries, seconds)
+    if wait:
+        raise TooManyTries(wait)
+
+
 def marks(user: Any) -> tuple[str, ...]:
     """Return by what a device remembers an account: its key, and the names that a try of it may give."""
     return (_key("user", str(user.pk)), *map(key_of, identifiers.names_of(user)))

@@ -67,7 +67,6 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
 
 def request_reset(request: HttpRequest, email: str) -> None:
     """Mail a link to whoever has this address; nothing tells whether somebody does, also not the time."""
-    revive()
     # Without the user, whether there is one or not: a look for one would show in the time.
     trail.record(events.Kind.PASSWORD_RESET_REQUESTED, address=trail.digest(email.casefold()))
     form = _ResetForm({"email": email})

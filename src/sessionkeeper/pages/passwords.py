@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
@@ -20,13 +19,9 @@ from sessionkeeper.core.errors import (
     StaleSession,
     TooManyTries,
 )
-from sessionkeeper.http.client_address import client_address
 from sessionkeeper.pages.base import DONE, Page, route, with_next
 from sessionkeeper.pages.forms import ChangeForm, ConfirmForm, ResetForm
 from sessionkeeper.pages.login import Refusing
-
-#: Mails that one address may ask for in a minute.
-_MAILS_A_MINUTE = 10
 
 
 @method_decorator(lockout.counting, name="dispatch")
@@ -68,7 +63,8 @@ class ChangePage(Refusing):
         return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
 
 
-class ResetPage(Page):
+@method_decorator(lockout.counting, name="dispatch")
+class ResetPage(Refusing):
     """The address that a mail goes to."""
 
     template = "password_reset"
@@ -82,9 +78,10 @@ class ResetPage(Page):
         form = ResetForm(request.POST)
         if not form.is_valid():
             return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
-        if _too_many(request):
-            form.add_error(None, _("That was too often. Try again in a minute."))
-            return self.show(request, form=form, status=HTTPStatus.TOO_MANY_REQUESTS)
+        try:
+            lockout.count_reset(request)
+        except TooManyTries as error:
+            return self.refuse(request, form, error)
         passwords.request_reset(request, form.cleaned_data["email"])
         return redirect(route("password-reset-sent"))
 
@@ -135,13 +132,3 @@ class DonePage(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Say so."""
         return self.show(request)
-
-
-def _too_many(request: HttpRequest) -> bool:
-    """Count a mail against the client's address."""
-    key = f"sessionkeeper-pages-reset:{client_address(request) or 'unknown'}"
-    cache.add(key, 0, timeout=60)
-    try:
-        return cache.incr(key) > _MAILS_A_MINUTE
-    except ValueError:  # it expired in between
-        return False

@@ -11,11 +11,12 @@ from rest_framework import exceptions, serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.throttling import SimpleRateThrottle
 
 from sessionkeeper.api.exceptions import InvalidResetToken, WrongCredentials
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.serializers import Text
-from sessionkeeper.api.throttling import ResetThrottle
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import lockout, passwords, reauthentication
 from sessionkeeper.auth.credentials import LONGEST_PASSWORD
@@ -100,6 +101,34 @@ class PasswordChangeView(Endpoint):
         return Response(status=204)
 
 
+class ResetThrottle(SimpleRateThrottle):
+    """Limits mails of a password reset, and tries of their tokens, for each address: counted by the lockout.
+
+    ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"][scope]`` overrides the rate; None there switches it off.
+    """
+
+    scope = "sessionkeeper-reset"
+    default_rate = "10/min"
+
+    def get_rate(self) -> str | None:
+        """Return the project's rate, or ours."""
+        rates: dict[str, Any] = api_settings.DEFAULT_THROTTLE_RATES or {}
+        rate: str | None = rates.get(self.scope, self.default_rate)
+        return rate
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Count a request that tries something.
+
+        Raises:
+            TooManyTries: there were too many.
+        """
+        tries, seconds = self.parse_rate(self.rate)
+        if request.method == "POST" and tries and seconds:
+            lockout.count_reset(django_request(request), tries=tries, seconds=seconds)
+        return True
+
+
+@method_decorator(lockout.counting, name="dispatch")
 class PasswordResetView(Endpoint):
     """A mail with a link to choose a new password."""
 
@@ -113,6 +142,7 @@ class PasswordResetView(Endpoint):
         return Response(status=204)
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class PasswordResetConfirmView(Endpoint):
     """The new password, with the values of the mail."""
 
