@@ -1,7 +1,4 @@
-"""Errors of the API as RFC 9457 ``application/problem+json``.
-
-``exception_handler`` may also be a project's own ``REST_FRAMEWORK["EXCEPTION_HANDLER"]``.
-"""
+"""The problems that the API answers with, beside those of the middleware and of the CSRF check."""
 
 from __future__ import annotations
 
@@ -53,7 +50,6 @@ NOT_FOUND = Problem(
     _("There is nothing at this address."),
     _("Look the address up in a list: what belongs to others does not show, and what has ended is gone."),
 )
-REAUTHENTICATION_REQUIRED = problems.REAUTHENTICATION_REQUIRED
 INVALID_RESET_TOKEN = Problem(
     "invalid_reset_token",
     400,
@@ -84,7 +80,6 @@ UNSUPPORTED_MEDIA_TYPE = Problem(
     _("The media type is not supported"),
     _("Send application/json, application/x-www-form-urlencoded or multipart/form-data, in UTF-8."),
 )
-THROTTLED = problems.THROTTLED
 
 #: Every problem that an endpoint of this API can answer with.
 PROBLEMS = (
@@ -93,14 +88,14 @@ PROBLEMS = (
     INVALID_CREDENTIALS,
     SECOND_FACTOR_REQUIRED,
     NOT_AUTHENTICATED,
-    REAUTHENTICATION_REQUIRED,
+    problems.REAUTHENTICATION_REQUIRED,
     INVALID_RESET_TOKEN,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     SESSION_ENDED,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
-    THROTTLED,
+    problems.THROTTLED,
     problems.TWO_TRANSPORTS,
     problems.NO_TRANSPORT,
     problems.TOKEN_INVALID,

@@ -14,13 +14,12 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-from sessionkeeper.api.exceptions import InvalidResetToken, WrongCredentials
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.serializers import Text
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import lockout, passwords, reauthentication
 from sessionkeeper.auth.credentials import LONGEST_PASSWORD
-from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
+from sessionkeeper.core.errors import InvalidCredentials
 
 
 def _password(**options: Any) -> Text:
@@ -61,7 +60,7 @@ class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
 
 @method_decorator(lockout.counting, name="dispatch")
 class ReauthenticateView(Endpoint):
-    """A fresh proof that it is the user who is signed in."""
+    """Reauthentication of the signed-in user."""
 
     permission_classes = [IsAuthenticated]
     serializer_class = ReauthenticateSerializer
@@ -70,10 +69,7 @@ class ReauthenticateView(Endpoint):
     def post(self, request: Request) -> Response:
         """Take it."""
         given = _validated(ReauthenticateSerializer, request)
-        try:
-            reauthentication.reauthenticate(django_request(request), given)
-        except InvalidCredentials as error:
-            raise WrongCredentials from error
+        reauthentication.reauthenticate(django_request(request), given)
         return Response(whoami(django_request(request), request.user))
 
 
@@ -96,8 +92,6 @@ class PasswordChangeView(Endpoint):
             raise exceptions.ValidationError(
                 {"current_password": [_("This is not the password.")]}
             ) from error
-        except RefusedPassword as error:
-            raise exceptions.ValidationError({"new_password": error.messages}) from error
         return Response(status=204)
 
 
@@ -153,12 +147,7 @@ class PasswordResetConfirmView(Endpoint):
     def post(self, request: Request) -> Response:
         """Set it; all sessions of the user end."""
         given = _validated(PasswordResetConfirmSerializer, request)
-        try:
-            passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
-        except InvalidToken as error:
-            raise InvalidResetToken from error
-        except RefusedPassword as error:
-            raise exceptions.ValidationError({"new_password": error.messages}) from error
+        passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
         return Response(status=204)
 
 

@@ -14,13 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessionkeeper.api.authentication import CheckedSessionAuthentication
-from sessionkeeper.api.exceptions import WrongCredentials
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.scopes import HasScope
 from sessionkeeper.api.serializers import LoginSerializer, user_json
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import flows, lockout
-from sessionkeeper.core.errors import InvalidCredentials
 from sessionkeeper.http.headers import CLEAR_SITE_DATA
 
 
@@ -48,15 +46,12 @@ class LoginView(Endpoint):
         form = LoginSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         given = form.validated_data
-        try:
-            user = flows.log_in(
-                django_request(request),
-                credentials={"username": given["username"], "password": given["password"]},
-                remember=given["remember"],
-                label=given["label"],
-            )
-        except InvalidCredentials as error:
-            raise WrongCredentials from error
+        user = flows.log_in(
+            django_request(request),
+            credentials={"username": given["username"], "password": given["password"]},
+            remember=given["remember"],
+            label=given["label"],
+        )
         request.user = user  # so that the browsable API shows who it is now
         return Response(whoami(django_request(request), user))
 

@@ -17,7 +17,6 @@ from sessionkeeper.api.serializers import ended_json, session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
-from sessionkeeper.core.errors import NoSuchSession
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.history import history_for
 
@@ -89,10 +88,7 @@ class OneSessionView(Endpoint):
         number = keys.parse_id(session_id)
         if number is None:
             raise exceptions.NotFound
-        try:
-            flows.revoke(django_request(request), number)
-        except NoSuchSession as error:
-            raise exceptions.NotFound from error
+        flows.revoke(django_request(request), number)
         return Response(status=204)
 
 

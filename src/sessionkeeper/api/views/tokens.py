@@ -14,12 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessionkeeper.api.authentication import CsrfFailed, TokenAuthentication
-from sessionkeeper.api.exceptions import WrongCredentials
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.serializers import LoginSerializer, session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import lockout, tokens
-from sessionkeeper.core.errors import InvalidCredentials, SessionGone
+from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.csrf import fetch_metadata
 from sessionkeeper.stores.factory import get_store
 
@@ -79,15 +78,12 @@ class TokensView(Endpoint):
         form = TokenSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         given = form.validated_data
-        try:
-            issued = tokens.issue_token(
-                django_request(request),
-                credentials={"username": given["username"], "password": given["password"]},
-                label=given["label"],
-                scopes=given["scopes"],
-            )
-        except InvalidCredentials as error:
-            raise WrongCredentials from error
+        issued = tokens.issue_token(
+            django_request(request),
+            credentials={"username": given["username"], "password": given["password"]},
+            label=given["label"],
+            scopes=given["scopes"],
+        )
         found = get_store().find(issued.session_id)
         if found is None:
             raise SessionGone
