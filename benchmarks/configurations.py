@@ -125,7 +125,6 @@ CONFIGURATIONS = (
     ),
     _on_valkey(VALKEY, ""),
     _on_valkey("ours-valkey-principal", ", principal cache", PRINCIPAL_CACHE=60),
-    _on_valkey("ours-valkey-ahead", ", principal cache, read ahead", PRINCIPAL_CACHE=60, READ_AHEAD=True),
     _on_valkey("ours-valkey-near", ", near cache", NEAR_CACHE=True),
 )
 

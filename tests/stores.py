@@ -19,9 +19,9 @@ from sessionkeeper.conf.near_cache import NearCache
 from sessionkeeper.core import greenlets, keys
 from sessionkeeper.core.records import NewSession
 from sessionkeeper.stores.database.store import DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
 from sessionkeeper.stores.near_cache.store import NearCacheStore
 from sessionkeeper.stores.redis.store import RedisStore
+from tests.memory_store import MemoryStore
 from tools import valkey
 
 

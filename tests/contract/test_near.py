@@ -253,9 +253,9 @@ def test_a_touch_that_another_process_made_is_not_made_again(sides, key, clock, 
     clock.move(seconds=20)
     with sides.on(sides.there):
         session = sides.ask(key, sides.there)[1]
-        session.handle.touch_if_due()
+        session._active.touch_if_due()
     session = sides.ask(key)[1]
-    assert cost(session.handle.touch_if_due)[1] == []
+    assert cost(session._active.touch_if_due)[1] == []
 
 
 def test_a_passive_request_that_is_due_for_a_touch_asks_once(sides, key, clock):

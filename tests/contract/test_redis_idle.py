@@ -20,7 +20,7 @@ from sessionkeeper.core import greenlets, keys
 from sessionkeeper.core.errors import StoreBusy, StoreUnreachable
 from sessionkeeper.core.records import SessionLimit, SessionPatch
 from sessionkeeper.stores.circuit_breaker import CircuitBreaker, CircuitBreakerStore
-from sessionkeeper.stores.redis import read_ahead, serialization, tombstones
+from sessionkeeper.stores.redis import serialization, tombstones
 from sessionkeeper.stores.redis.connections import Room
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.proxy import proxy
@@ -307,32 +307,6 @@ def test_the_times_of_keepalive_are_set_on_sockets(walled):
             for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
         ]
         assert told == [70, 9, 4]
-
-
-def test_a_read_that_was_sent_ahead_on_a_forgotten_connection_is_asked_for_anew():
-    with single() as (url, [wall]):
-        store = RedisStore(redis_url.parse(valkey.with_options(url, timeout=0.3)))
-        key = insert(store)
-        pool = store.client.connection.connection_pool
-        wall.forget()
-        begun = read_ahead.Ahead(pool, store._index.session(key.id), b"HGETALL x\r\nTIME\r\n", 2)
-        assert begun.take(store._index.session(key.id)) is None
-        assert store.find(key.id) is not None
-        store.client.close()
-
-
-def test_what_would_be_opened_anew_is_not_used_to_read_ahead():
-    store = redis_store("valkey")
-    key = insert(store)
-    pool = store.client.connection.connection_pool
-    [connection] = held(store)
-    connection.doubts.number += 1
-    assert pool.begin(b"PING\r\n") is None  # which would wait
-    assert store.find(key.id) is not None
-    begun = pool.begin(b"PING\r\n")
-    assert begun is connection
-    pool.discard(begun, 1)
-    store.client.close()
 
 
 @pytest.mark.parametrize("kind", ["valkey", "sentinel", "cluster"])

@@ -30,7 +30,7 @@ from sessionkeeper.core.records import NewSession, SessionPatch
 from sessionkeeper.models import Session
 from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
 from sessionkeeper.stores.database.store import DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
+from tests.memory_store import MemoryStore
 from tests.stores import Clock, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]

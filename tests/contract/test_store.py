@@ -23,9 +23,9 @@ from sessionkeeper.core.records import (
 from sessionkeeper.models import Session
 from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
 from sessionkeeper.stores.database.store import DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
 from sessionkeeper.stores.near_cache.postgres import PostgresChannel
 from sessionkeeper.stores.near_cache.redis import RedisChannel
+from tests.memory_store import MemoryStore
 from tests.stores import KINDS, Channel, Clock, InLoop, insert, is_postgresql, near, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]

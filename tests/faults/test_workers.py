@@ -115,7 +115,7 @@ def test_a_node_whose_clock_is_wrong_neither_ends_nor_lengthens_a_session(off, m
     for key in (session.session_key, another.session_key):
         right = SessionStore(key)
         assert right.get("a") == 1
-        found = right.handle.found
+        found = right._active.found
         assert found.record.expires_at - found.now <= timedelta(seconds=180)
         assert found.record.expires_at - found.now > timedelta(seconds=120)
         assert abs(found.now - found.record.last_seen_at) < timedelta(seconds=60)

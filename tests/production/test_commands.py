@@ -30,7 +30,7 @@ for _ in range(2):
     session["a"] = 1
     session.save()
     ids.append(session.session_key[:11])
-Session.objects.filter(id=session.handle.key.id).update(expires_at=timezone.now() - timedelta(days=90))
+Session.objects.filter(id=session._active.key.id).update(expires_at=timezone.now() - timedelta(days=90))
 print("left", *ids)
 """
 LEFT = """

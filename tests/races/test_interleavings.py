@@ -17,7 +17,7 @@ from sessionkeeper.engine.exceptions import SessionGoneError, StaleSessionError
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import factory
 from sessionkeeper.stores.database.store import MERGE_TRIES, DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
+from tests.memory_store import MemoryStore
 from tests.stores import STORES, Clock, insert, near
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
@@ -132,7 +132,7 @@ def touch(key):
     """A request that records use."""
     session = SessionStore(key)
     session.get("a")
-    session.handle.touch_if_due(force=True)
+    session._active.touch_if_due(force=True)
 
 
 MOMENTS = [
@@ -320,7 +320,7 @@ def test_a_clear_drops_what_was_written_before_it(store, key, monkeypatch, momen
     session = SessionStore(key)
     who = session["_auth_user_id"]
     session._session_cache = {"_auth_user_id": who}
-    session.handle.forget_base()
+    session._active.replace_on_save()
     session.save()
     assert data_of(store, key).keys() == {"_auth_user_id"} | kept
 

@@ -134,7 +134,7 @@ def test_other_data_and_touches_are_written_without_a_word(sides, key):
         session = SessionStore(key)
         session["basket"] = 2
         session.save()
-        session.handle.touch_if_due(force=True)
+        session._active.touch_if_due(force=True)
     sides.hear(sides.here)
     assert len(sides.here._channel.heard) == before + 1  # the mark
 

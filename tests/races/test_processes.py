@@ -131,7 +131,7 @@ def test_eight_threads_that_write_to_a_sqlite_file_lose_nothing(tmp_path, settin
 
 def test_eight_threads_that_write_to_memory_lose_nothing():
     from sessionkeeper.core.records import SessionPatch
-    from sessionkeeper.stores.memory import MemoryStore
+    from tests.memory_store import MemoryStore
 
     store = MemoryStore()
     key = insert(store)

@@ -21,7 +21,7 @@ from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.records import KeyStatus, NewSession
 from sessionkeeper.engine.active_session import ActiveSession
 from sessionkeeper.stores import factory
-from sessionkeeper.stores.memory import MemoryStore
+from tests.memory_store import MemoryStore
 
 SCHEDULES = 10_000
 ROTATE_AFTER = 900
@@ -81,25 +81,25 @@ class World:
 
     def arrive(self, jar, cookie):
         """The request begins on the server."""
-        handle = ActiveSession(ClientInfo())
-        handle.watching = True
-        data = handle.open(cookie, principal=False)
-        jar.verdicts.append(handle.verdict)
+        active = ActiveSession(ClientInfo())
+        active.detect_reuse = True
+        data = active.open(cookie, principal=False)
+        jar.verdicts.append(active.verdict)
         if data is not None:
-            self.later(self.draw.choice((0, 0.2, 5)), self.answer, jar, handle, data)
+            self.later(self.draw.choice((0, 0.2, 5)), self.answer, jar, active, data)
 
-    def answer(self, jar, handle, data):
+    def answer(self, jar, active, data):
         """The request ends on the server, as the middleware ends it."""
-        renewed = handle.renew_if_due()
+        renewed = active.renew_if_due()
         if self.draw.random() < 0.2:
             name = f"n{next(self.numbers)}"
             data[name] = 1
-            handle.merge(data)
+            active.merge(data)
             self.written.add(name)
         else:
-            handle.touch_if_due()
+            active.touch_if_due()
         if renewed and self.draw.random() < 0.75:  # else the answer is lost
-            self.later(self.flight(), setattr, jar, "cookie", handle.key.text)
+            self.later(self.flight(), setattr, jar, "cookie", active.key.text)
 
     def visit(self, jar, visits):
         """Use the site for a while: bursts with pauses from nothing to a night, in which nothing is sent."""

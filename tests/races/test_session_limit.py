@@ -12,7 +12,7 @@ from sessionkeeper.core import keys
 from sessionkeeper.core.errors import TooManySessions
 from sessionkeeper.core.records import NewSession, SessionLimit
 from sessionkeeper.stores.database.store import DatabaseStore
-from sessionkeeper.stores.memory import MemoryStore
+from tests.memory_store import MemoryStore
 from tests.stores import is_postgresql, sqlite_file
 
 SIGN_INS, MOST = 50, 3

@@ -71,7 +71,7 @@ class Event:
     user_agent: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
-    def facts(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return what there is to say, ready for JSON; the session by its public id."""
         stated = {
             "event": self.kind.value,
@@ -88,7 +88,7 @@ class Event:
 
     def __str__(self) -> str:
         """Return the log line: ASCII, each value as JSON, so that none forges a line or steers a terminal."""
-        rest = [f"{name}={json.dumps(value)}" for name, value in self.facts().items() if name != "event"]
+        rest = [f"{name}={json.dumps(value)}" for name, value in self.as_dict().items() if name != "event"]
         return " ".join([self.kind.value, *rest])
 
 

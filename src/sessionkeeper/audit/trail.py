@@ -112,7 +112,7 @@ def make(
             by mistake: see :func:`digest`.
     """
     client = context.get().client if client is None else client
-    facts = {} if client is None else client.facts()
+    facts = {} if client is None else client.columns()
     return Event(
         kind,
         moments.now(),

@@ -116,7 +116,7 @@ def revoke(request: HttpRequest, session_id: int) -> None:
     found = get_store().find(session_id)
     if found is None or found.record.user_id is None or found.record.user_id != request.user.pk:
         raise NoSuchSession
-    if session.handle.key is not None and session.handle.key.id == session_id:
+    if session._active.key is not None and session._active.key.id == session_id:
         log_out(request)
         return
     require_recent(request)
@@ -132,7 +132,7 @@ def revoke_others(request: HttpRequest) -> int:
     """
     require_recent(request)
     session: Any = request.session
-    this = session.handle.key.id
+    this = session._active.key.id
     return registry.revoke_all(request.user, this, reason="user", actor=request.user)
 
 

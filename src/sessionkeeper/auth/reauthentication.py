@@ -26,12 +26,12 @@ def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> 
     session = request.session
     if auth.SESSION_KEY not in session:
         return False
-    handle = session.handle
-    user_id, now = session_data.user_of(session), registry.now() if handle.found is None else handle.found.now
+    active = session._active
+    user_id, now = session_data.user_of(session), registry.now() if active.found is None else active.found.now
     if within is None:
         within = limits.in_force(limits.PROOF, user_id, request).reauthenticate_after
-    if not (handle.proved or handle.signing_in):
-        found = handle.found
+    if not (active.proved or active.signing_in):
+        found = active.found
         if found is None or client_binding.PROOF_IS_VOID in session:
             return False
         if not policy.is_recent(found.record.authenticated_at, now, within):
@@ -48,11 +48,11 @@ def proofs(request: Any) -> dict[str, datetime]:
     session = request.session
     if auth.SESSION_KEY not in session:
         return {}
-    handle = session.handle
-    if handle.proved or handle.signing_in:  # in this very request
+    active = session._active
+    if active.proved or active.signing_in:  # in this very request
         now = registry.now()
         return {**_amr.earlier(session, now), **dict.fromkeys(session.client.amr.split(), now)}
-    return {} if handle.found is None else _amr.of(handle.found.record, session)
+    return {} if active.found is None else _amr.of(active.found.record, session)
 
 
 def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
@@ -80,7 +80,7 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
     """
     user = request.user
     credentials = {"username": user.get_username(), **credentials}  # this loads a user who is lazy
-    key = request.session.handle.key
+    key = request.session._active.key
     if key is None:  # somebody else than the session names the user, such as a token of another package
         raise SessionGone
     proven = verify(request, credentials, user=user, session_id=key.id)
@@ -101,8 +101,8 @@ def complete_reauthentication(request: Any, *, amr: str) -> None:
     session = request.session
     if auth.SESSION_KEY not in session:
         raise SessionGone
-    session.renew_key()
+    session.rotate_key()
     _amr.carry(proofs(request), session)
     session.client.amr = amr
-    session.handle.signing_in, session.handle.proof = True, events.Kind.STEP_UP
+    session._active.signing_in, session._active.proof = True, events.Kind.STEP_UP
     session.save()

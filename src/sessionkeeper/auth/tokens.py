@@ -64,7 +64,7 @@ def issue_token(
     with translate_errors(), _aside(request, session):
         auth.login(request, user)
         session.save()
-    key = session.handle.key
+    key = session._active.key
     if key is None:  # a receiver of user_logged_in has ended it
         raise SessionGone
     return Issued(keys.to_bearer(key), key.id, user, granted)

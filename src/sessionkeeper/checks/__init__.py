@@ -50,7 +50,6 @@ ALWAYS: tuple[Check, ...] = (
     store.check_redis,
     caches.check_near_cache,
     caches.check_principal_cache,
-    caches.check_read_ahead,
     tenants.check_namespace,
     tenants.check_schemas,
     tenants.check_order,

@@ -17,7 +17,6 @@ from sessionkeeper.checks import engine, middleware
 from sessionkeeper.conf import redis_url
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
 from sessionkeeper.stores.near_cache.postgres import PostgresChannel
 
 OUR_AUTHENTICATION = "sessionkeeper.middleware.AuthenticationMiddleware"
@@ -52,27 +51,6 @@ def check_near_cache() -> Iterator[CheckMessage]:
             hint=middleware.instead_of(DjangoAuthentication, OUR_AUTHENTICATION),
             id=CheckId.NEAR_CACHE_UNASKED,
         )
-
-
-def check_read_ahead() -> Iterator[CheckMessage]:
-    """Report reads that should be sent ahead, where nobody sends them."""
-    current = conf.current()
-    if not current.read_ahead or not engine.is_ours():
-        return
-    ways = {"server", "socket"}
-    if not redis_url.is_redis(current.store) or redis_url.parse(current.store).way not in ways:
-        why = "the sessions are not in a single Valkey or Redis"
-    elif current.near_cache is not None:
-        why = "the near cache answers, which asks nobody"
-    elif not middleware.entries(SessionMiddleware):
-        why = "only our SessionMiddleware sends them"
-    else:
-        return
-    yield Warning(
-        f"SESSIONKEEPER['READ_AHEAD'] is on and does nothing: {why}.",
-        hint="Leave READ_AHEAD out.",
-        id=CheckId.READ_AHEAD_IDLE,
-    )
 
 
 def check_principal_cache() -> Iterator[CheckMessage]:

@@ -45,7 +45,6 @@ class Settings:
             active; None: the schema of the database connection, where it has one.
         near_cache: options of the near cache; None: it is off.
         principal_cache: how old the columns of a user may be that are kept in Valkey; None: none are.
-        read_ahead: whether the read of a session in Valkey is sent before anybody asks for it.
         on_address_change, on_user_agent_change: what becomes of a session that is used from elsewhere.
         trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
             connects without an address; empty: nobody's.
@@ -81,7 +80,6 @@ class Settings:
     namespace: str | CallableSetting | None = None
     near_cache: near_cache.NearCache | None = None
     principal_cache: timedelta | None = None
-    read_ahead: bool = False
     on_address_change: str = IGNORE
     on_user_agent_change: str = IGNORE
     trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()

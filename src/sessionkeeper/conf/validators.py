@@ -190,7 +190,6 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "NAMESPACE": _namespace,
     "NEAR_CACHE": _near_cache,
     "PRINCIPAL_CACHE": duration,
-    "READ_AHEAD": switch,
     "MAX_SESSIONS_ACTION": _one_of(END_OLDEST, REFUSE),
     "ON_ADDRESS_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
     "ON_USER_AGENT_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),

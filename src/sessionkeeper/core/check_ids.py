@@ -58,7 +58,6 @@ class CheckId(StrEnum):
     SERVER_SILENT = "sessionkeeper.W023"
     SERVER_FORGETS = "sessionkeeper.W024"
     PRINCIPAL_CACHE_IDLE = "sessionkeeper.W025"
-    READ_AHEAD_IDLE = "sessionkeeper.W026"
     COOKIE_NOT_SECURE = "sessionkeeper.W030"
     COOKIE_READABLE = "sessionkeeper.W031"
     COOKIE_SENT_ACROSS_SITES = "sessionkeeper.W032"

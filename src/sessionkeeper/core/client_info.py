@@ -45,7 +45,7 @@ class ClientInfo:
     def address(self, value: str | Callable[[], str | None]) -> None:
         self._address = value
 
-    def facts(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         """Return the columns that are known: one line of text each, and an address only if it is one."""
         stated = {
             "ip_address": _address(self.address),

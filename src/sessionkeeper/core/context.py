@@ -19,8 +19,8 @@ class Current:
     Outside of requests it is the session used last. ``client`` are the facts of who sent the request, where
     our middleware knows them, ``attempt`` is the try to sign in that is under way, and ``device`` the known
     device that somebody signed in on; ``known_device`` whether the user had signed in on it before;
-    ``ahead`` is a read of the session that was sent before anybody asked; ``namespace`` the tenant that the
-    request is for, noted for code in an event loop, which cannot ask the request's thread without waiting.
+    ``namespace`` is the tenant that the request is for, noted for code in an event loop, which cannot ask the
+    request's thread without waiting.
     """
 
     in_request: bool = False
@@ -30,7 +30,6 @@ class Current:
     attempt: Any = None
     device: Any = None
     known_device: bool = False
-    ahead: Any = None
     namespace: str | None = None
     _holder: weakref.ref[Any] | None = None
     _request: weakref.ref[Any] | None = None

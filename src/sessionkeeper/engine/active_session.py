@@ -1,6 +1,6 @@
-"""One request's hold on one session: open, store, merge, rotate, revoke, touch.
+"""The session of one request: open, store, merge, rotate, revoke, touch.
 
-The engine puts Django's dictionary around it. A handle knows which key is proven, which data was read, and
+The engine puts Django's dictionary around it. It knows which key is proven, which data was read, and
 what a save has to write; it knows no HTTP and never decides what a failure means to the client.
 """
 
@@ -21,16 +21,227 @@ from sessionkeeper.engine import key_followers, limits, lookup, registry, renewa
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
+_BEGINNINGS = {events.Kind.SIGN_IN, events.Kind.TOKEN_MADE, events.Kind.STEP_UP}
+#: What an ActiveSession keeps when it detaches.
+_OF_THE_REQUEST = frozenset({"client", "transport", "detect_reuse", "verdict"})
 
-class Upkeep:
-    """The part of a handle that keeps its session alive. The attributes are the handle's."""
 
+class ActiveSession:
+    """A hold on the session that a key opens, or on one that is about to be.
+
+    Attributes:
+        key: the key in use; None when there is no session.
+        stored: whether the store has proven the key. A minted key is not stored before ``insert``.
+        found: record, clock and principal as read; None for a session that this request made.
+        from_near_cache: who signed in, when that was remembered and nothing was read; else None.
+        verdict: what the presented key turned out to be; None before ``open``.
+        detect_reuse: whether a client presents the key right now, so that an old one is a copy.
+        rotated: whether this request gave the session another key.
+        renewed: whether the client is to be given another key for the same session and sign-in.
+        revoked: whether this request ended the session.
+        signing_in: whether somebody signed in and it is not written yet.
+        proof: what a sign-in is to the audit trail: a sign-in, or a step-up.
+        proved: whether this request took a proof of a credential.
+        remaining_lifetime: time left until the absolute expiry; None when not known.
+    """
+
+    detect_reuse = False
+    verdict: KeyStatus | None = None
+    # What it holds; as long as there is nothing, these are what an instance has.
     key: keys.Key | None = None
     found: Found | None = None
-    rotated = False
-    renewed = False
-    revoked = False
-    signing_in = False
+    stored = rotated = renewed = revoked = signing_in = False
+    from_near_cache: dict[str, Any] | None = None
+    proof = events.Kind.SIGN_IN
+    proved = False
+    remaining_lifetime: timedelta | None = None
+    _base: str | None = "{}"
+    _user_id: Any = None
+    _unrecorded_rotation = False
+
+    def __init__(self, client: ClientInfo, transport: str = COOKIE) -> None:
+        self.client = client
+        self.transport = transport
+
+    def detach(self) -> None:
+        """Let go of the session; nothing is written."""
+        for name in vars(self).keys() - _OF_THE_REQUEST:
+            delattr(self, name)
+
+    def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
+        """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
+        return self.attach(
+            lookup.resolve(
+                text, transport=self.transport, principal=principal, detect_reuse=self.detect_reuse
+            )
+        )
+
+    def attach(self, resolved: lookup.Resolved) -> dict[str, Any] | None:
+        """Take hold of what a key stands for."""
+        self.detach()
+        self.verdict, found = resolved.verdict, resolved.found
+        if found is None:
+            return None
+        self.key, self.stored, self.found = resolved.key, True, found
+        self.remaining_lifetime = found.record.expires_at - found.now
+        self._base, self._user_id = found.record.data, found.record.user_id
+        context.get().claim(found.record.id, self)
+        return resolved.data
+
+    def mark_saved(self, data: dict[str, Any]) -> None:
+        """Take note that ``data`` has just been written."""
+        self._base = codec.encode(data)
+        self._forget_version()
+
+    def replace_on_save(self) -> None:
+        """Let the next merge replace all data, also what other requests wrote meanwhile."""
+        self._base = None
+
+    def mint(self) -> None:
+        """Take a new key, in memory only."""
+        self.detach()
+        self.key = keys.mint()
+        context.get().claim(self.key.id, self)
+
+    def changes(self, data: dict[str, Any]) -> bool:
+        """Whether a save of ``data`` would write more than the time of use."""
+        unwritten = self.key is not None and not self.stored
+        if self.signing_in or self.revoked or unwritten:
+            return True
+        return self._base is None or not session_data.is_nothing(session_data.changes(self._base, data))
+
+    def insert(self, data: dict[str, Any]) -> None:
+        """Store a new session with this data; on a collision of ids under yet another key."""
+        key = self.key if self.key is not None and not self.stored else keys.mint()
+        text, user_id = limits.encode_bounded(data), registry.owner_of(data)
+        timeouts = limits.limits_of(data)
+        while True:
+            new = NewSession(
+                key.id,
+                key.secret_hash,
+                key.family_hash,
+                timeouts.lifetime,
+                timeouts.idle_seconds,
+                text,
+                authenticated=SESSION_KEY in data,
+                transport=self.transport,
+                limit=limits.limit_for(user_id, self.transport),
+                **self._facts(user_id),
+            )
+            try:
+                ended = get_store().insert(new)
+            except IdTaken:
+                key = keys.mint()
+            else:
+                break
+        limits.note_ended(ended, user_id)
+        self.detach()
+        self.proved = SESSION_KEY in data
+        self.key, self.stored, self._base, self._user_id = key, True, text, user_id
+        self._set_life(timeouts)
+        context.get().claim(key.id, self)
+        if user_id is not None:
+            kind = events.Kind.TOKEN_MADE if self.transport == BEARER else events.Kind.SIGN_IN
+            self._record(kind)
+
+    def merge(self, data: dict[str, Any], *, key: keys.Key | None = None) -> bool:
+        """Write what changed. Return whether the key or the life of the session changed.
+
+        ``key`` is one that no read has proven; the store proves it as it writes.
+        """
+        key = key or self.key
+        if key is None:
+            raise SessionGone
+        text, user_id, rotated = limits.encode_bounded(data), registry.owner_of(data), False
+        change = session_data.changes(self._base, data)
+        moved = self.stored and user_id != self._user_id
+        if moved:  # somebody signed in or out, however the data came there
+            if not self.rotated and self.transport == COOKIE:
+                self.rotate()
+                key, rotated = self.key or key, True
+            self.signing_in = user_id is not None
+        # Data that was never read says nothing about the user, unless it replaces all or names one.
+        whole = not self.stored and (self._base is None or SESSION_KEY in data)
+        facts = self._facts(user_id) if moved or self.signing_in or whole else {}
+        change, renewed = self._with_limits(change._replace(facts=facts), data)
+        if moved or whole:
+            change = change._replace(limit=limits.limit_for(user_id, self.transport))
+        limits.note_ended(get_store().merge(key.id, key.secret_hash, change, self._seen()), user_id)
+        self.proved = self.proved or self.signing_in
+        signed_in, self.signing_in = self.signing_in, False
+        self.key, self.stored = key, True
+        self._base, self._user_id = text, user_id
+        if user_id is not None and (signed_in or self._unrecorded_rotation):
+            self._record(self.proof if signed_in else events.Kind.ROTATED)
+        self._unrecorded_rotation = False
+        self._forget_version()
+        return rotated or renewed
+
+    def _with_limits(self, change: SessionPatch, data: dict[str, Any]) -> tuple[SessionPatch, bool]:
+        named = (*change.deleted, *codec.decode(change.patch))
+        if not (change.replace or change.facts or limits.EXPIRY_KEY in named):
+            return change, False
+        timeouts = limits.limits_of(data)
+        lifetime = timeouts.lifetime
+        if isinstance(lifetime, timedelta) and not self.signing_in and self.found is not None:
+            # Another expiry does not restart the absolute timeout, which counts from the authentication.
+            record = self.found.record
+            lifetime = (record.authenticated_at or record.created_at) + lifetime
+        self._set_life(timeouts._replace(lifetime=lifetime))
+        facts = {**change.facts, "idle_seconds": timeouts.idle_seconds}
+        return change._replace(facts=facts, lifetime=lifetime, authenticated=self.signing_in), True
+
+    def effective_limits(self, data: dict[str, Any]) -> limits.Limits:
+        """Return the timeouts in force: the stored ones, unless code has set another expiry since."""
+        record = None if self.found is None or self.signing_in else self.found.record
+        stored = {} if record is None else codec.decode(record.data)
+        if record is None or self.remaining_lifetime is None or _expiry(stored) != _expiry(data):
+            timeouts = limits.limits_of(data)
+            if self.remaining_lifetime is None or not isinstance(timeouts.lifetime, timedelta):
+                return timeouts
+            return timeouts._replace(lifetime=min(timeouts.lifetime, self.remaining_lifetime))
+        return limits.Limits(record.idle_seconds, self.remaining_lifetime)
+
+    def _seen(self) -> Any:
+        return self.found.record if self.found is not None and self.found.record.version >= 0 else None
+
+    def _facts(self, user_id: Any) -> dict[str, Any]:
+        facts = {**self.client.columns(), "user_id": user_id}
+        if self.signing_in:  # how somebody else signed in before says nothing of this time
+            facts["amr"] = self.client.amr
+        return facts
+
+    def rotate(self) -> None:
+        """Give the session another secret and family, at once.
+
+        Raises:
+            SessionGone, StaleSession: somebody else ended or rotated it; nothing changes here.
+        """
+        if self.key is None:
+            raise SessionGone
+        new = keys.rotate(self.key)
+        get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
+        key_followers.follow(self.key.text, new.text)
+        self.key, self.rotated, self._unrecorded_rotation = new, True, True
+        if self.found is not None:
+            record = self.found.record
+            self.found = self.found._replace(record=record._replace(version=record.version + 1))
+
+    def revoke(
+        self, unproven: object = None, *, kind: events.Kind = events.Kind.REVOKED, reason: str = ""
+    ) -> None:
+        """End the session; one whose key was never read only if ``unproven`` is its key.
+
+        ``kind`` and ``reason`` are what the audit trail says, if somebody was signed in.
+        """
+        if self.stored and self.key is not None:
+            self.revoked = True
+            if get_store().revoke(self.key.id) and self._user_id is not None:
+                self._record(kind, reason)
+        elif self.key is None:
+            key = keys.parse(unproven)
+            if key is not None:
+                get_store().revoke(key.id, key.secret_hash)
 
     def touch_if_due(self, *, force: bool = False) -> bool:
         """Record the use, at most once per interval, and return whether it was recorded.
@@ -93,225 +304,6 @@ class Upkeep:
         if self.found is not None:
             self.found = self.found._replace(record=self.found.record._replace(version=-1))
 
-
-_BEGINNINGS = {events.Kind.SIGN_IN, events.Kind.TOKEN_MADE, events.Kind.STEP_UP}
-#: What a handle keeps when it lets go of its session.
-_OF_THE_REQUEST = frozenset({"client", "transport", "watching", "verdict"})
-
-
-class ActiveSession(Upkeep):
-    """A hold on the session that a key opens, or on one that is about to be.
-
-    Attributes:
-        key: the key in use; None when there is no session.
-        stored: whether the store has proven the key. A minted key is not stored before ``insert``.
-        found: record, clock and principal as read; None for a session that this request made.
-        recalled: who signed in, when that was remembered and nothing was read; else None.
-        verdict: what the presented key turned out to be; None before ``open``.
-        watching: whether a client presents the key right now, so that an old one is a copy.
-        rotated: whether this request gave the session another key.
-        renewed: whether the client is to be given another key for the same session and sign-in.
-        revoked: whether this request ended the session.
-        signing_in: whether somebody signed in and it is not written yet.
-        proof: what a sign-in is to the audit trail: a sign-in, or a step-up.
-        proved: whether this request took a proof of a credential.
-        life: time left until the absolute expiry; None when not known.
-    """
-
-    watching = False
-    verdict: KeyStatus | None = None
-    # What it holds; as long as there is nothing, these are what an instance has.
-    stored = False
-    recalled: dict[str, Any] | None = None
-    proof = events.Kind.SIGN_IN
-    proved = False
-    life: timedelta | None = None
-    _base: str | None = "{}"
-    _user_id: Any = None
-    _unrecorded_rotation = False
-
-    def __init__(self, client: ClientInfo, transport: str = COOKIE) -> None:
-        self.client = client
-        self.transport = transport
-
-    def drop(self) -> None:
-        """Let go of the session; nothing is written."""
-        for name in vars(self).keys() - _OF_THE_REQUEST:
-            delattr(self, name)
-
-    def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
-        """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
-        return self.hold(
-            lookup.resolve(text, transport=self.transport, principal=principal, watching=self.watching)
-        )
-
-    def hold(self, resolved: lookup.Resolved) -> dict[str, Any] | None:
-        """Take hold of what a key stands for."""
-        self.drop()
-        self.verdict, found = resolved.verdict, resolved.found
-        if found is None:
-            return None
-        self.key, self.stored, self.found = resolved.key, True, found
-        self.life = found.record.expires_at - found.now
-        self._base, self._user_id = found.record.data, found.record.user_id
-        context.get().claim(found.record.id, self)
-        return resolved.data
-
-    def rebase(self, data: dict[str, Any]) -> None:
-        """Take note that ``data`` has just been written."""
-        self._base = codec.encode(data)
-        self._forget_version()
-
-    def forget_base(self) -> None:
-        """Let the next merge replace all data, also what other requests wrote meanwhile."""
-        self._base = None
-
-    def mint(self) -> None:
-        """Take a new key, in memory only."""
-        self.drop()
-        self.key = keys.mint()
-        context.get().claim(self.key.id, self)
-
-    def changes(self, data: dict[str, Any]) -> bool:
-        """Whether a save of ``data`` would write more than the time of use."""
-        unwritten = self.key is not None and not self.stored
-        if self.signing_in or self.revoked or unwritten:
-            return True
-        return self._base is None or not session_data.is_nothing(session_data.changes(self._base, data))
-
-    def insert(self, data: dict[str, Any]) -> None:
-        """Store a new session with this data; on a collision of ids under yet another key."""
-        key = self.key if self.key is not None and not self.stored else keys.mint()
-        text, user_id = limits.encode_bounded(data), registry.owner_of(data)
-        timeouts = limits.limits_of(data)
-        while True:
-            new = NewSession(
-                key.id,
-                key.secret_hash,
-                key.family_hash,
-                timeouts.lifetime,
-                timeouts.idle_seconds,
-                text,
-                authenticated=SESSION_KEY in data,
-                transport=self.transport,
-                limit=limits.limit_for(user_id, self.transport),
-                **self._facts(user_id),
-            )
-            try:
-                ended = get_store().insert(new)
-            except IdTaken:
-                key = keys.mint()
-            else:
-                break
-        limits.note_ended(ended, user_id)
-        self.drop()
-        self.proved = SESSION_KEY in data
-        self.key, self.stored, self._base, self._user_id = key, True, text, user_id
-        self._set_life(timeouts)
-        context.get().claim(key.id, self)
-        if user_id is not None:
-            kind = events.Kind.TOKEN_MADE if self.transport == BEARER else events.Kind.SIGN_IN
-            self._record(kind)
-
-    def merge(self, data: dict[str, Any], *, key: keys.Key | None = None) -> bool:
-        """Write what changed. Return whether the key or the life of the session changed.
-
-        ``key`` is one that no read has proven; the store proves it as it writes.
-        """
-        key = key or self.key
-        if key is None:
-            raise SessionGone
-        text, user_id, rotated = limits.encode_bounded(data), registry.owner_of(data), False
-        change = session_data.changes(self._base, data)
-        moved = self.stored and user_id != self._user_id
-        if moved:  # somebody signed in or out, however the data came there
-            if not self.rotated and self.transport == COOKIE:
-                self.rotate()
-                key, rotated = self.key or key, True
-            self.signing_in = user_id is not None
-        # Data that was never read says nothing about the user, unless it replaces all or names one.
-        whole = not self.stored and (self._base is None or SESSION_KEY in data)
-        facts = self._facts(user_id) if moved or self.signing_in or whole else {}
-        change, renewed = self._with_limits(change._replace(facts=facts), data)
-        if moved or whole:
-            change = change._replace(limit=limits.limit_for(user_id, self.transport))
-        limits.note_ended(get_store().merge(key.id, key.secret_hash, change, self._seen()), user_id)
-        self.proved = self.proved or self.signing_in
-        signed_in, self.signing_in = self.signing_in, False
-        self.key, self.stored = key, True
-        self._base, self._user_id = text, user_id
-        if user_id is not None and (signed_in or self._unrecorded_rotation):
-            self._record(self.proof if signed_in else events.Kind.ROTATED)
-        self._unrecorded_rotation = False
-        self._forget_version()
-        return rotated or renewed
-
-    def _with_limits(self, change: SessionPatch, data: dict[str, Any]) -> tuple[SessionPatch, bool]:
-        named = (*change.deleted, *codec.decode(change.patch))
-        if not (change.replace or change.facts or limits.EXPIRY_KEY in named):
-            return change, False
-        timeouts = limits.limits_of(data)
-        lifetime = timeouts.lifetime
-        if isinstance(lifetime, timedelta) and not self.signing_in and self.found is not None:
-            # Another expiry does not restart the absolute timeout, which counts from the authentication.
-            record = self.found.record
-            lifetime = (record.authenticated_at or record.created_at) + lifetime
-        self._set_life(timeouts._replace(lifetime=lifetime))
-        facts = {**change.facts, "idle_seconds": timeouts.idle_seconds}
-        return change._replace(facts=facts, lifetime=lifetime, authenticated=self.signing_in), True
-
-    def effective_limits(self, data: dict[str, Any]) -> limits.Limits:
-        """Return the timeouts in force: the stored ones, unless code has set another expiry since."""
-        record = None if self.found is None or self.signing_in else self.found.record
-        stored = {} if record is None else codec.decode(record.data)
-        if record is None or self.life is None or _expiry(stored) != _expiry(data):
-            timeouts = limits.limits_of(data)
-            if self.life is None or not isinstance(timeouts.lifetime, timedelta):
-                return timeouts
-            return timeouts._replace(lifetime=min(timeouts.lifetime, self.life))
-        return limits.Limits(record.idle_seconds, self.life)
-
-    def _seen(self) -> Any:
-        return self.found.record if self.found is not None and self.found.record.version >= 0 else None
-
-    def _facts(self, user_id: Any) -> dict[str, Any]:
-        facts = {**self.client.facts(), "user_id": user_id}
-        if self.signing_in:  # how somebody else signed in before says nothing of this time
-            facts["amr"] = self.client.amr
-        return facts
-
-    def rotate(self) -> None:
-        """Give the session another secret and family, at once.
-
-        Raises:
-            SessionGone, StaleSession: somebody else ended or rotated it; this handle is as before.
-        """
-        if self.key is None:
-            raise SessionGone
-        new = keys.rotate(self.key)
-        get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
-        key_followers.follow(self.key.text, new.text)
-        self.key, self.rotated, self._unrecorded_rotation = new, True, True
-        if self.found is not None:
-            record = self.found.record
-            self.found = self.found._replace(record=record._replace(version=record.version + 1))
-
-    def revoke(
-        self, unproven: object = None, *, kind: events.Kind = events.Kind.REVOKED, reason: str = ""
-    ) -> None:
-        """End the session; one whose key was never read only if ``unproven`` is its key.
-
-        ``kind`` and ``reason`` are what the audit trail says, if somebody was signed in.
-        """
-        if self.stored and self.key is not None:
-            self.revoked = True
-            if get_store().revoke(self.key.id) and self._user_id is not None:
-                self._record(kind, reason)
-        elif self.key is None:
-            key = keys.parse(unproven)
-            if key is not None:
-                get_store().revoke(key.id, key.secret_hash)
-
     def key_is_current(self) -> bool:
         """Ask the store whether the key in use opens the session, after a rotation that may be undone."""
         found = get_store().find(self.key.id) if self.key is not None else None
@@ -339,7 +331,7 @@ class ActiveSession(Upkeep):
 
     def _set_life(self, timeouts: limits.Limits) -> None:
         lifetime = timeouts.lifetime
-        self.life = lifetime if isinstance(lifetime, timedelta) else lifetime - registry.now()
+        self.remaining_lifetime = lifetime if isinstance(lifetime, timedelta) else lifetime - registry.now()
 
 
 def _expiry(data: dict[str, Any]) -> Any:

@@ -73,7 +73,7 @@ def take_over(session: Any) -> dict[str, Any] | None:
     )
     if adopted is None:
         return None
-    data: dict[str, Any] | None = session.handle.hold(adopted)
+    data: dict[str, Any] | None = session._active.attach(adopted)
     session.adopted = session.modified = True  # so that the client is given the new key
     session.take_key()
     return data
@@ -198,5 +198,5 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
         timeouts.idle_seconds,
         limits.encode_bounded(data),
         user_id=registry.owner_of(data),
-        **client.facts(),
+        **client.columns(),
     )

@@ -36,7 +36,7 @@ class BearerSession(SessionStore):
     @property
     def scopes(self) -> list[str] | None:
         """What the session is restricted to; None: to nothing, it may do what its user may."""
-        recalled = self.handle.recalled
+        recalled = self._active.from_near_cache
         return session_data.scopes_of(self._session if recalled is None else recalled)
 
     def cycle_key(self) -> None:
@@ -46,11 +46,11 @@ class BearerSession(SessionStore):
             NoTransport: there is no session yet, and one that begins here would be nobody's.
         """
         self._get_session()
-        if not self.handle.stored:
+        if not self._active.stored:
             raise NoTransportError
         self.modified = True
 
-    def renew_key(self) -> None:
+    def rotate_key(self) -> None:
         """Keep the key, as :meth:`cycle_key` does."""
 
     def _insert(self, data: dict[str, Any]) -> None:

@@ -30,42 +30,42 @@ _network = partial(network, ipv6=48)
 _NUMBERS = re.compile(r"[\d._]+")
 
 
-def holds(handle: ActiveSession, data: dict[str, Any]) -> bool:
+def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
     """Whether the session that was opened goes on for this client; ``data`` is what the session holds.
 
     Costs nothing while nothing changed, one write when something did.
     """
-    found, key, settings = handle.found, handle.key, conf.current()
+    found, key, settings = active.found, active.key, conf.current()
     if not settings.watches_clients:
         return True
-    if found is None or key is None or found.record.user_id is None or handle.transport != COOKIE:
+    if found is None or key is None or found.record.user_id is None or active.transport != COOKIE:
         return True
-    if handle.client.borrowed or not handle.client.address:
+    if active.client.borrowed or not active.client.address:
         return True  # code looks into a session; or nobody can say where the request comes from
-    changed = dict(_changes(handle, settings))
+    changed = dict(_changes(active, settings))
     if not changed:
         return True
     record, actions = found.record, set(changed.values())
     if validators.END in actions:
         if get_store().revoke(record.id, record.secret_hash):
-            _tell(handle, changed)
+            _tell(active, changed)
         return False
     if validators.STEP_UP in actions:
         data[PROOF_IS_VOID] = True
-    change = session_data.changes(record.data, data)._replace(facts=handle.client.facts())
+    change = session_data.changes(record.data, data)._replace(facts=active.client.columns())
     try:
         get_store().merge(key.id, key.secret_hash, change, record)
     except SessionGone:
         return False
     except StaleSession:
         return True  # somebody signs in this very moment; this request writes nothing any more
-    handle.rebase(data)
-    _tell(handle, changed)
+    active.mark_saved(data)
+    _tell(active, changed)
     return True
 
 
-def _changes(handle: ActiveSession, settings: conf.Settings) -> Iterator[tuple[events.Kind, str]]:
-    record, facts = handle.found.record, handle.client.facts()  # type: ignore[union-attr]  # it was opened
+def _changes(active: ActiveSession, settings: conf.Settings) -> Iterator[tuple[events.Kind, str]]:
+    record, facts = active.found.record, active.client.columns()  # type: ignore[union-attr]  # it was opened
     address, agent = facts.get("ip_address"), facts.get("user_agent", "")
     moved = bool(address and record.ip_address) and _network(address) != _network(record.ip_address)
     if moved and settings.on_address_change != validators.IGNORE:
@@ -75,9 +75,9 @@ def _changes(handle: ActiveSession, settings: conf.Settings) -> Iterator[tuple[e
         yield events.Kind.USER_AGENT_CHANGED, settings.on_user_agent_change
 
 
-def _tell(handle: ActiveSession, changed: dict[events.Kind, str]) -> None:
-    record = handle.found.record  # type: ignore[union-attr]  # it was opened
+def _tell(active: ActiveSession, changed: dict[events.Kind, str]) -> None:
+    record = active.found.record  # type: ignore[union-attr]  # it was opened
     trail.record_all(
-        trail.make(kind, user=record.user_id, session_id=record.id, reason=action, client=handle.client)
+        trail.make(kind, user=record.user_id, session_id=record.id, reason=action, client=active.client)
         for kind, action in changed.items()
     )

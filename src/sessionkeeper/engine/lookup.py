@@ -33,10 +33,10 @@ class Resolved(NamedTuple):
     data: dict[str, Any] = {}
 
 
-def resolve(text: object, *, transport: str, principal: bool = False, watching: bool = False) -> Resolved:
+def resolve(text: object, *, transport: str, principal: bool = False, detect_reuse: bool = False) -> Resolved:
     """Return what a client's key stands for. Any value is taken; only an outage raises.
 
-    With ``watching`` a client presents the key right now: an old one is a copy, and ends the session.
+    With ``detect_reuse`` a client presents the key right now: an old one is a copy, and ends the session.
 
     Raises:
         StoreUnavailable: the store did not answer.
@@ -55,7 +55,7 @@ def resolve(text: object, *, transport: str, principal: bool = False, watching: 
             trail.note(expired(found.record))
         return Resolved(KeyStatus.GONE)
     if not renewal.is_good(key, found):
-        copied = watching and renewal.end_if_copied(key, found.record)
+        copied = detect_reuse and renewal.end_if_copied(key, found.record)
         return Resolved(KeyStatus.COPIED if copied else KeyStatus.STALE)
     if found.record.transport != transport:
         return Resolved(KeyStatus.MALFORMED)

@@ -110,14 +110,14 @@ async def aget_user(request: Any) -> Any:
 
 def _recalled_user(session: SessionStore) -> Any:
     """Return the user whom the near cache lets in, or None: whatever else it may be, the store has to say."""
-    if session.rivals or hasattr(session, "_session_cache"):
+    if session.other_cookies or hasattr(session, "_session_cache"):
         return None
-    handle = session.handle
-    resolved = lookup.recall(session.session_key, transport=handle.transport)
+    active = session._active
+    resolved = lookup.recall(session.session_key, transport=active.transport)
     if resolved is None or session_data.SCOPES_KEY in resolved.data:
         return None
-    handle.hold(resolved)
-    handle.recalled = data = resolved.data
+    active.attach(resolved)
+    active.from_near_cache = data = resolved.data
     user = _joined_user(session, data)
     if user is NOT_LOADED or user is _MISSING or user is None:
         return None
@@ -131,7 +131,7 @@ def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
     path = data.get(auth.BACKEND_SESSION_KEY, "")
     if path not in settings.AUTHENTICATION_BACKENDS:
         return _MISSING
-    found = session.handle.found
+    found = session._active.found
     if found is None or found.principal is NOT_LOADED:
         return NOT_LOADED
     kind = _backend(path)
@@ -185,6 +185,6 @@ def _is_hash(stored: Any, expected: str) -> bool:
 
 def _auth_hash(session: SessionStore, user: Any) -> str:
     """Return the hash that the session must have, also of a user who came without the password."""
-    snapshot = getattr(session.handle.found, "snapshot", None)
+    snapshot = getattr(session._active.found, "snapshot", None)
     kept = getattr(snapshot, "auth_hash", None)
     return session_auth_hash.of_user(user) if kept is None else str(kept)

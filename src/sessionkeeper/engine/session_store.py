@@ -36,7 +36,7 @@ class AsyncForms(SessionBase):
     Over a store that cannot wait in an event loop each of these takes a thread.
     """
 
-    handle: ActiveSession
+    _active: ActiveSession
 
     async def aload(self) -> dict[str, Any]:
         """See ``load``."""
@@ -84,7 +84,7 @@ class AsyncForms(SessionBase):
         raise NotImplementedError
 
     async def _beside_if_stored(self, function: Callable[[], None]) -> None:
-        if self.handle.stored:
+        if self._active.stored:
             await run_in_loop(function)
         else:
             function()
@@ -106,7 +106,6 @@ class SessionStore(AsyncForms):
     """One session of one request.
 
     Attributes:
-        handle: the hold on the stored session; ``handle.verdict`` says what the presented key was.
         client: facts of the client that are stored with the session.
         principal_wanted: whether a load brings the user along; set by our middleware.
         touches_on_load: whether a load of the request's session records the use; our middleware does it after
@@ -117,7 +116,7 @@ class SessionStore(AsyncForms):
         ended_id: id of the stored session that it ended.
         ending: what the audit trail says of the end of the session, and why it ended.
         adopted: whether this request took the session over from another engine.
-        rivals: keys in further cookies of the same name.
+        other_cookies: keys in further cookies of the same name.
         outage: the StoreUnavailable that this request met, or None.
     """
 
@@ -126,7 +125,7 @@ class SessionStore(AsyncForms):
     touches_on_load = True
     outage: StoreUnavailable | None = None
     cookie_due = adopted = flushed = touched = False
-    rivals: tuple[str, ...] = ()
+    other_cookies: tuple[str, ...] = ()
     ended_id: int | None = None
     ending: tuple[events.Kind, str] = (events.Kind.REVOKED, "flushed")
 
@@ -137,7 +136,7 @@ class SessionStore(AsyncForms):
         # A session that code makes for itself, beside that of the request, has the client of the request.
         client = context.get().client
         self.client = ClientInfo() if client is None else client.lend()
-        self.handle = ActiveSession(self.client, self.transport)
+        self._active = ActiveSession(self.client, self.transport)
 
     @cached_property
     def serializer(self) -> Any:
@@ -150,9 +149,9 @@ class SessionStore(AsyncForms):
 
         Reads the session if nobody has. It is no secret, and stays when the key changes.
         """
-        if self.handle.key is None:
+        if self._active.key is None:
             self._get_session()
-        return None if self.handle.key is None else keys.encode_id(self.handle.key.id)
+        return None if self._active.key is None else keys.encode_id(self._active.key.id)
 
     # Reading
 
@@ -162,28 +161,28 @@ class SessionStore(AsyncForms):
         Raises:
             StoreUnavailable: the store did not answer. The key stays.
         """
-        was_recalled = self.handle.recalled is not None
+        was_recalled = self._active.from_near_cache is not None
         with answering(self):
-            if self.rivals:
-                texts = (self._session_key, *self.rivals)
+            if self.other_cookies:
+                texts = (self._session_key, *self.other_cookies)
                 self._session_key, verdict = lookup.resolve_one(texts, transport=self.transport)
                 if self._session_key is None:
-                    self.handle.verdict = verdict
+                    self._active.verdict = verdict
                     return {}
-            data = self.handle.open(self._session_key, principal=self.principal_wanted)
+            data = self._active.open(self._session_key, principal=self.principal_wanted)
             if data is None and adoption.is_old_key(self._session_key):
                 data = greenlets.run_in_database_thread(adoption.take_over, self)
-            if data is not None and not client_binding.holds(self.handle, data):
-                self.handle.drop()
-                data, self.handle.verdict = None, KeyStatus.GONE
+            if data is not None and not client_binding.holds(self._active, data):
+                self._active.detach()
+                data, self._active.verdict = None, KeyStatus.GONE
         if data is None:
             # Whoever was let in from memory works in this session: a save says that it has ended, and does
             # not begin another one.
             self._session_key = self._session_key if was_recalled else None
             return {}
-        if self.touches_on_load and self.handle.is_of_this_request():
+        if self.touches_on_load and self._active.is_of_this_request():
             # Django's middleware gives the cookie the life of get_expiry_age(), and only what is modified.
-            self.touched = self.handle.touch_if_due() and conf.current().limits_life
+            self.touched = self._active.touch_if_due() and conf.current().limits_life
             self.modified |= self.touched
         return data
 
@@ -197,7 +196,7 @@ class SessionStore(AsyncForms):
 
     def names_user(self) -> bool:
         """Whether somebody is signed in, as far as this request asked."""
-        return self.handle.recalled is not None or SESSION_KEY in getattr(self, "_session_cache", {})
+        return self._active.from_near_cache is not None or SESSION_KEY in getattr(self, "_session_cache", {})
 
     def exists(self, session_key: str | None) -> bool:
         """Whether the store has a session with exactly this key."""
@@ -217,7 +216,7 @@ class SessionStore(AsyncForms):
     def clear(self) -> None:
         """Drop all data, also what other requests wrote meanwhile."""
         super().clear()
-        self.handle.forget_base()
+        self._active.replace_on_save()
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == SESSION_KEY:
@@ -227,15 +226,15 @@ class SessionStore(AsyncForms):
     def sign_in(self) -> None:
         """Give the session another key when somebody signs in, also the same user again (ASVS 7.2.4)."""
         self._get_session()
-        if self.session_key is None or (self.handle.stored and not self.handle.rotated):
+        if self.session_key is None or (self._active.stored and not self._active.rotated):
             self.cycle_key()
         amr.begin_anew(self._session)
-        self.handle.signing_in = True
+        self._active.signing_in = True
 
     def create(self) -> None:
         """Store a new session with the data in memory, under a new key."""
         data = self._get_session(no_load=True)
-        self.handle.drop()
+        self._active.detach()
         self._insert(data)
         self.modified = True
 
@@ -250,12 +249,12 @@ class SessionStore(AsyncForms):
         data = self._get_session(no_load=must_create)
         if self.touched and not must_create and not self.has_changes():
             return
-        if self.handle.key is not None and not self.handle.stored:
+        if self._active.key is not None and not self._active.stored:
             self._insert(data)
         elif self.session_key is None:
             self.create()
         elif must_create:
-            if self.handle.stored:
+            if self._active.stored:
                 raise CreateError
             self.create()
         else:
@@ -263,24 +262,24 @@ class SessionStore(AsyncForms):
 
     def has_changes(self) -> bool:
         """Whether a save would write more than the time of use."""
-        return hasattr(self, "_session_cache") and self.handle.changes(self._session_cache)
+        return hasattr(self, "_session_cache") and self._active.changes(self._session_cache)
 
     def _insert(self, data: dict[str, Any]) -> None:
         with answering(self):
-            self.handle.insert(data)
+            self._active.insert(data)
         self.take_key()
 
     def _merge(self, data: dict[str, Any]) -> None:
-        unproven = keys.parse(self.session_key) if self.handle.key is None else None
+        unproven = keys.parse(self.session_key) if self._active.key is None else None
         if unproven is not None and self._is_of_another_transport(unproven):
             unproven = None
-        if self.handle.key is None and unproven is None:
+        if self._active.key is None and unproven is None:
             self.create()
             return
         with answering(self):
-            self.cookie_due |= self.handle.merge(data, key=unproven)
-        if self.handle.key is not None:
-            self._session_key = self.handle.key.text
+            self.cookie_due |= self._active.merge(data, key=unproven)
+        if self._active.key is not None:
+            self._session_key = self._active.key.text
 
     def _is_of_another_transport(self, key: keys.Key) -> bool:
         with answering(self):
@@ -297,18 +296,18 @@ class SessionStore(AsyncForms):
         """
         data = self._get_session()
         try:
-            if self.handle.stored:
+            if self._active.stored:
                 with answering(self):
-                    self.handle.rotate()
+                    self._active.rotate()
             else:
-                self.handle.mint()
+                self._active.mint()
         except (SessionGone, StaleSession):
             self._session_cache = {} if SESSION_KEY in data else data
-            self.handle.mint()
+            self._active.mint()
         self.take_key()
         self.modified = True
 
-    def renew_key(self) -> None:
+    def rotate_key(self) -> None:
         """Give a stored session another key, or raise: unlike :meth:`cycle_key` it never begins a new one.
 
         Raises:
@@ -316,18 +315,18 @@ class SessionStore(AsyncForms):
             StoreUnavailable: the store did not answer.
         """
         self._get_session()
-        if not self.handle.stored:
+        if not self._active.stored:
             self.cycle_key()
             return
         with answering(self):
-            self.handle.rotate()
+            self._active.rotate()
         self.take_key()
         self.modified = True
 
     def take_key(self) -> None:
-        """Let the client be given the key that the handle has now."""
-        if self.handle.key is not None:
-            self._session_key, self.cookie_due = self.handle.key.text, True
+        """Let the client be given the key that is in use now."""
+        if self._active.key is not None:
+            self._session_key, self.cookie_due = self._active.key.text, True
 
     def set_expiry(self, value: Any) -> None:
         """Django's, but that a length stays one in a night when clocks change (``USE_TZ = False``)."""
@@ -344,17 +343,17 @@ class SessionStore(AsyncForms):
         with answering(self):
             if session_key is None:
                 adoption.end(self._session_key)
-                self.handle.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
+                self._active.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
             elif (key := keys.parse(session_key)) is not None:
                 get_store().revoke(key.id, key.secret_hash)
 
     def flush(self) -> None:
         """Revoke this session and start an empty one."""
         self.clear()
-        if self.handle.stored and self.handle.key is not None:
-            self.ended_id = self.handle.key.id
+        if self._active.stored and self._active.key is not None:
+            self.ended_id = self._active.key.id
         self.delete()
-        self.handle.drop()
+        self._active.detach()
         self._session_key, self.flushed = None, True
 
     @classmethod
@@ -410,7 +409,7 @@ class SessionStore(AsyncForms):
             data = {**getattr(self, "_session_cache", {}), limits.EXPIRY_KEY: given["expiry"]}
         else:
             data = self._get_session()
-        idle, lifetime = self.handle.effective_limits(data)
+        idle, lifetime = self._active.effective_limits(data)
         if isinstance(lifetime, datetime):
             now = given.get("modification") or timezone.now()
             lifetime -= moments.aware(now)
@@ -421,7 +420,7 @@ class SessionStore(AsyncForms):
         """Seconds that the cookie lives: to the absolute expiry; None: until the browser closes."""
         if self.get_expire_at_browser_close():
             return None
-        life = self.handle.life
+        life = self._active.remaining_lifetime
         if life is None:
             return super().get_expiry_age()
         return max(int(life.total_seconds()), 0)

@@ -31,7 +31,7 @@ class Cookie:
         return request.COOKIES.get(settings.SESSION_COOKIE_NAME)
 
     @staticmethod
-    def rivals(request: HttpRequest) -> tuple[str, ...]:
+    def other_cookies(request: HttpRequest) -> tuple[str, ...]:
         """Return other values of this cookie: another host of the domain may have set one."""
         name, header = settings.SESSION_COOKIE_NAME, request.META.get("HTTP_COOKIE", "")
         if header.count(f"{name}=") < 2:  # noqa: PLR2004 - one is none too many

@@ -31,7 +31,7 @@ def status(request: Any, response: Any, session: SessionStore, *, always: bool) 
             return SessionStatus.UNUSED
         # A live session whose secret is another one now keeps its cookie: this may be a late response, and
         # must not take the new key away.
-        ended = session.flushed or session.handle.verdict not in {None, KeyStatus.LIVE, KeyStatus.STALE}
+        ended = session.flushed or session._active.verdict not in {None, KeyStatus.LIVE, KeyStatus.STALE}
         return SessionStatus.DESTROYED if ended and Cookie.read(request) is not None else SessionStatus.UNUSED
     if (session.modified or always) and response.status_code < _SERVER_ERROR:
         return SessionStatus.MODIFIED
@@ -47,17 +47,17 @@ def write(request: Any, response: Any, session: SessionStore, status: SessionSta
     """
     if status is SessionStatus.UNUSED:
         return
-    handle, passive = session.handle, _is_passive(request)
-    upkeep = not passive and handle.upkeep_may_be_due()
-    if upkeep and response.status_code < _SERVER_ERROR and handle.renew_if_due():
+    active, passive = session._active, _is_passive(request)
+    upkeep = not passive and active.upkeep_may_be_due()
+    if upkeep and response.status_code < _SERVER_ERROR and active.renew_if_due():
         session.take_key()
     if status is SessionStatus.CLEAN:
         if upkeep:
-            handle.touch_if_due()
+            active.touch_if_due()
     elif session.has_changes():
         session.save()
     elif not passive:
-        handle.touch_if_due(force=always)
+        active.touch_if_due(force=always)
 
 
 def cookie_due(request: Any, response: Any, session: SessionStore, *, always: bool) -> bool:
@@ -67,10 +67,10 @@ def cookie_due(request: Any, response: Any, session: SessionStore, *, always: bo
     if response.status_code >= _SERVER_ERROR:
         # The view failed after the key was changed: without the new one the client would be signed out,
         # unless the change was rolled back with the view's transaction.
-        return (session.handle.rotated or session.adopted) and session.handle.key_is_current()
-    if always and session.handle.stored:
+        return (session._active.rotated or session.adopted) and session._active.key_is_current()
+    if always and session._active.stored:
         return True
-    return session.handle.renewed or (
+    return session._active.renewed or (
         session.modified and (session.cookie_due or session.session_key != Cookie.read(request))
     )
 

@@ -71,7 +71,7 @@ def refuse_both(request: Any) -> Any:
 
 def no_session(request: Any) -> Any:
     """Answer a request that would begin a session, in vain, because its client could not be given the key."""
-    if request.session.handle.verdict is not KeyStatus.LIVE:
+    if request.session._active.verdict is not KeyStatus.LIVE:
         return token_invalid(request)
     response = problems.NO_TRANSPORT.response(request)
     Bearer.vary(response)

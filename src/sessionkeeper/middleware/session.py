@@ -16,7 +16,6 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessio
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
-from sessionkeeper import conf
 from sessionkeeper.auth import known_devices, lockout
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys
@@ -39,7 +38,7 @@ from sessionkeeper.http.client_address import address_in
 from sessionkeeper.http.transports import Bearer, Cookie
 from sessionkeeper.middleware import commit, forgotten_login, htmx, responses
 from sessionkeeper.stores.database.errors import outage_of
-from sessionkeeper.stores.factory import get_store, run_in_loop
+from sessionkeeper.stores.factory import run_in_loop
 
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
@@ -64,17 +63,17 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if settings.DEBUG:
             forgotten_login.begin()
         cookie, token = Cookie.read(request), Bearer.read(request)
-        rivals = Cookie.rivals(request) if token is None and cookie is not None else ()
-        if rivals:  # the engine looks at nothing that is too short to be a key
-            cookie = next((one for one in (cookie, *rivals) if keys.parse(one) is not None), cookie)
+        other_cookies = Cookie.other_cookies(request) if token is None and cookie is not None else ()
+        if other_cookies:  # the engine looks at nothing that is too short to be a key
+            cookie = next((one for one in (cookie, *other_cookies) if keys.parse(one) is not None), cookie)
         session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
-        session.rivals = rivals
+        session.other_cookies = other_cookies
         session.client.address = partial(address_in, request.META)  # for who writes
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         # What a request brings may have been on its way for long, when it has a body: an upload that a proxy
         # has kept until it was whole. Its key is no proof of a copy.
-        session.handle.watching = not _has_body(request)
+        session._active.detect_reuse = not _has_body(request)
         context.get().client = session.client
         request.session = session
         if token is None:
@@ -93,14 +92,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
         refusal = self.process_request(request)
         if refusal is not None:
             return refusal
-        ahead = _read_ahead(request.session) if conf.current().read_ahead else None
         try:
             return self.process_response(request, self.get_response(request))
         except StoreUnavailable as error:
             return responses.unavailable(request, error)
-        finally:
-            if ahead is not None:
-                ahead.drop()
 
     async def __acall__(self, request: Any) -> Any:
         """Handle a request in the event loop. A thread is taken only to write, if the store needs one."""
@@ -194,22 +189,12 @@ def _needs_store(request: Any, response: Any) -> bool:
         or lockout.is_open()
     ):
         return True
-    return session.handle.upkeep_due()
-
-
-def _read_ahead(session: SessionStore) -> Any:
-    """Send the read of the request's session, which comes back while Django finds the view."""
-    key = keys.parse(session.session_key)
-    send = getattr(get_store(), "read_ahead", None)  # a near cache has none: a hit asks nobody
-    if key is None or send is None or session.rivals:
-        return None
-    ahead = context.get().ahead = send(key.id)
-    return ahead
+    return session._active.upkeep_due()
 
 
 def _signs_in(request: Any) -> bool:
     session = getattr(request, "session", None)
-    return isinstance(session, SessionStore) and session.handle.signing_in
+    return isinstance(session, SessionStore) and session._active.signing_in
 
 
 def _has_body(request: Any) -> bool:

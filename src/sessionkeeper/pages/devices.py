@@ -124,5 +124,5 @@ def _device(record: SessionRecord, current: int | None) -> Device:
 
 
 def _current_id(request: Any) -> int | None:
-    key = request.session.handle.key
+    key = request.session._active.key
     return None if key is None else key.id

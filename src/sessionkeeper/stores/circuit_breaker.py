@@ -192,11 +192,6 @@ class CircuitBreakerStore:
         self.breaker.leave(token, None)
         return found
 
-    def read_ahead(self, session_id: int) -> Any:
-        """Let a store that can send the read of a session before it is asked for; None: nothing was sent."""
-        send = getattr(self.store, "read_ahead", None)
-        return None if send is None or self.breaker.is_open else send(session_id)
-
     def insert(self, new: NewSession) -> list[int]:
         """See the contract."""
         return self._ask(self.store.insert, new)

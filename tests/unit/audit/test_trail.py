@@ -537,4 +537,4 @@ def test_the_admin_shows_events_and_changes_none(staff, make_user):
 
 
 def test_a_client_without_facts_is_fine():
-    assert trail.make(Kind.REFUSED, client=SimpleNamespace(facts=dict)).ip_address is None
+    assert trail.make(Kind.REFUSED, client=SimpleNamespace(columns=dict)).ip_address is None

@@ -120,20 +120,3 @@ def test_a_principal_cache_that_does_nothing_is_said(settings, store, middleware
     settings.MIDDLEWARE = middleware
     told = list(own.check_principal_cache())
     assert [(one.id, says in one.msg) for one in told] == ([("sessionkeeper.W025", True)] if says else [])
-
-
-@pytest.mark.parametrize(
-    ("options", "middleware", "says"),
-    [
-        ({"STORE": "redis://localhost"}, True, None),
-        ({"STORE": "database:"}, True, "not in a single Valkey or Redis"),
-        ({"STORE": "redis+cluster://localhost"}, True, "not in a single Valkey or Redis"),
-        ({"STORE": "redis://localhost", "NEAR_CACHE": True}, True, "the near cache answers"),
-        ({"STORE": "redis://localhost"}, False, "only our SessionMiddleware"),
-    ],
-)
-def test_reads_ahead_that_nobody_sends_are_said(settings, options, middleware, says):
-    settings.SESSIONKEEPER = {**options, "READ_AHEAD": True}
-    settings.MIDDLEWARE = ["sessionkeeper.middleware.SessionMiddleware"] if middleware else []
-    told = list(own.check_read_ahead())
-    assert [(one.id, says in one.msg) for one in told] == ([("sessionkeeper.W026", True)] if says else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sessionkeeper.core import keys
 from sessionkeeper.core.records import NOT_LOADED, Found, SessionPatch, Unasked
-from sessionkeeper.stores.memory import MemoryStore
+from tests.memory_store import MemoryStore
 from tests.stores import insert
 
 

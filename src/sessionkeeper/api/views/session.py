@@ -76,6 +76,6 @@ class SessionView(Endpoint):
     def get(self, request: Request) -> Response:
         """Return user and session; no session under REST framework's ``force_authenticate()``."""
         session: Any = django_request(request).session
-        if session.handle.key is None:
+        if session._active.key is None:
             return Response({"user": user_json(request.user), "session": None})
         return Response(whoami(django_request(request), request.user))

@@ -127,4 +127,4 @@ def _newest(request: Request) -> int:
 
 def _current_id(request: Request) -> int | None:
     session: Any = django_request(request).session
-    return None if session.handle.key is None else session.handle.key.id
+    return None if session._active.key is None else session._active.key.id

@@ -17,7 +17,7 @@ from redis.cluster import RedisCluster
 from sessionkeeper.conf.redis_url import RedisUrl
 from sessionkeeper.core import greenlets
 from sessionkeeper.core.errors import CorruptPayload, StoreBusy, StoreUnavailable, StoreUnreachable
-from sessionkeeper.stores.redis import read_ahead, serialization
+from sessionkeeper.stores.redis import serialization
 from sessionkeeper.stores.redis.connections import THREADS, LoopClients, Room, connect, disconnect
 from sessionkeeper.stores.redis.idle import Forgotten
 from sessionkeeper.stores.redis.pool import QuickPool
@@ -78,22 +78,10 @@ class Client:
             micros, fields = self.run([key], "find", time)
             return fields, serialization.moment(micros)
         with outages():
-            sent = read_ahead.taken()
-            told = sent.take(key) if sent is not None else None
-            if told is None:
-                packed = _packed(key)
-                told = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
-        fields, now = told
+            name = key.encode()
+            packed = _READ % (len(name), name)
+            fields, now = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
         return fields, serialization.moment(time.encode()) if time else serialization.server_time(now)
-
-    def read_ahead(self, key: str) -> Any:
-        """Send a read that the request under way will :meth:`read`; None where that cannot be.
-
-        Never waits, and raises nothing for an outage.
-        """
-        if self.url.way not in {"server", "socket"} or greenlets.is_beside():
-            return None
-        return read_ahead.Ahead(self.connection.connection_pool, key, _packed(key), 2)
 
     def run(self, keys: Sequence[str], *arguments: Any) -> Any:
         """Run the script. ``arguments`` begin with the operation and the time.
@@ -102,7 +90,6 @@ class Client:
             StoreUnavailable: no answer, or one that says that the server cannot answer now.
             CorruptPayload: the key holds something that is no session.
         """
-        read_ahead.drop()  # it would be from before this
         with outages():
             return self._twice(lambda: self._evaluate([len(keys), *keys, *arguments]))
 
@@ -126,7 +113,6 @@ class Client:
         return answers
 
     def _pipeline(self, commands: Sequence[tuple[Any, ...]], again: Sequence[Any]) -> list[Any]:
-        read_ahead.drop()  # as above
         with outages():
             repeated = [(*command, *again) for command in commands] if again else commands
             answers: list[Any] = self._twice(partial(self._send, commands), partial(self._send, repeated))
@@ -246,11 +232,6 @@ class Client:
     async def aclose(self) -> None:
         """Close the connections of the event loop that runs now."""
         await self._loops.close()
-
-
-def _packed(key: str) -> bytes:
-    name = key.encode()
-    return _READ % (len(name), name)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class _Kept:
         super().__init__(*args, **options)
         self.health_check_interval = self.doubts.interval
 
-    def is_doubted(self) -> bool:
+    def _is_doubted(self) -> bool:
         """Whether it is opened anew before its next use."""
         return self._opened_at != self.doubts.number and self._opened_at is not None
 
@@ -73,7 +73,7 @@ class _OfThreads(_Kept):
             self._opened(number)
 
     def send_packed_command(self, *args: Any, **options: Any) -> None:
-        if self.is_doubted() and self._sock is not None:
+        if self._is_doubted() and self._sock is not None:
             self.disconnect()  # type: ignore[attr-defined]
             self.connect()  # type: ignore[attr-defined]  # with Sentinels, to the master of now
         super().send_packed_command(*args, **options)  # type: ignore[misc]
@@ -98,7 +98,7 @@ class _OfLoops(_Kept):
             self._opened(number)
 
     async def send_packed_command(self, *args: Any, **options: Any) -> None:
-        if self.is_doubted() and self.is_connected:  # type: ignore[attr-defined]
+        if self._is_doubted() and self.is_connected:  # type: ignore[attr-defined]
             await self.disconnect()  # type: ignore[attr-defined]
             await self.connect()  # type: ignore[attr-defined]
         await super().send_packed_command(*args, **options)  # type: ignore[misc]

@@ -36,10 +36,6 @@ class Place:
         name = namespaces.active()
         return self._ours.get(name) or self._proven(name)
 
-    def is_ours(self) -> bool:
-        """Whether it is known already that the keys are this site's."""
-        return namespaces.active() in self._ours
-
     def forget(self) -> None:
         """Compare the marks once more at the next use, which writes the key again if it was lost."""
         self._ours.pop(namespaces.active(), None)

@@ -16,7 +16,7 @@ from typing import Any
 
 from redis.connection import BlockingConnectionPool
 from redis.exceptions import ConnectionError as LostConnection
-from redis.exceptions import MaxConnectionsError, RedisError, ResponseError
+from redis.exceptions import MaxConnectionsError, ResponseError
 
 
 class QuickPool(BlockingConnectionPool):
@@ -25,7 +25,6 @@ class QuickPool(BlockingConnectionPool):
     def reset(self) -> None:
         """Begin anew, as the child of a fork does: what there was is the parent's."""
         self._aside: deque[Any] = deque()
-        self._owing: deque[tuple[Any, int]] = deque()
         self._waiting: deque[None] = deque()
         super().reset()  # type: ignore[no-untyped-call]  # redis-py has no types for it
 
@@ -44,7 +43,7 @@ class QuickPool(BlockingConnectionPool):
 
     def disconnect(self, *args: Any, **options: Any) -> None:
         """Close connections, as redis-py does; those kept aside are idle."""
-        self._take_back(len(self._aside) + len(self._owing))
+        self._take_back(len(self._aside))
         super().disconnect(*args, **options)
 
     def command(self, *parts: Any) -> Any:
@@ -59,99 +58,42 @@ class QuickPool(BlockingConnectionPool):
         """Send commands in one go, and return their answers. See :meth:`command`."""
         return self._exchange(lambda _: (packed,), answers)
 
-    def begin(self, packed: bytes) -> Any:
-        """Send commands and return the connection: for :meth:`finish` or :meth:`discard`.
-
-        None if there is no connection at hand, or it was lost: nobody waits here, and nothing is raised.
-        """
-        if self.pid != os.getpid() or self._waiting:
-            return None
-        try:
-            connection = self._idle(0)
-            if connection is not None and connection.is_doubted():  # it would be opened anew
-                self._give_back(connection)
-                return None
-            if connection is not None:
-                self._send(connection, (packed,), check_health=False)
-        except RedisError:
-            return None
-        return connection
-
-    def finish(self, connection: Any, answers: int) -> Sequence[Any]:
-        """Return the answers to what was sent on a connection, which is given back. See :meth:`command`."""
-        try:
-            read = [_answer(connection) for _ in range(answers)]
-        except BaseException:
-            self._close(connection)
-            raise
-        self._give_back(connection)
-        for answer in read:
-            if isinstance(answer, ResponseError):
-                raise answer
-        return read
-
-    def discard(self, connection: Any, answers: int) -> None:
-        """Give back a connection whose answers nobody wants: they are read before its next use."""
-        self._owing.append((connection, answers))
-        if self._waiting:
-            self._take_back(1)
-
     def _exchange(self, pack: Callable[[Any], Sequence[bytes]], answers: int) -> Sequence[Any]:
         if self.pid != os.getpid():
             self._checkpid()
         connection = self._idle()
         if connection is None:
             connection = self.get_connection()
-        self._send(connection, pack(connection))
-        return self.finish(connection, answers)
-
-    def _send(self, connection: Any, packed: Sequence[bytes], *, check_health: bool = True) -> None:
         try:
-            connection.send_packed_command(packed, check_health=check_health)
+            connection.send_packed_command(pack(connection))
+            read = [_answer(connection) for _ in range(answers)]
         except BaseException:
             self._close(connection)
             raise
+        self._aside.append(connection)
+        if self._waiting:
+            self._take_back(1)
+        for answer in read:
+            if isinstance(answer, ResponseError):
+                raise answer
+        return read
 
     def _close(self, connection: Any) -> None:
         # Whatever came, and at whatever point: nobody may read an answer that was meant for somebody else.
         connection.disconnect()
         self.release(connection)  # type: ignore[no-untyped-call]
 
-    def _give_back(self, connection: Any) -> None:
-        self._aside.append(connection)
-        if self._waiting:
-            self._take_back(1)
-
-    def _idle(self, wait: float | None = None) -> Any:
-        """Return a connection at hand that owes no answer, within ``wait`` seconds; None: there is none."""
+    def _idle(self) -> Any:
+        """Return a connection at hand; None: there is none."""
         if self._aside:
             with suppress(IndexError):
                 return self._aside.pop()
-        try:
-            connection, answers = self._owing.popleft()
-        except IndexError:
-            return None
-        try:
-            if wait is not None and not connection.can_read(wait):
-                self._owing.appendleft((connection, answers))
-                return None
-            for _ in range(answers):
-                _answer(connection)
-        except LostConnection:
-            self._close(connection)
-            return None
-        except BaseException:
-            self._close(connection)
-            raise
-        return connection
+        return None
 
     def _take_back(self, most: int) -> None:
         for _ in range(most):
             with suppress(IndexError):
                 self.release(self._aside.pop())  # type: ignore[no-untyped-call]
-                continue
-            with suppress(IndexError):
-                self._close(self._owing.popleft()[0])
 
 
 def _answer(connection: Any) -> Any:

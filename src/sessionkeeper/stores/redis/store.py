@@ -76,12 +76,6 @@ class RedisStore:
             self._keeping.keep(fields, found, answer, self._time())
         return found._replace(principal=answer.principal, snapshot=answer.snapshot)
 
-    def read_ahead(self, session_id: int) -> Any:
-        """Send the read of a session that the request under way will find."""
-        if not self._index.place.is_ours():
-            return None  # the first one asks whose keys these are
-        return self.client.read_ahead(self._index.session(session_id))
-
     def foreign(self) -> str:
         """Return what is wrong if the keys are another site's, for a check; empty: nothing, or not known."""
         return self._index.place.foreign()
