@@ -112,11 +112,10 @@ def revoke(request: HttpRequest, session_id: int) -> None:
         ReauthenticationRequired: it is another session, and the last proof of a credential is old.
         StoreUnavailable: the store did not answer; the session may still live.
     """
-    session: Any = request.session
     found = get_store().find(session_id)
     if found is None or found.record.user_id is None or found.record.user_id != request.user.pk:
         raise NoSuchSession
-    if session._active.key is not None and session._active.key.id == session_id:
+    if registry.current_id(request) == session_id:
         log_out(request)
         return
     require_recent(request)
@@ -131,8 +130,7 @@ def revoke_others(request: HttpRequest) -> int:
         StoreUnavailable: the store did not answer; they may still live.
     """
     require_recent(request)
-    session: Any = request.session
-    this = session._active.key.id
+    this = registry.current_id(request)
     return registry.revoke_all(request.user, this, reason="user", actor=request.user)
 
 
@@ -148,7 +146,7 @@ def revoke_all(request: HttpRequest) -> int:
     return ended + 1
 
 
-def _persistent(request: Any, user: Any) -> Any:
+def _persistent(request: HttpRequest, user: Any) -> Any:
     """Return the ``set_expiry`` value of a cookie that outlives the browser, with the usual timeouts."""
     if not settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
         return None

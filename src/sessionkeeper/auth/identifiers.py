@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
+from sessionkeeper.engine.users import email_of
 from sessionkeeper.stores import user_keys
 
 # Under these names the backends of Django, allauth and many projects take a name.
@@ -35,9 +36,7 @@ def name_in(credentials: Mapping[str, Any]) -> str | None:
 
 def names_of(user: Any) -> list[str]:
     """Return the names by which somebody may sign in as this user: the user name and the e-mail address."""
-    model = type(user)
-    email = getattr(user, user.get_email_field_name(), "") if hasattr(model, "get_email_field_name") else ""
-    names = (user.get_username() if hasattr(user, "get_username") else "", email)
+    names = (user.get_username() if hasattr(user, "get_username") else "", email_of(user))
     return list(dict.fromkeys(name for name in names if isinstance(name, str) and name))
 
 

@@ -48,7 +48,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     user: Any = request.user
     session: Any = request.session
     credentials = {"username": user.get_username(), "password": current}
-    lockout.begin(request, credentials, session_id=session._active.key.id)
+    lockout.begin(request, credentials, session_id=registry.current_id(request))
     with translate_errors():  # the password may get another hash, which is written
         is_right = user.check_password(current)
     if not is_right:
@@ -59,7 +59,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     session.rotate_key()  # before the password: a session that was ended changes none
     if not _set_password(user, new):
         raise InvalidCredentials
-    registry.revoke_all(user, session._active.key.id, reason="password_changed", actor=user)
+    registry.revoke_all(user, registry.current_id(request), reason="password_changed", actor=user)
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()

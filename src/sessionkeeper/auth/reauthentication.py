@@ -80,10 +80,12 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
     """
     user = request.user
     credentials = {"username": user.get_username(), **credentials}  # this loads a user who is lazy
-    key = request.session._active.key
-    if key is None:  # somebody else than the session names the user, such as a token of another package
+    session_id = registry.current_id(request)
+    if (
+        session_id is None
+    ):  # somebody else than the session names the user, such as a token of another package
         raise SessionGone
-    proven = verify(request, credentials, user=user, session_id=key.id)
+    proven = verify(request, credentials, user=user, session_id=session_id)
     if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
         request.session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
     complete_reauthentication(request, amr=_amr.noted(proven))

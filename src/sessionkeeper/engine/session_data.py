@@ -1,7 +1,4 @@
-"""What may be done with a session: resolve a key, work out limits and changes, list, revoke, purge.
-
-Knows stores and policy, no HTTP. The engine calls it for one request, the command line for many.
-"""
+"""What the data of a session says of it: its user, its scopes, and what has changed in it."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 
 from sessionkeeper.core.records import SessionPatch
-from sessionkeeper.stores import codec
+from sessionkeeper.stores import codec, user_keys
 
 #: Key in the session data that holds the scopes of a bearer session, a list of texts.
 SCOPES_KEY = "_sessionkeeper_scopes"
@@ -22,9 +19,7 @@ def user_of(data: dict[str, Any]) -> Any:
     value = data.get(SESSION_KEY)
     if value is None:
         return None
-    field: Any = get_user_model()._meta.pk
-    while field.is_relation:  # the pointer of an inherited model
-        field = field.target_field
+    field = user_keys.plain_field(get_user_model()._meta.pk)
     try:
         value = field.to_python(value)
         field.run_validators(value)  # a number that no column holds is nobody

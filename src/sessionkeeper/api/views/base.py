@@ -24,8 +24,9 @@ from sessionkeeper.api.authentication import CheckedSessionAuthentication, Token
 from sessionkeeper.api.exceptions import exception_handler, translated
 from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
 from sessionkeeper.api.requests import django_request
-from sessionkeeper.api.serializers import session_json, user_json
+from sessionkeeper.api.serializers import session_json
 from sessionkeeper.core.errors import SessionGone
+from sessionkeeper.engine import users
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
 
@@ -99,4 +100,4 @@ def whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
         found = get_store().find(key.id) if key is not None else None
     if found is None:
         raise SessionGone
-    return {"user": user_json(user), "session": session_json(found.record, current_id=found.record.id)}
+    return {"user": users.as_dict(user), "session": session_json(found.record, current_id=found.record.id)}

@@ -15,33 +15,23 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
 from sessionkeeper.api.requests import django_request
-from sessionkeeper.api.serializers import Text
+from sessionkeeper.api.serializers import Password, Text
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import lockout, passwords, reauthentication
-from sessionkeeper.auth.credentials import LONGEST_PASSWORD
 from sessionkeeper.core.errors import InvalidCredentials
-
-
-def _password(**options: Any) -> Text:
-    return Text(
-        max_length=LONGEST_PASSWORD,
-        trim_whitespace=False,
-        style={"input_type": "password"},
-        **options,
-    )
 
 
 class ReauthenticateSerializer(serializers.Serializer[Any]):
     """What ``POST reauthenticate/`` takes."""
 
-    password = _password()
+    password = Password()
 
 
 class PasswordChangeSerializer(serializers.Serializer[Any]):
     """What ``POST password/change/`` takes."""
 
-    current_password = _password()
-    new_password = _password()
+    current_password = Password()
+    new_password = Password()
 
 
 class PasswordResetSerializer(serializers.Serializer[Any]):
@@ -55,7 +45,7 @@ class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
 
     uid = Text(max_length=200)
     token = Text(max_length=200)
-    new_password = _password()
+    new_password = Password()
 
 
 @method_decorator(lockout.counting, name="dispatch")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.models import AnonymousUser
 from django.middleware.csrf import get_token
 from django.utils.decorators import method_decorator
@@ -16,9 +14,10 @@ from rest_framework.response import Response
 from sessionkeeper.api.authentication import CheckedSessionAuthentication
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.scopes import HasScope
-from sessionkeeper.api.serializers import LoginSerializer, user_json
+from sessionkeeper.api.serializers import LoginSerializer
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import flows, lockout
+from sessionkeeper.engine import registry, users
 from sessionkeeper.http.headers import CLEAR_SITE_DATA
 
 
@@ -75,7 +74,6 @@ class SessionView(Endpoint):
 
     def get(self, request: Request) -> Response:
         """Return user and session; no session under REST framework's ``force_authenticate()``."""
-        session: Any = django_request(request).session
-        if session._active.key is None:
-            return Response({"user": user_json(request.user), "session": None})
+        if registry.current_id(django_request(request)) is None:
+            return Response({"user": users.as_dict(request.user), "session": None})
         return Response(whoami(django_request(request), request.user))

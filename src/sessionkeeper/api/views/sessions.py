@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from sessionkeeper.api.requests import django_request
-from sessionkeeper.api.serializers import ended_json, session_json
+from sessionkeeper.api.serializers import session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
@@ -58,7 +58,7 @@ class SessionsView(Endpoint):
 
     def get(self, request: Request) -> Response:
         """Return a page of them."""
-        current_id = _current_id(request)
+        current_id = registry.current_id(django_request(request))
         records, rest = registry.page_for(request.user, current_id, AT_ONCE, _newest(request))
         pages = SessionPages()
         pages.before = None if rest is None else keys.encode_id(rest + 1)
@@ -75,7 +75,7 @@ class HistoryView(Endpoint):
         """Return a page of them."""
         pages = Pages()
         page: Any = pages.paginate_queryset(history_for(request.user, MOST_ENDED), request, view=self)
-        return pages.get_paginated_response([ended_json(ended) for ended in page])
+        return pages.get_paginated_response([ended.as_dict() for ended in page])
 
 
 class OneSessionView(Endpoint):
@@ -123,8 +123,3 @@ def _newest(request: Request) -> int:
     if not number:
         raise exceptions.NotFound
     return number - 1
-
-
-def _current_id(request: Request) -> int | None:
-    session: Any = django_request(request).session
-    return None if session._active.key is None else session._active.key.id

@@ -109,7 +109,7 @@ class Command(base.Command):
         rows = users.with_names(islice(records, limit + 1))
         now = registry.now()
         if options["json"]:
-            texts = (json.dumps(formatting.facts(*row, now)) for row in islice(rows, limit))
+            texts = (json.dumps(formatting.as_dict(*row, now)) for row in islice(rows, limit))
             first = next(texts, None)
             self.stdout.write("[" if first is None else f"[\n  {first}", ending="")
             for text in texts:
@@ -132,7 +132,7 @@ class Command(base.Command):
             raise CommandError(f"There is no session {keys.encode_id(session_id)}.")
         _, name = next(users.with_names([found.record]))
         if options["json"]:
-            self.stdout.write(json.dumps(formatting.facts(found.record, name, found.now), indent=2))
+            self.stdout.write(json.dumps(formatting.as_dict(found.record, name, found.now), indent=2))
             return
         for text in formatting.page(found.record, name, found.now):
             self.stdout.write(_encodable(text, self.stdout))
