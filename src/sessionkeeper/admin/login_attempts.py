@@ -1,4 +1,4 @@
-"""Counts of failed sign-ins in Django's admin: find an account or a source that waits, and let it try."""
+"""Counts of failed sign-ins in Django's admin: find an account or a source that is locked, and unlock it."""
 
 from __future__ import annotations
 

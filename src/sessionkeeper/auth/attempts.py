@@ -1,8 +1,8 @@
-"""The rows that count tries, counted by the database, so that parallel tries are all counted.
+"""The rows that count attempts, counted by the database, so that parallel attempts are all counted.
 
 An account or a known device waits ever longer after its last failure. A source has a number of failures an
 hour: ``until`` is when all of them are forgiven (the "generic cell rate algorithm"), so that they come back
-one by one and not at the end of a window. So do an address's tries of password resets, where ``until`` is
+one by one and not at the end of a window. So do an address's password resets, where ``until`` is
 when the next one comes back.
 """
 
@@ -43,22 +43,23 @@ _T = TypeVar("_T")
 
 
 def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing: bool = True) -> bool:
-    """Count one try in each of these rows, given by key and kind. False: one has none left, none is counted.
+    """Count an attempt in each of these rows, given by key and kind. False: one has none left; none counts.
 
-    Where some may be ``missing`` they are made; ``source`` is the network of the row of that kind. All tries
-    lock their rows in the order of the keys, so that no two, in whatever transactions, wait for each other.
+    Where some may be ``missing`` they are made; ``source`` is the network of the row of that kind. All
+    attempts lock their rows in the order of the keys, so that no two, in whatever transactions, wait for each
+    other.
     """
     counts = sorted(counts)
     if _returns_what_it_counts():
-        taken: Collection[str] = _again(_take_at_once, counts, source, now)
+        counted: Collection[str] = _again(_consume_at_once, counts, source, now)
     else:
         if missing:
             _make(counts, source, now)
-        taken = _take_in_turn(counts, now)
-    if len(taken) == len(counts):
+        counted = _consume_in_turn(counts, now)
+    if len(counted) == len(counts):
         return True
     for key, kind in counts:
-        if key in taken:
+        if key in counted:
             refund(key, kind)
     return False
 
@@ -80,8 +81,8 @@ def _returns_what_it_counts() -> bool:
     return bool(features.supports_update_conflicts_with_target and features.can_return_rows_from_bulk_insert)
 
 
-def _take_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> set[str]:
-    """Make and count the rows in one statement; return the keys of those that had a try left."""
+def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> set[str]:
+    """Make and count the rows in one statement; return the keys of those that had an attempt left."""
     connection = connections[trail.database()]
     name = connection.ops.quote_name
     t, step, burst = name(table()._meta.db_table), *_pace()
@@ -112,10 +113,10 @@ def _take_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> s
         return {key for (key,) in cursor.fetchall()}
 
 
-def _take_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
-    """Count the rows one after the other, until one has no try left; return the keys of those that had."""
+def _consume_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
+    """Count the rows one by one, until one has no attempt left; return the keys of those that had."""
     step, burst = _pace()
-    taken: list[str] = []
+    counted: list[str] = []
     for key, kind in counts:
         free = rows().filter(pk=key, until__lte=now + burst if kind == SOURCE else now)
         until: Any = Greatest(F("until"), now) + step
@@ -127,8 +128,8 @@ def _take_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
         # In this order: MySQL and MariaDB let an assignment see those before it.
         if not _again(free.update, until=until, failures=F("failures") + 1, at=now):
             break
-        taken.append(key)
-    return taken
+        counted.append(key)
+    return counted
 
 
 def _make(counts: Sequence[tuple[str, str]], source: str, now: int) -> None:
@@ -196,24 +197,24 @@ def _pace() -> tuple[int, int]:
 
 
 def wait(until: int, kind: str, now: int) -> int:
-    """Return the seconds until a row has a try again; 0 when it has one."""
+    """Return the seconds until a row has an attempt again; 0 when it has one."""
     free_at = until - _pace()[1] if kind == SOURCE else until
     return min(max(math.ceil((free_at - now) / 1000), 0), _LONGEST_WAIT)
 
 
 def refund(key: str, kind: str) -> None:
-    """Uncount one try."""
+    """Give the count of one attempt back."""
     until = F("until") - _pace()[0] if kind == SOURCE else Value(0)
     _again(rows().filter(pk=key, failures__gt=0).update, failures=F("failures") - 1, until=until)
 
 
 def reset(*keys: str) -> int:
-    """Let these rows begin anew; return how many had counted anything."""
+    """Set these rows to nothing counted; return how many had counted anything."""
     return _again(rows().filter(pk__in=keys, failures__gt=0).update, failures=0, until=0)
 
 
 def begin_anew(counted: str, account: str) -> None:
-    """Forget the failures of a row that has just counted a try that was right, and those of its account.
+    """Reset a row that has just counted a successful attempt, and that of its account.
 
     A transaction under way has locked the first one only: the other waits for its end, or two could wait for
     each other.
@@ -241,7 +242,7 @@ def purge(batch: int = BATCH) -> Iterator[int]:
 
 
 def commit_probe() -> Callable[[], bool]:
-    """Return what tells whether the writes until now are kept, as far as one can tell so far."""
+    """Return a function that tells whether the writes until now are kept, as far as is known by then."""
     connection = connections[trail.database()]
     if not connection.in_atomic_block:
         return lambda: True

@@ -44,8 +44,8 @@ def verify(
 ) -> Any:
     """Return the user whom the credentials prove, with the ``backend`` that took them.
 
-    The try is counted before a backend looks. With ``user`` the credentials have to be that user's, and with
-    ``session_id`` the failures count for that session alone.
+    The attempt is counted before a backend looks. With ``user`` the credentials have to be that user's, and
+    with ``session_id`` the failures count for that session alone.
 
     Raises:
         InvalidCredentials: no backend takes them, or they are another user's.

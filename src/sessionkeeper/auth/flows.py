@@ -109,7 +109,7 @@ def revoke(request: HttpRequest, session_id: int) -> None:
 
     Raises:
         NoSuchSession: the user has no such session. Another user's looks the same.
-        ReauthenticationRequired: it is another session, and the last proof of a credential is old.
+        ReauthenticationRequired: it is another session, and the user has not authenticated recently.
         StoreUnavailable: the store did not answer; the session may still live.
     """
     found = get_store().find(session_id)
@@ -126,7 +126,7 @@ def revoke_others(request: HttpRequest) -> int:
     """End all sessions of the signed-in user but this one; return how many.
 
     Raises:
-        ReauthenticationRequired: the last proof of a credential is old.
+        ReauthenticationRequired: the user has not authenticated recently.
         StoreUnavailable: the store did not answer; they may still live.
     """
     require_recent(request)
@@ -138,7 +138,7 @@ def revoke_all(request: HttpRequest) -> int:
     """End all sessions of the signed-in user, this one last; return how many.
 
     Raises:
-        ReauthenticationRequired: the last proof of a credential is old.
+        ReauthenticationRequired: the user has not authenticated recently.
         StoreUnavailable: the store did not answer; some may still live.
     """
     ended = revoke_others(request)

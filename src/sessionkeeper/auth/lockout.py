@@ -1,8 +1,9 @@
-"""Lockout: how many guesses an account, a known device and a source have.
+"""Lockout: how many failed attempts to sign in an account, a known device and a source have.
 
-Counting first is what makes it exact: of parallel guesses only as many are looked at as are left, in any
-number of processes. A guess that was right gives its count back. What waits is the account *at unknown
-devices*: a stranger who guesses at it keeps neither its sessions nor its known devices out.
+An attempt is counted before a password is looked at, which makes the limit exact: of parallel attempts only
+as many go on as are left, in any number of processes. A successful one gives its count back. What is locked
+is the account *at unknown devices*: a stranger who tries passwords locks out neither its sessions nor its
+known devices.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 
 @dataclass(slots=True)
 class Attempt:
-    """One try to sign in, counted and not decided yet.
+    """One attempt to sign in, counted and not decided yet.
 
     Attributes:
         name: the name that was given, in its one spelling.
         account: key of the row of the account.
         waits: key of the row that waits after failures: the account's, or that of the known device.
         source: key of the row of the source; None where nobody can say where the request comes from.
-        state: ``open`` until it is known how it went; ``failed``, ``right``, or ``refused`` unlooked at; or
+        state: ``open`` until its outcome is known; ``failed``, ``right``, or ``refused`` by the lockout;
             ``none`` where no password was given.
-        wait: seconds until the next try, where this one was refused.
+        wait: seconds until the next attempt, where this one was refused.
     """
 
     name: str
@@ -52,14 +53,14 @@ class Attempt:
     kept: list[Callable[[], bool]] = field(default_factory=list)
 
     def counts(self) -> list[tuple[str, str]]:
-        """Return key and kind of the rows that count this try."""
+        """Return key and kind of the rows that count this attempt."""
         kind = attempts.ACCOUNT if self.waits == self.account else attempts.DEVICE
         source = [] if self.source is None else [(self.source, attempts.SOURCE)]
         return [(self.waits, kind), *source]
 
 
 def counting(view: _View) -> _View:
-    """Keep ``ATOMIC_REQUESTS`` from a view that counts guesses, in whatever database.
+    """Keep ``ATOMIC_REQUESTS`` from a view that counts attempts, in whatever database.
 
     The count stands whatever becomes of the request, and nobody waits for it while a password is hashed.
     """
@@ -71,13 +72,14 @@ def counting(view: _View) -> _View:
 def begin(
     request: HttpRequest | None, credentials: Mapping[str, Any], *, session_id: int | None = None
 ) -> Attempt | None:
-    """Count a try before anybody looks at the password. None where nothing is to be counted.
+    """Count an attempt before anybody looks at the password. None where nothing is to be counted.
 
-    Calling it again for the same try counts nothing. With ``session_id`` the failures count for that session,
-    as for a known device: strangers who guess at the account lock nobody out of one that is under way.
+    Calling it again for the same attempt counts nothing. With ``session_id`` the failures count for that
+    session, as for a known device: attempts at the account from elsewhere lock nobody out of one that is
+    under way.
 
     Raises:
-        TooManyTries: there is no try left. It is the same whether there is such an account or not.
+        TooManyTries: there is none left. It is the same whether there is such an account or not.
         StoreUnavailable: the database did not answer.
     """
     name = identifiers.name_in(credentials)
@@ -104,7 +106,7 @@ def begin(
 
 
 def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id: Any) -> bool:
-    """Decide that a try failed; its count stays. Return whether anybody looked at it."""
+    """Decide that an attempt failed; its count stays. Return whether anybody looked at the password."""
     this = context.get()
     attempt: Attempt | None = this.attempt
     if attempt is not None and attempt.state == "none":
@@ -125,7 +127,7 @@ def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id:
 
 
 def succeeded() -> None:
-    """Decide that the try under way was right: the account begins anew, the source gets its count back."""
+    """Decide that the attempt under way succeeded: reset the account, give the source its count back."""
     attempt: Attempt | None = context.get().attempt
     if attempt is None or attempt.state != "open":
         return
@@ -137,9 +139,9 @@ def succeeded() -> None:
 
 
 def settle() -> int:
-    """Give back the count of a try that nobody decided on, and count again what a rollback undid.
+    """Give back the count of an attempt that nobody decided on, and count again what a rollback undid.
 
-    Return the seconds that a try has to wait which was refused unlooked at, else 0.
+    Return the seconds to wait where the lockout refused it, else 0.
     """
     attempt: Attempt | None = context.get().attempt
     if attempt is None:
@@ -162,7 +164,7 @@ def is_open() -> bool:
 
 
 def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> None:
-    """Count a request for the mail of a password reset, or a try of its token, for the client's address.
+    """Count a request for the mail of a password reset, or an attempt at its token, for the client's address.
 
     Raises:
         TooManyTries: the address has had so many in so many seconds.
@@ -177,30 +179,30 @@ def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> 
 
 
 def marks(user: Any) -> tuple[str, ...]:
-    """Return by what a device remembers an account: its key, and the names that a try of it may give."""
+    """Return by what a device remembers an account: its key, and the names that an attempt may give."""
     return (_key("user", str(user.pk)), *map(key_of, identifiers.names_of(user)))
 
 
 def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
-    """Let a user try again, under whatever name; see :func:`unlock`."""
+    """Unlock a user's account, under all its names; see :func:`unlock`."""
     return sum(unlock(name, reason=reason, actor=actor) for name in identifiers.names_of(user)) > 0
 
 
 def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
-    """Let the account with this name try again; return whether it had failures."""
-    lifted = bool(attempts.reset(key_of(name)))
-    if lifted:
+    """Unlock the account with this name; return whether it had failures."""
+    unlocked = bool(attempts.reset(key_of(name)))
+    if unlocked:
         account = identifiers.find(name)
         trail.record(events.Kind.UNLOCKED, user=account.user_id, actor=actor, reason=reason)
-    return lifted
+    return unlocked
 
 
 def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
     """Reset these counts; return how many had counted anything."""
-    lifted = [row for row in rows if attempts.reset(row.pk)]
-    for row in lifted:
+    unlocked = [row for row in rows if attempts.reset(row.pk)]
+    for row in unlocked:
         trail.record(events.Kind.UNLOCKED, user=row.user_id, actor=actor, reason="admin")
-    return len(lifted)
+    return len(unlocked)
 
 
 def key_of(name: str) -> str:
@@ -209,7 +211,7 @@ def key_of(name: str) -> str:
 
 
 def unlock_source(address: str) -> bool:
-    """Let the network of this address try again; return whether it had failures."""
+    """Unlock the network of this address; return whether it had failures."""
     key = _key(attempts.SOURCE, network(address, ipv6=64) or "")
     return bool(attempts.reset(key))
 
@@ -229,7 +231,7 @@ def _attempt(request: HttpRequest | None, name: str, session_id: int | None) -> 
 
 
 def _charge(attempt: Attempt) -> int:
-    """Count the try in each row. Return 0, or the seconds to wait where one of them has none left."""
+    """Count the attempt in each row. Return 0, or the seconds to wait where one of them has none left."""
     with translate_errors():
         rows = {key: (until, kind) for key, until, kind in _counts(attempt)}
         now = attempts.now()

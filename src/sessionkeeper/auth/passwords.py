@@ -37,7 +37,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     """Give the signed-in user a new password; all other sessions end, this one's key changes.
 
     Raises:
-        ReauthenticationRequired: the last proof of a credential is old.
+        ReauthenticationRequired: the user has not authenticated recently.
         InvalidCredentials: ``current`` is not the password, or not any more.
         TooManyTries: ``current`` was wrong too often in this session.
         RefusedPassword: a validator refused ``new``.

@@ -13,6 +13,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.signals import request_finished, request_started, setting_changed
 from django.db.models.signals import post_delete, post_save
+from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from sessionkeeper.audit import events, trail
@@ -29,7 +30,7 @@ from sessionkeeper.stores.factory import get_store
 log = logging.getLogger("sessionkeeper.security")
 
 
-def _logged_in(request: Any, user: Any, **_: Any) -> None:
+def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     """The device is known from now on, and the account has all its tries again."""
     lockout.succeeded()
     session = getattr(request, "session", None)
@@ -41,14 +42,14 @@ def _logged_in(request: Any, user: Any, **_: Any) -> None:
         this.device = known_devices.remember(device, *marks)
 
 
-def _logged_out(request: Any, user: Any, **_: Any) -> None:
+def _logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
     """Tell the end of the session that follows from any other one."""
     session = getattr(request, "session", None)
     if user is not None and isinstance(session, SessionStore):
         session.ending = (events.Kind.SIGN_OUT, "")
 
 
-def _login_failed(credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
+def _login_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Tell a refusal, and why, to the audit trail alone. Whoever there is or is not, the work is the same.
 
     Without a name or a password nothing was tried.
@@ -71,7 +72,7 @@ def _finished(**_: Any) -> None:
     try:
         lockout.settle()
     except StoreUnavailable:
-        log.warning("A try to sign in could not be given back: the database did not answer.")
+        log.warning("An attempt to sign in could not be given back: the database did not answer.")
 
 
 _REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED_APPS", "TIME_ZONE", "USE_TZ"}

@@ -14,6 +14,7 @@ from sessionkeeper.auth.credentials import verify
 from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.engine import session_data
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.database.errors import translate_errors
 
 # Where Django notes that the answer has to set its CSRF cookie.
@@ -71,7 +72,7 @@ def issue_token(
 
 
 @contextmanager
-def _aside(request: Any, session: Any) -> Iterator[None]:
+def _aside(request: HttpRequest, session: SessionStore) -> Iterator[None]:
     """Put ``session`` in the place of the request's own for a while, and everything back after it."""
     missing = object()
     before = {name: getattr(request, name, missing) for name in ("session", "user")}

@@ -70,7 +70,7 @@ class NoSuchSession(SessionKeeperError):
 
 
 class ReauthenticationRequired(SessionKeeperError):
-    """The last proof of a credential is too old for what was asked; the user proves one again first."""
+    """The last authentication is too old for what was asked: the user has to reauthenticate first."""
 
 
 class RefusedPassword(SessionKeeperError):

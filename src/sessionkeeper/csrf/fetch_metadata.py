@@ -7,7 +7,7 @@ both with every unsafe request, the first only to https and to loopback addresse
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -52,15 +52,15 @@ def check(request: HttpRequest) -> str | None:
     return verdict.value if verdict in REFUSED else None
 
 
-def mark_checked(request: Any) -> None:
+def mark_checked(request: HttpRequest) -> None:
     """Let every later check of this request pass, as one that Django's middleware has accepted.
 
     The first is Django's own mark. Code that runs Django's check once more takes it away before that, as
     django-ninja does for its cookies; the second one stays. What later checks would look at is the same
     request, so no check that asks for a token knows better.
     """
-    request.csrf_processing_done = True
-    request._dont_enforce_csrf_checks = True  # noqa: SLF001 - see above
+    request.csrf_processing_done = True  # type: ignore[attr-defined]
+    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined] # noqa: SLF001 - see above
 
 
 def judge(request: HttpRequest) -> Verdict:

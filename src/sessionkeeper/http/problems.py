@@ -89,8 +89,8 @@ SESSION_ROTATED = Problem(
 REAUTHENTICATION_REQUIRED = Problem(
     "reauthentication_required",
     403,
-    gettext_lazy("A fresh proof is needed"),
-    gettext_lazy("Prove the password again, at reauthenticate/, then repeat the request."),
+    gettext_lazy("Reauthentication is needed"),
+    gettext_lazy("Send the password again, to reauthenticate/, then repeat the request."),
 )
 TOO_MANY_SESSIONS = Problem(
     "too_many_sessions",

@@ -41,7 +41,8 @@ def run(options: dict[str, Any], write: Any) -> None:
     found = erasure.erase(pk, names=options["name"], dry_run=options["dry_run"])
     done = "Would be erased" if options["dry_run"] else "Erased"
     write(
-        f"{done}: {found.sessions} sessions, {found.events} audit events, {found.counts} counts of guesses."
+        f"{done}: {found.sessions} sessions, {found.events} audit events, "
+        f"{found.counts} counts of failed sign-ins."
     )
 
 

@@ -22,7 +22,7 @@ from django.utils.cache import patch_vary_headers
 from sessionkeeper.csrf.fetch_metadata import own_origin
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: Where somebody is asked to sign in, or to prove the password again.
+#: The pages that ask for a password: to sign in, or to reauthenticate.
 _DOORS = ("sessionkeeper-pages:login", "sessionkeeper-pages:reauthenticate")
 #: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
 _ODD = re.compile(r"^//|[\x00-\x20\\]")

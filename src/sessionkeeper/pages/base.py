@@ -60,7 +60,7 @@ class Page(View):
     signed_in = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Send who is not signed in to sign in, and who has to prove the password again to do so."""
+        """Redirect visitors to sign in, and users to reauthenticate where that is needed."""
         if self.signed_in and not request.user.is_authenticated:
             after = request.get_full_path() if request.method in {"GET", "HEAD"} else route("sessions")
             response: HttpResponseBase = redirect(with_next(route("login"), after))
@@ -68,11 +68,11 @@ class Page(View):
             try:
                 response = super().dispatch(request, *args, **kwargs)
             except ReauthenticationRequired:
-                response = redirect(with_next(route("reauthenticate"), self.after_proof(request)))
+                response = redirect(with_next(route("reauthenticate"), self.after_reauthentication(request)))
         return _protected(response)
 
-    def after_proof(self, request: HttpRequest) -> str:
-        """Return where to go when the password has been proved again."""
+    def after_reauthentication(self, request: HttpRequest) -> str:
+        """Return where to go after reauthentication."""
         return request.path if request.method == "GET" else route("sessions")
 
     def show(self, request: HttpRequest, *, status: int = HTTPStatus.OK, **context: Any) -> HttpResponse:

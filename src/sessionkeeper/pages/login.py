@@ -1,4 +1,4 @@
-"""Sign in, sign out, prove the password again."""
+"""Sign in, sign out, reauthenticate."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MINUTE = 60
 
 
 class Refusing(Page):
-    """A page with a form that a proof of a credential may be refused in."""
+    """A page with a form in which credentials may be refused."""
 
     def refuse(self, request: HttpRequest, form: Form, error: SessionKeeperError) -> HttpResponse:
         """Show the form again and say why. Unknown, wrong and inactive are not told apart."""
@@ -91,7 +91,7 @@ class LogoutPage(Page):
 
 @method_decorator(lockout.counting, name="dispatch")
 class ReauthenticatePage(Refusing):
-    """The password of who is signed in, again."""
+    """The password of the signed-in user, again."""
 
     template = "reauthenticate"
     signed_in = True
@@ -102,7 +102,7 @@ class ReauthenticatePage(Refusing):
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Take the proof and go back."""
+        """Reauthenticate and go back."""
         form = ReauthenticateForm(request.POST)
         if not form.is_valid():
             return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
@@ -154,6 +154,6 @@ def _explain(error: SessionKeeperError) -> tuple[HTTPStatus, str]:
 
 
 def _elsewhere(error: SessionKeeperError) -> str | None:
-    """Return the site's own login, if it is another page, for who has a second factor."""
+    """Return the site's own login, if it is another page, for users with a second factor."""
     login = resolve_url(settings.LOGIN_URL)
     return login if isinstance(error, SecondFactorRequired) and login != route("login") else None

@@ -1,4 +1,4 @@
-"""Another password: changed by who knows the old one, or reset by mail."""
+"""Change the password, or reset it by mail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sessionkeeper.pages.login import Refusing
 
 @method_decorator(lockout.counting, name="dispatch")
 class ChangePage(Refusing):
-    """The password as it is and a new one. The proof is asked for before anything is typed."""
+    """The current password and a new one. Reauthentication is asked for before anything is typed."""
 
     template = "password_change"
     signed_in = True
@@ -36,7 +36,7 @@ class ChangePage(Refusing):
         reauthentication.require_recent(request)
         return self.show(request, form=ChangeForm())
 
-    def after_proof(self, request: HttpRequest) -> str:
+    def after_reauthentication(self, request: HttpRequest) -> str:
         """Return to the form."""
         return request.path
 
