@@ -43,14 +43,6 @@ class JSONObjectParser(parsers.BaseParser):
         return value
 
 
-class FormParser(parsers.FormParser):
-    """``application/x-www-form-urlencoded``."""
-
-
-class MultiPartParser(parsers.MultiPartParser):
-    """``multipart/form-data``, which browsers and ``curl -F`` send."""
-
-
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 

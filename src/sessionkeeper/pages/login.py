@@ -50,11 +50,7 @@ class Refusing(Page):
 class LoginPage(Refusing):
     """Name and password."""
 
-    template = "login"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form."""
-        return self.show(request, form=LoginForm())
+    template, form = "login", LoginForm
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -79,10 +75,6 @@ class LogoutPage(Page):
 
     template = "logout"
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Ask."""
-        return self.show(request)
-
     def post(self, request: HttpRequest) -> HttpResponse:
         """Sign out, and have the browser forget what it kept of the pages."""
         flows.log_out(request)
@@ -93,12 +85,8 @@ class LogoutPage(Page):
 class ReauthenticatePage(Refusing):
     """The password of the signed-in user, again."""
 
-    template = "reauthenticate"
+    template, form = "reauthenticate", ReauthenticateForm
     signed_in = True
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form."""
-        return self.show(request, form=ReauthenticateForm())
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:

@@ -28,13 +28,13 @@ from sessionkeeper.pages.login import Refusing
 class ChangePage(Refusing):
     """The current password and a new one. Reauthentication is asked for before anything is typed."""
 
-    template = "password_change"
+    template, form = "password_change", ChangeForm
     signed_in = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the form."""
         reauthentication.require_recent(request)
-        return self.show(request, form=ChangeForm())
+        return super().get(request)
 
     def after_reauthentication(self, request: HttpRequest) -> str:
         """Return to the form."""
@@ -67,11 +67,7 @@ class ChangePage(Refusing):
 class ResetPage(Refusing):
     """The address that a mail goes to."""
 
-    template = "password_reset"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form."""
-        return self.show(request, form=ResetForm())
+    template, form = "password_reset", ResetForm
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Send the mail, or not: the answer is the same whether somebody has the address."""
@@ -84,16 +80,6 @@ class ResetPage(Refusing):
             return self.refuse(request, form, error)
         passwords.request_reset(request, form.cleaned_data["email"])
         return redirect(route("password-reset-sent"))
-
-
-class SentPage(Page):
-    """The mail is on its way, if the address is somebody's."""
-
-    template = "password_reset_sent"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Say so."""
-        return self.show(request)
 
 
 class ConfirmPage(Page):
@@ -122,13 +108,3 @@ class ConfirmPage(Page):
             else:
                 return redirect(route("password-reset-done"))
         return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
-
-
-class DonePage(Page):
-    """The new password is set."""
-
-    template = "password_reset_done"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Say so."""
-        return self.show(request)

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -22,7 +23,7 @@ from rest_framework.views import APIView
 
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, TokenAuthentication
 from sessionkeeper.api.exceptions import exception_handler, translated
-from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
+from sessionkeeper.api.parsers import JSONObjectParser, read_bounded
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.serializers import session_json
 from sessionkeeper.core.errors import SessionGone
