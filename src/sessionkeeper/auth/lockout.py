@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from django.db import connections, transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+from django.utils.translation import ngettext
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -26,6 +27,7 @@ from sessionkeeper.http.client_address import client_address, network
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
+_MINUTE = 60
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -103,6 +105,17 @@ def begin(
         trail.trail.warning('refused reason="locked" name="%s" wait=%d', trail.digest(normal), wait)
         raise TooManyTries(wait)
     return attempt
+
+
+def explain(error: TooManyTries) -> str:
+    """Return how long to wait, for the person who tried to sign in."""
+    minutes = -(-error.retry_after // _MINUTE)
+    text = ngettext(
+        "That was too often. Try again in {minutes} minute.",
+        "That was too often. Try again in {minutes} minutes.",
+        minutes,
+    )
+    return text.format(minutes=minutes)
 
 
 def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id: Any) -> bool:

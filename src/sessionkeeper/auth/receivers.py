@@ -127,7 +127,7 @@ def _user_saved(
         trail.record(events.Kind.PASSWORD_CHANGED, user=instance)
         lockout.unlock_user(instance, reason="password")
     if not getattr(instance, "is_active", True):
-        _revoke_all(instance, "user_disabled")
+        registry.revoke_all(instance.pk, reason="user_disabled")
         return
     if hasattr(instance, "get_session_auth_hash"):
         _revoke_older(instance)
@@ -161,7 +161,7 @@ def _matches(record: SessionRecord, valid: list[str]) -> bool:
 def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
     if _is_user(sender):
         _tell_store(sender, instance)
-        _revoke_all(instance, "user_deleted")
+        registry.revoke_all(instance.pk, reason="user_deleted")
 
 
 def _tell_store(sender: type, instance: Any) -> None:
@@ -170,10 +170,6 @@ def _tell_store(sender: type, instance: Any) -> None:
     if tell is not None:
         # The row of a parent model may have another key than the user.
         tell(instance.pk if issubclass(sender, user_keys.user_model()) else None)
-
-
-def _revoke_all(user: Any, reason: str) -> None:
-    registry.revoke_all(user.pk, reason=reason)
 
 
 def _is_user(sender: type) -> bool:

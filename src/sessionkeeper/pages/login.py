@@ -14,7 +14,6 @@ from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import flows, lockout, reauthentication
@@ -29,8 +28,6 @@ from sessionkeeper.core.errors import (
 )
 from sessionkeeper.pages.base import Page, after_login, next_url, route, signed_out, with_next
 from sessionkeeper.pages.forms import LoginForm, ReauthenticateForm
-
-_MINUTE = 60
 
 
 class Refusing(Page):
@@ -121,13 +118,7 @@ def admin_login(request: HttpRequest, extra_context: dict[str, Any] | None = Non
 def _explain(error: SessionKeeperError) -> tuple[HTTPStatus, str]:
     match error:
         case TooManyTries():
-            minutes = -(-error.retry_after // _MINUTE)
-            text = ngettext(
-                "That was too often. Try again in {minutes} minute.",
-                "That was too often. Try again in {minutes} minutes.",
-                minutes,
-            )
-            return HTTPStatus.TOO_MANY_REQUESTS, text.format(minutes=minutes)
+            return HTTPStatus.TOO_MANY_REQUESTS, lockout.explain(error)
         case TooManySessions():
             text = _(
                 "You are signed in on as many devices as this site allows. Sign out on one of them first."
