@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, transaction
@@ -175,19 +174,14 @@ def _is_deadlock(error: OperationalError) -> bool:
 def _steps(now: int) -> list[tuple[int, int]]:
     """Return from how many failures on a row waits after one more, and until when, the fewest first."""
     settings = conf.current()
-    steps: list[tuple[int, int]] = []
-    failures, before = settings.lockout_tries, timedelta(0)
-    while failures <= policy.MOST_FAILURES:
-        delay = policy.delay(
-            failures, settings.lockout_tries, settings.lockout_delay, settings.lockout_longest_delay
-        )
-        if delay != before:
-            ends = now + (_FOREVER if delay is None else int(delay.total_seconds() * 1000))
-            steps.append((failures - 1, ends))
-        if delay is None:
+    tries, first, longest = settings.lockout_tries, settings.lockout_delay, settings.lockout_longest_delay
+    steps = []
+    for failures in range(tries, policy.MOST_FAILURES):
+        delay = policy.delay(failures, tries, first, longest) or longest
+        steps.append((failures - 1, now + int(delay.total_seconds() * 1000)))
+        if delay >= longest:
             break
-        failures, before = failures + 1, delay
-    return steps
+    return [*steps, (policy.MOST_FAILURES - 1, now + _FOREVER)]
 
 
 def _pace() -> tuple[int, int]:

@@ -41,14 +41,14 @@ def log_in(
     remember: bool | None = None,
     label: str = "",
 ) -> Any:
-    """Sign a user in with ``credentials``, asking all configured backends, and return the user.
+    """Sign a user in with ``credentials``, which all configured backends are asked for, and return the user.
 
-    Who has a second factor is not signed in by a password: take that factor and call
+    A password alone does not sign in a user who has a second factor: verify that factor and call
     :func:`complete_log_in`.
 
     Raises:
-        InvalidCredentials, TooManyTries: no backend takes the credentials, or they were not looked at.
-        SecondFactorRequired: they were right, and do not do. Nobody is signed in.
+        InvalidCredentials, TooManyTries: no backend takes the credentials, or the lockout refused the
+        attempt. SecondFactorRequired: they are right, and the user has a second factor. Nobody is signed in.
         NoTransport, SessionGone, StoreUnavailable: as :func:`complete_log_in`.
     """
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
@@ -60,11 +60,10 @@ def log_in(
 def complete_log_in(
     request: HttpRequest, user: Any, *, amr: str, remember: bool | None = None, label: str = ""
 ) -> Any:
-    """Sign a user in who has proved all that you ask for, and return the user.
+    """Sign in a user who has authenticated by all that you ask for, and return the user.
 
     ``user`` is what ``authenticate()`` returned, or has the ``backend`` that took the credentials. ``amr``
-    names the methods of the proof, separated by spaces (RFC 8176), such as ``"pwd otp"``: never more than was
-    proved.
+    names the methods, separated by spaces (RFC 8176), such as ``"pwd otp"``: never more than were used.
 
     The session key changes, also when the same user signs in again; another user's session is ended and
     nothing of it is carried over. ``remember`` True keeps the cookie until the session's absolute timeout,

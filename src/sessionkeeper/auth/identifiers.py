@@ -51,7 +51,7 @@ def normal(name: str) -> str:
 
 
 def find(name: str) -> Account:
-    """Look up who has this name, or this e-mail address. One query; never raises for a strange name."""
+    """Return the account with this name or e-mail address. One query; never raises for a strange name."""
     nobody = Account(None, is_active=False)
     model: Any = user_keys.user_model()
     if model is None or not is_plain(name):

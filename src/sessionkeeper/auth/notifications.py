@@ -1,4 +1,4 @@
-"""Sends mail aside from the request, so that no answer waits for a mail server or tells what was sent."""
+"""Sends mail in another thread, so that no answer waits for a mail server or tells what was sent."""
 
 from __future__ import annotations
 

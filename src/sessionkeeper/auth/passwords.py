@@ -66,8 +66,9 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
 
 
 def request_reset(request: HttpRequest, email: str) -> None:
-    """Mail a link to whoever has this address; nothing tells whether somebody does, also not the time."""
-    # Without the user, whether there is one or not: a look for one would show in the time.
+    """Mail a link to the users with this address. Nothing tells whether there are any, nor does the time."""
+    revive()
+    # Without the user, whether there is one or not: looking for one would take time, which could be measured.
     trail.record(events.Kind.PASSWORD_RESET_REQUESTED, address=trail.digest(email.casefold()))
     form = _ResetForm({"email": email})
     if form.is_valid():
@@ -116,7 +117,7 @@ class _ResetForm(PasswordResetForm):
     """Django's form: its rules on who may reset, its token, and our templates."""
 
     def get_users(self, email: str) -> Iterator[Any]:
-        """Yield who may be sent a mail; nobody where the user model has no such field."""
+        """Yield the users who may be sent a mail; none where the user model has no such field."""
         try:
             yield from super().get_users(email)
         except FieldError:

@@ -1,4 +1,4 @@
-"""Tells the audit trail, the lockout and the notices what Django's signals say of sign-ins anywhere."""
+"""Receivers of Django's signals: what they say of sign-ins and users goes to trail, lockout and store."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _is_our_engine() -> bool:
     try:
         return issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore)
     except (ImportError, AttributeError):
-        return False  # whoever opens a session is told
+        return False  # opening a session says so
 
 
 def _begin_request(**_: Any) -> None:

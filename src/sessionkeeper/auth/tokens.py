@@ -50,8 +50,8 @@ def issue_token(
 
     Raises:
         InvalidCredentials: no backend takes the credentials.
-        SecondFactorRequired: they were right, and the user has a second factor. There is no token.
-        TooManyTries: too many have failed; the credentials were not looked at.
+        SecondFactorRequired: they are right, and the user has a second factor. There is no token.
+        TooManyTries: too many attempts have failed; no backend was asked.
         TooManySessions: the user has as many tokens as the site allows.
         StoreUnavailable: the store did not answer; there is no token.
     """

@@ -42,10 +42,10 @@ class InvalidCredentials(SessionKeeperError):
 
 
 class SecondFactorRequired(SessionKeeperError):
-    """The password was right and does not do: the user has a second factor. Nobody was signed in.
+    """The password was right, and the user has a second factor. Nobody was signed in.
 
     Attributes:
-        user: who proved the first factor, with the ``backend`` that took it.
+        user: the user, with the ``backend`` that took the password.
     """
 
     def __init__(self, user: Any) -> None:
@@ -54,14 +54,14 @@ class SecondFactorRequired(SessionKeeperError):
 
 
 class TooManyTries(SessionKeeperError):
-    """Signing in failed too often, for this account or from this source. The password was not looked at.
+    """Too many attempts have failed, for this account or from this source. The password was not looked at.
 
     Attributes:
-        retry_after: seconds after which another try is looked at.
+        retry_after: seconds until another attempt is allowed.
     """
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many tries; the next one counts in {retry_after} s.")
+        super().__init__(f"Too many attempts; the next one is allowed in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -27,7 +27,7 @@ def find_pk(text: str) -> Any:
     with suppress(CommandError):  # not every name is spelled like a key
         by_key = _first("pk", read_pk(text))
     if by_name is None and by_key is None:
-        raise CommandError(f"There is no user {text!r}. Of one who is deleted, give --user-pk.")
+        raise CommandError(f"There is no user {text!r}. If the user is deleted, give --user-pk.")
     if by_name is not None and by_key is not None and by_name.pk != by_key.pk:
         raise CommandError(
             f"{text!r} is the name of the user with the key {by_name.pk} and the key of the user "

@@ -116,7 +116,7 @@ class EndpointSchema(AutoSchema):
 
     @property
     def is_open(self) -> bool:
-        """Whether it answers to who is not signed in."""
+        """Whether it answers visitors."""
         return not any(isinstance(permission, IsAuthenticated) for permission in self.view.get_permissions())
 
     @property

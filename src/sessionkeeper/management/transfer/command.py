@@ -103,11 +103,9 @@ def run_import(options: dict[str, Any], say: Callable[[str], None]) -> None:
                 counts[outcome] += 1
             if options["verbosity"] >= _LOUD:
                 say(f"{sum(counts.values())} of {whole} done so far")
-    rest = [f"{number} {outcome}" for outcome, number in list(counts.items())[1:] if number]
-    say(
-        f"{counted(counts['restored'], 'session')} restored."
-        + (f" Left out: {', '.join(rest)}." if rest else "")
-    )
+    restored = counted(counts.pop("restored"), "session")
+    rest = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
+    say(f"{restored} restored." + (f" Left out: {rest}." if rest else ""))
 
 
 def _new_file(path: str) -> IO[str]:
