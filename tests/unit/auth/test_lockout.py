@@ -249,7 +249,7 @@ def test_each_further_failure_doubles_the_wait_up_to_an_hour(make_user, clock):
 
 
 @pytest.mark.rule("R32")
-def test_after_a_hundred_failures_in_a_row_only_somebody_who_lifts_it_helps(make_user, clock, settings):
+def test_after_a_hundred_failures_in_a_row_only_somebody_who_unlocks_it_helps(make_user, clock, settings):
     settings.SESSIONKEEPER = {"SOURCE_TRIES": 10_000}
     name = make_user().get_username()
     for _ in range(policy.MOST_FAILURES):
@@ -452,7 +452,7 @@ def test_success_costs_a_source_nothing_and_gives_nothing_back(make_user, settin
 # Lifting
 
 
-def test_a_new_password_lifts_the_lockout(make_user):
+def test_a_new_password_unlocks_the_account(make_user):
     user = make_user()
     lock(user.get_username())
     user.set_password("another pass phrase")
@@ -461,7 +461,7 @@ def test_a_new_password_lifts_the_lockout(make_user):
     assert AuditEvent.objects.get(kind="unlocked").reason == "password"
 
 
-def test_the_command_lifts_an_account_or_a_source(make_user, settings, capsys):
+def test_the_command_unlocks_an_account_or_a_source(make_user, settings, capsys):
     settings.SESSIONKEEPER = {"SOURCE_TRIES": TRIES}
     name = make_user().get_username()
     lock(name, address="192.0.2.9")
@@ -479,7 +479,7 @@ def test_the_command_says_what_it_needs(words):
         call_command("sessions", "unlock", *words)
 
 
-def test_the_admin_lifts_what_is_selected(make_user):
+def test_the_admin_unlocks_what_is_selected(make_user):
     name = make_user().get_username()
     lock(name)
     staff = Client()

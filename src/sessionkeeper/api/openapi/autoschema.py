@@ -73,7 +73,8 @@ class EndpointSchema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         """Return what it takes, in each of the media types."""
-        return self.operation.takes
+        view: Any = self.view
+        return None if self.operation.sent is None else view.serializer_class
 
     def get_response_serializers(self) -> Any:
         """Return the answer and all refusals, by status."""

@@ -58,7 +58,7 @@ class ReauthenticateView(Endpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Take it."""
-        given = _validated(ReauthenticateSerializer, request)
+        given = self.validated(request)
         reauthentication.reauthenticate(django_request(request), given)
         return Response(whoami(django_request(request), request.user))
 
@@ -73,7 +73,7 @@ class PasswordChangeView(Endpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Set it."""
-        given = _validated(PasswordChangeSerializer, request)
+        given = self.validated(request)
         try:
             passwords.change_password(
                 django_request(request), current=given["current_password"], new=given["new_password"]
@@ -122,7 +122,7 @@ class PasswordResetView(Endpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Ask for it. The answer is the same whether somebody has the address or not."""
-        passwords.request_reset(django_request(request), **_validated(PasswordResetSerializer, request))
+        passwords.request_reset(django_request(request), **self.validated(request))
         return Response(status=204)
 
 
@@ -136,13 +136,6 @@ class PasswordResetConfirmView(Endpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Set it; all sessions of the user end."""
-        given = _validated(PasswordResetConfirmSerializer, request)
+        given = self.validated(request)
         passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
         return Response(status=204)
-
-
-@sensitive_variables()
-def _validated(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    form = serializer(data=request.data, context={"request": request})
-    form.is_valid(raise_exception=True)
-    return dict(form.validated_data)

@@ -42,9 +42,7 @@ class LoginView(Endpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Sign in."""
-        form = LoginSerializer(data=request.data, context={"request": request})
-        form.is_valid(raise_exception=True)
-        given = form.validated_data
+        given = self.validated(request)
         user = flows.log_in(
             django_request(request),
             credentials={"username": given["username"], "password": given["password"]},

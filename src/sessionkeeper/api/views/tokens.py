@@ -75,9 +75,7 @@ class TokensView(Endpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Begin a session and return its token: here and nowhere else."""
-        form = TokenSerializer(data=request.data, context={"request": request})
-        form.is_valid(raise_exception=True)
-        given = form.validated_data
+        given = self.validated(request)
         issued = tokens.issue_token(
             django_request(request),
             credentials={"username": given["username"], "password": given["password"]},
