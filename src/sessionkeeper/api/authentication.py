@@ -83,7 +83,7 @@ class CheckedSessionAuthentication(SessionAuthentication):
     """Also checks unsafe requests in which nobody is signed in: login and logout ride on cookies too."""
 
     def authenticate(self, request: Request) -> Any:
-        """Check first, then look who it is."""
+        """Run the CSRF check, then return the user."""
         self.enforce_csrf(request)
         return super().authenticate(request)
 
@@ -95,11 +95,11 @@ def challenges(request: Request, first: Any) -> str:
 
 
 def _never_called(request: HttpRequest) -> Any:  # pragma: no cover
-    """Stand where Django expects the next middleware."""
+    """Stand in for the next middleware, which Django's check never calls."""
 
 
 class TokenInvalid(exceptions.AuthenticationFailed):
-    """The bearer token opens no session. Malformed, unknown, expired and ended are not told apart."""
+    """The bearer token opens no session. Malformed, unknown, expired and ended look the same."""
 
     default_code = TOKEN_INVALID.code
     default_detail = TOKEN_INVALID.detail

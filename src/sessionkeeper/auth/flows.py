@@ -1,4 +1,4 @@
-"""Log in, log out: the verbs that pages and API share, so that the two cannot drift apart.
+"""Sign in, sign out, revoke: the verbs that pages and API share, so that the two cannot drift apart.
 
 Each writes before it returns. A login or logout that the store did not take raises, and is never answered
 as if it had happened.

@@ -112,7 +112,7 @@ def content_security_policy() -> str:
 
 
 def signed_out(after: str | None = None) -> HttpResponse:
-    """Lead on after a sign-out, and have the browser forget what it kept of the pages."""
+    """Redirect after a sign-out, and clear what the browser has cached."""
     home = settings.LOGOUT_REDIRECT_URL
     response = redirect(after or (resolve_url(home) if home else f"{route('login')}?{DONE}=out"))
     response["Clear-Site-Data"] = CLEAR_SITE_DATA

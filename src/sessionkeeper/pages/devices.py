@@ -40,7 +40,7 @@ class SessionsPage(Page):
     signed_in = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show them."""
+        """Show the sessions."""
         current, before = registry.current_id(request), keys.parse_id(request.GET.get(_BEFORE))
         newest = before - 1 if before else keys.MAX_ID
         records, rest = registry.page_for(request.user, current, newest=newest)
@@ -53,13 +53,13 @@ class SessionsPage(Page):
 
 
 class EndOne(Page):
-    """One of them."""
+    """End one session."""
 
     signed_in = True
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
-        """End it. One that is not there any more is ended already."""
+        """End the session. One that does not exist any more has ended already."""
         number = keys.parse_id(session_id)
         is_this = number is not None and number == registry.current_id(request)
         if number is not None:
@@ -69,13 +69,13 @@ class EndOne(Page):
 
 
 class EndOthers(Page):
-    """All but this one."""
+    """End all sessions but this one."""
 
     signed_in = True
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """End them."""
+        """End the other sessions."""
         flows.revoke_others(request)
         return redirect(route("sessions") + _ENDED)
 

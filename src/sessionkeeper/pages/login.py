@@ -34,7 +34,7 @@ class Refusing(Page):
     """A page with a form in which credentials may be refused."""
 
     def refuse(self, request: HttpRequest, form: Form, error: SessionKeeperError) -> HttpResponse:
-        """Show the form again and say why. Unknown, wrong and inactive are not told apart."""
+        """Show the form again, and the reason. Unknown, wrong and inactive look the same."""
         status, text = _explain(error)
         form.add_error(None, text)
         response = self.show(request, form=form, status=status, elsewhere=_elsewhere(error))

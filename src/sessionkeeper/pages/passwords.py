@@ -42,7 +42,7 @@ class ChangePage(Refusing):
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Change it; all other sessions end."""
+        """Change the password; all other sessions end."""
         form = ChangeForm(request.POST)
         if form.is_valid():
             given = form.cleaned_data
@@ -96,7 +96,7 @@ class ConfirmPage(Page):
 
     @sensitive_variables()
     def post(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
-        """Set it; all sessions of the user end."""
+        """Set the password; all sessions of the user end."""
         form = ConfirmForm(request.POST)
         if form.is_valid():
             try:

@@ -50,14 +50,14 @@ class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
 
 @method_decorator(lockout.counting, name="dispatch")
 class ReauthenticateView(Endpoint):
-    """Reauthentication of the signed-in user."""
+    """Reauthenticate the signed-in user."""
 
     permission_classes = [IsAuthenticated]
     serializer_class = ReauthenticateSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Take it."""
+        """Verify the password."""
         given = self.validated(request)
         reauthentication.reauthenticate(django_request(request), given)
         return Response(whoami(django_request(request), request.user))
@@ -65,14 +65,14 @@ class ReauthenticateView(Endpoint):
 
 @method_decorator(lockout.counting, name="dispatch")
 class PasswordChangeView(Endpoint):
-    """A new password; all other sessions end."""
+    """Change the password; all other sessions end."""
 
     permission_classes = [IsAuthenticated]
     serializer_class = PasswordChangeSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Set it."""
+        """Change the password."""
         given = self.validated(request)
         try:
             passwords.change_password(
@@ -114,28 +114,28 @@ class ResetThrottle(SimpleRateThrottle):
 
 @method_decorator(lockout.counting, name="dispatch")
 class PasswordResetView(Endpoint):
-    """A mail with a link to choose a new password."""
+    """Send a mail with a link to choose a new password."""
 
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Ask for it. The answer is the same whether somebody has the address or not."""
+        """Send the mail. The answer is the same whether a user has the address or not."""
         passwords.request_reset(django_request(request), **self.validated(request))
         return Response(status=204)
 
 
 @method_decorator(lockout.counting, name="dispatch")
 class PasswordResetConfirmView(Endpoint):
-    """The new password, with the values of the mail."""
+    """Set a new password, with the values of the mail."""
 
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetConfirmSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Set it; all sessions of the user end."""
+        """Set the password; all sessions of the user end."""
         given = self.validated(request)
         passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
         return Response(status=204)

@@ -1,4 +1,4 @@
-"""The endpoints. They hold no logic: the verbs are in :mod:`sessionkeeper.flows`."""
+"""Sign in, sign out, and who is signed in. The verbs are in :mod:`sessionkeeper.flows`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sessionkeeper.http.headers import CLEAR_SITE_DATA
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class CsrfView(Endpoint):
-    """The CSRF token, in the answer and in the cookie."""
+    """Return the CSRF token, in the answer and in the cookie."""
 
     authentication_classes = [CheckedSessionAuthentication]
 
@@ -66,7 +66,7 @@ class LogoutView(Endpoint):
 
 
 class SessionView(Endpoint):
-    """Who is signed in here, and in which session."""
+    """Return the signed-in user and the session."""
 
     permission_classes = [IsAuthenticated, HasScope()]
 

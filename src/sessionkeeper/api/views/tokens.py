@@ -38,7 +38,7 @@ class Scopes(serializers.ListField):
     }
 
     def run_child_validation(self, data: Any) -> list[str]:
-        """Say once what is wrong, not once for each of them."""
+        """Say once what is wrong, not once for each scope."""
         if not all(isinstance(scope, str) for scope in data):
             self.fail("not_scopes", longest=LONGEST_SCOPE)
         try:
@@ -56,7 +56,7 @@ class TokenSerializer(LoginSerializer):
 
 @method_decorator(lockout.counting, name="dispatch")
 class TokensView(Endpoint):
-    """A bearer token for a username and a password."""
+    """Begin a bearer session with a username and a password, and return its token."""
 
     authentication_classes = []
     serializer_class = TokenSerializer
