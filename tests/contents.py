@@ -110,7 +110,7 @@ def dump():
         return serializers.serialize("json", Session.objects.all())
     server = _valkey()
     read = {b"hash": server.hgetall, b"zset": lambda key: server.zrange(key, 0, -1, withscores=True)}
-    return repr({key: read[server.type(key)](key) for key in _keys(get_store())})
+    return repr({key: read[server.type(key)](key) for key in _keys(get_store().store)})
 
 
 def forget_everything():
@@ -129,11 +129,11 @@ def _keys(store):
 
 
 def _valkey():
-    return get_store().client.connection
+    return get_store().store.client.connection
 
 
 def _key(session_id):
-    return get_store()._index.session(session_id)
+    return get_store().store._index.session(session_id)
 
 
 def _rows(session_id):

@@ -1,4 +1,4 @@
-"""The reference store: the contract in a dict, under one lock. For tests; it forgets with its process."""
+"""The reference store: the contract in a dict, under one lock."""
 
 from __future__ import annotations
 
@@ -12,11 +12,23 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.core.policy import awaits_first_use, expired, is_live, to_end
-from sessionkeeper.core.records import Expired, Found, NewSession, SessionLimit, SessionPatch, SessionRecord
+from sessionkeeper.core.records import (
+    Expired,
+    Lookup,
+    NewSession,
+    Revoked,
+    SessionLimit,
+    SessionPatch,
+    SessionRecord,
+)
 
 
 class MemoryStore:
     """A :class:`~sessionkeeper.stores.base.Store` in memory. ``clock`` returns an aware datetime."""
+
+    alias = None
+    waits_in_loop = False
+    patience = 0.0
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
@@ -27,39 +39,23 @@ class MemoryStore:
     def _records(self) -> dict[int, SessionRecord]:
         return self._all.setdefault(namespaces.active(), {})
 
-    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+    def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
         """See the contract."""
         record = self._records.get(session_id)
-        return None if record is None else Found(record, self._clock())
+        return None if record is None else Lookup(record, self._clock())
 
-    def insert(self, new: NewSession) -> list[int]:
+    def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
         """See the contract."""
-        now = self._clock()
         with self._lock:
             if new.id in self._records:
                 raise IdTaken
             ended = self._make_room(new.limit, new.id, new.user_id)
-            self._records[new.id] = SessionRecord(
-                id=new.id,
-                secret_hash=new.secret_hash,
-                family_hash=new.family_hash,
-                user_id=new.user_id,
-                transport=new.transport,
-                data=new.data,
-                **new.past_at(now)._asdict(),
-                expires_at=_moment(new.lifetime, now),
-                idle_seconds=new.idle_seconds,
-                ip_address=new.ip_address,
-                user_agent=new.user_agent,
-                label=new.label,
-                amr=new.amr,
-                version=0,
-            )
-        return ended
+            self._records[new.id] = record = new.record_at(self._clock(), namespaces.active())
+        return record, ended
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
-    ) -> list[int]:
+    ) -> tuple[SessionRecord, list[int]]:
         """See the contract."""
         now = self._clock()
         with self._lock:
@@ -74,8 +70,8 @@ class MemoryStore:
                 columns["expires_at"] = _moment(changes.lifetime, now)
             if changes.authenticated:
                 columns["authenticated_at"] = now
-            self._records[session_id] = record._replace(**columns, version=record.version + 1)
-        return ended
+            self._records[session_id] = record = record._replace(**columns, version=record.version + 1)
+        return record, ended
 
     def _make_room(self, limit: SessionLimit | None, session_id: int, user_id: Any) -> list[int]:
         if limit is None:
@@ -129,26 +125,24 @@ class MemoryStore:
             self._records[session_id] = record._replace(last_seen_at=now, previous_at=seen_at)
             return True
 
-    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
         """See the contract."""
         with self._lock:
             record = self._records.get(session_id)
             if record is None or (secret_hash is not None and not _proves(record, secret_hash)):
-                return False
+                return None
             del self._records[session_id]
-            return True
+            return Revoked(record.id, record.user_id)
 
-    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
         """See the contract."""
         with self._lock:
-            ids = [r.id for r in self._records.values() if r.user_id == user_id and r.id != except_]
-            for session_id in ids:
-                del self._records[session_id]
-            return len(ids)
+            mine = [one for one in self._records.values() if one.user_id == user_id and one.id != except_]
+            return [Revoked(one.id, self._records.pop(one.id).user_id) for one in mine]
 
-    def revoke_many(self, session_ids: Collection[int]) -> int:
+    def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
         """See the contract."""
-        return sum(self.revoke(session_id) for session_id in session_ids)
+        return [one for one in map(self.revoke, session_ids) if one is not None]
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
@@ -174,6 +168,9 @@ class MemoryStore:
     def count(self) -> int:
         """See the contract."""
         return len(self._records)
+
+    def user_changed(self, user_id: Any) -> None:
+        """See the contract."""
 
     def _current(self, session_id: int, secret_hash: bytes) -> SessionRecord:
         record = self._records.get(session_id)

@@ -148,7 +148,7 @@ class Channel:
 
 def near(store, channel=None, clock=None, **options):
     """Put a near cache in front of a store."""
-    channel = channel or Channel([], getattr(store, "alias", None))
+    channel = channel or Channel([], store.alias)
     seconds = {} if clock is None else {"clock": lambda: clock().timestamp()}
     return NearCacheStore(store, channel, NearCache(**options), **seconds)
 

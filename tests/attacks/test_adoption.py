@@ -27,7 +27,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import events
 from sessionkeeper.core import context, keys
 from sessionkeeper.core.client_info import ClientInfo as Facts
-from sessionkeeper.engine import adoption, key_followers, registry
+from sessionkeeper.engine import adoption, registry, renewal
 from sessionkeeper.models import AuditEvent
 from tests import contents
 
@@ -132,7 +132,7 @@ def later(monkeypatch):
 
 def test_a_table_of_keys_that_follows_has_the_new_one(old, monkeypatch):
     # AuditEvent.reason stands for the table of an application, such as that of allauth.usersessions.
-    monkeypatch.setattr(key_followers, "_TABLES", {"sessionkeeper": ("sessionkeeper.AuditEvent", "reason")})
+    monkeypatch.setattr(renewal, "KEEPERS", {"sessionkeeper": ("sessionkeeper.AuditEvent", "reason")})
     AuditEvent.objects.create(at=timezone.now(), kind="of another", reason=old)
     _, client = comes_with(old)
     assert AuditEvent.objects.get(kind="of another").reason == client.cookies["sessionid"].value

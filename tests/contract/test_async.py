@@ -19,8 +19,7 @@ from sessionkeeper.core.errors import StoreUnavailable, TooManySessions
 from sessionkeeper.core.records import SessionLimit
 from sessionkeeper.engine import principal
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.models import AuditEvent
 from sessionkeeper.stores import factory
 from tests.stores import KINDS, insert, redis_store, server_url
@@ -317,14 +316,14 @@ async def test_it_runs_in_the_task_that_asks_and_sees_its_context(store):
 
     def sync_code():
         assert greenlets.is_beside()
-        context.get().session_id = 7
+        context.current_session().id = 7
         context.begin()
         greenlets.sleep(0)
-        context.get().session_id = 8
+        context.current_session().id = 8
         return threading.get_ident()
 
     assert await factory.run_in_loop(sync_code) == loop_thread
-    assert context.get().session_id == 8
+    assert context.current_session().id == 8
     assert not greenlets.is_beside()
 
 

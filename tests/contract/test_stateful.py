@@ -152,10 +152,12 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(refusal):
                 self.store.merge(one.id, secret, change, None)
             return
-        self.store.merge(one.id, secret, change, None)
+        record, _ = self.store.merge(one.id, secret, change, None)
         kept = {} if replace else {name: value for name, value in one.data.items() if name not in deleted}
         one.data, one.seen = {**kept, **patch}, self.clock.now
         one.user = facts.get("user_id", one.user)
+        assert (json.loads(record.data), record.user_id) == (one.data, one.user)
+        assert (record.secret_hash, record.last_seen_at) == (one.secret, one.seen)
 
     @rule(one=sessions, old=st.one_of(st.none(), st.integers(0, 5)))
     def rotate(self, one, old):
@@ -195,20 +197,20 @@ class Machine(RuleBasedStateMachine):
     def revoke(self, one, old, proven):
         secret = self._secret(one, old)
         ended = self.store.revoke(one.id, secret if proven else None)
-        assert ended is (one.id in self.there and (not proven or one.opens(secret)))
+        assert bool(ended) is (one.id in self.there and (not proven or one.opens(secret)))
         if ended:
             self._end(one.id)
 
     @rule(one=consumes(sessions))
     def sign_out_for_good(self, one):
-        assert self.store.revoke(one.id) is (one.id in self.there)
+        assert bool(self.store.revoke(one.id)) is (one.id in self.there)
         self._end(one.id)
 
     @rule(user=st.integers(0, 1), spared=st.one_of(st.none(), sessions))
     def revoke_all(self, user, spared):
         except_ = None if spared is None else spared.id
         mine = [one.id for one in self.there.values() if one.user == self.users[user] and one.id != except_]
-        assert self.store.revoke_all(self.users[user], except_) == len(mine)
+        assert {one.id for one in self.store.revoke_all(self.users[user], except_)} == set(mine)
         for session_id in mine:
             self._end(session_id)
 

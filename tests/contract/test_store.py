@@ -13,7 +13,6 @@ from django.db import connection, connections, transaction
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, TooManySessions
 from sessionkeeper.core.records import (
-    NOT_LOADED,
     NewSession,
     SessionLimit,
     SessionPatch,
@@ -232,7 +231,7 @@ def test_a_transaction_stays_usable_after_a_collision(store):
 
 
 def test_the_principal_is_not_told_unless_asked_for(store, users):
-    assert store.find(insert(store, user_id=users[0]).id).principal is NOT_LOADED
+    assert store.find(insert(store, user_id=users[0]).id).principal is None
 
 
 @pytest.mark.rule("R06")
@@ -445,51 +444,104 @@ def test_a_touch_of_an_absent_revoked_or_rotated_session_is_false_and_writes_not
     assert store.count() == 0
 
 
+# What a write returns
+
+
+def same(written, stored):
+    """Whether both are one session; JSON may be spaced in another way."""
+    return (written._replace(data=""), json.loads(written.data)) == (
+        stored._replace(data=""),
+        json.loads(stored.data),
+    )
+
+
+@pytest.mark.parametrize("past", [False, True])
+def test_an_insert_returns_the_session_as_it_is_stored(store, clock, users, past):
+    key, at = keys.mint(), clock.now - timedelta(hours=3)
+    new = NewSession(
+        key.id,
+        key.secret_hash,
+        key.family_hash,
+        clock.now + timedelta(days=1) if past else timedelta(days=1),
+        3600,
+        '{"a": 1, "é": "ü"}',
+        users[0],
+        authenticated=True,
+        ip_address="192.0.2.7",
+        user_agent="curl",
+        label="mine",
+        amr="pwd",
+        past=SessionTimestamps(at, at, at, b"p" * 32) if past else None,
+    )
+    record, ended = store.insert(new)
+    assert same(record, store.find(key.id).record)
+    assert ended == []
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_merge_returns_the_session_as_it_is_stored(store, clock, users, seen, replace):
+    key = insert(store, data='{"a": 1, "b": 2, "c": 3}')
+    before = store.find(key.id).record if seen else None
+    clock.move(minutes=1)
+    changes = SessionPatch(
+        '{"a": 4}',
+        ("b",),
+        replace,
+        {"user_id": users[0], "idle_seconds": None, "label": "mine"},
+        timedelta(hours=5),
+        authenticated=True,
+    )
+    record, _ = store.merge(key.id, key.secret_hash, changes, before)
+    assert same(record, store.find(key.id).record)
+    assert json.loads(record.data) == ({"a": 4} if replace else {"a": 4, "c": 3})
+
+
 # revoke
 
 
 def test_a_revoked_session_is_gone_and_revoking_again_says_so(store, users):
     key, other = insert(store, user_id=users[0]), insert(store, user_id=users[0])
-    assert store.revoke(key.id) is True
-    assert store.revoke(key.id) is False
+    assert store.revoke(key.id) == (key.id, users[0])
+    assert store.revoke(key.id) is None
     assert store.find(key.id) is None
     assert [record.id for record in store.list_for(users[0])] == [other.id]
 
 
 def test_revoking_with_a_secret_needs_the_right_one(store):
     key = insert(store)
-    assert store.revoke(key.id, keys.rotate(key).secret_hash) is False
+    assert store.revoke(key.id, keys.rotate(key).secret_hash) is None
     assert store.find(key.id) is not None
-    assert store.revoke(key.id, key.secret_hash) is True
+    assert store.revoke(key.id, key.secret_hash) == (key.id, None)
 
 
 def test_an_expired_session_can_be_revoked(store, clock):
     key = insert(store)
     clock.move(days=100)
-    assert store.revoke(key.id) is True
+    assert store.revoke(key.id) == (key.id, None)
 
 
 def test_revoke_all_ends_the_sessions_of_that_user_only(store, users):
     mine = [insert(store, user_id=users[0]) for _ in range(3)]
     theirs, nobodys = insert(store, user_id=users[1]), insert(store)
-    assert store.revoke_all(users[0]) == 3
+    assert sorted(store.revoke_all(users[0])) == sorted((key.id, users[0]) for key in mine)
     assert [store.find(key.id) for key in mine] == [None] * 3
     assert store.find(theirs.id)
     assert store.find(nobodys.id)
-    assert store.revoke_all(users[0]) == 0
+    assert len(store.revoke_all(users[0])) == 0
 
 
 def test_revoke_all_spares_the_one_that_it_is_told_to(store, users):
     mine = [insert(store, user_id=users[0]) for _ in range(3)]
-    assert store.revoke_all(users[0], mine[1].id) == 2
+    assert len(store.revoke_all(users[0], mine[1].id)) == 2
     assert [record.id for record in store.list_for(users[0])] == [mine[1].id]
-    assert store.revoke_all(users[0], keys.mint().id) == 1
+    assert len(store.revoke_all(users[0], keys.mint().id)) == 1
 
 
 def test_revoke_all_finds_a_session_whose_user_came_later(store, users):
     key = insert(store)
     store.merge(key.id, key.secret_hash, SessionPatch(facts={"user_id": users[0]}), None)
-    assert store.revoke_all(users[0]) == 1
+    assert len(store.revoke_all(users[0])) == 1
 
 
 # list_for
@@ -811,9 +863,8 @@ def signed_in(store, user, limit=None, **fields):
     """Store a session of this user and return its key and what ended for it."""
     key = keys.mint()
     fields = {"lifetime": timedelta(days=1), "idle_seconds": 3600, "authenticated": True, **fields}
-    return key, store.insert(
-        NewSession(key.id, key.secret_hash, key.family_hash, user_id=user, limit=limit, **fields)
-    )
+    new = NewSession(key.id, key.secret_hash, key.family_hash, user_id=user, limit=limit, **fields)
+    return key, store.insert(new)[1]
 
 
 def ids(store, user):
@@ -876,9 +927,9 @@ def test_a_merge_that_signs_in_keeps_to_the_limit(store, clock, users):
         )
     assert (data_of(store, key), ids(store, users[0])) == ({}, {other.id})
     changes = SessionPatch('{"a": 1}', facts=facts, limit=SessionLimit(1))
-    assert store.merge(key.id, key.secret_hash, changes, None) == [other.id]
+    assert store.merge(key.id, key.secret_hash, changes, None)[1] == [other.id]
     assert (data_of(store, key), ids(store, users[0])) == ({"a": 1}, {key.id})
-    assert store.merge(key.id, key.secret_hash, changes, None) == []  # it does not count itself
+    assert store.merge(key.id, key.secret_hash, changes, None)[1] == []  # it does not count itself
 
 
 def test_a_merge_that_is_refused_ends_nothing(store, users):

@@ -57,7 +57,7 @@ def test_no_write_reaches_a_session_of_another_namespace(store, both):
         assert not store.renew(at_a.id, at_a.secret_hash, b"x" * 32)
         assert not store.touch(at_a.id, at_a.secret_hash)
         assert not store.revoke(at_a.id)
-        assert store.revoke_many([at_a.id]) == 0
+        assert store.revoke_many([at_a.id]) == []
     with namespace("a"):
         assert store.find(at_a.id).record.secret_hash == at_a.secret_hash
 
@@ -68,7 +68,7 @@ def test_lists_walks_and_counts_stay_within_the_namespace(store, both):
         assert [one.id for one in store.list_for(user.pk)] == [at_b.id]
         assert [one.id for one in store.scan(10)] == [at_b.id]
         assert store.count() == 1
-        assert store.revoke_all(user.pk) == 1
+        assert len(store.revoke_all(user.pk)) == 1
     with namespace("a"):
         assert [one.id for one in store.list_for(user.pk)] == [at_a.id]
 
@@ -86,7 +86,7 @@ def test_a_limit_counts_the_sessions_of_the_namespace(store, both):
         limit=SessionLimit(1),
     )
     with namespace("b"):
-        assert store.insert(new) == [at_b.id]
+        assert store.insert(new)[1] == [at_b.id]
     with namespace("a"):
         assert store.find(at_a.id) is not None
 
@@ -96,7 +96,7 @@ def test_what_is_remembered_of_a_session_counts_in_its_namespace_alone(make_user
     with namespace("a"):
         key = insert(side, user_id=user.pk)
         side.find(key.id, principal=True)
-        assert side.recall(key.id).found.principal == user
+        assert side.recall(key.id).principal == user
     with namespace("b"):
         assert side.recall(key.id) is None
     assert side.recall(key.id) is None

@@ -296,7 +296,7 @@ def without_session(store, user):
 
 def signed_in(store, user):
     """Sign in where three sessions are allowed; return how many of the others it ended."""
-    return len(store.insert(new_session(user, SessionLimit(3, end_oldest=True))))
+    return len(store.insert(new_session(user, SessionLimit(3, end_oldest=True)))[1])
 
 
 def test_a_session_that_is_just_ending_takes_no_other_with_it(user, monkeypatch):
@@ -340,7 +340,7 @@ def test_parallel_sign_ins_lose_no_entry(kind, user):
     for thread in threads:
         thread.join(60)
     assert sorted(record.id for record in store.list_for(user)) == sorted(made)
-    assert store.revoke_all(user) == 30
+    assert len(store.revoke_all(user)) == 30
     assert store.count() == 0
 
 
@@ -354,7 +354,7 @@ def test_a_server_that_forgot_the_script_is_given_it_again(store, user):
     else:
         raw(store).script_flush()
     assert store.touch(key.id, key.secret_hash)
-    assert store.revoke_many([key.id, insert(store).id]) == 2
+    assert len(store.revoke_many([key.id, insert(store).id])) == 2
 
 
 OPERATIONS = {

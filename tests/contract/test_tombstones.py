@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from sessionkeeper.conf import redis_url
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import StoreUnavailable
-from sessionkeeper.core.records import NOT_LOADED, SessionLimit
+from sessionkeeper.core.records import SessionLimit
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Tombstone
@@ -198,4 +198,4 @@ def test_a_user_who_is_gone_is_nobody(store, user):
     key = insert(store, user_id=user.pk)
     type(user)._base_manager.filter(pk=user.pk)._raw_delete("default")
     assert store.find(key.id, principal=True).principal is None
-    assert store.find(key.id).principal is NOT_LOADED
+    assert store.find(key.id).principal is None

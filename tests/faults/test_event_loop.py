@@ -10,8 +10,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.stores.factory import get_breaker, get_store
 from tests.faults.conftest import HEALED, PATIENCE
 from tests.http.test_outage import assert_outage
@@ -72,7 +71,7 @@ async def test_killed_is_a_503_for_readers_and_writers_and_heals(server, key):
         assert_outage(await ask(key, wanted=wanted))
     server.start()
     await soon(lambda: is_back(key), HEALED)
-    await get_store().client.aclose()
+    await get_store().store.client.aclose()
 
 
 @pytest.mark.rule("L04")
@@ -95,7 +94,7 @@ async def test_paused_holds_up_few_of_many_requests_and_heals(server, key, setti
         assert_outage(response)
     server.resume()
     await soon(lambda: is_back(key), HEALED)
-    await get_store().client.aclose()
+    await get_store().store.client.aclose()
 
 
 async def _refused(key, is_open):
@@ -133,7 +132,7 @@ async def test_restarted_under_load_loses_nothing_that_was_acknowledged(server, 
     await asyncio.gather(*writers)
     session = SessionStore(key)
     assert {name: await session.aget(name) for name in written} == written
-    await get_store().client.aclose()
+    await get_store().store.client.aclose()
 
 
 async def _holds(condition):

@@ -84,7 +84,7 @@ def nodes(request, program, settings):
     with start(program) as url:
         settings.SESSIONKEEPER = {"STORE": f"{url}?timeout=0.5&connect_timeout=0.5"}
         yield Nodes(url)
-        get_store().client.close()
+        get_store().store.client.close()
 
 
 def caught_up(nodes, port):

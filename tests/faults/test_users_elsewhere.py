@@ -34,7 +34,7 @@ def server(persisted, settings):
         create_tables(alias)
         settings.DATABASE_ROUTERS = [Everything()]
         yield server
-    get_store().client.close()
+    get_store().store.client.close()
 
 
 @pytest.fixture

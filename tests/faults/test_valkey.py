@@ -25,7 +25,7 @@ def server(persisted, settings):
     """A server that the sessions are in."""
     settings.SESSIONKEEPER = {"STORE": with_options(persisted.url)}
     yield persisted
-    get_store().client.close()
+    get_store().store.client.close()
 
 
 def raw(server):
@@ -80,7 +80,7 @@ def test_an_answer_that_is_lost_is_asked_for_once_more(server, visitor, settings
         assert alice.page(page).status_code == 200
         in_between()
         assert is_in(alice) is (page != "leaves")
-        get_store().client.close()
+        get_store().store.client.close()
 
 
 @both
@@ -117,7 +117,7 @@ def test_a_slow_server_is_an_outage_and_no_answer_is_taken_for_another(server, v
         for _ in range(10):
             assert is_in(alice)
             assert is_in(bob)
-        get_store().client.close()
+        get_store().store.client.close()
 
 
 @pytest.mark.rule("L16")
@@ -132,7 +132,7 @@ def test_a_connection_that_a_firewall_forgot_is_opened_anew(server, visitor, set
         assert alice.page(page).status_code == 200
         assert is_in(alice)
         assert get_breaker().counters.outages == 0
-        get_store().client.close()
+        get_store().store.client.close()
 
 
 @both
@@ -235,13 +235,13 @@ def test_all_connections_taken_is_an_outage_until_one_is_free(server, settings):
     session = SessionStore()
     session["a"] = 1
     session.save()
-    pool = get_store().client.connection.connection_pool
+    pool = get_store().store.client.connection.connection_pool
     taken = pool.get_connection()
     with pytest.raises(StoreUnavailable):
         SessionStore(session.session_key).get("a")
     pool.release(taken)
     assert SessionStore(session.session_key).get("a") == 1
-    get_store().client.close()
+    get_store().store.client.close()
 
 
 @both

@@ -89,7 +89,7 @@ class Elsewhere:
 def server(settings, monkeypatch, tmp_path):
     """The session store's server, which can be cut off and mended."""
     if contents.is_in_valkey():
-        real = get_store().client.url
+        real = get_store().store.client.url
         proxy = Server(real.hosts[0])
         url = with_options(f"redis://127.0.0.1:{proxy.port}/{real.db}", prefix=real.prefix)
         settings.SESSIONKEEPER = {"STORE": url}

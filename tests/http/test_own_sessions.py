@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.hashers import make_password
-from django.test import override_settings
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper.api.views import sessions
 from sessionkeeper.auth import reauthentication
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
+from sessionkeeper.models import Session
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
@@ -296,3 +300,53 @@ def test_tries_from_one_address_are_limited_whatever_it_claims(make_user):
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
     problem(answers[3], 429, "throttled")
     assert int(answers[3]["Retry-After"]) > 0
+
+
+class Counted(Client):
+    """A browser that keeps which statements on sessions its last request took."""
+
+    def send(self, path, body=None, method="post"):
+        """Send JSON from a page of the site's own."""
+        with CaptureQueriesContext(connection) as captured:
+            response = self.generic(
+                method.upper(),
+                AUTH + path,
+                json.dumps(body or {}),
+                "application/json",
+                headers={"sec-fetch-site": "same-origin"},
+            )
+        assert response.status_code < 300
+        table = f'"{Session._meta.db_table}"'
+        self.kinds = [query["sql"].split()[0] for query in captured if table in query["sql"]]
+        return response.json() if response.content else None
+
+
+@pytest.mark.database_store_only("Valkey takes no statements for these")
+def test_nothing_is_read_back_that_was_written(make_user):
+    ann, browser = make_user(), Counted()
+    login = {"username": ann.get_username(), "password": PASSWORD}
+    body = browser.send("login/", login)
+    assert browser.kinds == ["INSERT"]
+    assert body["session"] == browser.send("session/", method="get")["session"]
+    program = Counted()
+    token = program.send("tokens/", login)["session"]
+    assert program.kinds == ["INSERT"]
+    listed = {one["id"]: one for one in browser.send("sessions/", method="get")["results"]}
+    assert listed[token["id"]] == token
+    for path in ("login/", "reauthenticate/"):
+        body = browser.send(path, login)
+        assert browser.kinds == ["SELECT", "UPDATE", "UPDATE"]
+        assert body["session"] == browser.send("session/", method="get")["session"]
+
+
+@pytest.mark.database_store_only("Valkey takes no statements for these")
+def test_an_own_session_is_read_once_before_it_is_ended(make_user):
+    ann = make_user()
+    here, there, third = Counted(), Counted(), Counted()
+    login = {"username": ann.get_username(), "password": PASSWORD}
+    ids = [one.send("login/", login)["session"]["id"] for one in (here, there, third)]
+    here.send(f"sessions/{ids[1]}/", method="delete")
+    # The request's own session, whose the other one is, and its end.
+    assert here.kinds == ["SELECT", "SELECT", "DELETE"]
+    assert here.send("sessions/revoke-others/") == {"revoked": 1}
+    assert here.kinds == ["SELECT", "DELETE"]

@@ -70,7 +70,7 @@ def rename(key, user):
 EVENTS = {
     "revoke": lambda key, user: registry.revoke(keys.parse(key).id),
     "revoke_all": lambda key, user: registry.revoke_all(user),
-    "revoke_many": lambda key, user: registry.revoke_many([(keys.parse(key).id, user.pk)]),
+    "revoke_many": lambda key, user: registry.revoke_many([keys.parse(key).id]),
     "rotate": rotate,
     "sign_out": sign_out,
     "restrict": restrict,
@@ -111,10 +111,10 @@ def assert_agrees(sides, key):
     if recalled is not None:
         stored = sides.stored(key)
         data = codec.decode(stored.record.data)
-        assert recalled.found.record == stored.record._replace(data="{}", version=-1)
-        assert recalled.identity == {name: data[name] for name in data if name.startswith(IDENTITY)}
-        assert vars(recalled.found.principal).keys() == vars(stored.principal).keys()
-        assert recalled.found.principal.email == stored.principal.email
+        assert recalled.record == stored.record._replace(data="{}")
+        assert recalled.data == {name: data[name] for name in data if name.startswith(IDENTITY)}
+        assert vars(recalled.principal).keys() == vars(stored.principal).keys()
+        assert recalled.principal.email == stored.principal.email
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -164,7 +164,7 @@ def test_a_change_of_somebody_else_does_not_lose_a_fill(sides, key, user, make_u
     with sides.on(sides.there):
         once(monkeypatch, sides.here._store, "find", "after", lambda: EVENTS["revoke"](text, other))
     sides.ask(key)
-    assert sides.here.recall(keys.parse(key).id).found.principal == user
+    assert sides.here.recall(keys.parse(key).id).principal == user
     assert sides.here.counters.lost == 0
 
 

@@ -113,7 +113,7 @@ def test_what_is_ended_is_told_with_the_commit_and_not_before(near, user):
     "change",
     [
         lambda key, user: registry.revoke_all(user),
-        lambda key, user: registry.revoke_many([(keys.parse(key).id, user.pk)]),
+        lambda key, user: registry.revoke_many([keys.parse(key).id]),
         lambda key, user: SessionStore(key).cycle_key(),
         lambda key, user: sign_out(key),
     ],

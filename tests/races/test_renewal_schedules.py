@@ -18,7 +18,8 @@ from django.test import override_settings
 
 from sessionkeeper.core import keys, policy
 from sessionkeeper.core.client_info import ClientInfo
-from sessionkeeper.core.records import KeyStatus, NewSession
+from sessionkeeper.core.records import COOKIE, KeyStatus, NewSession
+from sessionkeeper.engine import lookup
 from sessionkeeper.engine.active_session import ActiveSession
 from sessionkeeper.stores import factory
 from tests.memory_store import MemoryStore
@@ -82,8 +83,7 @@ class World:
     def arrive(self, jar, cookie):
         """The request begins on the server."""
         active = ActiveSession(ClientInfo())
-        active.detect_reuse = True
-        data = active.open(cookie, principal=False)
+        data = active.attach(*lookup.resolve(cookie, transport=COOKIE, detect_reuse=True))
         jar.verdicts.append(active.verdict)
         if data is not None:
             self.later(self.draw.choice((0, 0.2, 5)), self.answer, jar, active, data)

@@ -111,7 +111,7 @@ class SessionAdmin(_ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Read where the store writes, and all users of a page in one more query."""
-        rows = namespaces.rows(Session._base_manager.using(getattr(get_store(), "alias", None)))
+        rows = namespaces.rows(Session._base_manager.using(get_store().alias))
         if is_elsewhere():
             rows = rows.none()  # they are in StoreList
         owners = Prefetch("user", queryset=users())
@@ -208,7 +208,9 @@ class SessionAdmin(_ModelAdmin):
         while batch := list(islice(ids, registry.BATCH)):
             rows: Any = [Session(pk=session_id) for session_id, _ in batch]  # no query only to name them
             self.log_deletions(request, rows)
-            ended += registry.revoke_many(batch, reason="admin", actor=request.user)
+            ended += registry.revoke_many(
+                (session_id for session_id, _ in batch), reason="admin", actor=request.user
+            )
         return ended
 
     def _report(self, request: HttpRequest, ended: int) -> None:

@@ -135,7 +135,9 @@ class TokenAuthentication(authentication.BaseAuthentication):
             )
         scopes = restricted_to(wrapped)
         # In a session with scopes nobody is signed in as far as Django's own views see.
-        user = getattr(wrapped, "user", None) if scopes is None else principal.get_user(wrapped)
+        user = (
+            getattr(wrapped, "user", None) if scopes is None else principal.get_user(wrapped, in_scope=True)
+        )
         if user is None or not user.is_authenticated:
             raise TokenInvalid
         if scopes is not None and not _asks_for_scope(request):

@@ -19,7 +19,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import events, signals
 from sessionkeeper.audit.events import ENDS, Event, Kind
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import context, greenlets, moments
+from sessionkeeper.core import client_info, greenlets, moments
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.records import Expired
 from sessionkeeper.stores import user_keys
@@ -111,7 +111,7 @@ def make(
         detail: further facts; text, numbers, booleans. Never a secret, and never what a client may have typed
             by mistake: see :func:`digest`.
     """
-    client = context.get().client if client is None else client
+    client = client_info.current.get() if client is None else client
     facts = {} if client is None else client.columns()
     return Event(
         kind,

@@ -21,7 +21,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import trail
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import policy
-from sessionkeeper.stores.database.removal import delete
+from sessionkeeper.stores.database.writes import delete
 
 if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
@@ -174,13 +174,15 @@ def _is_deadlock(error: OperationalError) -> bool:
 def _steps(now: int) -> list[tuple[int, int]]:
     """Return from how many failures on a row waits after one more, and until when, the fewest first."""
     settings = conf.current()
-    tries, first, longest = settings.lockout_tries, settings.lockout_delay, settings.lockout_longest_delay
-    steps = []
-    for failures in range(tries, policy.MOST_FAILURES):
-        delay = policy.delay(failures, tries, first, longest) or longest
-        steps.append((failures - 1, now + int(delay.total_seconds() * 1000)))
+    steps, failures = [], settings.lockout_tries
+    delay, longest = (
+        int(each.total_seconds() * 1000) for each in (settings.lockout_delay, settings.lockout_longest_delay)
+    )
+    while delay and failures < policy.MOST_FAILURES:
+        steps.append((failures - 1, now + min(delay, longest)))
         if delay >= longest:
             break
+        failures, delay = failures + 1, delay * 2
     return [*steps, (policy.MOST_FAILURES - 1, now + _FOREVER)]
 
 

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import identifiers, lockout
 from sessionkeeper.auth.credentials import LONGEST_PASSWORD, PASSWORD
-from sessionkeeper.core import context
+from sessionkeeper.core import client_info
 from sessionkeeper.core.errors import TooManyTries
 from sessionkeeper.engine import amr
 
@@ -37,7 +37,7 @@ class LockoutBackend(backends.BaseBackend):
         try:
             lockout.begin(request, credentials)
         except TooManyTries as error:
-            if context.get().client is not None:
+            if client_info.current.get() is not None:
                 raise
             raise PermissionDenied from error
         too_long = isinstance(password, str) and len(password) > LONGEST_PASSWORD

@@ -13,7 +13,7 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.engine import registry, users
 from sessionkeeper.stores.database.errors import translate_errors
-from sessionkeeper.stores.database.removal import delete
+from sessionkeeper.stores.database.writes import delete
 
 
 class Erased(NamedTuple):

@@ -7,6 +7,7 @@ unknown devices, with a count of its own, and tells a sign-in on a new device fr
 from __future__ import annotations
 
 import secrets
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from sessionkeeper import conf
+from sessionkeeper.core import context
 from sessionkeeper.http import cookies
 
 _SALT = "sessionkeeper.known_devices"
@@ -33,6 +35,10 @@ class Device(NamedTuple):
     def knows(self, account: str) -> bool:
         """Whether an account, by its key, has signed in here."""
         return account[:_DIGEST] in self.accounts
+
+
+#: The device that somebody signed in on in this request, and whether the user had signed in on it before.
+signed_in: ContextVar[tuple[Device, bool] | None] = context.variable("device")
 
 
 def read(request: HttpRequest | None) -> Device | None:

@@ -9,6 +9,7 @@ known devices.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import attempts, identifiers, known_devices
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
-from sessionkeeper.core.errors import TooManyTries
+from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
 from sessionkeeper.http.client_address import client_address, network
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.database.errors import revive, translate_errors
@@ -61,6 +62,10 @@ class Attempt:
         return [(self.waits, kind), *source]
 
 
+#: The attempt to sign in that is under way.
+under_way: ContextVar[Attempt | None] = context.variable("attempt")
+
+
 def counting(view: _View) -> _View:
     """Keep ``ATOMIC_REQUESTS`` from a view that counts attempts, in whatever database.
 
@@ -87,18 +92,20 @@ def begin(
     name = identifiers.name_in(credentials)
     if name is None or "password" not in credentials:
         return None
-    this, normal = context.get(), identifiers.normal(name)
+    attempt, normal = under_way.get(), identifiers.normal(name)
     if credentials["password"] is None:
-        this.attempt = Attempt(normal, "", "", None, state="none")
+        under_way.set(Attempt(normal, "", "", None, state="none"))
         return None
-    if this.attempt is None:
+    if attempt is None:
         revive()  # what follows is the first that many a request asks, and nothing to be tried twice
     if not conf.current().lockout:
         return None
-    if this.attempt is not None and this.attempt.state == "open" and this.attempt.name == normal:
-        attempt: Attempt = this.attempt
+    if attempt is not None and attempt.state == "open" and attempt.name == normal:
         return attempt
-    attempt = this.attempt = _attempt(request, normal, session_id)
+    if attempt is None:
+        context.at_end(_settle_late)
+    attempt = _attempt(request, normal, session_id)
+    under_way.set(attempt)
     wait = _charge(attempt)
     if wait:
         attempt.state, attempt.wait = "refused", wait
@@ -120,10 +127,9 @@ def explain(error: TooManyTries) -> str:
 
 def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id: Any) -> bool:
     """Decide that an attempt failed; its count stays. Return whether anybody looked at the password."""
-    this = context.get()
-    attempt: Attempt | None = this.attempt
+    attempt = under_way.get()
     if attempt is not None and attempt.state == "none":
-        this.attempt = None  # Django's signal hides the password, also where there was none
+        under_way.set(None)  # Django's signal hides the password, also where there was none
         return False
     if attempt is None or attempt.state in {"failed", "right"}:  # nobody has counted this one before
         try:
@@ -141,7 +147,7 @@ def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id:
 
 def succeeded() -> None:
     """Decide that the attempt under way succeeded: reset the account, give the source its count back."""
-    attempt: Attempt | None = context.get().attempt
+    attempt = under_way.get()
     if attempt is None or attempt.state != "open":
         return
     attempt.state = "right"
@@ -156,7 +162,7 @@ def settle() -> int:
 
     Return the seconds to wait where the lockout refused it, else 0.
     """
-    attempt: Attempt | None = context.get().attempt
+    attempt = under_way.get()
     if attempt is None:
         return 0
     with translate_errors():
@@ -170,9 +176,17 @@ def settle() -> int:
     return attempt.wait
 
 
+def _settle_late() -> None:
+    """Settle where our middleware has not; the response is sent, so that an outage has nobody to tell."""
+    try:
+        settle()
+    except StoreUnavailable:
+        trail.log.warning("An attempt to sign in could not be given back: the database did not answer.")
+
+
 def is_open() -> bool:
     """Whether :func:`settle` has something to do."""
-    attempt: Attempt | None = context.get().attempt
+    attempt = under_way.get()
     return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
 
 

@@ -18,9 +18,9 @@ from django.utils.translation import get_language, override
 from sessionkeeper import conf
 from sessionkeeper.audit import signals, trail
 from sessionkeeper.audit.events import Event, Kind
+from sessionkeeper.auth import known_devices
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.validators import NOTICES
-from sessionkeeper.core import context
 from sessionkeeper.engine import users
 from sessionkeeper.http.client_address import network
 
@@ -73,7 +73,8 @@ def connect() -> None:
 def _told(kind: str, event: Event, **_: Any) -> None:
     if event.user_id is None or kind not in _chosen():
         return
-    if kind == NEW_DEVICE and context.get().known_device:
+    device = known_devices.signed_in.get()
+    if kind == NEW_DEVICE and device is not None and device[1]:
         return
     told = partial(_notify, kind, event, namespaces.active())
     transaction.on_commit(told, using=trail.database(), robust=True)

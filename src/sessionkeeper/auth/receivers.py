@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from importlib import import_module
 from typing import Any
@@ -19,15 +18,13 @@ from django.utils.crypto import constant_time_compare
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import attempts, identifiers, known_devices, lockout
 from sessionkeeper.core import context
-from sessionkeeper.core.errors import CorruptPayload, StoreUnavailable
+from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import COOKIE, SessionRecord
 from sessionkeeper.engine import amr, registry, retention
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import codec, user_keys
 from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.factory import get_store
-
-log = logging.getLogger("sessionkeeper.security")
 
 
 def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
@@ -37,9 +34,9 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or amr.noted(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
-        this, device, marks = context.get(), known_devices.read(request), lockout.marks(user)
-        this.known_device = device is not None and device.knows(marks[0])
-        this.device = known_devices.remember(device, *marks)
+        device, marks = known_devices.read(request), lockout.marks(user)
+        was_known = device is not None and device.knows(marks[0])
+        known_devices.signed_in.set((known_devices.remember(device, *marks), was_known))
 
 
 def _logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
@@ -67,14 +64,6 @@ def _login_failed(credentials: dict[str, Any], request: HttpRequest | None = Non
     )
 
 
-def _finished(**_: Any) -> None:
-    """Settle where our middleware has not; the response is sent, so that an outage has nobody to tell."""
-    try:
-        lockout.settle()
-    except StoreUnavailable:
-        log.warning("An attempt to sign in could not be given back: the database did not answer.")
-
-
 _REBUILD_AFTER = {"AUTH_USER_MODEL", "DATABASES", "DATABASE_ROUTERS", "INSTALLED_APPS", "TIME_ZONE", "USE_TZ"}
 
 
@@ -83,12 +72,10 @@ def connect() -> None:
     user_logged_in.connect(_logged_in, dispatch_uid="sessionkeeper.logged_in")
     user_logged_out.connect(_logged_out, dispatch_uid="sessionkeeper.logged_out")
     user_login_failed.connect(_login_failed, dispatch_uid="sessionkeeper.login_failed")
-    # Before the receiver that ends the request.
-    request_finished.connect(_finished, dispatch_uid="sessionkeeper.settle")
     retention.steps[retention.COUNTS] = attempts.purge
     _watch_users()
-    request_started.connect(_begin_request, dispatch_uid="sessionkeeper.request_started")
-    request_finished.connect(_end_request, dispatch_uid="sessionkeeper.request_finished")
+    request_started.connect(context.begin, dispatch_uid="sessionkeeper.request_started")
+    request_finished.connect(context.end, dispatch_uid="sessionkeeper.request_finished")
     setting_changed.connect(_rebuild, dispatch_uid="sessionkeeper.statements")
 
 
@@ -140,8 +127,8 @@ def _revoke_older(user: Any) -> None:
     ``update_session_auth_hash``; without that it is refused at its next request like all others.
     """
     valid = [user.get_session_auth_hash(), *_fallbacks(user)]
-    this = context.get().session_id
-    older = ((one.id, user.pk) for one in registry.walk(user) if one.id != this and not _matches(one, valid))
+    this = context.current_session().id
+    older = (one.id for one in registry.walk(user) if one.id != this and not _matches(one, valid))
     registry.revoke_many(older, reason="password_changed")
 
 
@@ -166,10 +153,8 @@ def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
 
 def _tell_store(sender: type, instance: Any) -> None:
     """Let all processes forget what they remember of a user, and drop what is kept, whatever was saved."""
-    tell = getattr(get_store(), "user_changed", None)
-    if tell is not None:
-        # The row of a parent model may have another key than the user.
-        tell(instance.pk if issubclass(sender, user_keys.user_model()) else None)
+    # The row of a parent model may have another key than the user.
+    get_store().user_changed(instance.pk if issubclass(sender, user_keys.user_model()) else None)
 
 
 def _is_user(sender: type) -> bool:
@@ -185,14 +170,6 @@ def _is_our_engine() -> bool:
         return issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore)
     except (ImportError, AttributeError):
         return False  # opening a session says so
-
-
-def _begin_request(**_: Any) -> None:
-    context.begin()
-
-
-def _end_request(**_: Any) -> None:
-    context.end()
 
 
 def _rebuild(*, setting: str, **_: Any) -> None:

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessionkeeper.auth.credentials import verify
 from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import SessionGone
+from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.database.errors import translate_errors
@@ -28,6 +29,7 @@ class Issued(NamedTuple):
     session_id: int
     user: Any
     scopes: list[str] | None
+    record: SessionRecord
 
     def __repr__(self) -> str:
         """Leave the token out: a log line must not hold it."""
@@ -65,10 +67,10 @@ def issue_token(
     with translate_errors(), _aside(request, session):
         auth.login(request, user)
         session.save()
-    key = session._active.key
-    if key is None:  # a receiver of user_logged_in has ended it
+    key, found = session._active.key, session._active.found
+    if key is None or found is None:  # a receiver of user_logged_in has ended it
         raise SessionGone
-    return Issued(keys.to_bearer(key), key.id, user, granted)
+    return Issued(keys.to_bearer(key), key.id, user, granted, found.record)
 
 
 @contextmanager
@@ -77,7 +79,7 @@ def _aside(request: HttpRequest, session: SessionStore) -> Iterator[None]:
     missing = object()
     before = {name: getattr(request, name, missing) for name in ("session", "user")}
     notes = {name: request.META.get(name, missing) for name in _CSRF_NOTES}
-    claimed = context.get().session_id
+    claimed = context.current_session().id
     request.session = session
     try:
         yield
@@ -89,4 +91,4 @@ def _aside(request: HttpRequest, session: SessionStore) -> Iterator[None]:
             request.META.pop(name, None)
             if value is not missing:
                 request.META[name] = value
-        context.get().session_id = claimed
+        context.current_session().id = claimed

@@ -16,7 +16,7 @@ from sessionkeeper import conf
 from sessionkeeper.checks import engine, middleware
 from sessionkeeper.conf import redis_url
 from sessionkeeper.core.check_ids import CheckId
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware
 from sessionkeeper.stores.near_cache.postgres import PostgresChannel
 
 OUR_AUTHENTICATION = "sessionkeeper.middleware.AuthenticationMiddleware"

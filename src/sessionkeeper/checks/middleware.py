@@ -26,8 +26,7 @@ from django.utils.module_loading import import_string
 from sessionkeeper.checks import engine
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.csrf.middleware import FetchMetadataMiddleware
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 
 _KNOWN = ("django.", "sessionkeeper.")
 _GUESS = "This is a guess; `manage.py sessions doctor` sends a request through MIDDLEWARE and looks. "

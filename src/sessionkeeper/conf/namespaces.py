@@ -27,6 +27,8 @@ from sessionkeeper.core import context, greenlets
 from sessionkeeper.core.errors import NoNamespace
 
 _given: ContextVar[str | None] = ContextVar("sessionkeeper_namespace", default=None)
+# That of the request, for its code in an event loop, which cannot ask the request's thread without waiting.
+_noted: ContextVar[str | None] = context.variable("namespace_of_request")
 #: Settings that say where tenants and their users are.
 _SETTINGS = {"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "TENANT_APPS", "TENANT_TYPES", "TENANTS"}
 _MISSING = (
@@ -57,7 +59,7 @@ def active() -> str:
         return fixed
     if _get_running_loop() is None:
         return _checked(read())
-    if (noted := context.get().namespace) is not None:
+    if (noted := _noted.get()) is not None:
         return noted
     if not greenlets.is_beside():
         raise NoNamespace(_IN_A_LOOP)
@@ -68,7 +70,7 @@ def at_hand() -> str | None:
     """Return the namespace as :func:`active` does; None where that would have to wait in an event loop."""
     if _get_running_loop() is None or greenlets.is_beside() or not must_be_read():
         return active()
-    return context.get().namespace
+    return _noted.get()
 
 
 def must_be_read() -> bool:
@@ -78,7 +80,7 @@ def must_be_read() -> bool:
 
 async def note() -> None:
     """Note the namespace of the request that begins, for its code in the event loop. Takes a thread."""
-    context.get().namespace = await sync_to_async(active)()
+    _noted.set(await sync_to_async(active)())
 
 
 @contextmanager

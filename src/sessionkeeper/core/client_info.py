@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from sessionkeeper.core import context
 
+
+@dataclass(slots=True)
 class ClientInfo:
     """Facts of the client as it states them; cleaned when they are stored.
 
-    They are stored when the session begins and when somebody signs in. ``address`` may be given as a
-    function, which is called once, by whoever wants the address first: most requests do without.
+    They are stored when the session begins and when somebody signs in. ``source`` is the address, or a
+    function that is called once, by whoever wants the address first: most requests do without.
     ``borrowed`` are those of a request that uses the session and did not bring its key to our middleware.
     """
 
-    __slots__ = ("_address", "amr", "borrowed", "label", "user_agent")
-
-    def __init__(
-        self,
-        address: str | Callable[[], str | None] = "",
-        user_agent: str = "",
-        label: str = "",
-        amr: str = "",
-    ) -> None:
-        self._address = address
-        self.user_agent, self.label, self.amr = user_agent, label, amr
-        self.borrowed = False
+    source: str | Callable[[], str | None] = ""
+    user_agent: str = ""
+    label: str = ""
+    amr: str = ""
+    borrowed: bool = False
 
     def lend(self) -> ClientInfo:
         """Return the same place and program for another session, without what is said of this one."""
-        lent = ClientInfo(lambda: self.address, self.user_agent)
-        lent.borrowed = True
-        return lent
+        return ClientInfo(lambda: self.address, self.user_agent, borrowed=True)
 
     @property
     def address(self) -> str:
         """Where the client is, or an empty text."""
-        if not isinstance(self._address, str):
-            self._address = self._address() or ""
-        return self._address
+        if not isinstance(self.source, str):
+            self.source = self.source() or ""
+        return self.source
 
     @address.setter
-    def address(self, value: str | Callable[[], str | None]) -> None:
-        self._address = value
+    def address(self, value: str) -> None:
+        self.source = value
 
     def columns(self) -> dict[str, Any]:
         """Return the columns that are known: one line of text each, and an address only if it is one."""
@@ -65,3 +61,7 @@ def _address(text: str) -> str | None:
 def _line(text: str, longest: int) -> str:
     """Return ``text`` without control characters, so that no log or terminal is fooled by it."""
     return "".join(char if char.isprintable() else " " for char in text)[:longest].strip()
+
+
+#: Who sent the request under way; None where our middleware does not know.
+current: ContextVar[ClientInfo | None] = context.variable("client")

@@ -1,43 +1,34 @@
-"""The session that the code running now belongs to.
+"""The request under way, and the session that the code running now belongs to.
 
-Lets a change of the user's password spare the session in which it was made, and tells the middleware that
-the request itself ended its session.
+The session lets a change of the user's password spare the session in which it was made, and tells the
+middleware that the request itself ended its session. What else belongs to a request is kept by the module
+that needs it, in a :func:`variable` of its own.
 """
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 
 @dataclass(slots=True)
-class Current:
-    """The session of one request: its id, and whether this request ended it through its user.
+class CurrentSession:
+    """The session of one request: its id, and whether the request ended it through its user.
 
-    Outside of requests it is the session used last. ``client`` are the facts of who sent the request, where
-    our middleware knows them, ``attempt`` is the try to sign in that is under way, and ``device`` the known
-    device that somebody signed in on; ``known_device`` whether the user had signed in on it before;
-    ``namespace`` is the tenant that the request is for, noted for code in an event loop, which cannot ask the
-    request's thread without waiting.
+    Outside of requests it is the session used last. The object is shared by all threads and tasks that one
+    request runs in; only the reference is copied along.
     """
 
     in_request: bool = False
-    session_id: int | None = None
+    id: int | None = None
     ended: bool = False
-    client: Any = None
-    attempt: Any = None
-    device: Any = None
-    known_device: bool = False
-    namespace: str | None = None
     _holder: weakref.ref[Any] | None = None
-    _request: weakref.ref[Any] | None = None
-
-    @property
-    def request(self) -> Any:
-        """The request, where our middleware has told of it and it is not over; else None."""
-        return None if self._request is None else self._request()
 
     def claim(self, session_id: int, holder: object) -> None:
         """Make ``session_id`` the request's session, unless somebody else than ``holder`` has claimed one.
@@ -47,27 +38,55 @@ class Current:
         """
         claimed_by = None if self._holder is None else self._holder()
         if not self.in_request or claimed_by is None or claimed_by is holder:
-            self.session_id, self._holder = session_id, weakref.ref(holder)
+            self.id, self._holder = session_id, weakref.ref(holder)
 
 
-# The object is shared by all threads that one request runs in; only the reference is copied along.
-_current: ContextVar[Current | None] = ContextVar("sessionkeeper_current", default=None)
+_variables: list[ContextVar[Any]] = []
 
 
-def begin(request: Any = None) -> None:
-    """Start a request: no session yet."""
-    _current.set(Current(in_request=True, _request=None if request is None else weakref.ref(request)))
+def variable(name: str) -> ContextVar[Any]:
+    """Return a new context variable that is None when a request begins and after it has ended."""
+    made: ContextVar[Any] = ContextVar(f"sessionkeeper_{name}", default=None)
+    _variables.append(made)
+    return made
 
 
-def end() -> None:
-    """End a request: what runs now belongs to none."""
-    _current.set(None)
+_session: ContextVar[CurrentSession | None] = variable("session")
+_request: ContextVar[weakref.ref[HttpRequest] | None] = variable("request")
+_last_steps: ContextVar[list[Callable[[], object]] | None] = variable("last_steps")
 
 
-def get() -> Current:
-    """Return what is known of the request under way."""
-    value = _current.get()
+def begin(request: HttpRequest | None = None, **_: Any) -> None:
+    """Start a request: no session yet. Also a receiver of Django's ``request_started``."""
+    for each in _variables:
+        each.set(None)
+    _session.set(CurrentSession(in_request=True))
+    _request.set(None if request is None else weakref.ref(request))
+
+
+def end(**_: Any) -> None:
+    """End a request: what runs now belongs to none. Also a receiver of Django's ``request_finished``."""
+    for step in _last_steps.get() or ():
+        step()
+    for each in _variables:
+        each.set(None)
+
+
+def at_end(step: Callable[[], object]) -> None:
+    """Call ``step`` when the request ends."""
+    _last_steps.set([*(_last_steps.get() or ()), step])
+
+
+def current_session() -> CurrentSession:
+    """Return the session that the code running now belongs to."""
+    value = _session.get()
     if value is None:
-        value = Current()
-        _current.set(value)
+        value = CurrentSession()
+        _session.set(value)
     return value
+
+
+def current_request() -> HttpRequest | None:
+    """Return the request, where our middleware has told of it and it is not over; else None."""
+    reference = _request.get()
+    return None if reference is None else reference()

@@ -1,19 +1,26 @@
-"""Every error that sessionkeeper raises, under one base."""
+"""Every error that sessionkeeper raises, under one base.
+
+Those that Django knows of a session engine are Django's as well, so that code which knows only those handles
+them: ``UpdateError`` ends a request with 400, and so does ``SuspiciousOperation``.
+"""
 
 from __future__ import annotations
 
 from typing import Any
+
+from django.contrib.sessions.backends.base import UpdateError
+from django.core.exceptions import SuspiciousOperation
 
 
 class SessionKeeperError(Exception):
     """Base of all errors of this package."""
 
 
-class SessionGone(SessionKeeperError):
+class SessionGone(SessionKeeperError, UpdateError):
     """The session does not exist any more: it was revoked, purged, or never was."""
 
 
-class StaleSession(SessionKeeperError):
+class StaleSession(SessionKeeperError, UpdateError):
     """The session lives, but the key that was used has been rotated away since."""
 
 
@@ -21,15 +28,15 @@ class IdTaken(SessionKeeperError):
     """A session with this id exists already; the caller mints another one."""
 
 
-class TooManySessions(SessionKeeperError):
+class TooManySessions(SessionKeeperError, UpdateError):
     """The user has as many sessions as the site allows; nobody was signed in."""
 
 
-class SessionTooLarge(SessionKeeperError):
+class SessionTooLarge(SessionKeeperError, SuspiciousOperation):
     """A session in which nobody signed in would hold more than strangers may store; nothing was written."""
 
 
-class NoTransport(SessionKeeperError):
+class NoTransport(SessionKeeperError, SuspiciousOperation):
     """A session cannot begin in a request with a bearer token: its key would reach nobody."""
 
 

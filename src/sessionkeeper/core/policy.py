@@ -21,7 +21,6 @@ REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
 ROTATE_OVERLAP: Final = timedelta(minutes=1)
 #: Failures in a row after which an account waits until it is unlocked (NIST SP 800-63B-4, 3.2.2).
 MOST_FAILURES: Final = 100
-_MOST_DOUBLINGS = 30
 _SECOND = timedelta(seconds=1)
 
 #: Authentication methods by kind of factor: something known, had, inherent.
@@ -152,12 +151,3 @@ def level_of(amr: str) -> int:
 def is_recent(authenticated_at: datetime | None, now: datetime, within: timedelta) -> bool:
     """Whether a credential was proven within this time."""
     return authenticated_at is not None and now - authenticated_at <= within
-
-
-def delay(failures: int, tries: int, first: timedelta, longest: timedelta) -> timedelta | None:
-    """Return how long an account waits after so many failures in a row; None: until it is unlocked."""
-    if failures >= MOST_FAILURES:
-        return None
-    if failures < tries:
-        return timedelta(0)
-    return min(first * 2 ** (failures - tries), longest) if failures - tries < _MOST_DOUBLINGS else longest

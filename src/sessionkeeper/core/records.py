@@ -6,17 +6,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from sessionkeeper.core.keys import Key
+
 COOKIE: Final = "cookie"
 BEARER: Final = "bearer"
-
-
-class Unasked(Enum):
-    """Type of :data:`UNASKED`, told apart from None, which says that there is no such user."""
-
-    UNASKED = "unasked"
-
-
-NOT_LOADED: Final = Unasked.UNASKED
 
 
 class SessionRecord(NamedTuple):
@@ -51,17 +44,30 @@ class SessionRecord(NamedTuple):
         return f"<SessionRecord {self.id} user={self.user_id!r} version={self.version}>"
 
 
-class Found(NamedTuple):
-    """The answer of ``Store.find``: a record, the store's own clock, and, where joined, the principal.
+class Lookup(NamedTuple):
+    """A session on its way from the store to the request.
 
-    ``principal`` is the user, None when the user does not exist, or UNASKED when the store cannot know;
-    ``snapshot`` is what the user was made of (``Snapshot``), if told.
+    Attributes:
+        record: the session as it was read, or as it was written.
+        now: the store's own clock at that moment.
+        principal: the user, where the store could join; None: Django has to be asked.
+        snapshot: what the user was made of (``Snapshot``), where it is known.
+        key: the key that opened the session.
+        data: the session's data; of a session that was remembered, only who signed in.
+        read_at: when a session that was remembered was read, by the store's clock; else None.
+        is_stale: whether something was written since, so that the record is not what the store has now.
+        is_written: whether this request wrote the record, which a rollback may undo.
     """
 
     record: SessionRecord
     now: datetime
-    principal: Any = NOT_LOADED
+    principal: Any = None
     snapshot: Any = None
+    key: Key | None = None
+    data: dict[str, Any] = {}
+    read_at: datetime | None = None
+    is_stale: bool = False
+    is_written: bool = False
 
 
 class SessionLimit(NamedTuple):
@@ -108,6 +114,26 @@ class NewSession(NamedTuple):
         """Return the past of the session if it is stored now; ``now`` may be what a database makes of it."""
         return self.past or SessionTimestamps(now, now if self.authenticated else None, now)
 
+    def record_at(self, now: Any, namespace: str = "") -> SessionRecord:
+        """Return the session as it is stored now; ``now`` may be what a database makes of it."""
+        return SessionRecord(
+            id=self.id,
+            secret_hash=self.secret_hash,
+            family_hash=self.family_hash,
+            user_id=self.user_id,
+            transport=self.transport,
+            data=self.data,
+            expires_at=self.lifetime if isinstance(self.lifetime, datetime) else now + self.lifetime,
+            idle_seconds=self.idle_seconds,
+            ip_address=self.ip_address,
+            user_agent=self.user_agent,
+            label=self.label,
+            amr=self.amr,
+            version=0,
+            namespace=namespace,
+            **self.past_at(now)._asdict(),
+        )
+
 
 class SessionPatch(NamedTuple):
     """What ``Store.merge`` writes into a session. Fields left at their default are not touched.
@@ -125,6 +151,13 @@ class SessionPatch(NamedTuple):
     lifetime: timedelta | datetime | None = None
     authenticated: bool = False
     limit: SessionLimit | None = None
+
+
+class Revoked(NamedTuple):
+    """A session that was revoked, and whose it was; ``user_id`` is None for a visitor's."""
+
+    id: int
+    user_id: Any
 
 
 class Expired(NamedTuple):

@@ -59,7 +59,8 @@ class FetchMetadataMiddleware:
         if iscoroutinefunction(self):
             return self.__acall__(request)
         response = self.get_response(request)
-        cookies.partition(response, settings.CSRF_COOKIE_NAME)  # as the session's, or a frame has no token
+        if settings.CSRF_COOKIE_NAME in response.cookies:  # as the session's, or a frame has no token
+            cookies.partition(response, settings.CSRF_COOKIE_NAME)
         return response
 
     async def __acall__(self, request: HttpRequest) -> Any:
@@ -69,6 +70,8 @@ class FetchMetadataMiddleware:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
         """Answer for the view when the request is refused."""
+        if request.method in fetch_metadata.SAFE_METHODS:
+            return None
         reason = fetch_metadata.check(request)
         return None if reason is None or getattr(view, "csrf_exempt", False) else refuse(request, reason)
 

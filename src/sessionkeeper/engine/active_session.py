@@ -13,11 +13,11 @@ from django.contrib.auth import SESSION_KEY
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core import context, keys, policy
+from sessionkeeper.core import context, keys, moments, policy
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import IdTaken, SessionGone, StoreUnavailable
-from sessionkeeper.core.records import BEARER, COOKIE, Found, KeyStatus, NewSession, SessionPatch
-from sessionkeeper.engine import key_followers, limits, lookup, registry, renewal, session_data
+from sessionkeeper.core.records import BEARER, COOKIE, KeyStatus, Lookup, NewSession, SessionPatch
+from sessionkeeper.engine import limits, renewal, session_data
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
@@ -27,14 +27,14 @@ _OF_THE_REQUEST = frozenset({"client", "transport", "detect_reuse", "verdict"})
 
 
 class ActiveSession:
-    """A hold on the session that a key opens, or on one that is about to be.
+    """The session that a key opens, or one that is about to be.
 
     Attributes:
         key: the key in use; None when there is no session.
         stored: whether the store has proven the key. A minted key is not stored before ``insert``.
-        found: record, clock and principal as read; None for a session that this request made.
+        found: record, clock and principal as read, or as this request wrote the record.
         from_near_cache: who signed in, when that was remembered and nothing was read; else None.
-        verdict: what the presented key turned out to be; None before ``open``.
+        verdict: what the presented key turned out to be; None before ``attach``.
         detect_reuse: whether a client presents the key right now, so that an old one is a copy.
         rotated: whether this request gave the session another key.
         renewed: whether the client is to be given another key for the same session and sign-in.
@@ -49,7 +49,7 @@ class ActiveSession:
     verdict: KeyStatus | None = None
     # What it holds; as long as there is nothing, these are what an instance has.
     key: keys.Key | None = None
-    found: Found | None = None
+    found: Lookup | None = None
     stored = rotated = renewed = revoked = signing_in = False
     from_near_cache: dict[str, Any] | None = None
     proof = events.Kind.SIGN_IN
@@ -68,25 +68,17 @@ class ActiveSession:
         for name in vars(self).keys() - _OF_THE_REQUEST:
             delattr(self, name)
 
-    def open(self, text: object, *, principal: bool) -> dict[str, Any] | None:
-        """Return the data of the session that ``text`` opens, or None; ``verdict`` says why."""
-        return self.attach(
-            lookup.resolve(
-                text, transport=self.transport, principal=principal, detect_reuse=self.detect_reuse
-            )
-        )
-
-    def attach(self, resolved: lookup.Resolved) -> dict[str, Any] | None:
-        """Take hold of what a key stands for."""
+    def attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
+        """Go on with the session that a key opens, and return its data; or None, ``verdict`` says why."""
         self.detach()
-        self.verdict, found = resolved.verdict, resolved.found
+        self.verdict = verdict
         if found is None:
             return None
-        self.key, self.stored, self.found = resolved.key, True, found
+        self.key, self.stored, self.found = found.key, True, found
         self.remaining_lifetime = found.record.expires_at - found.now
         self._base, self._user_id = found.record.data, found.record.user_id
-        context.get().claim(found.record.id, self)
-        return resolved.data
+        context.current_session().claim(found.record.id, self)
+        return found.data
 
     def mark_saved(self, data: dict[str, Any]) -> None:
         """Take note that ``data`` has just been written."""
@@ -101,7 +93,7 @@ class ActiveSession:
         """Take a new key, in memory only."""
         self.detach()
         self.key = keys.mint()
-        context.get().claim(self.key.id, self)
+        context.current_session().claim(self.key.id, self)
 
     def changes(self, data: dict[str, Any]) -> bool:
         """Whether a save of ``data`` would write more than the time of use."""
@@ -113,7 +105,7 @@ class ActiveSession:
     def insert(self, data: dict[str, Any]) -> None:
         """Store a new session with this data; on a collision of ids under yet another key."""
         key = self.key if self.key is not None and not self.stored else keys.mint()
-        text, user_id = limits.encode_bounded(data), registry.owner_of(data)
+        text, user_id = limits.encode_bounded(data), session_data.owner_of(data)
         timeouts = limits.limits_of(data)
         while True:
             new = NewSession(
@@ -126,10 +118,10 @@ class ActiveSession:
                 authenticated=SESSION_KEY in data,
                 transport=self.transport,
                 limit=limits.limit_for(user_id, self.transport),
-                **self._facts(user_id),
+                **self._columns(user_id),
             )
             try:
-                ended = get_store().insert(new)
+                record, ended = get_store().insert(new)
             except IdTaken:
                 key = keys.mint()
             else:
@@ -138,8 +130,9 @@ class ActiveSession:
         self.detach()
         self.proved = SESSION_KEY in data
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
+        self.found = Lookup(record, record.last_seen_at, is_written=True)
         self._set_life(timeouts)
-        context.get().claim(key.id, self)
+        context.current_session().claim(key.id, self)
         if user_id is not None:
             kind = events.Kind.TOKEN_MADE if self.transport == BEARER else events.Kind.SIGN_IN
             self._record(kind)
@@ -152,7 +145,7 @@ class ActiveSession:
         key = key or self.key
         if key is None:
             raise SessionGone
-        text, user_id, rotated = limits.encode_bounded(data), registry.owner_of(data), False
+        text, user_id, rotated = limits.encode_bounded(data), session_data.owner_of(data), False
         change = session_data.changes(self._base, data)
         moved = self.stored and user_id != self._user_id
         if moved:  # somebody signed in or out, however the data came there
@@ -162,11 +155,12 @@ class ActiveSession:
             self.signing_in = user_id is not None
         # Data that was never read says nothing about the user, unless it replaces all or names one.
         whole = not self.stored and (self._base is None or SESSION_KEY in data)
-        facts = self._facts(user_id) if moved or self.signing_in or whole else {}
+        facts = self._columns(user_id) if moved or self.signing_in or whole else {}
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         if moved or whole:
             change = change._replace(limit=limits.limit_for(user_id, self.transport))
-        limits.note_ended(get_store().merge(key.id, key.secret_hash, change, self._seen()), user_id)
+        record, ended = get_store().merge(key.id, key.secret_hash, change, self._seen())
+        limits.note_ended(ended, user_id)
         self.proved = self.proved or self.signing_in
         signed_in, self.signing_in = self.signing_in, False
         self.key, self.stored = key, True
@@ -174,7 +168,8 @@ class ActiveSession:
         if user_id is not None and (signed_in or self._unrecorded_rotation):
             self._record(self.proof if signed_in else events.Kind.ROTATED)
         self._unrecorded_rotation = False
-        self._forget_version()
+        found = self.found or Lookup(record, record.last_seen_at)
+        self.found = found._replace(record=record, now=record.last_seen_at, is_stale=False, is_written=True)
         return rotated or renewed
 
     def _with_limits(self, change: SessionPatch, data: dict[str, Any]) -> tuple[SessionPatch, bool]:
@@ -203,13 +198,14 @@ class ActiveSession:
         return limits.Limits(record.idle_seconds, self.remaining_lifetime)
 
     def _seen(self) -> Any:
-        return self.found.record if self.found is not None and self.found.record.version >= 0 else None
+        found = self.found
+        return None if found is None or found.is_stale or found.is_written else found.record
 
-    def _facts(self, user_id: Any) -> dict[str, Any]:
-        facts = {**self.client.columns(), "user_id": user_id}
+    def _columns(self, user_id: Any) -> dict[str, Any]:
+        columns = {**self.client.columns(), "user_id": user_id}
         if self.signing_in:  # how somebody else signed in before says nothing of this time
-            facts["amr"] = self.client.amr
-        return facts
+            columns["amr"] = self.client.amr
+        return columns
 
     def rotate(self) -> None:
         """Give the session another secret and family, at once.
@@ -221,11 +217,18 @@ class ActiveSession:
             raise SessionGone
         new = keys.rotate(self.key)
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
-        key_followers.follow(self.key.text, new.text)
+        renewal.follow(self.key.text, new.text)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
-            self.found = self.found._replace(record=record._replace(version=record.version + 1))
+            record = record._replace(
+                secret_hash=new.secret_hash,
+                family_hash=new.family_hash,
+                previous_hash=None,
+                previous_at=None,
+                version=record.version + 1,
+            )
+            self.found = self.found._replace(record=record)
 
     def revoke(
         self, unproven: object = None, *, kind: events.Kind = events.Kind.REVOKED, reason: str = ""
@@ -254,13 +257,14 @@ class ActiveSession:
             try:
                 return get_store().touch(self.key.id, self.key.secret_hash)
             except StoreUnavailable:
-                registry.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
+                renewal.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
         return False
 
-    def _touch_due(self, key: keys.Key, found: Found) -> bool:
+    def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
         record = found.record
-        due = policy.touch_due(record, found.now, conf.current().touch_interval)
-        return due or renewal.is_first_use(key, record)
+        if policy.touch_due(record, found.now, conf.current().touch_interval):
+            return True
+        return record.previous_hash is not None and renewal.is_first_use(key, record)
 
     def renew_if_due(self) -> bool:
         """Take the key that the client is to be given next, if it is time. Return whether it is.
@@ -302,7 +306,7 @@ class ActiveSession:
     def _forget_version(self) -> None:
         """Note that what was read is not what the store has now."""
         if self.found is not None:
-            self.found = self.found._replace(record=self.found.record._replace(version=-1))
+            self.found = self.found._replace(is_stale=True)
 
     def key_is_current(self) -> bool:
         """Ask the store whether the key in use opens the session, after a rotation that may be undone."""
@@ -315,7 +319,7 @@ class ActiveSession:
 
     def is_of_this_request(self) -> bool:
         """Whether this is the session that the code running now belongs to, not one that it looks into."""
-        return self.key is not None and context.get().session_id == self.key.id
+        return self.key is not None and context.current_session().id == self.key.id
 
     def _record(self, kind: events.Kind, reason: str = "") -> None:
         if self.key is not None:
@@ -331,7 +335,7 @@ class ActiveSession:
 
     def _set_life(self, timeouts: limits.Limits) -> None:
         lifetime = timeouts.lifetime
-        self.remaining_lifetime = lifetime if isinstance(lifetime, timedelta) else lifetime - registry.now()
+        self.remaining_lifetime = lifetime if isinstance(lifetime, timedelta) else lifetime - moments.now()
 
 
 def _expiry(data: dict[str, Any]) -> Any:

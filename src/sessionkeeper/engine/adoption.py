@@ -13,7 +13,7 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.contrib import auth
@@ -27,11 +27,14 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.core import greenlets, keys, moments
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import IdTaken, SessionTooLarge
-from sessionkeeper.core.records import COOKIE, NewSession
-from sessionkeeper.engine import key_followers, limits, lookup, registry, session_data
+from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, NewSession
+from sessionkeeper.engine import limits, lookup, renewal, session_data
 from sessionkeeper.stores.database.errors import translate_errors
-from sessionkeeper.stores.database.removal import delete
+from sessionkeeper.stores.database.writes import delete
 from sessionkeeper.stores.factory import get_store
+
+if TYPE_CHECKING:
+    from sessionkeeper.engine.session_store import SessionStore
 
 #: How long the old cookie is taken after the adoption: parallel requests, and an answer that got lost.
 OVERLAP = timedelta(minutes=1)
@@ -65,7 +68,7 @@ def is_old_key(text: object) -> bool:
     return conf.current().adopt is not None and isinstance(text, str) and bool(_OLD_KEY.fullmatch(text))
 
 
-def take_over(session: Any) -> dict[str, Any] | None:
+def take_over(session: SessionStore) -> dict[str, Any] | None:
     """Let our engine's ``session`` go on with what its old cookie opens; return the data, or None."""
     wanted = session.principal_wanted
     adopted = (
@@ -73,13 +76,13 @@ def take_over(session: Any) -> dict[str, Any] | None:
     )
     if adopted is None:
         return None
-    data: dict[str, Any] | None = session._active.attach(adopted)
+    data = session._active.attach(KeyStatus.LIVE, adopted)
     session.adopted = session.modified = True  # so that the client is given the new key
     session.take_key()
     return data
 
 
-def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> lookup.Resolved | None:
+def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Lookup | None:
     """Return the session of ours that an old cookie has become, or None.
 
     Costs two queries for a cookie that nobody knows, and none for one of another shape.
@@ -93,10 +96,8 @@ def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> looku
     row = _read(old)
     if row is not None and not _claim(old, key, row, client):
         return None
-    resolved = lookup.resolve(key.text, transport=COOKIE, principal=principal)
-    if resolved.found is None:
-        return None
-    return resolved if resolved.found.now - resolved.found.record.created_at < OVERLAP else None
+    _, found = lookup.resolve(key.text, transport=COOKIE, principal=principal)
+    return found if found is not None and found.now - found.record.created_at < OVERLAP else None
 
 
 def end(text: object) -> None:
@@ -178,7 +179,7 @@ def _claim(
                 claimed = 0
             old.delete()  # what a cache holds of it
     if claimed:
-        key_followers.follow(str(old.session_key), key.text)
+        renewal.follow(str(old.session_key), key.text)
     if claimed and new.user_id is not None:
         trail.record(events.Kind.ADOPTED, user=new.user_id, session_id=key.id, client=client)
     return True
@@ -187,7 +188,7 @@ def _claim(
 def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: ClientInfo) -> NewSession:
     data, expires = row
     timeouts = limits.limits_of(data)
-    moment = registry.now()
+    moment = moments.now()
     ours = timeouts.lifetime if isinstance(timeouts.lifetime, timedelta) else timeouts.lifetime - moment
     theirs = moments.aware(expires) - moment
     return NewSession(
@@ -197,6 +198,6 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
         min(ours, theirs),
         timeouts.idle_seconds,
         limits.encode_bounded(data),
-        user_id=registry.owner_of(data),
+        user_id=session_data.owner_of(data),
         **client.columns(),
     )

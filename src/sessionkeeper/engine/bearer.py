@@ -8,20 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
-
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import NoTransport
 from sessionkeeper.core.records import BEARER
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
-
-
-class NoTransportError(NoTransport, SuspiciousOperation):
-    """See the base. Where nobody handles it, Django answers 400."""
-
-    def __init__(self) -> None:
-        super().__init__("A request with a bearer token begins no session.")
 
 
 class BearerSession(SessionStore):
@@ -47,14 +38,14 @@ class BearerSession(SessionStore):
         """
         self._get_session()
         if not self._active.stored:
-            raise NoTransportError
+            raise NoTransport("A request with a bearer token begins no session.")
         self.modified = True
 
     def rotate_key(self) -> None:
         """Keep the key, as :meth:`cycle_key` does."""
 
     def _insert(self, data: dict[str, Any]) -> None:
-        raise NoTransportError
+        raise NoTransport("A request with a bearer token begins no session.")
 
 
 class NewBearerSession(BearerSession):

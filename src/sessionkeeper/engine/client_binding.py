@@ -33,11 +33,9 @@ _NUMBERS = re.compile(r"[\d._]+")
 def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
     """Whether the session that was opened goes on for this client; ``data`` is what the session holds.
 
-    Costs nothing while nothing changed, one write when something did.
+    Asked where ``Settings.watches_clients``. Costs one write when something changed, else nothing.
     """
     found, key, settings = active.found, active.key, conf.current()
-    if not settings.watches_clients:
-        return True
     if found is None or key is None or found.record.user_id is None or active.transport != COOKIE:
         return True
     if active.client.borrowed or not active.client.address:
@@ -48,7 +46,7 @@ def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
     record, actions = found.record, set(changed.values())
     if validators.END in actions:
         if get_store().revoke(record.id, record.secret_hash):
-            _tell(active, changed)
+            _record(active, changed)
         return False
     if validators.STEP_UP in actions:
         data[PROOF_IS_VOID] = True
@@ -60,7 +58,7 @@ def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
     except StaleSession:
         return True  # somebody signs in this very moment; this request writes nothing any more
     active.mark_saved(data)
-    _tell(active, changed)
+    _record(active, changed)
     return True
 
 
@@ -75,7 +73,7 @@ def _changes(active: ActiveSession, settings: conf.Settings) -> Iterator[tuple[e
         yield events.Kind.USER_AGENT_CHANGED, settings.on_user_agent_change
 
 
-def _tell(active: ActiveSession, changed: dict[events.Kind, str]) -> None:
+def _record(active: ActiveSession, changed: dict[events.Kind, str]) -> None:
     record = active.found.record  # type: ignore[union-attr]  # it was opened
     trail.record_all(
         trail.make(kind, user=record.user_id, session_id=record.id, reason=action, client=active.client)

@@ -1,4 +1,4 @@
-"""How many sessions a user may have at once: ``MAX_SESSIONS``. The store counts as it writes a sign-in."""
+"""The limits of a session: how long it lives, how much a stranger's holds, how many a user has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY
-from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -18,7 +18,7 @@ from sessionkeeper.core.errors import SessionTooLarge
 from sessionkeeper.core.policy import ANONYMOUS_ABSOLUTE, ANONYMOUS_LARGEST
 from sessionkeeper.core.records import SessionLimit
 from sessionkeeper.engine import users
-from sessionkeeper.engine.registry import now, owner_of
+from sessionkeeper.engine.session_data import owner_of
 from sessionkeeper.stores import codec
 
 TIMES = ("TIMEOUT_PRESET", "IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT")
@@ -26,7 +26,7 @@ SESSIONS = ("MAX_SESSIONS", "MAX_SESSIONS_ACTION")
 PROOF = ("REAUTHENTICATE_AFTER",)
 
 
-def in_force(names: tuple[str, ...], user_id: Any, request: Any = None) -> conf.Settings:
+def in_force(names: tuple[str, ...], user_id: Any, request: HttpRequest | None = None) -> conf.Settings:
     """Return the settings with the values of these keys for a user (None: nobody signed in).
 
     ``request`` is by default the one under way, where our middleware knows it. Costs nothing unless a key
@@ -39,12 +39,12 @@ def in_force(names: tuple[str, ...], user_id: Any, request: Any = None) -> conf.
     asked = [settings.asked[name] for name in names if name in settings.asked]
     if not asked:
         return settings
-    request = context.get().request if request is None else request
+    request = context.current_request() if request is None else request
     answers = greenlets.run_in_database_thread(_ask, asked, user_id, request)
     return replace(settings, **{name: answer for name, answer in answers.items() if answer is not None})
 
 
-def _ask(asked: list[Any], user_id: Any, request: Any) -> dict[str, Any]:
+def _ask(asked: list[Any], user_id: Any, request: HttpRequest | None) -> dict[str, Any]:
     user = None if user_id is None else users.of_request(request, user_id)
     return {one.name.lower(): one.ask(request, user) for one in asked}
 
@@ -79,23 +79,19 @@ def limits_of(data: dict[str, Any]) -> Limits:
         return Limits(min(wanted, idle) if settings.explicit_idle and idle is not None else wanted, absolute)
     moment = moments.aware(datetime.fromisoformat(expiry) if isinstance(expiry, str) else expiry)
     cap = settings.absolute_cap
-    too_long = cap is not None and moment - now() > cap
+    too_long = cap is not None and moment - moments.now() > cap
     return Limits(idle if settings.explicit_idle else None, absolute if too_long else moment)
-
-
-class SessionTooLargeError(SessionTooLarge, SuspiciousOperation):
-    """See the base."""
 
 
 def encode_bounded(data: dict[str, Any]) -> str:
     """Return the JSON text of all data. Strangers may store so much and no more, or a flood fills the store.
 
     Raises:
-        SessionTooLargeError: nobody is signed in, and it is more. Django answers 400.
+        SessionTooLarge: nobody is signed in, and it is more. Django answers 400.
     """
     text = codec.encode(data)
     if SESSION_KEY not in data and len(text) > ANONYMOUS_LARGEST:
-        raise SessionTooLargeError(
+        raise SessionTooLarge(
             f"A session in which nobody signed in holds at most {ANONYMOUS_LARGEST} characters of JSON, and "
             f"this one would hold {len(text)}. Keep less in it, or keep it elsewhere."
         )

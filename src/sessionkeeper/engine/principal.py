@@ -7,6 +7,7 @@ Django's own function is asked: correct first, one more query.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
@@ -17,141 +18,148 @@ from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, connections, router
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from sessionkeeper.audit import events
-from sessionkeeper.core.records import NOT_LOADED
+from sessionkeeper.core.records import KeyStatus
 from sessionkeeper.engine import lookup, session_data
-from sessionkeeper.engine.exceptions import answering
-from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.stores import session_auth_hash
+from sessionkeeper.engine.bearer import BearerSession
+from sessionkeeper.engine.session_store import SessionStore, noting_outage
+from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
 
-_MISSING = object()
 
-
-def get_user(request: Any) -> Any:
-    """Return the user whom ``request.session`` authenticates, or an AnonymousUser.
+def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
+    """Return the user whom ``request.session`` authenticates, or an AnonymousUser: ``request.user``.
 
     A session of a deleted or disabled user, or from before a change of the password, is revoked on sight:
-    it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3).
+    it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3). To views that know no
+    scopes, which is all that do not say ``in_scope``, a bearer session with scopes authenticates nobody.
 
     Raises:
         StoreUnavailable: the store, or the database of the users, did not answer.
     """
-    session = request.session
+    if not in_scope and "_cached_user" in vars(request):
+        return vars(request)["_cached_user"]
+    session: Any = request.session
     session.accessed = True
     user = _recalled_user(session)
-    if user is not None:
-        return user
-    data = session._session
-    user = _joined_user(session, data)
-    if user is NOT_LOADED:
-        return AnonymousUser() if _names_nobody(session) else _asked_user(request)
-    if user is _MISSING:
-        return AnonymousUser()
     if user is None:
-        _end(session, "user_disabled")
-        return AnonymousUser()
-    if not _hash_is_current(session, data, user):
-        if not _hash_is_fallback(data, user):
-            _end(session, "password_changed")
-            return AnonymousUser()
-        session.cycle_key()
-        session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+        data = session._session
+        user = _joined_user(session, data)
+        if user is None:
+            user = _asked_user(request) if _names_somebody(data) else AnonymousUser()
+        elif not _may_sign_in(user, data):
+            # Disabled ends the session; another reason of the project's own only refuses this request.
+            is_active = getattr(user, "is_active", True)
+            user = AnonymousUser() if is_active else _end(session, "user_disabled")
+        elif not _hash_is_current(session, data, user):
+            user = _with_older_hash(session, data, user)
+    if not in_scope:
+        user = vars(request)["_cached_user"] = AnonymousUser() if _is_restricted(session) else user
     return user
 
 
-def _asked_user(request: Any) -> Any:
+def _is_restricted(session: SessionStore) -> bool:
+    return isinstance(session, BearerSession) and session.scopes is not None
+
+
+def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> Any:
+    """Return the user if the hash is only from before a change of ``SECRET_KEY``; else end the session."""
+    if not _hash_is_fallback(data, user):
+        return _end(session, "password_changed")
+    session.cycle_key()
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    return user
+
+
+def _asked_user(request: HttpRequest) -> Any:
     """Return whom Django's function finds; where that is nobody, end the session of a disabled user."""
-    session, model = request.session, auth.get_user_model()
+    session: Any = request.session
+    model = auth.get_user_model()
     connection = connections[router.db_for_read(model)]
-    with answering(session), translate_errors():
+    with noting_outage(session), translate_errors():
         user = on_live_connection(connection, auth.get_user, request)
     path = session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
         return user
     if _is_stock(_backend(path)):
-        with answering(session), translate_errors():
+        with noting_outage(session), translate_errors():
             person = model._base_manager.filter(pk=session_data.user_of(session._session)).first()
         if not getattr(person, "is_active", person is not None):
             _end(session, "user_disabled")
     return user
 
 
-def _end(session: SessionStore, reason: str) -> None:
+def _end(session: SessionStore, reason: str) -> AnonymousUser:
     session.ending = (events.Kind.REVOKED, reason)
     session.flush()
+    return AnonymousUser()
 
 
-async def aget_user(request: Any) -> Any:
+async def aget_user(request: HttpRequest) -> Any:
     """Async form of :func:`get_user`; no thread beyond the one that loads the session."""
-    session = request.session
+    if "_acached_user" in vars(request):
+        return vars(request)["_acached_user"]
+    session: Any = request.session
     session.accessed = True
     user = _recalled_user(session)
-    if user is not None:
-        return user
-    data = await session._aget_session()
-    user = _joined_user(session, data)
-    if user is NOT_LOADED:
-        if _names_nobody(session):
-            return AnonymousUser()
-        try:
-            user = await auth.aget_user(request)
-        except DatabaseError:  # asked once more, on a connection that is alive
-            user = AnonymousUser()
-        return user if user.is_authenticated else await sync_to_async(get_user)(request)
-    if user is _MISSING:
-        return AnonymousUser()
-    if user is None or not _hash_is_current(session, data, user):
-        return await sync_to_async(get_user)(request)
+    if user is None:
+        data = await session._aget_session()
+        user = _joined_user(session, data)
+        if user is None:
+            user = await _aasked_user(request) if _names_somebody(data) else AnonymousUser()
+        elif not (_may_sign_in(user, data) and _hash_is_current(session, data, user)):
+            user = await sync_to_async(get_user)(request, in_scope=True)
+    user = vars(request)["_acached_user"] = AnonymousUser() if _is_restricted(session) else user
     return user
+
+
+async def _aasked_user(request: HttpRequest) -> Any:
+    with suppress(DatabaseError):  # then it is asked once more, on a connection that is alive
+        user = await auth.aget_user(request)
+        if user.is_authenticated:
+            return user
+    return await sync_to_async(get_user)(request, in_scope=True)
 
 
 def _recalled_user(session: SessionStore) -> Any:
     """Return the user whom the near cache lets in, or None: whatever else it may be, the store has to say."""
-    if session.other_cookies or hasattr(session, "_session_cache"):
+    if session.session_key is None or session.other_cookies or hasattr(session, "_session_cache"):
         return None
     active = session._active
-    resolved = lookup.recall(session.session_key, transport=active.transport)
-    if resolved is None or session_data.SCOPES_KEY in resolved.data:
+    found = lookup.recall(session.session_key, transport=active.transport)
+    if found is None or session_data.SCOPES_KEY in found.data:
         return None
-    active.attach(resolved)
-    active.from_near_cache = data = resolved.data
+    active.attach(KeyStatus.LIVE, found)
+    active.from_near_cache = data = found.data
     user = _joined_user(session, data)
-    if user is NOT_LOADED or user is _MISSING or user is None:
+    if user is None or not _may_sign_in(user, data):
         return None
     return user if _hash_is_current(session, data, user) else None
 
 
+def _names_somebody(data: dict[str, Any]) -> bool:
+    """Whether the session is of a user: whom Django's function could find by what the data holds."""
+    return (
+        data.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
+        and session_data.user_of(data) is not None
+    )
+
+
 def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
-    """Return the user, None for one who is gone or disabled, _MISSING for nobody, UNASKED to ask Django."""
-    if auth.SESSION_KEY not in data:
-        return _MISSING
-    path = data.get(auth.BACKEND_SESSION_KEY, "")
-    if path not in settings.AUTHENTICATION_BACKENDS:
-        return _MISSING
-    found = session._active.found
-    if found is None or found.principal is NOT_LOADED:
-        return NOT_LOADED
-    kind = _backend(path)
-    if not _is_stock(kind):
-        return NOT_LOADED
-    user = found.principal
-    if user is None:
-        # Either there is no such user, or the data names another one than the column.
-        return None if found.record.user_id is not None else NOT_LOADED
-    if user._meta.pk.value_to_string(user) != data[auth.SESSION_KEY]:
-        return NOT_LOADED
-    if kind().user_can_authenticate(user):
-        return user
-    # Disabled ends the session; another reason of the project's own only refuses this request.
-    return _MISSING if getattr(user, "is_active", True) else None
+    """Return the user whom the store brought with the session; None: Django has to be asked."""
+    found, path = session._active.found, data.get(auth.BACKEND_SESSION_KEY, "")
+    user = None if found is None else found.principal
+    if user is None or path not in settings.AUTHENTICATION_BACKENDS or not _is_stock(_backend(path)):
+        return None
+    # The data may name another user than the column, or nobody.
+    return user if user._meta.pk.value_to_string(user) == data.get(auth.SESSION_KEY) else None
 
 
-def _names_nobody(session: SessionStore) -> bool:
-    """Whether the data names what no user has as a key, which Django's function would raise on."""
-    return session_data.user_of(session._session) is None
+def _may_sign_in(user: Any, data: dict[str, Any]) -> bool:
+    return bool(_backend(data[auth.BACKEND_SESSION_KEY])().user_can_authenticate(user))
 
 
 @lru_cache(maxsize=64)
@@ -185,6 +193,6 @@ def _is_hash(stored: Any, expected: str) -> bool:
 
 def _auth_hash(session: SessionStore, user: Any) -> str:
     """Return the hash that the session must have, also of a user who came without the password."""
-    snapshot = getattr(session._active.found, "snapshot", None)
-    kept = getattr(snapshot, "auth_hash", None)
-    return session_auth_hash.of_user(user) if kept is None else str(kept)
+    found = session._active.found
+    kept = None if found is None or found.snapshot is None else found.snapshot.auth_hash
+    return user_query.session_auth_hash(user) if kept is None else str(kept)

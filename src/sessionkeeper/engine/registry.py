@@ -13,8 +13,7 @@ from django.http import HttpRequest
 from sessionkeeper.audit import events, trail
 from sessionkeeper.core import context, keys, moments, policy
 from sessionkeeper.core.policy import is_live
-from sessionkeeper.core.records import SessionRecord
-from sessionkeeper.engine.session_data import user_of
+from sessionkeeper.core.records import Revoked, SessionRecord
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.factory import get_store
 
@@ -26,11 +25,6 @@ MANY = 5000
 PAGE = 100
 
 log = logging.getLogger("sessionkeeper.security")
-
-
-def owner_of(data: dict[str, Any]) -> Any:
-    """Return the user whose session this is to a store: whom the data names, or None. Never raises."""
-    return user_of(data) if user_keys.fit() else None
 
 
 def current_id(request: HttpRequest) -> int | None:
@@ -120,25 +114,18 @@ def revoke(session_id: int | str, *, reason: str = "code", actor: Any = None) ->
     number = _number(session_id)
     if number is None:
         return False
-    _note(number)
-    found = get_store().find(number)
     ended = get_store().revoke(number)
-    if ended and found is not None:
-        _record([(number, found.record.user_id)], reason, actor)
-    return ended
+    _note_end([] if ended is None else [ended], reason, actor)
+    return ended is not None
 
 
-def revoke_many(session_ids: Iterable[tuple[int, Any]], *, reason: str = "code", actor: Any = None) -> int:
-    """End these sessions, each given with its user's key or None, in batches; return how many there were."""
+def revoke_many(session_ids: Iterable[int], *, reason: str = "code", actor: Any = None) -> int:
+    """End these sessions in batches; return how many there were."""
     ids = iter(session_ids)
-    ended = 0
+    number = 0
     while batch := list(islice(ids, BATCH)):
-        _note(*(session_id for session_id, _ in batch))
-        number = get_store().revoke_many([session_id for session_id, _ in batch])
-        if number:
-            _record(batch, reason, actor)
-        ended += number
-    return ended
+        number += _note_end(get_store().revoke_many(batch), reason, actor)
+    return number
 
 
 def revoke_everyone(*, reason: str = "everyone", actor: Any = None) -> Iterator[int]:
@@ -148,9 +135,7 @@ def revoke_everyone(*, reason: str = "everyone", actor: Any = None) -> Iterator[
     """
     newest = keys.MAX_ID
     while records := get_store().scan(BATCH, newest):
-        number = get_store().revoke_many([record.id for record in records])
-        _record([(record.id, record.user_id) for record in records], reason, actor)
-        yield number
+        yield revoke_many((record.id for record in records), reason=reason, actor=actor)
         newest = records[-1].id - 1
 
 
@@ -159,21 +144,11 @@ def revoke_all(
 ) -> int:
     """End all sessions of a user, but ``except_``, a number or public id; return how many.
 
-    All end at once. Of very many only the ids are kept, which are written down batch by batch. Nothing is
-    written down with ``reason`` None.
+    All end at once; they are written down batch by batch. Nothing is written down with ``reason`` None.
     """
     if not user_keys.fit():
         return 0
-    pk, except_ = _pk(user), _number(except_)
-    ids = (record.id for record in walk(pk) if record.id != except_)
-    listed = iter(list(ids) if reason is not None else ())
-    ended = get_store().revoke_all(pk, except_)
-    while ended and reason is not None and (batch := list(islice(listed, BATCH))):
-        _record([(session_id, pk) for session_id in batch], reason, actor)
-    this = context.get()
-    if ended and this.session_id not in (None, except_) and get_store().find(this.session_id) is None:
-        this.ended = True
-    return ended
+    return _note_end(get_store().revoke_all(_pk(user), _number(except_)), reason, actor)
 
 
 def purge(batch: int = BATCH) -> Iterator[int]:
@@ -192,19 +167,22 @@ def purge(batch: int = BATCH) -> Iterator[int]:
         trail.note_purged(signed_in)
 
 
-def _record(ended: Iterable[tuple[int, Any]], reason: str, actor: Any) -> None:
-    """Write down which sessions ended in which somebody was signed in."""
-    trail.record_all(
-        trail.make(events.Kind.REVOKED, user=user_id, session_id=session_id, actor=actor, reason=reason)
-        for session_id, user_id in ended
-        if user_id is not None
-    )
+def _note_end(ended: list[Revoked], reason: str | None, actor: Any) -> int:
+    """Write down which sessions ended in which somebody was signed in; return how many ended in all.
 
-
-def _note(*session_ids: int) -> None:
-    """Remember that the request under way ended the session that it is in."""
-    this = context.get()
-    this.ended = this.ended or this.session_id in session_ids
+    Remember too whether the request under way ended the session that it is in.
+    """
+    this = context.current_session()
+    this.ended = this.ended or any(one.id == this.id for one in ended)
+    signed_in = iter(ended if reason is not None else ())
+    while batch := list(islice((one for one in signed_in if one.user_id is not None), BATCH)):
+        trail.record_all(
+            trail.make(
+                events.Kind.REVOKED, user=one.user_id, session_id=one.id, actor=actor, reason=reason or ""
+            )
+            for one in batch
+        )
+    return len(ended)
 
 
 def _number(session_id: int | str | None) -> int | None:

@@ -11,24 +11,30 @@ than a secret that the session once had, ends nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.conf import settings
+from django.db import DatabaseError, connections, router, transaction
 from django.utils.crypto import salted_hmac
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core import keys, policy
+from sessionkeeper.core import greenlets, keys, policy
 from sessionkeeper.core.records import COOKIE
 from sessionkeeper.stores.factory import get_store
 
 if TYPE_CHECKING:
-    from sessionkeeper.core.records import Found, SessionRecord
+    from sessionkeeper.core.records import Lookup, SessionRecord
 
-#: Applications that keep session keys of their own accord, and so would lose sight of renewed sessions.
-KEEPERS = ("allauth.usersessions",)
+#: Applications that keep session keys of their own accord, and the model and the field that do. They follow a
+#: rotation, and keep renewal off, since they would lose sight of a session each time.
+KEEPERS = {"allauth.usersessions": ("usersessions.UserSession", "session_key")}
+
+log = logging.getLogger("sessionkeeper.security")
 
 
 def is_current(key: keys.Key, record: SessionRecord) -> bool:
@@ -36,7 +42,7 @@ def is_current(key: keys.Key, record: SessionRecord) -> bool:
     return keys.same_hash(record.secret_hash, key.secret_hash)
 
 
-def is_good(key: keys.Key, found: Found) -> bool:
+def is_good(key: keys.Key, found: Lookup) -> bool:
     """Whether the key opens the session: by its secret of now, or by the one before while that is good."""
     record = found.record
     if is_current(key, record):
@@ -64,7 +70,7 @@ def is_first_use(key: keys.Key, record: SessionRecord) -> bool:
     return policy.awaits_first_use(record) and is_current(key, record)
 
 
-def is_due(key: keys.Key, found: Found) -> bool:
+def is_due(key: keys.Key, found: Lookup) -> bool:
     """Whether the client should be given another key than this one, which opened the session."""
     record = found.record
     after = conf.current().rotate_after
@@ -75,7 +81,7 @@ def is_due(key: keys.Key, found: Found) -> bool:
     return policy.renewal_due(record, found.now, after) and not keeper()
 
 
-def renew(key: keys.Key, found: Found) -> keys.Key | None:
+def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
     """Renew the secret, or find the one that it was renewed to, and return the key to hand out.
 
     None when there is none to hand out any more: somebody signed in or out, or came with the new one.
@@ -106,3 +112,21 @@ def _successors(key: keys.Key) -> Iterator[keys.Key]:
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         code = salted_hmac("sessionkeeper.renewal", key.text, secret=secret, algorithm="sha256")
         yield keys.renew(key, code.digest())
+
+
+def follow(old: str, new: str) -> None:
+    """Write the new key of a session where another application has the old one. Best effort."""
+    for application, (model, field) in KEEPERS.items():
+        if apps.is_installed(application):
+            greenlets.run_in_database_thread(_replace, model, field, old, new)
+
+
+def _replace(model: str, field: str, old: str, new: str) -> None:
+    table = apps.get_model(model)
+    alias = router.db_for_write(table)
+    try:
+        # A failure must not break the transaction that it is in.
+        with transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext():
+            table._base_manager.using(alias).filter(**{field: old}).update(**{field: new})
+    except DatabaseError:
+        log.exception("%s keeps the key that a session had before.", model)

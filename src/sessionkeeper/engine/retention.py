@@ -14,7 +14,7 @@ from sessionkeeper.core import failures, greenlets, moments
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import registry
 from sessionkeeper.http import client_address
-from sessionkeeper.stores.database.removal import delete
+from sessionkeeper.stores.database.writes import delete
 
 
 def purge_events(batch: int = BATCH) -> Iterator[int]:

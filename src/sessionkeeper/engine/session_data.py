@@ -1,4 +1,4 @@
-"""What the data of a session says of it: its user, its scopes, and what has changed in it."""
+"""What the data of a session says: whose it is, its scopes, and what a save has to write."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def user_of(data: dict[str, Any]) -> Any:
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None
     return value
+
+
+def owner_of(data: dict[str, Any]) -> Any:
+    """Return the user whose session this is to a store: whom the data names, or None. Never raises."""
+    return user_of(data) if user_keys.fit() else None
 
 
 def scopes_of(data: dict[str, Any]) -> list[str] | None:

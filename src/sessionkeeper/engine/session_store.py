@@ -1,4 +1,4 @@
-"""The async forms of the engine: the sync ones, run in the event loop where the store can wait there."""
+"""Django's session of one request, sync and async, over an :class:`ActiveSession`."""
 
 from __future__ import annotations
 
@@ -17,81 +17,33 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events
-from sessionkeeper.core import context, greenlets, keys, moments
+from sessionkeeper.core import client_info, greenlets, keys, moments
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import COOKIE, KeyStatus
 from sessionkeeper.engine import adoption, amr, client_binding, limits, lookup, renewal
 from sessionkeeper.engine.active_session import ActiveSession
-from sessionkeeper.engine.exceptions import answering
 from sessionkeeper.stores.factory import get_store, run_in_loop
 
 _T = TypeVar("_T")
 
 
-class AsyncForms(SessionBase):
-    """Django's session in memory, and what of it reaches the store in async code.
+class noting_outage:  # noqa: N801 - a context manager, which every request enters: a generator would cost more
+    """Notes on the session that the store did not answer, for the middleware."""
 
-    Over a store that cannot wait in an event loop each of these takes a thread.
-    """
+    __slots__ = ("_session",)
 
-    _active: ActiveSession
+    def __init__(self, session: SessionStore) -> None:
+        self._session = session
 
-    async def aload(self) -> dict[str, Any]:
-        """See ``load``."""
-        return await run_in_loop(self.load)
+    def __enter__(self) -> None:
+        """Nothing to begin."""
 
-    async def asave(self, must_create: bool = False) -> None:
-        """See ``save``."""
-        await run_in_loop(partial(self.save, must_create))
-
-    async def acreate(self) -> None:
-        """See ``create``."""
-        await run_in_loop(self.create)
-
-    async def aexists(self, session_key: str) -> bool:
-        """See ``exists``."""
-        return await run_in_loop(partial(self.exists, session_key))
-
-    async def adelete(self, session_key: str | None = None) -> None:
-        """See ``delete``."""
-        await run_in_loop(partial(self.delete, session_key))
-
-    async def aset(self, key: str, value: Any) -> None:
-        """Async form of ``session[key] = value``."""
-        if key == SESSION_KEY:
-            await self.akeys()  # loaded before the decision whether the store is needed
-            await self._beside_if_stored(self.sign_in)
-        await super().aset(key, value)
-
-    async def acycle_key(self) -> None:
-        """See ``cycle_key``."""
-        await self.akeys()
-        await self._beside_if_stored(self.cycle_key)
-
-    async def aflush(self) -> None:
-        """See ``flush``."""
-        await run_in_loop(self.flush)
-
-    @classmethod
-    async def aclear_expired(cls) -> None:
-        """See ``clear_expired``."""
-        await run_in_loop(cls.clear_expired)
-
-    def sign_in(self) -> None:
-        """Give the session another key because somebody signs in."""
-        raise NotImplementedError
-
-    async def _beside_if_stored(self, function: Callable[[], None]) -> None:
-        if self._active.stored:
-            await run_in_loop(function)
-        else:
-            function()
-
-    async def _beside_if_asked(self, function: Callable[..., _T], *args: Any) -> _T:
-        """Call what needs a limit, for which a function of the project's may ask anybody."""
-        return await run_in_loop(partial(function, *args)) if conf.current().asked else function(*args)
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Note what ended the block."""
+        if isinstance(error, StoreUnavailable):
+            self._session.outage = error
 
 
 if apps.apps_ready and not apps.is_installed("sessionkeeper"):
@@ -102,7 +54,7 @@ if apps.apps_ready and not apps.is_installed("sessionkeeper"):
     )
 
 
-class SessionStore(AsyncForms):
+class SessionStore(SessionBase):
     """One session of one request.
 
     Attributes:
@@ -120,6 +72,11 @@ class SessionStore(AsyncForms):
         outage: the StoreUnavailable that this request met, or None.
     """
 
+    _active: ActiveSession
+    # Django's, which its type stubs leave out.
+    _session: dict[str, Any]
+    _get_session: Callable[..., dict[str, Any]]
+
     transport = COOKIE
     principal_wanted = False
     touches_on_load = True
@@ -134,7 +91,7 @@ class SessionStore(AsyncForms):
         self._session_key = session_key
         self.accessed = self.modified = False
         # A session that code makes for itself, beside that of the request, has the client of the request.
-        client = context.get().client
+        client = client_info.current.get()
         self.client = ClientInfo() if client is None else client.lend()
         self._active = ActiveSession(self.client, self.transport)
 
@@ -162,17 +119,27 @@ class SessionStore(AsyncForms):
             StoreUnavailable: the store did not answer. The key stays.
         """
         was_recalled = self._active.from_near_cache is not None
-        with answering(self):
+        with noting_outage(self):
             if self.other_cookies:
-                texts = (self._session_key, *self.other_cookies)
-                self._session_key, verdict = lookup.resolve_one(texts, transport=self.transport)
+                session_keys = (self._session_key, *self.other_cookies)
+                self._session_key, verdict = lookup.resolve_one(session_keys, transport=self.transport)
                 if self._session_key is None:
                     self._active.verdict = verdict
                     return {}
-            data = self._active.open(self._session_key, principal=self.principal_wanted)
+            verdict, found = lookup.resolve(
+                self._session_key,
+                transport=self.transport,
+                principal=self.principal_wanted,
+                detect_reuse=self._active.detect_reuse,
+            )
+            data = self._active.attach(verdict, found)
             if data is None and adoption.is_old_key(self._session_key):
                 data = greenlets.run_in_database_thread(adoption.take_over, self)
-            if data is not None and not client_binding.holds(self._active, data):
+            if (
+                data is not None
+                and conf.current().watches_clients
+                and not client_binding.holds(self._active, data)
+            ):
                 self._active.detach()
                 data, self._active.verdict = None, KeyStatus.GONE
         if data is None:
@@ -186,14 +153,6 @@ class SessionStore(AsyncForms):
             self.modified |= self.touched
         return data
 
-    def _get_session(self, no_load: bool = False) -> dict[str, Any]:
-        self.accessed = True
-        if not hasattr(self, "_session_cache"):
-            self._session_cache = {} if self.session_key is None or no_load else self.load()
-        return self._session_cache
-
-    _session = property(_get_session)
-
     def names_user(self) -> bool:
         """Whether somebody is signed in, as far as this request asked."""
         return self._active.from_near_cache is not None or SESSION_KEY in getattr(self, "_session_cache", {})
@@ -203,7 +162,7 @@ class SessionStore(AsyncForms):
         key = keys.parse(session_key)
         if key is None:
             return False
-        with answering(self):
+        with noting_outage(self):
             found = get_store().find(key.id)
         return (
             found is not None
@@ -265,7 +224,7 @@ class SessionStore(AsyncForms):
         return hasattr(self, "_session_cache") and self._active.changes(self._session_cache)
 
     def _insert(self, data: dict[str, Any]) -> None:
-        with answering(self):
+        with noting_outage(self):
             self._active.insert(data)
         self.take_key()
 
@@ -276,13 +235,13 @@ class SessionStore(AsyncForms):
         if self._active.key is None and unproven is None:
             self.create()
             return
-        with answering(self):
+        with noting_outage(self):
             self.cookie_due |= self._active.merge(data, key=unproven)
         if self._active.key is not None:
             self._session_key = self._active.key.text
 
     def _is_of_another_transport(self, key: keys.Key) -> bool:
-        with answering(self):
+        with noting_outage(self):
             found = get_store().find(key.id)
             if found is not None and not renewal.is_good(key, found):
                 raise StaleSession
@@ -297,7 +256,7 @@ class SessionStore(AsyncForms):
         data = self._get_session()
         try:
             if self._active.stored:
-                with answering(self):
+                with noting_outage(self):
                     self._active.rotate()
             else:
                 self._active.mint()
@@ -318,7 +277,7 @@ class SessionStore(AsyncForms):
         if not self._active.stored:
             self.cycle_key()
             return
-        with answering(self):
+        with noting_outage(self):
             self._active.rotate()
         self.take_key()
         self.modified = True
@@ -340,7 +299,7 @@ class SessionStore(AsyncForms):
 
     def delete(self, session_key: str | None = None) -> None:
         """Revoke this session, or the one that has exactly ``session_key``."""
-        with answering(self):
+        with noting_outage(self):
             if session_key is None:
                 adoption.end(self._session_key)
                 self._active.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
@@ -424,6 +383,59 @@ class SessionStore(AsyncForms):
         if life is None:
             return super().get_expiry_age()
         return max(int(life.total_seconds()), 0)
+
+    # Async: the sync forms, in the event loop where the store can wait there, else in a thread.
+
+    async def aload(self) -> dict[str, Any]:
+        """See ``load``."""
+        return await run_in_loop(self.load)
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See ``save``."""
+        await run_in_loop(partial(self.save, must_create))
+
+    async def acreate(self) -> None:
+        """See ``create``."""
+        await run_in_loop(self.create)
+
+    async def aexists(self, session_key: str) -> bool:
+        """See ``exists``."""
+        return await run_in_loop(partial(self.exists, session_key))
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """See ``delete``."""
+        await run_in_loop(partial(self.delete, session_key))
+
+    async def aset(self, key: str, value: Any) -> None:
+        """Async form of ``session[key] = value``."""
+        if key == SESSION_KEY:
+            await self.akeys()  # loaded before the decision whether the store is needed
+            await self._beside_if_stored(self.sign_in)
+        await super().aset(key, value)
+
+    async def acycle_key(self) -> None:
+        """See ``cycle_key``."""
+        await self.akeys()
+        await self._beside_if_stored(self.cycle_key)
+
+    async def aflush(self) -> None:
+        """See ``flush``."""
+        await run_in_loop(self.flush)
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """See ``clear_expired``."""
+        await run_in_loop(cls.clear_expired)
+
+    async def _beside_if_stored(self, function: Callable[[], None]) -> None:
+        if self._active.stored:
+            await run_in_loop(function)
+        else:
+            function()
+
+    async def _beside_if_asked(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Call what needs a limit, for which a function of the project's may ask anybody."""
+        return await run_in_loop(partial(function, *args)) if conf.current().asked else function(*args)
 
 
 def _from_now(value: Any) -> Any:

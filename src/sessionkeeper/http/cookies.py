@@ -31,7 +31,7 @@ def domain() -> str | None:
     Raises:
         ImproperlyConfigured: the project's function answered what no browser takes from this host.
     """
-    wanted, request = conf.current().cookie_domain, context.get().request
+    wanted, request = conf.current().cookie_domain, context.current_request()
     default: str | None = settings.SESSION_COOKIE_DOMAIN
     if wanted is None or request is None:
         return default

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 
 __all__ = ["AuthenticationMiddleware", "SessionMiddleware"]

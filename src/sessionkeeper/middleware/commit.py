@@ -1,24 +1,72 @@
-"""What a response does about the session of its request: decided once, and what is due is written."""
+"""What the end of a request does about its session: what is written, the cookie and the headers."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpRequest
 from django.http.request import HttpHeaders
+from django.http.response import HttpResponseBase
 
+from sessionkeeper.auth import known_devices
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import BEARER, KeyStatus, SessionStatus
+from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.http.transports import Cookie
+from sessionkeeper.http import headers
+from sessionkeeper.http.transports import Bearer, Cookie
+from sessionkeeper.middleware import responses
 
 #: A request with this header, or to a view marked with ``passive``, does not keep its session alive.
 PASSIVE_HEADER = "X-Session-Passive"
 _PASSIVE_META = HttpHeaders.to_wsgi_name(PASSIVE_HEADER)
+_CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 
 
-def status(request: Any, response: Any, session: SessionStore, *, always: bool) -> SessionStatus:
-    """Decide once what the response does about the session. ``always``: it is saved in every request."""
+def commit(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
+    """Write what changed, or at least the use, and give the response its cookie and headers.
+
+    Raises:
+        StoreUnavailable: what changed could not be written.
+        UpdateError: the session was ended or given another key meanwhile (SessionGone, StaleSession).
+    """
+    if session.ended_id is not None and response.status_code >= _CLIENT_ERROR:
+        # A refusal may have rolled back the view's transaction, and the end of the session with it.
+        registry.revoke(session.ended_id, reason="ended_again")
+    active, always = session._active, settings.SESSION_SAVE_EVERY_REQUEST
+    status = _status(request, response, session, always=always)
+    gives_key = False
+    match status:
+        case SessionStatus.DESTROYED:
+            responses.take_cookie(response)
+        case SessionStatus.CLEAN if response.status_code >= _SERVER_ERROR:
+            if not _is_passive(request):
+                active.touch_if_due()
+            # Without the key that a failed view has changed the client would be signed out, unless the change
+            # was rolled back with the view's transaction.
+            gives_key = (active.rotated or session.adopted) and active.key_is_current()
+        case SessionStatus.CLEAN:
+            gives_key = _keep_alive(request, session)
+        case SessionStatus.MODIFIED:
+            renewed = _keep_alive(request, session, touch=False)
+            if session.has_changes():
+                session.save()
+            elif not _is_passive(request):
+                active.touch_if_due(force=always)
+            is_new = session.cookie_due or session.session_key != Cookie.read(request)
+            gives_key = renewed or (always and active.stored) or (session.modified and is_new)
+    if gives_key and session.transport != BEARER and not session.is_empty():
+        Cookie.write(response, str(session.session_key), session.cookie_age())
+        headers.forbid_caching(response)
+    _finish_headers(response, session)
+
+
+def _status(
+    request: HttpRequest, response: HttpResponseBase, session: SessionStore, *, always: bool
+) -> SessionStatus:
+    """Decide once what is due. ``always``: the session is saved in every request."""
     if always and not session.accessed and session.session_key is not None:
         try:
             session.keys()  # a session that nobody asked for is kept alive too
@@ -38,41 +86,25 @@ def status(request: Any, response: Any, session: SessionStore, *, always: bool) 
     return SessionStatus.CLEAN
 
 
-def write(request: Any, response: Any, session: SessionStore, status: SessionStatus, *, always: bool) -> None:
-    """Renew the key if that is due, and write what changed, or at least that the session was used.
-
-    Raises:
-        StoreUnavailable: what changed could not be written.
-        UpdateError: the session was ended or given another key meanwhile (SessionGone, StaleSession).
-    """
-    if status is SessionStatus.UNUSED:
-        return
-    active, passive = session._active, _is_passive(request)
-    upkeep = not passive and active.upkeep_may_be_due()
-    if upkeep and response.status_code < _SERVER_ERROR and active.renew_if_due():
-        session.take_key()
-    if status is SessionStatus.CLEAN:
-        if upkeep:
+def _keep_alive(request: HttpRequest, session: SessionStore, *, touch: bool = True) -> bool:
+    """Renew the key if that is due, else record the use; return whether the client is to be given a key."""
+    active = session._active
+    if active.upkeep_may_be_due() and not _is_passive(request):
+        if active.renew_if_due():
+            session.take_key()
+        elif touch:
             active.touch_if_due()
-    elif session.has_changes():
-        session.save()
-    elif not passive:
-        active.touch_if_due(force=always)
+    return active.renewed
 
 
-def cookie_due(request: Any, response: Any, session: SessionStore, *, always: bool) -> bool:
-    """Whether the response has to hand out the key."""
-    if session.transport == BEARER or session.is_empty() or not (session.accessed or session.modified):
-        return False
-    if response.status_code >= _SERVER_ERROR:
-        # The view failed after the key was changed: without the new one the client would be signed out,
-        # unless the change was rolled back with the view's transaction.
-        return (session._active.rotated or session.adopted) and session._active.key_is_current()
-    if always and session._active.stored:
-        return True
-    return session._active.renewed or (
-        session.modified and (session.cookie_due or session.session_key != Cookie.read(request))
-    )
+def _finish_headers(response: HttpResponseBase, session: SessionStore) -> None:
+    device = known_devices.signed_in.get()
+    if device is not None and session.names_user():
+        known_devices.write(response, device[0])
+    if session.accessed:
+        (Bearer if session.transport == BEARER else Cookie).vary(response)
+        if session.names_user() and not response.has_header("Cache-Control"):
+            response.headers["Cache-Control"] = headers.NOT_CACHED
 
 
 def _is_passive(request: Any) -> bool:

@@ -16,6 +16,8 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_init
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.stores import user_keys
@@ -58,7 +60,7 @@ def begin() -> None:
     _watch.set(_Watch())
 
 
-def end(request: Any, response: Any) -> None:
+def end(request: HttpRequest, response: HttpResponseBase) -> None:
     """Log a warning, once per view, if the request authenticated somebody and signed nobody in."""
     watch = _watch.get()
     _watch.set(None)
@@ -102,9 +104,9 @@ def _signed_in(**_: Any) -> None:
         watch.signed_in = True
 
 
-def _is_meant(request: Any, response: Any) -> bool:
+def _is_meant(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Whether there is a good reason why nobody was signed in."""
-    session = request.session
+    session: Any = request.session
     return (
         response.status_code >= _FIRST_REFUSAL  # the view refused this user, or wants more of them
         or "Authorization" in request.headers  # the request proves itself, each time
@@ -115,13 +117,13 @@ def _is_meant(request: Any, response: Any) -> bool:
     )
 
 
-def _view_of(request: Any) -> Any:
+def _view_of(request: HttpRequest) -> Any:
     function = getattr(getattr(request, "resolver_match", None), "func", None)
     view = getattr(function, "view_class", None) or getattr(function, "cls", None) or function
     return view if hasattr(view, "__qualname__") else None
 
 
-def _shows_errors(response: Any) -> bool:
+def _shows_errors(response: HttpResponseBase) -> bool:
     """Whether the page is a form that was sent and not taken, as Django's admin answers who is no staff."""
     context = getattr(response, "context_data", None)
     forms = context.values() if isinstance(context, dict) else ()

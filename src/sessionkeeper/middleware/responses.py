@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 
@@ -25,26 +27,26 @@ REAUTHENTICATE_ROUTE = "sessionkeeper-pages:reauthenticate"
 BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 
 
-def say_refused(response: Any, wait: int) -> None:
-    """Say 429 in an answer of 200 that shows a form once more, because a try was refused unlooked at."""
-    if wait and response.status_code == HTTPStatus.OK:
+def say_refused(response: HttpResponseBase, wait: int) -> None:
+    """Make 429 of an answer of 200 that shows a form again because a try was refused."""
+    if response.status_code == HTTPStatus.OK:
         response.status_code = HTTPStatus.TOO_MANY_REQUESTS
         response.headers["Retry-After"] = str(wait)
 
 
-def take_cookie(response: Any) -> None:
+def take_cookie(response: HttpResponseBase) -> None:
     """Take the cookie away, and keep the answer out of caches."""
     Cookie.clear(response)
     Cookie.vary(response)
     forbid_caching(response)
 
 
-def unavailable(request: Any, error: StoreUnavailable) -> Any:
+def unavailable(request: HttpRequest, error: StoreUnavailable) -> Any:
     """Answer 503 when the store did not."""
     return problems.STORE_UNAVAILABLE.response(request, headers={"Retry-After": str(error.retry_after)})
 
 
-def ask_again(request: Any) -> Any:
+def ask_again(request: HttpRequest) -> Any:
     """Answer a request that needs reauthentication: a browser is led to the page for it, if there is one.
 
     Only from a page, or a fragment, that it asked for: after a form what was typed would be lost.
@@ -61,7 +63,7 @@ def ask_again(request: Any) -> Any:
     return response
 
 
-def refuse_both(request: Any) -> Any:
+def refuse_both(request: HttpRequest) -> Any:
     """Answer a request with a cookie and a token: which of the two it means is not for us to guess."""
     response = problems.TWO_TRANSPORTS.response(request)
     Cookie.vary(response)
@@ -69,16 +71,16 @@ def refuse_both(request: Any) -> Any:
     return response
 
 
-def no_session(request: Any) -> Any:
+def no_session(request: HttpRequest, session: SessionStore) -> Any:
     """Answer a request that would begin a session, in vain, because its client could not be given the key."""
-    if request.session._active.verdict is not KeyStatus.LIVE:
+    if session._active.verdict is not KeyStatus.LIVE:
         return token_invalid(request)
     response = problems.NO_TRANSPORT.response(request)
     Bearer.vary(response)
     return response
 
 
-def token_invalid(request: Any) -> Any:
+def token_invalid(request: HttpRequest) -> Any:
     """Answer 401 to a token that opens nothing."""
     challenge = {"WWW-Authenticate": BEARER_CHALLENGE}
     response = problems.TOKEN_INVALID.response(request, headers=challenge)
@@ -86,7 +88,7 @@ def token_invalid(request: Any) -> Any:
     return response
 
 
-def too_many_sessions(request: Any, session: SessionStore) -> Any:
+def too_many_sessions(request: HttpRequest, session: SessionStore) -> Any:
     """Answer 409 to a sign-in beyond the limit. What it began is ended: nobody is signed in."""
     response = problems.TOO_MANY_SESSIONS.response(request)
     session.flush()

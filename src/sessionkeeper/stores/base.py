@@ -2,7 +2,7 @@
 
 For every operation: an outage (no connection, a lock or a statement that timed out) raises
 ``StoreUnavailable`` and says nothing about the session. Absent and revoked are the same. Stores know
-neither HTTP nor policy: they return expired sessions too, and the caller decides by ``Found.now``.
+neither HTTP nor policy: they return expired sessions too, and the caller decides by ``Lookup.now``.
 
 A ``secret_hash`` proves the caller if it is the session's secret now, or the one before its last renewal
 (``previous_hash``): whether that one is still good is the caller's to decide, when it reads the record.
@@ -14,37 +14,50 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from sessionkeeper.core.keys import MAX_ID
-from sessionkeeper.core.records import Expired, Found, NewSession, SessionPatch, SessionRecord
+from sessionkeeper.core.records import Expired, Lookup, NewSession, Revoked, SessionPatch, SessionRecord
 
 
 class Store(Protocol):
     """Where sessions live. Safe to share between threads."""
 
-    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+    @property
+    def alias(self) -> str | None:
+        """The database that holds the sessions; None: they are outside of Django's databases."""
+
+    @property
+    def waits_in_loop(self) -> bool:
+        """Whether its operations, run by ``greenlet_spawn``, wait in the event loop and never block it."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which an operation that is not answered counts as one that waits."""
+
+    def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
         """Return the session in one round trip, or None when it is absent.
 
-        With ``principal`` the user comes with it where the store can join; else ``UNASKED``.
+        With ``principal`` the user comes with it where the store can join.
         Reads go to the writer, so a revocation that returned is always seen.
         """
 
-    def insert(self, new: NewSession) -> list[int]:
+    def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
         """Store a new session. Raise ``IdTaken``, and write nothing, when the id exists.
 
-        With ``new.limit`` the user's other live sessions of its transport are counted in the same atomic
-        step, so that parallel sign-ins cannot pass it: the oldest by authentication time (by id, where equal)
-        are ended, and their ids returned; or ``TooManySessions`` is raised and nothing written. With
-        ``new.past`` the session is stored as it was then.
+        Return the session as it is stored now, and the ids of those that made room for it. With ``new.limit``
+        the user's other live sessions of its transport are counted in the same atomic step, so that parallel
+        sign-ins cannot pass it: the oldest by authentication time (by id, where equal) are ended; or
+        ``TooManySessions`` is raised and nothing written. With ``new.past`` the session is stored as it was
+        then.
         """
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
-    ) -> list[int]:
+    ) -> tuple[SessionRecord, list[int]]:
         """Write only the changed keys into what the store has now, and count it as use.
 
-        Never creates: raise ``SessionGone`` when absent, ``StaleSession`` when the secret was rotated.
-        Other keys that others wrote meanwhile stay; of writers of one key the last wins. ``seen`` is
-        the record that the caller read, a hint that may save a read. ``changes.limit`` as for ``insert``, for
-        the user in ``changes.facts``.
+        Return what ``insert`` returns. Never creates: raise ``SessionGone`` when absent, ``StaleSession``
+        when the secret was rotated. Other keys that others wrote meanwhile stay; of writers of one key the
+        last wins. ``seen`` is the record that the caller read, a hint that may save a read. ``changes.limit``
+        as for ``insert``, for the user in ``changes.facts``.
         """
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
@@ -66,17 +79,17 @@ class Store(Protocol):
         Return False, and write nothing, when absent or rotated.
         """
 
-    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
         """End a session for good; with ``secret_hash`` only if that proves the caller.
 
-        Idempotent: return whether there was something to end.
+        Idempotent: return what was ended, or None when there was nothing to end.
         """
 
-    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
-        """End all sessions of a user, but the one with id ``except_``. Return how many."""
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
+        """End all sessions of a user, but the one with id ``except_``. Return those that were ended."""
 
-    def revoke_many(self, session_ids: Collection[int]) -> int:
-        """End these sessions, at most a few hundred at a time. Return how many there were."""
+    def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
+        """End these sessions, at most a few hundred at a time. Return those that were there."""
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """Return a user's sessions, newest first, from the id ``newest`` down. No live one is ever missing.
@@ -96,11 +109,5 @@ class Store(Protocol):
     def count(self) -> int:
         """Return how many sessions are stored, expired ones included."""
 
-
-class AsyncStore(Store, Protocol):
-    """A store that async code can use without a thread.
-
-    Its operations are the same. Run by ``bridge.run`` they wait in the event loop, and never block it.
-    """
-
-    waits_in_loop: bool
+    def user_changed(self, user_id: Any) -> None:
+        """Drop what is kept of a user beside the database; None: of everybody whom the store knows."""

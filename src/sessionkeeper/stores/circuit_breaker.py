@@ -19,7 +19,7 @@ from weakref import WeakSet
 
 from sessionkeeper.core.errors import SessionKeeperError, StoreBusy, StoreUnavailable, StoreUnreachable
 from sessionkeeper.core.keys import MAX_ID
-from sessionkeeper.core.records import Expired, Found, NewSession, SessionPatch, SessionRecord
+from sessionkeeper.core.records import Expired, Lookup, NewSession, Revoked, SessionPatch, SessionRecord
 from sessionkeeper.stores.base import Store
 
 #: Outages, or operations that still wait, without an answer in between, that open it.
@@ -165,11 +165,22 @@ class CircuitBreakerStore:
 
     def __init__(self, store: Store, breaker: CircuitBreaker | None = None) -> None:
         self.store = store
-        self.breaker = breaker or CircuitBreaker(patience=getattr(store, "patience", 0.0))
+        self.breaker = breaker or CircuitBreaker(patience=store.patience)
 
-    def __getattr__(self, name: str) -> Any:
-        """Return what only this kind of store has, such as ``alias``."""
-        return getattr(self.store, name)
+    @property
+    def alias(self) -> str | None:
+        """See the contract."""
+        return self.store.alias
+
+    @property
+    def waits_in_loop(self) -> bool:
+        """See the contract."""
+        return self.store.waits_in_loop
+
+    @property
+    def patience(self) -> float:
+        """See the contract."""
+        return self.store.patience
 
     def _ask(self, operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         token = self.breaker.enter()
@@ -181,7 +192,7 @@ class CircuitBreakerStore:
         self.breaker.leave(token, None)
         return answer
 
-    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+    def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
         """See the contract."""
         token = self.breaker.enter()  # as _ask() does, but for what every request pays for its generality
         try:
@@ -192,13 +203,13 @@ class CircuitBreakerStore:
         self.breaker.leave(token, None)
         return found
 
-    def insert(self, new: NewSession) -> list[int]:
+    def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
         """See the contract."""
         return self._ask(self.store.insert, new)
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
-    ) -> list[int]:
+    ) -> tuple[SessionRecord, list[int]]:
         """See the contract."""
         return self._ask(self.store.merge, session_id, secret_hash, changes, seen)
 
@@ -214,15 +225,15 @@ class CircuitBreakerStore:
         """See the contract."""
         return self._ask(self.store.touch, session_id, secret_hash)
 
-    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
         """See the contract."""
         return self._ask(self.store.revoke, session_id, secret_hash)
 
-    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
         """See the contract."""
         return self._ask(self.store.revoke_all, user_id, except_)
 
-    def revoke_many(self, session_ids: Collection[int]) -> int:
+    def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
         """See the contract."""
         return self._ask(self.store.revoke_many, session_ids)
 
@@ -241,3 +252,7 @@ class CircuitBreakerStore:
     def count(self) -> int:
         """See the contract."""
         return self._ask(self.store.count)
+
+    def user_changed(self, user_id: Any) -> None:
+        """See the contract. Best effort in the store itself, so it is not counted."""
+        self.store.user_changed(user_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sessionkeeper.stores.base import Store
     from sessionkeeper.stores.circuit_breaker import CircuitBreaker
     from sessionkeeper.stores.near_cache.channel import Channel
+    from sessionkeeper.stores.redis.store import RedisStore
 
 _T = TypeVar("_T")
 
@@ -33,7 +34,7 @@ def get_store() -> Store:
 
 async def run_in_loop(function: Callable[[], _T]) -> _T:
     """Run, from async code, what reaches the store: in the event loop if the store can wait there."""
-    if getattr(get_store(), "waits_in_loop", False) and greenlets.is_possible():
+    if get_store().waits_in_loop and greenlets.is_possible():
         return await greenlets.greenlet_spawn(function)
     return await sync_to_async(function)()
 
@@ -60,7 +61,7 @@ def _channel(url: str, store: CircuitBreakerStore, options: NearCache) -> Channe
     if redis_url.is_redis(url):
         from sessionkeeper.stores.near_cache.redis import RedisChannel
 
-        return RedisChannel(store.client)
+        return RedisChannel(cast("RedisStore", store.store).client)
     from sessionkeeper.stores.near_cache.postgres import PostgresChannel
 
     alias = str(store.alias)

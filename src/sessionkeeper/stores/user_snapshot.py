@@ -10,7 +10,6 @@ from sys import getsizeof
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sessionkeeper.core.records import NOT_LOADED
 from sessionkeeper.stores.database import shortcut
 
 _IMMUTABLE = (str, bytes, bool, int, float, date, time, timedelta, Decimal, UUID, type(None))
@@ -37,12 +36,12 @@ class Snapshot(NamedTuple):
         return self._replace(values=tuple(map(_own, self.values)), are_kept=plain)
 
     def user(self) -> Any:
-        """Return a new instance; UNASKED when the user would be asked for in another way now."""
-        return shortcut.take(self._user, shortcut.unasked)
+        """Return a new instance; None when the user would be asked for in another way now."""
+        return shortcut.take(self._user, shortcut.unknown)
 
     def _user(self) -> Any:
         if not self.is_current():
-            return NOT_LOADED
+            return None
         return self.make(self.values if self.are_kept else [*map(_own, self.values)])
 
     def size(self) -> int:

@@ -121,7 +121,7 @@ def test_a_revocation_says_who_did_it_and_in_which_sessions(browser, make_user):
         (lambda user, number: registry.revoke(number), "code"),
         (lambda user, number: registry.revoke_all(user, reason="command"), "command"),
         (lambda user, number: list(registry.revoke_everyone()), "everyone"),
-        (lambda user, number: registry.revoke_many([(number, user.pk)]), "code"),
+        (lambda user, number: registry.revoke_many([number]), "code"),
         (lambda user, number: disable(user), "user_disabled"),
         (lambda user, number: user.delete(), "user_deleted"),
         (lambda user, number: change_password(user), "password_changed"),

@@ -29,7 +29,7 @@ from rest_framework.response import Response
 from sessionkeeper.admin import login
 from sessionkeeper.api.views.passwords import ResetThrottle
 from sessionkeeper.auth import attempts, identifiers, lockout
-from sessionkeeper.core import context, policy
+from sessionkeeper.core import policy
 from sessionkeeper.core.errors import TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests import contents
@@ -643,7 +643,7 @@ def test_a_guess_that_was_counted_is_not_counted_again(make_user):
 
 def test_what_has_no_password_is_no_guess():
     assert lockout.begin(None, {"remote_user": "alice"}) is None
-    assert context.get().attempt is None
+    assert lockout.under_way.get() is None
 
 
 def test_the_error_says_how_long(make_user):

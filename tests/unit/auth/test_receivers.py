@@ -17,7 +17,7 @@ from django.test import Client, RequestFactory
 from django.urls import path
 
 from sessionkeeper.audit import trail
-from sessionkeeper.auth import lockout
+from sessionkeeper.auth import known_devices, lockout
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import history, registry
@@ -122,7 +122,7 @@ def test_a_user_without_a_name_may_be_told_of():
         request=REQUESTS["session of ours"](),
         user=SimpleNamespace(pk=1, save=lambda **_: None),
     )
-    assert context.get().device.accounts
+    assert known_devices.signed_in.get()[0].accounts
 
 
 # A setting that is broken
@@ -252,4 +252,4 @@ def test_an_outage_at_the_end_of_a_request_raises_nothing(make_user, monkeypatch
     monkeypatch.setattr(lockout, "settle", fail)
     request_finished.send(sender=__name__)
     assert "could not be given back" in caplog.text
-    assert context.get().attempt is None
+    assert lockout.under_way.get() is None

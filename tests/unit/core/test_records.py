@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sessionkeeper.core import keys
-from sessionkeeper.core.records import NOT_LOADED, Found, SessionPatch, Unasked
+from sessionkeeper.core.records import NewSession, SessionPatch
 from tests.memory_store import MemoryStore
 from tests.stores import insert
 
@@ -18,13 +20,12 @@ def test_no_text_of_a_record_holds_hashes_or_data():
     assert str(key.id) in shown
 
 
-def test_not_asked_is_not_nobody():
-    assert NOT_LOADED is Unasked.UNASKED
-    assert NOT_LOADED is not None
-    record = MemoryStore()
-    key = insert(record)
-    assert record.find(key.id).principal is NOT_LOADED
-    assert Found(None, None).principal is NOT_LOADED
+def test_a_record_that_is_stored_says_so_as_it_is_found():
+    store, key = MemoryStore(), keys.mint()
+    new = NewSession(key.id, key.secret_hash, key.family_hash, timedelta(hours=1), 60, authenticated=True)
+    record, _ = store.insert(new)
+    assert store.find(key.id).record == record == new.record_at(record.created_at)
+    assert record.authenticated_at == record.last_seen_at == record.expires_at - timedelta(hours=1)
 
 
 def test_no_change_is_the_default_and_is_shared_safely():

@@ -16,10 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.models import Session
-from sessionkeeper.stores import session_auth_hash
+from sessionkeeper.stores.database import user_query
 from tests.conftest import new_user
 from tests.stores import is_postgresql, sqlite_file
 
@@ -315,11 +314,11 @@ def test_a_session_with_another_hash_is_refused(make_user, flavour, stored):
 def test_the_hash_of_a_password_seen_before_is_not_computed_again(make_user, flavour, monkeypatch):
     user = make_user()
     key = session_of(user)
-    session_auth_hash.of_password.cache_clear()
+    user_query.hash_of_password.cache_clear()
     computed = []
-    real = session_auth_hash.salted_hmac
+    real = user_query.salted_hmac
     monkeypatch.setattr(
-        session_auth_hash, "salted_hmac", lambda *args, **kwargs: computed.append(1) or real(*args, **kwargs)
+        user_query, "salted_hmac", lambda *args, **kwargs: computed.append(1) or real(*args, **kwargs)
     )
     for _ in range(3):
         assert Visit(key, flavour).user == user

@@ -13,9 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper.core import keys, policy
-from sessionkeeper.core.errors import SessionTooLarge
+from sessionkeeper.core.errors import SessionGone, SessionTooLarge, StaleSession
 from sessionkeeper.engine import registry
-from sessionkeeper.engine.exceptions import SessionGoneError, StaleSessionError
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
 from tests import contents
@@ -288,7 +287,7 @@ def test_a_save_of_a_session_that_ended_is_refused_and_creates_nothing(do):
     session = saved(a=1)
     do(session, "set", "b", 1)
     SessionStore(session.session_key).delete()
-    with pytest.raises(SessionGoneError) as caught:
+    with pytest.raises(SessionGone) as caught:
         do(session, "save")
     assert isinstance(caught.value, UpdateError)
     assert contents.count() == 0
@@ -299,7 +298,7 @@ def test_a_save_of_a_session_that_was_rotated_is_refused_and_changes_nothing(do)
     session = saved(a=1)
     do(session, "set", "b", 1)
     SessionStore(session.session_key).cycle_key()
-    with pytest.raises(StaleSessionError) as caught:
+    with pytest.raises(StaleSession) as caught:
         do(session, "save")
     assert isinstance(caught.value, UpdateError)
     assert contents.data() == {"a": 1}

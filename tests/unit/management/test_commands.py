@@ -188,7 +188,7 @@ def test_a_revoked_session_is_refused_at_its_next_request(make_user):
     client.force_login(make_user())
     key = client.session.session_key
     assert run("revoke", key[:11]) == "1 session ended.\n"
-    assert lookup.resolve(key, transport="cookie").found is None
+    assert lookup.resolve(key, transport="cookie")[1] is None
 
 
 def test_revoke_ends_what_is_there_and_names_what_is_not():

@@ -10,8 +10,7 @@ from asgiref.sync import async_to_sync
 from django.db.models import F
 from django.test import RequestFactory
 
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.models import Session
 from sessionkeeper.stores import factory
 from sessionkeeper.stores.database.store import DatabaseStore

@@ -17,8 +17,7 @@ from django.urls import path
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.middleware.authentication import AuthenticationMiddleware
-from sessionkeeper.middleware.session import SessionMiddleware
+from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from tests import contents
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]

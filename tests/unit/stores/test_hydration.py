@@ -9,7 +9,7 @@ from django.db.models.signals import post_init, pre_init
 from django.test.utils import isolate_apps
 
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database.hydration import maker
+from sessionkeeper.stores.database.user_query import maker
 
 
 def columns_of(model):

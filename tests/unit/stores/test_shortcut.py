@@ -17,7 +17,6 @@ from django.test import Client
 from django.urls import path
 
 from sessionkeeper.core import keys
-from sessionkeeper.core.records import NOT_LOADED
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import prepared_statements, shortcut
 from sessionkeeper.stores.database.store import DatabaseStore
@@ -32,27 +31,32 @@ pytestmark = [
     pytest.mark.database_store_only("the path below the ORM is the database's"),
 ]
 PATH = (
-    "session_auth_hash",
     "database.cursors",
-    "database.hydration",
     "database.select",
     "database.prepared_statements",
     "redis.user_lookup",
-    "database.removal",
+    "database.writes",
     "database.user_query",
 )
 MODULES = [import_module(f"sessionkeeper.stores.{name}") for name in PATH]
 #: What stands before the path, or is Django's own way.
 OWN_WAY = {
+    "insert",
+    "update",
     "delete",
+    "delete_returning",
+    "_compile",
+    "run",
     "_under_lock",
+    "_read_and_delete",
+    "_by_key",
     "ask",
     "_ask_plainly",
     "asking",
     "by_django",
     "make",
-    "of_user",
-    "is_djangos",
+    "session_auth_hash",
+    "hash_is_djangos",
 }
 OWN_WAY |= {"drop_statements", "is_current"}
 #: What may be imported of Django when the module is: documented, or what Django's own signatures stand on.
@@ -66,8 +70,11 @@ DOCUMENTED = {
     "django.db.Error",
     "django.db.connections",
     "django.db.models",
+    "django.db.models.ExpressionWrapper",
+    "django.db.models.JSONField",
     "django.db.models.Model",
     "django.db.models.QuerySet",
+    "django.db.models.TextField",
     "django.db.models.base",
     "django.db.models.expressions.RawSQL",
     "django.db.models.fields.related_descriptors",
@@ -199,7 +206,7 @@ def answers_without(name, user):
         for session_id in (key.id, ended):
             answers = [user_lookup.ask(session_id, user.pk, namespace="", principal=True) for _ in range(2)]
             assert {answer.ended for answer in answers} == {session_id == ended}
-            assert all(answer.principal in {user, NOT_LOADED} for answer in answers)
+            assert all(answer.principal in {user, None} for answer in answers)
         assert {record.user_id for record in store.list_for(user.pk)} == {user.pk}
         assert store.revoke(key.id)
         client.logout()
@@ -251,7 +258,7 @@ def test_a_hash_that_django_makes_in_another_way_signs_nobody_out(alice, monkeyp
     """The copy of Django's session auth hash is compared with the original before it is believed."""
     user, client = alice
     forget()
-    monkeypatch.setattr("sessionkeeper.stores.session_auth_hash.salted_hmac", _another_hmac)
+    monkeypatch.setattr("sessionkeeper.stores.database.user_query.salted_hmac", _another_hmac)
     assert visits(client) == {str(user.pk)}
     assert "another way" in str(shortcut.reasons[0])
 
@@ -303,6 +310,6 @@ def test_a_user_is_read_by_the_orm_with_all_that_a_session_has(alice):
     shortcut.turn_off(RuntimeError("a test"))
     plain = DatabaseStore().find(key, principal=True)
     assert plain.record == joined.record
-    assert (joined.principal, plain.principal) == (user, NOT_LOADED)
+    assert (joined.principal, plain.principal) == (user, None)
     assert abs(plain.now - joined.now).total_seconds() < 60
     assert auth.get_user_model() is type(joined.principal)

@@ -106,7 +106,7 @@ def whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
     """Return user and session of a request in which somebody is signed in."""
     session: Any = request.session
     key, found = session._active.key, session._active.found
-    if found is None or found.record.version < 0:  # written by this request: ask for what is there now
+    if found is None or found.is_stale:  # written by this request: ask for what is there now
         found = get_store().find(key.id) if key is not None else None
     if found is None:
         raise SessionGone

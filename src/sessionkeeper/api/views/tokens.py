@@ -18,9 +18,7 @@ from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.serializers import LoginSerializer, session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import lockout, tokens
-from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.csrf import fetch_metadata
-from sessionkeeper.stores.factory import get_store
 
 #: Most scopes of one session, and the longest one.
 MOST_SCOPES = 50
@@ -82,10 +80,7 @@ class TokensView(Endpoint):
             label=given["label"],
             scopes=given["scopes"],
         )
-        found = get_store().find(issued.session_id)
-        if found is None:
-            raise SessionGone
-        session = session_json(found.record, current_id=None)
+        session = session_json(issued.record, current_id=None)
         return Response({"token": issued.token, "session": session, "scopes": issued.scopes}, status=201)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import BEARER, COOKIE, NewSession, SessionRecord, SessionTimestamps
-from sessionkeeper.engine import registry, users
+from sessionkeeper.engine import registry, session_data, users
 from sessionkeeper.stores import codec
 
 HEAD: Final = {"format": "sessionkeeper sessions", "version": 1}
@@ -87,7 +87,7 @@ def _opened(text: str) -> dict[str, Any]:
 
 def _user(data: dict[str, Any], stated: Any) -> Any:
     """Return whom the data signs in. The user's column only follows the data, and must not say otherwise."""
-    user_id = registry.owner_of(data)
+    user_id = session_data.owner_of(data)
     if (None if user_id is None else str(user_id)) != (None if stated is None else str(stated)):
         raise BadLine("has data of another user than it says")
     return user_id

@@ -25,9 +25,9 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 import django
-from django.db import Error
+from django.db import DatabaseError, Error
 
-from sessionkeeper.stores.database.errors import on_live_connection
+from sessionkeeper.stores.database.errors import close_if_lost, on_live_connection
 from sessionkeeper.stores.database.prepared_statements import Prepared
 
 _TIMESTAMPTZ = "timestamptz"
@@ -75,7 +75,22 @@ def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[s
     """
     if asyncio._get_running_loop() is not None:  # noqa: SLF001 - what Django's own cursor() asks, but dearer
         _refuse_in_loop()
-    return on_live_connection(connection, _fetch_one, connection, sql, params, types)
+    kind: Any = type(connection)
+    make = _maker(kind)
+    # Two threads on one cursor end the interpreter, and with a count here Django lets them share.
+    is_shared = connection._thread_sharing_count  # noqa: SLF001
+    if make is None or is_shared or not _is_untouched(connection):
+        return on_live_connection(connection, _fetch_on_new, connection, sql, params)
+    was_kept = connection.connection is not None
+    try:
+        return _fetch_on_kept(connection, make, sql, params, types)
+    except Error as error:
+        if not (was_kept and close_if_lost(connection, error)):
+            raise
+    except BaseException:
+        vars(connection).pop(_KEPT, None)  # its rows may not be read to the end: SQLite would keep its lock
+        raise
+    return fetch_one(connection, sql, params, types=types)
 
 
 def _refuse_in_loop() -> None:
@@ -85,23 +100,12 @@ def _refuse_in_loop() -> None:
     async_unsafe(int)()
 
 
-def _fetch_one(connection: Any, sql: str, params: list[Any], types: Sequence[str]) -> Any:
-    kind: Any = type(connection)
-    make = _maker(kind)
-    # Two threads on one cursor end the interpreter, and with a count here Django lets them share.
+def _fetch_on_new(connection: Any, sql: str, params: list[Any]) -> Any:
+    # In turn, where shared: Python's sqlite3 gives threads that run one statement each other's rows.
     is_shared = connection._thread_sharing_count  # noqa: SLF001
-    if make is None or is_shared or not _is_untouched(connection):
-        # In turn, where shared: Python's sqlite3 gives threads that run one statement each other's rows.
-        with _in_turn if is_shared else nullcontext(), connection.cursor() as wrapped:
-            wrapped.execute(sql, params)
-            return wrapped.fetchone()
-    try:
-        return _fetch_on_kept(connection, make, sql, params, types)
-    except Error:
-        raise
-    except BaseException:
-        vars(connection).pop(_KEPT, None)  # its rows may not be read to the end: SQLite would keep its lock
-        raise
+    with _in_turn if is_shared else nullcontext(), connection.cursor() as wrapped:
+        wrapped.execute(sql, params)
+        return wrapped.fetchone()
 
 
 @lru_cache(maxsize=32)
@@ -144,9 +148,14 @@ def _fetch_on_kept(
         connection.validate_thread_sharing()
     if connection.queries_logged:
         wrapped = connection.make_debug_cursor(cursor)
+    text, values = sql, params
     if prepared is not None and types:
-        prepared.execute(connection, wrapped.execute, sql, params, types)
-    else:
+        text, values = prepared.named(connection, wrapped.execute, sql, params, types)
+    try:
+        wrapped.execute(text, values)
+    except DatabaseError as error:
+        if text is sql or prepared is None or not prepared.is_lost(connection, error):
+            raise
         wrapped.execute(sql, params)
     try:
         # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All

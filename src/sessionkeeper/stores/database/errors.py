@@ -123,10 +123,17 @@ def on_live_connection(connection: Any, read: Callable[..., _T], *args: Any) -> 
     try:
         return read(*args)
     except Error as error:
-        if not was_kept or connection.in_atomic_block or kind_of(error) is not Kind.UNREACHABLE:
+        if not (was_kept and close_if_lost(connection, error)):
             raise
-        connection.close()
     return read(*args)
+
+
+def close_if_lost(connection: Any, error: Error) -> bool:
+    """Close a kept connection that ``error`` says is lost, so that the next try opens another one."""
+    if connection.in_atomic_block or kind_of(error) is not Kind.UNREACHABLE:
+        return False
+    connection.close()
+    return True
 
 
 def revive() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connections
-from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Model, Q, Value, When
+from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Q, Value, When
 from django.db.models.expressions import RawSQL
 
 from sessionkeeper.conf import namespaces
@@ -18,32 +18,9 @@ from sessionkeeper.models import Session
 
 def row(new: NewSession, now: Any, alias: str) -> Session:
     """Return the row of a new session."""
-    return Session(
-        id=new.id,
-        secret_hash=new.secret_hash,
-        family_hash=new.family_hash,
-        user_id=new.user_id,
-        transport=new.transport,
-        data=as_json(new.data, alias),
-        expires_at=moment(new.lifetime, now),
-        idle_seconds=new.idle_seconds,
-        ip_address=new.ip_address,
-        user_agent=new.user_agent,
-        label=new.label,
-        amr=new.amr,
-        namespace=namespaces.active(),
-        **new.past_at(now)._asdict(),
-    )
-
-
-def insert(row: Model, alias: str) -> None:
-    """Write a new row with one INSERT, and tell no listeners: ``save()`` sends the signals of models.
-
-    Audit applications listen to those of all models; they would copy hashes and data, or fail on them.
-    """
-    rows: Any = type(row)._base_manager.using(alias)
-    # bulk_create() would open a transaction: two more round trips.
-    rows._insert([row], fields=row._meta.local_concrete_fields, using=alias)  # noqa: SLF001 - what save() calls
+    columns = new.record_at(now, namespaces.active())._asdict()
+    columns |= {"data": as_json(new.data, alias), "expires_at": moment(new.lifetime, now)}
+    return Session(**columns)
 
 
 def moment(lifetime: timedelta | datetime, now: Any) -> Any:

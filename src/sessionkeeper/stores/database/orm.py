@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 
 from sessionkeeper.core import moments
 from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.records import Found, SessionRecord
+from sessionkeeper.core.records import Lookup, SessionRecord
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database.errors import on_live_connection
-from sessionkeeper.stores.database.hydration import as_bytes, as_text
+from sessionkeeper.stores.database.user_query import as_bytes, as_text
 
 # The data as the text that it is: the codec opens it, when somebody reads it.
 _COLUMNS: list[Any] = [
@@ -31,10 +31,10 @@ def records(sessions: QuerySet[Session]) -> list[SessionRecord]:
     Raises:
         CorruptPayload: a column holds what no session keeps there.
     """
-    return [_record(values) for values in _read(sessions.values_list(*_COLUMNS))]
+    return [record(values) for values in _read(sessions.values_list(*_COLUMNS))]
 
 
-def find(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
+def find(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Lookup | None:
     """Do what ``read`` does, but for the user: Django has to be asked."""
     session = Session._base_manager.using(connection.alias).filter(pk=session_id)
     selected = session.values_list(
@@ -42,7 +42,7 @@ def find(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     )
     for values in on_live_connection(connection, _read, selected):
         now = values[len(_COLUMNS)] if server_clock else moments.now()
-        return Found(_record(values[: len(_COLUMNS)]), moments.aware(now))
+        return Lookup(record(values[: len(_COLUMNS)]), moments.aware(now))
     return None
 
 
@@ -53,7 +53,12 @@ def _read(selected: Any) -> list[Any]:
         raise CorruptPayload("A column of the stored session cannot be read.") from error
 
 
-def _record(values: Any) -> SessionRecord:
+def record(values: Any) -> SessionRecord:
+    """Return the session in the values of its columns, in the order of a record's.
+
+    Raises:
+        CorruptPayload: a column holds what no session keeps there.
+    """
     columns: dict[str, Any] = dict(zip(SessionRecord._fields, values, strict=True))
     if any(columns[name] is None for name in _ALWAYS):
         raise CorruptPayload("A time of the stored session cannot be read.")

@@ -37,10 +37,10 @@ class Prepared:
         self._uses: dict[str, int] = {}
         self._names: dict[str, str] = {}
 
-    def execute(
+    def named(
         self, connection: Any, execute: Callable[..., Any], sql: str, params: list[Any], types: Sequence[str]
-    ) -> None:
-        """Execute a statement by its name, once it is prepared.
+    ) -> tuple[str, list[Any]]:
+        """Return what executes a statement by name, once it is prepared; else ``sql`` and ``params``.
 
         ``types`` are those of its parameters; a single one where all parameters are the same value.
 
@@ -48,20 +48,25 @@ class Prepared:
             django.db.Error: as any cursor of Django's does.
         """
         if not _is_safe(connection):
-            execute(sql, params)
-            return
+            return sql, params
         try:
             name = self._names.get(sql) or self._prepare(execute, sql, params, types)
-            if name is not None:
-                execute(f"EXECUTE {name}({', '.join(['%s'] * len(types))})", params[: len(types)])
-                return
         except DatabaseError as error:
-            if _state(error) not in _LOST:
+            if not self.is_lost(connection, error):
                 raise
-            _losses[connection.alias] += 1
-            self._uses.clear()
-            self._names.clear()
-        execute(sql, params)
+            name = None
+        if name is None:
+            return sql, params
+        return f"EXECUTE {name}({', '.join(['%s'] * len(types))})", params[: len(types)]
+
+    def is_lost(self, connection: Any, error: DatabaseError) -> bool:
+        """Whether an error says that what was prepared is not there, or another; then all is forgotten."""
+        if _state(error) not in _LOST:
+            return False
+        _losses[connection.alias] += 1
+        self._uses.clear()
+        self._names.clear()
+        return True
 
     def _prepare(
         self, execute: Callable[..., Any], sql: str, params: list[Any], types: Sequence[str]

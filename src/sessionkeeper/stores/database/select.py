@@ -13,17 +13,19 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import connections, models
+from django.utils import timezone
 
 from sessionkeeper.core import moments
 from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.records import NOT_LOADED, Found, SessionRecord
+from sessionkeeper.core.records import Lookup, SessionRecord
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import cursors, user_query
-from sessionkeeper.stores.database.hydration import as_bytes, as_text
 from sessionkeeper.stores.database.user_query import (
     Converter,
     UserColumns,
     UserQueryKey,
+    as_bytes,
+    as_text,
     as_text_in_utc,
     is_text_in_utc,
     undeclared,
@@ -54,7 +56,7 @@ class Statement(NamedTuple):
     types: tuple[str, ...] = ("bigint",)  # the session id is all that changes; else none
 
 
-def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Found | None:
+def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Lookup | None:
     """Run the statement on one of Django's connections. Database errors pass through."""
     alias = connection.alias
     statement = _statement(alias, principal=principal, server_clock=server_clock)
@@ -63,12 +65,14 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     if row is None:
         return None
     record = to_record(row, statement.columns, connection)
-    now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else moments.now()
+    now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else timezone.now()
+    if now.tzinfo is not UTC:  # Django's clock under USE_TZ = False
+        now = moments.aware(now)
     if statement.user is None:
-        return Found(record, now, NOT_LOADED)
+        return Lookup(record, now)
     is_current = partial(_is_current, statement, alias)
     user, snapshot = statement.user.read(connection, list(row[_WIDTH + 1 :]), is_current)
-    return Found(record, now, user, snapshot)
+    return Lookup(record, now, user, snapshot)
 
 
 def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionRecord:

@@ -16,7 +16,6 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error
 
 from sessionkeeper.core.errors import SessionKeeperError
-from sessionkeeper.core.records import NOT_LOADED
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -40,12 +39,21 @@ def take(shortcut: Callable[_P, _T], own_way: Callable[_P, _T], *args: _P.args, 
         return own_way(*args, **kwargs)
     try:
         return shortcut(*args, **kwargs)
-    except _ANSWERS:
-        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and the request answered
-        answer = own_way(*args, **kwargs)  # what fails there as well is not for us to answer
-        turn_off(error)
-        return answer
+        return fall_back(error, own_way, *args, **kwargs)
+
+
+def fall_back(error: Exception, own_way: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Return what Django's ``own_way`` does where the shortcut raised ``error``, and stay on that way.
+
+    Raises:
+        django.db.Error, SessionKeeperError: if ``error`` is one: the database or the session says so.
+    """
+    if isinstance(error, _ANSWERS):
+        raise error
+    answer = own_way(*args, **kwargs)  # what fails there as well is not for us to answer
+    turn_off(error)
+    return answer
 
 
 def turn_off(error: Exception) -> None:
@@ -69,8 +77,3 @@ def turn_on() -> None:
 
 def unknown(*args: Any) -> None:
     """Return None, where Django's own way is that nothing is known."""
-
-
-def unasked() -> Any:
-    """Return UNASKED, where Django's own way is to ask for the user."""
-    return NOT_LOADED

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connections, router, transaction
+from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -22,11 +22,18 @@ from sessionkeeper.core import moments
 from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.core.policy import end_of, to_end
-from sessionkeeper.core.records import Expired, Found, NewSession, SessionLimit, SessionPatch, SessionRecord
+from sessionkeeper.core.records import (
+    Expired,
+    Lookup,
+    NewSession,
+    Revoked,
+    SessionLimit,
+    SessionPatch,
+    SessionRecord,
+)
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import expressions, locks, orm, select, shortcut
-from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
-from sessionkeeper.stores.database.removal import delete
+from sessionkeeper.stores.database import expressions, orm, select, shortcut, transactions, writes
+from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
 
 #: Tries of a compare-and-swap. A lost try means that another writer got through.
 MERGE_TRIES = 200
@@ -49,45 +56,47 @@ class DatabaseStore:
         """The database that holds the sessions: where they are written, since a replica may lag."""
         return self._alias or router.db_for_write(Session)
 
-    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+    waits_in_loop = False
+    patience = 0.0
+
+    def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
         """See the contract."""
         connection, here = connections[self.alias], namespaces.active()
-        server_clock = self._server_clock(connection)
-        with translate_errors():
-            found = shortcut.take(
-                select.read,
-                orm.find,
-                connection,
-                session_id,
-                principal=principal,
-                server_clock=server_clock,
-            )
+        wanted = {"principal": principal, "server_clock": self._server_clock(connection)}
+        try:
+            found = (orm.find if shortcut.reasons else select.read)(connection, session_id, **wanted)
+        except Error as error:
+            if (outage := outage_of(error)) is None:
+                raise
+            raise outage from error
+        except Exception as error:  # noqa: BLE001 - as shortcut.take() does, for every request
+            with translate_errors():
+                found = shortcut.fall_back(error, orm.find, connection, session_id, **wanted)
         if found is not None and found.record.namespace != here:
             return None  # the table is shared with other tenants
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
-    def insert(self, new: NewSession) -> list[int]:
+    def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
         """See the contract."""
         if new.limit is None:
-            self._insert(new)
-            return []
-        with translate_errors(), locks.alone(self.alias, new.user_id):
+            return self._insert(new), []
+        with translate_errors(), transactions.alone(self.alias, new.user_id):
             ended = self._make_room(new.limit, new.id, new.user_id)
-            self._insert(new)
-        return ended
+            return self._insert(new), ended
 
-    def _insert(self, new: NewSession) -> None:
+    def _insert(self, new: NewSession) -> SessionRecord:
         alias, now = self.alias, self._now()
         row, tries = expressions.row(new, now, alias), 0
+        is_known = isinstance(now, datetime)
 
-        def save() -> None:
+        def save() -> writes.Row:
             nonlocal tries
             tries += 1
-            expressions.insert(row, alias)
+            return writes.insert(row, alias, () if is_known else SessionRecord._fields)
 
         try:
             with translate_errors(), self._savepoint(alias):
-                on_live_connection(connections[alias], save)
+                written = on_live_connection(connections[alias], save)
         except IntegrityError as error:
             found = self.find(new.id)
             if found is None:
@@ -95,19 +104,21 @@ class DatabaseStore:
             # Else the first try has got through.
             if tries == 1 or found.record.secret_hash != new.secret_hash:
                 raise IdTaken from error
+            return found.record
+        if written:
+            return orm.record(written)
+        return new.record_at(now, row.namespace) if is_known else self._there(new.id)
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
-    ) -> list[int]:
+    ) -> tuple[SessionRecord, list[int]]:
         """See the contract."""
         if changes.limit is None:
-            self._merge(session_id, secret_hash, changes, seen)
-            return []
+            return self._merge(session_id, secret_hash, changes, seen), []
         user_id = changes.facts.get("user_id")
-        with translate_errors(), locks.alone(self.alias, user_id):
+        with translate_errors(), transactions.alone(self.alias, user_id):
             ended = self._make_room(changes.limit, session_id, user_id)
-            self._merge(session_id, secret_hash, changes, seen)
-        return ended
+            return self._merge(session_id, secret_hash, changes, seen), ended
 
     def _make_room(self, limit: SessionLimit, session_id: int, user_id: Any) -> list[int]:
         ended = to_end(self._of_user(user_id, latest=True), limit, session_id, user_id, self._server_now())
@@ -116,7 +127,7 @@ class DatabaseStore:
 
     def _merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
-    ) -> None:
+    ) -> SessionRecord:
         alias, now = self.alias, self._now()
         columns: dict[str, Any] = {**changes.facts, "last_seen_at": now, "version": F("version") + 1}
         if changes.lifetime is not None:
@@ -126,14 +137,15 @@ class DatabaseStore:
         rows = self._rows(session_id, secret_hash)
         with translate_errors():
             if changes.replace:
-                count = rows.update(**columns, data=expressions.as_json(changes.patch, alias))
+                columns["data"] = expressions.as_json(changes.patch, alias)
             elif connections[alias].vendor == "postgresql":
-                count = rows.update(**columns, data=expressions.merged(changes))
+                columns["data"] = expressions.merged(changes)
             else:
                 return self._swap(session_id, secret_hash, changes, columns, seen)
-        if not count:
+            written = writes.update(rows, columns, SessionRecord._fields)
+        if not written:
             raise self._reason(session_id)
-        return None
+        return orm.record(written[0]) if written[0] else self._there(session_id)
 
     def _swap(
         self,
@@ -142,7 +154,7 @@ class DatabaseStore:
         changes: SessionPatch,
         columns: dict[str, Any],
         seen: SessionRecord | None,
-    ) -> None:
+    ) -> SessionRecord:
         alias = self.alias
         patch = json.loads(changes.patch)
         for _ in range(MERGE_TRIES):
@@ -150,9 +162,10 @@ class DatabaseStore:
                 data = {**json.loads(seen.data), **patch}
                 for name in changes.deleted:
                     data.pop(name, None)
+                text = json.dumps(data)
                 same = self._rows(session_id, secret_hash).filter(version=seen.version)
-                if same.update(**columns, data=expressions.as_json(json.dumps(data), alias)):
-                    return
+                if same.update(**columns, data=expressions.as_json(text, alias)):
+                    return seen._replace(**{**columns, "data": text, "version": seen.version + 1})
             seen = self._latest(session_id)
             if seen is None:
                 raise SessionGone
@@ -194,23 +207,22 @@ class DatabaseStore:
             rows = self._rows(session_id, secret_hash)
             return bool(rows.update(last_seen_at=now, previous_at=expressions.first_use(secret_hash, now)))
 
-    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
         """See the contract."""
-        with translate_errors():
-            return bool(delete(self._rows(session_id, secret_hash)))
+        return next(iter(self._end(self._rows(session_id, secret_hash))), None)
 
-    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
         """See the contract."""
         rows = self._table.filter(user_id=user_id)
-        if except_ is not None:
-            rows = rows.exclude(pk=except_)
-        with translate_errors():
-            return delete(rows)
+        return self._end(rows if except_ is None else rows.exclude(pk=except_))
 
-    def revoke_many(self, session_ids: Collection[int]) -> int:
+    def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
         """See the contract."""
+        return self._end(self._table.filter(pk__in=session_ids))
+
+    def _end(self, rows: QuerySet[Session]) -> list[Revoked]:
         with translate_errors():
-            return delete(self._table.filter(pk__in=session_ids))
+            return [Revoked(*row) for row in writes.delete_returning(rows, Revoked._fields)]
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract. A walk down the index of user and id."""
@@ -253,7 +265,7 @@ class DatabaseStore:
         if idle is not None:
             expired |= Q(last_seen_at__lte=now - timedelta(seconds=idle))
         rows = self._table.filter(pk__in=ended)
-        if delete(rows.filter(expired)) < len(ended):  # somebody used one of them in this moment
+        if writes.delete(rows.filter(expired)) < len(ended):  # somebody used one of them in this moment
             for pk in rows.values_list("pk", flat=True):
                 del ended[pk]
         return ended.values()
@@ -285,6 +297,13 @@ class DatabaseStore:
         found = self._select(sessions)
         return found[0] if found else None
 
+    def _there(self, session_id: int) -> SessionRecord:
+        """Read a session that was just written, where the database did not return it."""
+        record = self._latest(session_id)
+        if record is None:
+            raise SessionGone
+        return record
+
     def _reason(self, session_id: int) -> SessionGone | StaleSession:
         return SessionGone() if self.find(session_id) is None else StaleSession()
 
@@ -308,3 +327,6 @@ class DatabaseStore:
             cursor.execute(f"SELECT {moments.in_utc(connection, 'statement_timestamp()')}")
             now: datetime = cursor.fetchone()[0]
         return now.replace(tzinfo=UTC)
+
+    def user_changed(self, user_id: Any) -> None:
+        """See the contract. Nothing is kept of users."""

@@ -1,10 +1,19 @@
-"""Whether what is read here and now is what was committed, and what has to wait until it is."""
+"""Transactions: whether what is read was committed, what waits until it is, and who waits for whom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from django.db import connections, transaction
+from django.contrib.auth import get_user_model
+from django.db import connections, router, transaction
+
+from sessionkeeper.conf import namespaces
+from sessionkeeper.models import Session
+
+# Tells our advisory locks from those of others: "sk" twice, as a number.
+_LOCKS = 0x736B736B
 
 
 def reads_committed(alias: str) -> bool:
@@ -32,3 +41,27 @@ def after_commit(alias: str, function: Callable[[], None]) -> None:
         transaction.on_commit(function, using=alias)
     else:
         function()
+
+
+@contextmanager
+def alone(alias: str, user_id: Any) -> Iterator[None]:
+    """Be the only one who signs this user in, until the transaction ends that this begins or is part of.
+
+    It is what a limit on sessions needs; without one nobody takes this lock. PostgreSQL has locks for it,
+    SQLite one for everything. Elsewhere the user's row is locked, if the users live in this database.
+    """
+    connection = connections[alias]
+    with transaction.atomic(using=alias):
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCKS, namespaces.apart(str(user_id))]
+                )
+        elif connection.vendor == "sqlite":
+            Session._base_manager.using(alias).filter(pk=-1).update(version=0)  # begins to write
+        else:
+            model: Any = get_user_model()
+            if router.db_for_write(model) == alias:
+                users = model._base_manager.using(alias).filter(pk=user_id)
+                list(users.select_for_update().values_list("pk"))
+        yield

@@ -1,4 +1,6 @@
-"""The user's columns in a statement: compiled once from the user model's manager, then only executed.
+"""The user of a session below the ORM: columns, instance and session auth hash.
+
+The columns are compiled once from the user model's manager, then only executed.
 
 The ORM's work per query is most of what a stock authenticated request costs. Filters, inheritance joins and
 converters of ``_default_manager`` are kept; where a manager does more than that, nobody is selected and
@@ -9,18 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import lru_cache
+from inspect import getattr_static
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, router
+from django.db.models import Model, base, query_utils
+from django.db.models.fields import related_descriptors
+from django.db.models.signals import post_init, pre_init
+from django.utils.crypto import salted_hmac
 
-from sessionkeeper.core.records import NOT_LOADED
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.database import shortcut
-from sessionkeeper.stores.database.hydration import as_time, maker
 from sessionkeeper.stores.user_snapshot import Snapshot
 
 #: Position in the row, function, and the expression that Django's converters are given.
@@ -45,24 +51,17 @@ class UserColumns(NamedTuple):
     names: Sequence[str]
     pk: int
     converters: Sequence[Converter]
-    filtered: bool
     make: Callable[[Sequence[Any]], Any]
 
     def read(
         self, connection: Any, values: list[Any], is_current: Callable[[], bool]
     ) -> tuple[Any, Snapshot | None]:
-        """Return the user in a row's values (None: there is none, UNASKED: who knows) and the snapshot."""
+        """Return the user in a row's values and the snapshot; None twice where the row has no user."""
         if values[self.pk] is None:
-            return self.nobody, None
+            return None, None
         for index, function, expression in self.converters:
             values[index] = function(values[index], expression, connection)
         return self.make(values), Snapshot(self.make, self.names, values, is_current)
-
-    @property
-    def nobody(self) -> Any:
-        """What it means that no user was found."""
-        # Behind a filter of the manager, a user who does not appear may exist all the same.
-        return NOT_LOADED if self.filtered else None
 
 
 def asked(alias: str) -> UserQueryKey | None:
@@ -114,7 +113,6 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
         names,
         names.index(model._meta.pk.attname),
         _converters(compiler, times),
-        filtered=bool(queryset.query.where),
         make=maker(model, alias, tuple(names)),
     )
 
@@ -213,3 +211,123 @@ def _is_plain(queryset: Any) -> bool:
         and not query.is_sliced
         and not queryset._prefetch_related_lookups
     )
+
+
+# What becomes of a value: functions as Django's converters are, with less around them.
+
+
+def as_text(value: Any, expression: Any = None, connection: Any = None) -> str:
+    """Return JSON as the text that it is."""
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
+
+
+def as_time(value: Any, expression: Any = None, connection: Any = None) -> datetime | None:
+    """Return the time in a text; None for what is no time, as Django's converter has it."""
+    try:
+        return None if value is None else datetime.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def as_bytes(value: Any, expression: Any = None, connection: Any = None) -> bytes | None:
+    """Return what drivers wrap in a memoryview."""
+    return value if value is None or isinstance(value, bytes) else bytes(value)
+
+
+_HOOKS = ("__new__", "__init__", "__setattr__")
+
+
+@lru_cache(maxsize=64)
+def maker(model: Any, alias: str, names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+    """Return a function that makes an instance of the values of these columns of database ``alias``."""
+
+    def by_django(values: Sequence[Any]) -> Any:
+        return model.from_db(alias, names, values)
+
+    if not shortcut.take(_is_its_values, shortcut.unknown, model, names):
+        return by_django
+    state: dict[str, Any] = {}
+
+    def quickly(values: Sequence[Any]) -> Any:
+        if not state:  # what an instance from a database knows of that, in this release of Django
+            first = by_django(values)
+            state.update(vars(first._state))
+            return first
+        pre_init.send(model, args=values, kwargs={})
+        instance = model.__new__(model)
+        held = vars(instance)
+        held["_state"] = of_database = base.ModelState()
+        vars(of_database).update(state)
+        held.update(zip(names, values, strict=True))
+        post_init.send(model, instance=instance)
+        return instance
+
+    def make(values: Sequence[Any]) -> Any:
+        if shortcut.reasons:
+            return by_django(values)
+        try:
+            return quickly(values)
+        except Exception as error:  # noqa: BLE001 - as shortcut.take() does, for every request
+            return shortcut.fall_back(error, by_django, values)
+
+    return make
+
+
+def _is_its_values(model: Any, names: Sequence[str]) -> bool:
+    """Whether an instance is its values, and how it came about is Django's alone to say."""
+    # Attributes of a model that keep a value in the instance, and nothing else on a new one.
+    keepers = (query_utils.DeferredAttribute, related_descriptors.ForeignKeyDeferredAttribute)
+    return (
+        model.from_db.__func__ is Model.from_db.__func__  # type: ignore[attr-defined]  # a class method
+        and all(getattr_static(model, hook) is getattr_static(Model, hook) for hook in _HOOKS)
+        and all(type(getattr_static(model, name)) in keepers for name in names)
+    )
+
+
+# Django's session auth hash: an HMAC of the password's hash, remembered by that.
+
+
+def hash_is_djangos(kind: type) -> bool:
+    """Whether a user model leaves the hash to Django, so that it depends on the password alone."""
+    if shortcut.reasons:
+        return False
+    try:
+        return _hash_is_djangos(kind)
+    except Exception as error:  # noqa: BLE001 - as shortcut.take() does, for every request
+        return bool(shortcut.fall_back(error, shortcut.unknown))
+
+
+def _hash_is_djangos(kind: Any) -> bool:
+    return (
+        getattr(kind, "get_session_auth_hash", None) is AbstractBaseUser.get_session_auth_hash
+        and kind._get_session_auth_hash is AbstractBaseUser._get_session_auth_hash  # type: ignore[attr-defined]
+        and _is_known_hash(kind)
+    )
+
+
+def session_auth_hash(user: Any) -> str:
+    """Return ``user.get_session_auth_hash()``."""
+    if hash_is_djangos(type(user)):
+        return hash_of_password(user.password, settings.SECRET_KEY)
+    return str(user.get_session_auth_hash())
+
+
+@lru_cache(maxsize=4096)
+def hash_of_password(password: str, secret: str) -> str:
+    """Return the hash that Django makes of a password's hash, where :func:`hash_is_djangos`."""
+    key_salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+    return salted_hmac(key_salt, password, secret=secret, algorithm="sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _is_known_hash(kind: Any) -> bool:
+    """Return True where both make the same hash: else a release of Django would sign everybody out.
+
+    Raises:
+        RuntimeError: they do not.
+    """
+    somebody, password = kind.__new__(kind), "anything"
+    vars(somebody)["password"] = password
+    if hash_of_password(password, settings.SECRET_KEY) != somebody.get_session_auth_hash():
+        raise RuntimeError("This release of Django makes the session auth hash in another way.")
+    return True

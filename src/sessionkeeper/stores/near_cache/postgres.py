@@ -116,8 +116,9 @@ class PostgresChannel(ListeningChannel):
         quote = connections[self.alias].ops.quote_name
         table = quote(Session._meta.db_table)
         starts = f"UPDATE {table} ", f"DELETE FROM {table} "  # noqa: S608 - quoted names only
-        if sql.startswith(starts) and " RETURNING " not in sql:
-            sql += f" RETURNING pg_notify('{self.name}', 's:' || {table}.{quote('id')})"
+        if sql.startswith(starts):
+            and_also = "," if " RETURNING " in sql else " RETURNING"
+            sql += f"{and_also} pg_notify('{self.name}', 's:' || {table}.{quote('id')})"
         return execute(sql, params, many, context)
 
     def publish(self, message: str) -> None:

@@ -11,15 +11,15 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any
 from weakref import WeakSet
 
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.near_cache import NearCache
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.keys import MAX_ID
-from sessionkeeper.core.records import NOT_LOADED, Expired, Found, NewSession, SessionPatch, SessionRecord
+from sessionkeeper.core.records import Expired, Lookup, NewSession, Revoked, SessionPatch, SessionRecord
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.base import Store
 from sessionkeeper.stores.near_cache.channel import Channel
@@ -27,14 +27,6 @@ from sessionkeeper.stores.near_cache.entries import ALL, Counters, Entries, Entr
 
 #: Names in the session data that say who signed in, and what the session is restricted to.
 IDENTITY = ("_auth_user_", "_sessionkeeper_")
-
-
-class Recalled(NamedTuple):
-    """What was remembered: a session with a fresh user. ``filled`` is when it was read."""
-
-    found: Found
-    identity: dict[str, Any]
-    filled: datetime
 
 
 class NearCacheStore:
@@ -67,9 +59,19 @@ class NearCacheStore:
         return self.entries.counters
 
     @property
+    def alias(self) -> str | None:
+        """See the contract."""
+        return self._store.alias
+
+    @property
     def waits_in_loop(self) -> bool:
-        """Whether async code may call it in an event loop: as its store."""
-        return bool(getattr(self._store, "waits_in_loop", False))
+        """See the contract."""
+        return self._store.waits_in_loop
+
+    @property
+    def patience(self) -> float:
+        """See the contract."""
+        return self._store.patience
 
     def is_on(self) -> bool:
         """Whether it may answer now: its channel works. False for a moment after the process started."""
@@ -77,22 +79,30 @@ class NearCacheStore:
 
     # Reading
 
-    def recall(self, session_id: int) -> Recalled | None:
+    def recall(self, session_id: int) -> Lookup | None:
         """Return what is remembered of a session, asking nobody; None: ask the store."""
         if not self.is_on():
             self.counters.distrusted += 1
             return None
         clock, here = self._clock(), namespaces.at_hand()
         entry = None if here is None else self.entries.get(session_id, self._channel.epoch, clock, here)
-        user = entry.snapshot.user() if entry is not None and self._is_usual() else NOT_LOADED
-        if entry is None or user is NOT_LOADED:
+        user = entry.snapshot.user() if entry is not None and self._is_usual() else None
+        if entry is None or user is None:
             self.counters.misses += 1
             return None
         self.counters.hits += 1
         now = entry.now + timedelta(seconds=clock - entry.asked)
-        return Recalled(Found(entry.record, now, user, entry.snapshot), dict(entry.identity), entry.now)
+        return Lookup(
+            entry.record,
+            now,
+            user,
+            entry.snapshot,
+            data=dict(entry.identity),
+            read_at=entry.now,
+            is_stale=True,
+        )
 
-    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+    def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
         """See the contract. Reads the store, and remembers whom it named."""
         if not principal:
             return self._store.find(session_id)
@@ -103,13 +113,13 @@ class NearCacheStore:
             self._remember(ticket, found, here)
         return found
 
-    def _remember(self, ticket: Ticket, found: Found, namespace: str) -> None:
+    def _remember(self, ticket: Ticket, found: Lookup, namespace: str) -> None:
         try:
             data = codec.decode(found.record.data)
         except CorruptPayload:
             return
         entry = Entry(
-            found.record._replace(data="{}", version=-1),  # no base for a write
+            found.record._replace(data="{}"),
             found.now,
             found.snapshot.kept(),  # before anybody else has hold of the user that was made of it
             {name: value for name, value in data.items() if name.startswith(IDENTITY)},
@@ -123,7 +133,7 @@ class NearCacheStore:
 
     def _is_usual(self) -> bool:
         # Database routers may send this request's sessions elsewhere than the last one's.
-        return getattr(self._store, "alias", None) == self._channel.alias and self._channel.is_usual()
+        return self._store.alias == self._channel.alias and self._channel.is_usual()
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
@@ -139,7 +149,7 @@ class NearCacheStore:
 
     # Writing
 
-    def insert(self, new: NewSession) -> list[int]:
+    def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
         """See the contract. Nobody remembers what did not exist, but older sessions may end."""
         if new.limit is None:
             return self._store.insert(new)
@@ -148,7 +158,7 @@ class NearCacheStore:
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
-    ) -> list[int]:
+    ) -> tuple[SessionRecord, list[int]]:
         """See the contract. Others are told only of what they remember: who signed in, and how long."""
         messages = [of_session(session_id)]
         if changes.limit is not None:
@@ -171,17 +181,17 @@ class NearCacheStore:
         with self._changing(of_session(session_id), announced=False):
             return self._store.touch(session_id, secret_hash)
 
-    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
         """See the contract."""
         with self._changing(of_session(session_id)):
             return self._store.revoke(session_id, secret_hash)
 
-    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
         """See the contract."""
         with self._changing(of_user(user_id)):
             return self._store.revoke_all(user_id, except_)
 
-    def revoke_many(self, session_ids: Collection[int]) -> int:
+    def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
         """See the contract."""
         with self._changing(*map(of_session, session_ids)):
             return self._store.revoke_many(session_ids)
@@ -195,9 +205,7 @@ class NearCacheStore:
     def user_changed(self, user_id: Any) -> None:
         """Let all processes forget a user's sessions; None: everybody's."""
         message = ALL if user_id is None else of_user(user_id)
-        forget = getattr(self._store, "user_changed", None)
-        if forget is not None:
-            forget(user_id)
+        self._store.user_changed(user_id)
         with self._changing(message, announced=False):
             self._channel.publish(message)
 

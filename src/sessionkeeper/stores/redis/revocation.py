@@ -6,9 +6,13 @@ import logging
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
 
 from sessionkeeper.core import greenlets, keys
 from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.core.records import Revoked
 from sessionkeeper.stores.redis import serialization, tombstones
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.indexes import Index
@@ -33,8 +37,8 @@ class Revocation:
         *,
         secret_hash: bytes | None = None,
         user: str | None = None,
-    ) -> int:
-        """End sessions; return how many there were.
+    ) -> list[Revoked]:
+        """End sessions; return those that were there.
 
         With ``secret_hash`` only where that proves the caller, with ``user`` only that user's. The end of a
         user's session is recorded before this returns. Where an answer was lost and it was asked again, those
@@ -51,7 +55,8 @@ class Revocation:
             for session_id, answer in zip(session_ids, answers, strict=True)
             if answer[0] == _DONE
         ]
-        self.forget([(session_id, text_of(rest[0]) if rest else user) for session_id, *rest in ended])
+        texts = {session_id: text_of(rest[0]) if rest else user for session_id, *rest in ended}
+        self.forget(texts.items())
         of_users = [
             # Without more: the answer that told it was lost. Whosever it was, it shall not come back.
             (session_id, _until(rest[1]) if rest else datetime.now(UTC))
@@ -60,7 +65,7 @@ class Revocation:
         ]
         if of_users:
             greenlets.run_in_database_thread(tombstones.record, of_users)
-        return len(ended)
+        return [Revoked(session_id, _user_of(text)) for session_id, text in texts.items()]
 
     def end_again(self, session_id: int, now: str) -> None:
         """End a session whose end is recorded, and that a failover or a restored copy has brought back."""
@@ -79,6 +84,13 @@ class Revocation:
 def text_of(user: bytes | None) -> str | None:
     """Return a user as written; foreign bytes name nobody, and nobody's index."""
     return None if user is None else user.decode(errors="replace")
+
+
+def _user_of(text: str | None) -> Any:
+    try:
+        return serialization.user_id(None if text is None else text.encode())
+    except (ValueError, ValidationError):
+        return None
 
 
 def _until(expires: bytes) -> datetime:

@@ -2,8 +2,8 @@
 --   KEYS  the session; on a single server also the indexes: bucket, list of buckets, [user]
 --   ARGV  operation, the time in microseconds or '' for the server's own, then what the operation takes
 -- "revoke sk:near:0" tells on that channel of a session that it changed.
--- The answer of a write is {code, user}: 1 done, 0 gone (insert: taken), -1 stale, -2 corrupt, -3 too late,
--- -4 the user's index is another one than was read.
+-- The answer of a write is {code, user}, of insert and merge {code, the session's fields}: 1 done, 0 gone
+-- (insert: taken), -1 stale, -2 corrupt, -3 too late, -4 the user's index is another one than was read.
 
 local SECOND = 1000000
 local KEPT = 3600000           -- ms that a session is kept after it has ended, so that its end can be recorded
@@ -125,7 +125,8 @@ function run.insert()
     -- The first try of the same insert, whose answer was lost, is no collision.
     if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
     local f = redis.call('HMGET', key, 'secret', 'version')
-    return {(f[1] == secret and f[2] == '0') and 1 or 0}
+    if f[1] == secret and f[2] == '0' then return {1, redis.call('HGETALL', key)} end
+    return {0}
   end
   if is_late(ARGV[5]) then return {-3} end
   if not indexed(6, tonumber(ends)) then return {-4} end
@@ -134,7 +135,7 @@ function run.insert()
   set_fields(11)
   live_on()
   if KEYS[4] then pruned(KEYS[4]) end
-  return {1}
+  return {1, redis.call('HGETALL', key)}
 end
 
 -- as insert, then '1' to replace all data, number of fields to drop, those fields, then fields and values
@@ -158,7 +159,7 @@ function run.merge()
   redis.call('HINCRBY', key, 'version', 1)
   live_on()
   if KEYS[4] then pruned(KEYS[4]) end
-  return {1}
+  return {1, redis.call('HGETALL', key)}
 end
 
 -- secret, new secret, new family

@@ -21,7 +21,15 @@ from sessionkeeper.conf.redis_url import RedisUrl
 from sessionkeeper.core import greenlets, keys
 from sessionkeeper.core.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.policy import to_end
-from sessionkeeper.core.records import Expired, Found, NewSession, SessionLimit, SessionPatch, SessionRecord
+from sessionkeeper.core.records import (
+    Expired,
+    Lookup,
+    NewSession,
+    Revoked,
+    SessionLimit,
+    SessionPatch,
+    SessionRecord,
+)
 from sessionkeeper.stores.redis import serialization, session_limit, tombstones, user_cache, user_lookup
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.indexes import Index, is_old
@@ -39,13 +47,14 @@ _AT_ONCE = 500
 
 
 class RedisStore:
-    """An :class:`~sessionkeeper.stores.base.AsyncStore` in Valkey or Redis.
+    """A :class:`~sessionkeeper.stores.base.Store` in Valkey or Redis.
 
     Args:
         url: where it is.
         clock: replaces the server's clock, for tests; returns an aware datetime.
     """
 
+    alias = None
     waits_in_loop = True
 
     def __init__(self, url: RedisUrl, clock: Callable[[], datetime] | None = None) -> None:
@@ -53,11 +62,11 @@ class RedisStore:
         #: Longer than one try: the next one, on a fresh connection, may be answered at once.
         self.patience = 1.5 * url.timeout
         self._index = Index(self.client)
-        self._ending = Revocation(self.client, self._index)
-        self._keeping = UserCache(self.client, self._index)
+        self._revocation = Revocation(self.client, self._index)
+        self._user_cache = UserCache(self.client, self._index)
         self._clock = clock
 
-    def find(self, session_id: int, *, principal: bool = False) -> Found | None:
+    def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
         """See the contract. One command; for a session of a user one statement, which brings the user too."""
         found, fields = self._find(session_id)
         if found is None or found.record.user_id is None:
@@ -70,27 +79,27 @@ class RedisStore:
             user_lookup.ask, session_id, found.record.user_id, namespace=here, principal=principal
         )
         if answer.ended:
-            self._ending.end_again(session_id, self._time())
+            self._revocation.end_again(session_id, self._time())
             return None
         if longest is not None:
-            self._keeping.keep(fields, found, answer, self._time())
+            self._user_cache.keep(fields, found, answer, self._time())
         return found._replace(principal=answer.principal, snapshot=answer.snapshot)
 
     def foreign(self) -> str:
         """Return what is wrong if the keys are another site's, for a check; empty: nothing, or not known."""
         return self._index.place.foreign()
 
-    def _find(self, session_id: int) -> tuple[Found | None, dict[bytes, bytes]]:
+    def _find(self, session_id: int) -> tuple[Lookup | None, dict[bytes, bytes]]:
         flat, now = self.client.read(self._index.session(session_id), self._time())
         fields = dict(serialization.pairs(flat))
-        return (Found(serialization.to_record(session_id, fields), now) if fields else None), fields
+        return (Lookup(serialization.to_record(session_id, fields), now) if fields else None), fields
 
     def user_changed(self, user_id: Any) -> None:
         """Drop what is kept of a user; None: of nobody whom the store knows."""
         if user_cache.longest() is not None:
-            self._keeping.drop(serialization.user_text(user_id), self._time())
+            self._user_cache.drop(serialization.user_text(user_id), self._time())
 
-    def insert(self, new: NewSession) -> list[int]:
+    def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
         """See the contract."""
         user, life = serialization.user_text(new.user_id), serialization.lifetime(new.lifetime)
         operation = (
@@ -100,14 +109,14 @@ class RedisStore:
             *serialization.new_fields(new),
         )
         write = partial(self._place, operation, new.id, user, (life, life))
-        code, ended = self._with_room(new.limit, new.id, user, write)
-        if code == _GONE:
+        answer, ended = self._with_room(new.limit, new.id, user, write)
+        if answer[0] == _GONE:
             raise IdTaken
-        return ended
+        return _written(new.id, answer), ended
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
-    ) -> list[int]:
+    ) -> tuple[SessionRecord, list[int]]:
         """See the contract."""
         dropped, fields = serialization.changed_facts(changes.facts)
         dropped += [serialization.DATA + name for name in changes.deleted]
@@ -117,9 +126,9 @@ class RedisStore:
         is_indexed = "user_id" in changes.facts or changes.lifetime is not None
         user, lives = self._indexed_as(session_id, changes, seen) if is_indexed else (None, None)
         write = partial(self._place, operation, session_id, user, lives)
-        code, ended = self._with_room(changes.limit, session_id, user, write)
-        _raise(code)
-        return ended
+        answer, ended = self._with_room(changes.limit, session_id, user, write)
+        _raise(answer[0])
+        return _written(session_id, answer), ended
 
     def _indexed_as(
         self, session_id: int, changes: SessionPatch, seen: SessionRecord | None
@@ -143,7 +152,7 @@ class RedisStore:
         user: str | None,
         lives: tuple[str, str] | None,
         fingerprint: bytes | str,
-    ) -> int:
+    ) -> list[Any]:
         """Write a session and its entries in the indexes, in a Cluster these first. ``lives`` None: none.
 
         ``operation`` is its name, whether somebody was authenticated, and the rest of its arguments.
@@ -152,28 +161,28 @@ class RedisStore:
         if lives is not None and self.client.is_cluster:
             written = self._index.write(session_id, user, self._time(), lives[1], fingerprint)
             if written is None:
-                return _CHANGED
+                return [_CHANGED]
             indexed_at = str(written)
         elif lives is not None:
             names += self._index.with_session(session_id, user)
         name, flag, *rest = operation
         entry = (*self._index.entry(session_id), fingerprint)
         life = lives[0] if lives is not None else ""
-        code = int(
-            self.client.run(names, with_channel(name), self._time(), life, flag, indexed_at, *entry, *rest)[0]
+        answer: list[Any] = self.client.run(
+            names, with_channel(name), self._time(), life, flag, indexed_at, *entry, *rest
         )
-        if code == _DONE and indexed_at and user is not None:
+        if answer[0] == _DONE and indexed_at and user is not None:
             with suppress(StoreUnavailable):  # it is stored; the next one looks again
                 self._index.clean_some(user, int(indexed_at))
-        return code
+        return answer
 
     def _with_room(
         self,
         limit: SessionLimit | None,
         session_id: int,
         user: str | None,
-        write: Callable[[bytes | str], int],
-    ) -> tuple[int, list[int]]:
+        write: Callable[[bytes | str], list[Any]],
+    ) -> tuple[list[Any], list[int]]:
         """Write a sign-in, and end what must make room for it. Return what became of it, and who ended.
 
         The user's index must be the same as when the sessions were counted: of parallel sign-ins one goes
@@ -181,11 +190,11 @@ class RedisStore:
         """
         for _ in range(_TRIES):
             ended, fingerprint = self._make_room(limit, session_id, user)
-            code = write(fingerprint)
-            if code not in {_LATE, _CHANGED}:
-                if code == _DONE and ended:
+            answer = write(fingerprint)
+            if answer[0] not in {_LATE, _CHANGED}:
+                if answer[0] == _DONE and ended:
                     self._end(ended)
-                return code, ended
+                return answer, ended
             greenlets.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: so that they do not meet again
         raise StoreUnavailable("Too many sign-ins of one user at once.")
 
@@ -221,30 +230,30 @@ class RedisStore:
             self._index.write(session_id, text_of(user), self._time(), expires.decode(), "")
         return True
 
-    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> bool:
+    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
         """See the contract."""
-        return bool(self._end([session_id], secret_hash=secret_hash))
+        return next(iter(self._end([session_id], secret_hash=secret_hash)), None)
 
-    def revoke_all(self, user_id: Any, except_: int | None = None) -> int:
+    def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
         """See the contract."""
         user = serialization.user_text(user_id)
         if user is None:
-            return 0
+            return []
         ids = (one for one in self._index.read(user, self._time()).ids() if one != except_)
-        ended = 0
+        ended: list[Revoked] = []
         while some := list(islice(ids, _AT_ONCE)):
             ended += self._end(some, user=user)
         return ended
 
-    def revoke_many(self, session_ids: Collection[int]) -> int:
+    def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
         """See the contract."""
         return self._end(session_ids)
 
     def _end(
         self, session_ids: Collection[int], *, secret_hash: bytes | None = None, user: str | None = None
-    ) -> int:
-        """End sessions: all ends but that of a lifetime pass here. Return how many there were."""
-        return self._ending.end(session_ids, self._time(), secret_hash=secret_hash, user=user)
+    ) -> list[Revoked]:
+        """End sessions: all ends but that of a lifetime pass here. Return those that were there."""
+        return self._revocation.end(session_ids, self._time(), secret_hash=secret_hash, user=user)
 
     def list_for(
         self, user_id: Any, limit: int | None = None, newest: int = keys.MAX_ID
@@ -303,7 +312,7 @@ class RedisStore:
                 removed.append(Expired(session_id, serialization.user_id(user), serialization.moment(end)))
             elif not rest and is_old(session_id, moment):
                 gone[session_id] = None
-        self._ending.forget(gone.items())
+        self._revocation.forget(gone.items())
         if len(ids) == limit:
             return removed, ids[-1]
         self._index.drop_buckets(moment)
@@ -343,6 +352,10 @@ class RedisStore:
     def _time(self) -> str:
         """Return the time that the script is to take for now; empty: the server's own."""
         return serialization.microseconds(self._clock()) if self._clock else ""
+
+
+def _written(session_id: int, answer: list[Any]) -> SessionRecord:
+    return serialization.to_record(session_id, dict(serialization.pairs(answer[1])))
 
 
 def _raise(code: int) -> None:

@@ -22,8 +22,7 @@ from sessionkeeper.core import moments
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.models import Tombstone
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
-from sessionkeeper.stores.database.expressions import insert
-from sessionkeeper.stores.database.removal import delete
+from sessionkeeper.stores.database.writes import delete, insert
 
 
 def database() -> str:

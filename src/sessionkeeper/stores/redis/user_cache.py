@@ -21,11 +21,10 @@ from django.utils.crypto import salted_hmac
 from sessionkeeper import conf
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import StoreUnavailable
-from sessionkeeper.core.records import Found
-from sessionkeeper.stores import session_auth_hash
+from sessionkeeper.core.records import Lookup
 from sessionkeeper.stores.codec import parse
 from sessionkeeper.stores.database import transactions
-from sessionkeeper.stores.database.hydration import maker
+from sessionkeeper.stores.database.user_query import hash_is_djangos, hash_of_password, maker
 from sessionkeeper.stores.redis import serialization, user_lookup
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.indexes import Index
@@ -47,7 +46,7 @@ def dropped(fields: Fields) -> bytes:
     return fields.get(DROPPED, b"0")
 
 
-def read(fields: Fields, found: Found, longest: timedelta) -> Snapshot | None:
+def read(fields: Fields, found: Lookup, longest: timedelta) -> Snapshot | None:
     """Return the user that is kept with a session, read no longer ago than ``longest``; None: ask."""
     text = fields.get(FIELD)
     asking = user_lookup.asking() if text is not None else None
@@ -71,14 +70,14 @@ def read(fields: Fields, found: Found, longest: timedelta) -> Snapshot | None:
     return Snapshot(form.make, form.names, values, asking.is_current, kept_hash)
 
 
-def write(fields: Fields, found: Found, snapshot: Snapshot) -> str | None:
+def write(fields: Fields, found: Lookup, snapshot: Snapshot) -> str | None:
     """Return what is to be kept of a user who was just read; None: nothing, it would let nobody in."""
     asking = user_lookup.asking()
     form = _form_of(asking) if asking is not None and snapshot.is_current() else None
     held = dict(zip(snapshot.names, snapshot.values, strict=True))
     if form is None or not held.get("is_active", True):
         return None
-    kept_hash = session_auth_hash.of_password(held.pop(_SECRET), settings.SECRET_KEY)
+    kept_hash = hash_of_password(held.pop(_SECRET), settings.SECRET_KEY)
     if not _is_hash_of_session(fields, kept_hash):
         return None
     try:
@@ -111,7 +110,7 @@ def _form_of(asking: UserQuery) -> _Form | None:
     in it, so that a new one holds at once. A user that is in several tables changes without our hearing of
     it, and a hash of the project's own may depend on anything.
     """
-    if not session_auth_hash.is_djangos(asking.user.model):
+    if not hash_is_djangos(asking.user.model):
         return None
     secret = settings.SECRET_KEY
     try:
@@ -200,7 +199,7 @@ class UserCache:
         self._client = client
         self._index = index
 
-    def keep(self, fields: Fields, found: Found, answer: Answer, now: str) -> None:
+    def keep(self, fields: Fields, found: Lookup, answer: Answer, now: str) -> None:
         """Keep what was read of a user, once it is committed, unless it is dropped until then."""
         if answer.snapshot is None or answer.keep is None:
             return

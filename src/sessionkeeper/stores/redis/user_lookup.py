@@ -17,7 +17,6 @@ from django.db.models.expressions import RawSQL
 
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import NoNamespace
-from sessionkeeper.core.records import NOT_LOADED
 from sessionkeeper.models import Tombstone
 from sessionkeeper.stores.database import cursors, shortcut, user_query
 from sessionkeeper.stores.database.errors import translate_errors
@@ -58,14 +57,14 @@ class Statement(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the database says of a session: whether it has ended, and the user as in ``Found``.
+    """What the database says of a session: whether it has ended, and the user as in ``Lookup``.
 
     ``keep`` takes a function that keeps what was read, and calls it when that is committed; None: what was
     read may be older than what was committed.
     """
 
     ended: bool
-    principal: Any = NOT_LOADED
+    principal: Any = None
     snapshot: Snapshot | None = None
     keep: Callable[[Callable[[], None]], None] | None = None
 
@@ -100,7 +99,7 @@ def _ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     with translate_errors():
         row = cursors.fetch_one(connection, statement.sql, params, types=statement.types)
     if row is None:
-        return Answer(_is_ended(session_id), statement.user.nobody)
+        return Answer(_is_ended(session_id))
     ended, *values = row
     user, snapshot = statement.user.read(connection, values, statement.asking.is_current)
     keep = partial(after_commit, alias) if reads_committed(alias) else None

@@ -1,0 +1,154 @@
+"""Writes of rows in one statement, which proves its conditions itself and returns what it wrote.
+
+Nobody hears of them: audit applications listen to the signals of all models, and would copy hashes and data,
+or fail on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections, transaction
+from django.db.models import ExpressionWrapper, JSONField, Model, QuerySet, TextField
+
+from sessionkeeper.stores.database import shortcut
+
+#: The values of columns of a row that was written; empty where the database does not return them.
+Row = Sequence[Any]
+_AT_ONCE = 500
+
+
+class Statement(NamedTuple):
+    """A statement with RETURNING, and how to read its rows; empty where no row can fit the conditions."""
+
+    sql: str = ""
+    params: Sequence[Any] = ()
+    width: int = 0
+    converters: Sequence[tuple[int, Any, Any]] = ()
+
+    def run(self, alias: str) -> list[Row]:
+        """Return the values of each row that was written."""
+        if not self.sql:
+            return []
+        connection = connections[alias]
+        marked = transaction.atomic(alias, savepoint=False) if connection.in_atomic_block else nullcontext()
+        with marked, connection.cursor() as cursor:
+            cursor.execute(self.sql, self.params)
+            rows = [list(row[: self.width]) for row in cursor.fetchall()]  # a channel may add its notice
+        for index, function, expression in self.converters:
+            for row in rows:
+                row[index] = function(row[index], expression, connection)
+        return rows  # type: ignore[return-value]  # lists are sequences
+
+
+def insert(row: Model, alias: str, returning: Sequence[str] = ()) -> Row:
+    """Write a new row, and return the values of these columns."""
+    statement = _compile(_insert, row, alias, returning) if returning else None
+    if statement is not None:
+        return statement.run(alias)[0]
+    rows: Any = type(row)._base_manager.using(alias)
+    # bulk_create() would open a transaction: two more round trips.
+    rows._insert([row], fields=row._meta.local_concrete_fields, using=alias)  # noqa: SLF001 - what save() calls
+    return ()
+
+
+def update(rows: QuerySet[Any], columns: dict[str, Any], returning: Sequence[str]) -> list[Row]:
+    """Update the rows of a query, and return the values of these columns of each."""
+    can_return = connections[rows.db].vendor in {"postgresql", "sqlite"}
+    statement = _compile(_update, rows, rows.db, returning, columns) if can_return else None
+    return [()] * rows.update(**columns) if statement is None else statement.run(rows.db)
+
+
+def delete(rows: QuerySet[Any]) -> int:
+    """Delete the rows of a query, and nothing that hangs on them; return how many.
+
+    ``QuerySet.delete`` reads first when anybody listens to ``post_delete``, and then deletes by key alone: a
+    session that was used or renewed in between would be lost.
+    """
+    return shortcut.take(_in_one_statement, _under_lock, rows)
+
+
+def delete_returning(rows: QuerySet[Any], returning: Sequence[str]) -> list[Row]:
+    """Delete as :func:`delete` does, and return the values of these columns, the key as the first."""
+    statement = _compile(_delete, rows, rows.db, returning)
+    return _read_and_delete(rows, returning) if statement is None else statement.run(rows.db)
+
+
+def _in_one_statement(rows: QuerySet[Any]) -> int:
+    return rows._raw_delete(rows.db) or 0  # noqa: SLF001 - what delete() ends in
+
+
+def _under_lock(rows: QuerySet[Any]) -> int:
+    return len(_read_and_delete(rows, ["pk"]))
+
+
+def _read_and_delete(rows: QuerySet[Any], returning: Sequence[str]) -> list[Row]:
+    """Delete by what is documented: two statements, and nobody changes the rows in between."""
+    with transaction.atomic(using=rows.db):
+        found = list(rows.select_for_update().values_list(*returning))
+        those = rows.model._base_manager.using(rows.db)
+        for start in range(0, len(found), _AT_ONCE):
+            some = those.filter(pk__in=[row[0] for row in found[start : start + _AT_ONCE]])
+            shortcut.take(_in_one_statement, _by_key, some)
+    return found
+
+
+def _by_key(rows: QuerySet[Any]) -> int:
+    return rows.delete()[0]
+
+
+def _compile(kind: Any, what: Any, alias: str, returning: Sequence[str], *args: Any) -> Statement | None:
+    """Return a statement that returns these columns; None where the database or Django has no such."""
+    if not connections[alias].features.can_return_rows_from_bulk_insert:
+        return None
+    return shortcut.take(kind, shortcut.unknown, what, alias, returning, *args)  # type: ignore[no-any-return]
+
+
+def _insert(row: Any, alias: str, returning: Sequence[str]) -> Statement:
+    from django.db.models import sql
+
+    query = sql.InsertQuery(type(row))
+    query.insert_values(row._meta.local_concrete_fields, [row])
+    compiler: Any = query.get_compiler(alias)
+    [compiled] = compiler.as_sql()
+    return _statement(compiler, compiled, returning)
+
+
+def _update(rows: Any, alias: str, returning: Sequence[str], columns: dict[str, Any]) -> Statement:
+    from django.db.models import sql
+
+    query = rows.query.chain(sql.UpdateQuery)
+    query.add_update_values(columns)
+    compiler: Any = query.get_compiler(alias)
+    return _statement(compiler, compiler.as_sql(), returning)
+
+
+def _delete(rows: Any, alias: str, returning: Sequence[str]) -> Statement:
+    from django.db.models import sql
+
+    compiler: Any = rows.query.chain(sql.DeleteQuery).get_compiler(alias)
+    try:
+        return _statement(compiler, compiler.as_sql(), returning)
+    except EmptyResultSet:
+        return Statement()
+
+
+def _statement(compiler: Any, compiled: tuple[str, Any], returning: Sequence[str]) -> Statement:
+    meta = compiler.query.get_meta()
+    columns = [_column(meta.get_field(name), meta.db_table) for name in returning]
+    names = [column.select_format(compiler, *compiler.compile(column))[0] for column in columns]
+    converters = [
+        (index, function, expression)
+        for index, (functions, expression) in compiler.get_converters(columns).items()
+        for function in functions
+    ]
+    statement, params = compiled
+    return Statement(f"{statement} RETURNING {', '.join(names)}", params, len(names), converters)
+
+
+def _column(field: Any, table: str) -> Any:
+    column = field.get_col(table)
+    return ExpressionWrapper(column, TextField()) if isinstance(field, JSONField) else column
