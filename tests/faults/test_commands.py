@@ -65,7 +65,7 @@ DEAD = {
 }
 #: Faults of the output: what the shell does with it, and what the sentence says.
 OUTPUTS = {
-    "no reader": ('"$@" | :', "Nobody reads the output any more"),
+    "no reader": ('"$@" | :', "The output was closed"),
     "full": ('"$@" >/dev/full', "Reading or writing failed: No space left on device."),
     "closed": ('"$@" >&-', "Reading or writing failed: there is no standard output."),
 }

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
+from sessionkeeper.core.text import is_storable
 from sessionkeeper.engine.users import email_of
 from sessionkeeper.stores import user_keys
 
@@ -71,7 +72,5 @@ def find(name: str) -> Account:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a database takes this text: no NUL, no lone surrogates (bytes that are not UTF-8)."""
-    return (
-        len(text) <= _LONGEST and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
-    )
+    """Whether this text can be looked for in a database."""
+    return len(text) <= _LONGEST and is_storable(text)
