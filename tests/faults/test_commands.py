@@ -172,7 +172,7 @@ def test_what_is_dead_is_said_in_a_sentence(dead, fault, name):
         assert (done.returncode, done.stderr) == (0, "")
     elif name in REPORTS:
         assert words in done.stdout
-        assert says_one_sentence(done, "There is something to mend: see above.")
+        assert says_one_sentence(done, "The deployment has problems: see above.")
     else:
         assert says_one_sentence(done, words)
     if fault != "no tables":

@@ -73,7 +73,7 @@ class NoSuchSession(SessionKeeperError):
 
 
 class ReauthenticationRequired(SessionKeeperError):
-    """The user must reauthenticate: the last proof of a credential is too old for this action."""
+    """The user must reauthenticate: the last authentication is too old for this action."""
 
 
 class RefusedPassword(SessionKeeperError):
