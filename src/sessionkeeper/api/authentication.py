@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
-from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.scopes import asks_for_scope, restricted_to
 from sessionkeeper.core.records import COOKIE
 from sessionkeeper.csrf import fetch_metadata
@@ -21,6 +20,12 @@ from sessionkeeper.engine import principal
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.http.problems import INSUFFICIENT_SCOPE, TOKEN_INVALID
 from sessionkeeper.http.transports import Bearer
+
+
+def django_request(request: Request) -> HttpRequest:
+    """Return the request that DRF's request wraps."""
+    wrapped: HttpRequest = request._request  # noqa: SLF001 - DRF has no other name for it
+    return wrapped
 
 
 class CsrfFailed(exceptions.PermissionDenied):

@@ -9,8 +9,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.exceptions import ReauthenticationNeeded
-from sessionkeeper.api.requests import django_request
 from sessionkeeper.auth import reauthentication
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore

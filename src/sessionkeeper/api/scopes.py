@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from rest_framework.permissions import AND, OR, BasePermission
 from rest_framework.request import Request
 
-from sessionkeeper.api.requests import django_request
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.http.problems import INSUFFICIENT_SCOPE
 
@@ -28,7 +27,7 @@ class ScopePermission(BasePermission):
         user: Any = request.user  # None where UNAUTHENTICATED_USER says so
         if not (user and user.is_authenticated):
             return False
-        given = restricted_to(django_request(request))
+        given = restricted_to(request)
         return given is None or self.scopes <= set(given)
 
 
@@ -51,7 +50,7 @@ def asks_for_scope(permission: Any) -> bool:
     return isinstance(permission, ScopePermission)
 
 
-def restricted_to(request: HttpRequest) -> list[str] | None:
+def restricted_to(request: HttpRequest | Request) -> list[str] | None:
     """Return the scopes that the session of the request is restricted to; None: it is not restricted."""
     session = getattr(request, "session", None)
     return session.scopes if isinstance(session, BearerSession) else None

@@ -11,7 +11,6 @@ from rest_framework.utils import html
 
 from sessionkeeper.auth.credentials import LONGEST_PASSWORD
 from sessionkeeper.core.records import SessionRecord
-from sessionkeeper.engine import registry
 from sessionkeeper.http.user_agents import device
 
 
@@ -65,5 +64,5 @@ class LoginSerializer(serializers.Serializer[Any]):
 
 def session_json(record: SessionRecord, *, current_id: int | None) -> dict[str, Any]:
     """Return a session for its owner's eyes; ``current_id`` is the id of the session that asks."""
-    told = registry.as_dict(record, current=record.id == current_id)
+    told = record.as_dict(current=record.id == current_id)
     return {**told, "device": device(record.user_agent)}

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sessionkeeper.core.errors import TooManySessions
-from sessionkeeper.core.records import Expired, SessionLimit, SessionRecord
+from sessionkeeper.core.records import Expired, SessionLimit, SessionRecord, idle_end
 
 DEFAULT_ABSOLUTE: Final = timedelta(days=30)
 #: Longest life of a session in which nobody signed in.
@@ -44,16 +44,6 @@ PRESETS: Final[dict[str, Preset]] = {
     "aal2": Preset(timedelta(hours=1), timedelta(hours=24)),
     "aal3": Preset(timedelta(minutes=15), timedelta(hours=12)),
 }
-
-
-def idle_end(last_seen_at: datetime, idle_seconds: int | None) -> datetime | None:
-    """Return when a session ends if nobody uses it again; None without an idle timeout."""
-    if idle_seconds is None:
-        return None
-    try:
-        return last_seen_at + timedelta(seconds=idle_seconds)
-    except OverflowError:
-        return None
 
 
 def is_live(record: SessionRecord, now: datetime) -> bool:

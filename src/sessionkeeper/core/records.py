@@ -6,10 +6,22 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from sessionkeeper.core import keys
 from sessionkeeper.core.keys import Key
+from sessionkeeper.core.text import rfc3339
 
 COOKIE: Final = "cookie"
 BEARER: Final = "bearer"
+
+
+def idle_end(last_seen_at: datetime, idle_seconds: int | None) -> datetime | None:
+    """Return when a session ends if nobody uses it again; None without an idle timeout."""
+    if idle_seconds is None:
+        return None
+    try:
+        return last_seen_at + timedelta(seconds=idle_seconds)
+    except OverflowError:
+        return None
 
 
 class SessionRecord(NamedTuple):
@@ -42,6 +54,26 @@ class SessionRecord(NamedTuple):
     def __repr__(self) -> str:
         """Leave out hashes and data: a log line must not hold them."""
         return f"<SessionRecord {self.id} user={self.user_id!r} version={self.version}>"
+
+    def as_dict(self, **more: Any) -> dict[str, Any]:
+        """Return what owners and operators may be told of the session, ready for JSON: no hash and no data.
+
+        ``more`` stands after the id.
+        """
+        return {
+            "id": keys.encode_id(self.id),
+            **more,
+            "transport": self.transport,
+            "label": self.label,
+            "created_at": rfc3339(self.created_at),
+            "authenticated_at": rfc3339(self.authenticated_at),
+            "last_seen_at": rfc3339(self.last_seen_at),
+            "idle_expires_at": rfc3339(idle_end(self.last_seen_at, self.idle_seconds)),
+            "expires_at": rfc3339(self.expires_at),
+            "amr": self.amr.split(),
+            "ip_address": self.ip_address,
+            "user_agent": self.user_agent,
+        }
 
 
 class Lookup(NamedTuple):

@@ -11,6 +11,7 @@ from sessionkeeper.core import keys
 from sessionkeeper.core.moments import aware
 from sessionkeeper.core.policy import is_live
 from sessionkeeper.core.records import BEARER, COOKIE
+from sessionkeeper.core.text import rfc3339
 from sessionkeeper.engine import registry
 from sessionkeeper.http.user_agents import device
 from sessionkeeper.stores.factory import get_store
@@ -43,8 +44,8 @@ class EndedSession(NamedTuple):
         return {
             "id": keys.encode_id(self.id),
             "transport": BEARER if self.kind == Kind.TOKEN_MADE else COOKIE,
-            "authenticated_at": registry.as_text(self.began_at),
-            "ended_at": registry.as_text(self.ended_at),
+            "authenticated_at": rfc3339(self.began_at),
+            "ended_at": rfc3339(self.ended_at),
             "how": self.how,
             "reason": self.reason,
             "ip_address": self.ip_address,

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from sessionkeeper.core.records import SessionRecord
+from sessionkeeper.core.text import json_key
 
 _BATCH = 200
 #: Users that a search looks at where they live in another database than the rows.
@@ -47,14 +48,9 @@ def email_of(user: Any) -> str:
     return getattr(user, field, "") or ""
 
 
-def key_as_json(pk: Any) -> int | str | None:
-    """Return a user's key as JSON has it: a number, or text where the key is no number."""
-    return pk if pk is None or isinstance(pk, int) else str(pk)
-
-
 def as_dict(user: Any) -> dict[str, Any]:
     """Return a user for the user's own eyes, ready for JSON."""
-    return {"id": key_as_json(user.pk), "username": user.get_username(), "email": email_of(user)}
+    return {"id": json_key(user.pk), "username": user.get_username(), "email": email_of(user)}
 
 
 def with_names(records: Iterable[SessionRecord]) -> Iterator[tuple[SessionRecord, str | None]]:

@@ -8,7 +8,7 @@ from typing import Any
 from sessionkeeper.core import keys, policy
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import SessionRecord
-from sessionkeeper.engine import registry, users
+from sessionkeeper.core.text import json_key, printable
 from sessionkeeper.stores import codec
 
 _COLUMNS = (
@@ -39,14 +39,14 @@ def line(record: SessionRecord, name: str | None, now: datetime) -> str:
         "user": user_text(record, name),
         "user_agent": record.user_agent,
     }
-    return "  ".join(_cut(_one_line(values[name]), width) for name, width in _COLUMNS).rstrip()
+    return "  ".join(_cut(printable(values[name], "?"), width) for name, width in _COLUMNS).rstrip()
 
 
 def as_dict(record: SessionRecord, name: str | None, now: datetime) -> dict[str, Any]:
     """Return everything that may be told about a session, ready for JSON."""
-    key = users.key_as_json(record.user_id)
+    key = json_key(record.user_id)
     user = None if key is None else {"id": key, "username": name}
-    told = registry.as_dict(record, state=state(record, now), user=user)
+    told = record.as_dict(state=state(record, now), user=user)
     return {**told, "data_keys": _data_keys(record)}
 
 
@@ -56,7 +56,7 @@ def page(record: SessionRecord, name: str | None, now: datetime) -> list[str]:
     lines = []
     for key, value in values.items():
         text = ", ".join(value) if isinstance(value, list) else value
-        lines.append(f"{key.replace('_', ' '):<17} {_one_line(str(text or '-'))}")
+        lines.append(f"{key.replace('_', ' '):<17} {printable(str(text or '-'), '?')}")
     return lines
 
 
@@ -86,11 +86,6 @@ def _data_keys(record: SessionRecord) -> list[str]:
 
 def _minute(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
-
-
-def _one_line(text: str) -> str:
-    """Leave out control characters: names come from users, and must not steer a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _cut(text: str, width: int) -> str:

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
+from sessionkeeper.core.text import is_storable
 from sessionkeeper.engine.users import users
 from sessionkeeper.stores import user_keys
 
@@ -64,7 +65,4 @@ def _normalized(text: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a database takes this text: no NUL, no lone surrogates (bytes that are not UTF-8)."""
-    return (
-        len(text) <= _LONGEST and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
-    )
+    return len(text) <= _LONGEST and is_storable(text)

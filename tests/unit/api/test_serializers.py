@@ -9,6 +9,7 @@ import pytest
 from sessionkeeper.api.openapi import schemas
 from sessionkeeper.api.serializers import session_json
 from sessionkeeper.core import moments
+from sessionkeeper.core.text import json_key
 from sessionkeeper.engine import users
 from sessionkeeper.engine.history import EndedSession
 from sessionkeeper.management import formatting
@@ -50,6 +51,6 @@ def test_the_command_tells_of_a_session_what_the_api_does_and_more(record):
     assert by_command.keys() - both == {"state", "user", "data_keys"}
     assert {name: by_command[name] for name in both} == {name: by_api[name] for name in both}
     assert json.loads(json.dumps(by_command))["user"] == {
-        "id": users.key_as_json(record.user_id),
+        "id": json_key(record.user_id),
         "username": "alice",
     }

@@ -22,10 +22,9 @@ from rest_framework.serializers import Serializer
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from sessionkeeper.api.authentication import CheckedSessionAuthentication, TokenAuthentication
+from sessionkeeper.api.authentication import CheckedSessionAuthentication, TokenAuthentication, django_request
 from sessionkeeper.api.exceptions import exception_handler, translated
 from sessionkeeper.api.parsers import JSONObjectParser, read_bounded
-from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.serializers import session_json
 from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.engine import users

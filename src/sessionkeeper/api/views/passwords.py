@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-from sessionkeeper.api.requests import django_request
+from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.serializers import Password, Text
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import lockout, passwords, reauthentication

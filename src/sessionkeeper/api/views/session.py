@@ -11,8 +11,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessionkeeper.api.authentication import CheckedSessionAuthentication
-from sessionkeeper.api.requests import django_request
+from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
 from sessionkeeper.api.scopes import HasScope
 from sessionkeeper.api.serializers import LoginSerializer
 from sessionkeeper.api.views.base import Endpoint, whoami

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from sessionkeeper.api.requests import django_request
+from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.serializers import session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import flows

@@ -13,8 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessionkeeper.api.authentication import CsrfFailed, TokenAuthentication
-from sessionkeeper.api.requests import django_request
+from sessionkeeper.api.authentication import CsrfFailed, TokenAuthentication, django_request
 from sessionkeeper.api.serializers import LoginSerializer, session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import lockout, tokens

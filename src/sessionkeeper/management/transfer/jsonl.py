@@ -16,7 +16,8 @@ from typing import Any, Final
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import BEARER, COOKIE, NewSession, SessionRecord, SessionTimestamps
-from sessionkeeper.engine import registry, session_data, users
+from sessionkeeper.core.text import json_key, rfc3339
+from sessionkeeper.engine import session_data
 from sessionkeeper.stores import codec
 
 HEAD: Final = {"format": "sessionkeeper sessions", "version": 1}
@@ -43,13 +44,13 @@ def write(record: SessionRecord) -> str:
     if not isinstance(data, dict):
         raise CorruptPayload("The stored session data is not an object.")
     plain = {**record._asdict(), "id": keys.encode_id(record.id), "data": data}
-    plain["user_id"] = users.key_as_json(record.user_id)
+    plain["user_id"] = json_key(record.user_id)
     del plain["version"], plain["namespace"]  # it is restored into the one that is active then
     return json.dumps(plain, default=_as_text)
 
 
 def _as_text(value: Any) -> str | None:
-    return registry.as_text(value) if isinstance(value, datetime) else bytes(value).hex()
+    return rfc3339(value) if isinstance(value, datetime) else bytes(value).hex()
 
 
 def read(values: Any) -> NewSession:
