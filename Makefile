@@ -42,7 +42,8 @@ audit: env ## look the pinned dependencies up in PyPI's list of known holes (nee
 lock: env ## renew the lock files in requirements/
 	@$(RUN) tools.lock
 
-docs: env ## build the documentation into site/
+docs: env ## build the documentation into site/, with the reference of the settings written anew
+	@$(RUN) tools.settings_reference
 	@.venv/bin/zensical build --strict
 
 clean: ## remove what the other commands made

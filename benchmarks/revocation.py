@@ -104,8 +104,8 @@ def be_other(kind: str, channel: str) -> None:
 
 
 def _be_deaf(near: Any) -> None:
-    for ear in near._channel._connection.ears:  # noqa: SLF001 - as above
-        ear.take_in = lambda hear: None
+    for member in near._channel._connection.members:  # noqa: SLF001 - as above
+        member.take_in = lambda hear: None
 
 
 def _compute(steps: float = float("inf")) -> None:

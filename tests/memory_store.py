@@ -49,7 +49,7 @@ class MemoryStore:
         with self._lock:
             if new.id in self._records:
                 raise IdTaken
-            ended = self._make_room(new.limit, new.id, new.user_id)
+            ended = self._end_oldest(new.limit, new.id, new.user_id)
             self._records[new.id] = record = new.record_at(self._clock(), namespaces.active())
         return record, ended
 
@@ -60,7 +60,7 @@ class MemoryStore:
         now = self._clock()
         with self._lock:
             record = self._current(session_id, secret_hash)
-            ended = self._make_room(changes.limit, session_id, changes.facts.get("user_id"))
+            ended = self._end_oldest(changes.limit, session_id, changes.facts.get("user_id"))
             data = {} if changes.replace else json.loads(record.data)
             data.update(json.loads(changes.patch))
             for name in changes.deleted:
@@ -73,7 +73,7 @@ class MemoryStore:
             self._records[session_id] = record = record._replace(**columns, version=record.version + 1)
         return record, ended
 
-    def _make_room(self, limit: SessionLimit | None, session_id: int, user_id: Any) -> list[int]:
+    def _end_oldest(self, limit: SessionLimit | None, session_id: int, user_id: Any) -> list[int]:
         if limit is None:
             return []
         ended = to_end(self._records.values(), limit, session_id, user_id, self._clock())

@@ -185,8 +185,8 @@ def redis_store(kind="valkey", clock=None, **options):
 
 def of_this_site(store):
     """Return a store that has asked whose its keys are: the first use of each would need the database."""
-    place = store._index.place
-    place._ours[""] = store.client.url.prefix
+    prefix = store._index.key_prefix
+    prefix._ours[""] = store.client.url.prefix
     return store
 
 

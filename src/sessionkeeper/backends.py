@@ -1,4 +1,4 @@
-"""Authentication backends that count guesses."""
+"""Authentication backends that count attempts to sign in."""
 
 from __future__ import annotations
 

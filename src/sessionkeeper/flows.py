@@ -1,4 +1,4 @@
-"""The verbs of signing in and out, and of proving oneself again, for views of a project's own."""
+"""Sign in and out, reauthenticate and revoke sessions, in a project's own views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables: sessions of the database store, ends of others, the audit trail, failed sign-ins."""
+"""The tables: sessions, ended sessions of other stores, audit events, failed sign-ins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sessionkeeper.core.moments import MomentField
 
 
 def _some_user(verbose_name: Any, *, db_index: bool = True) -> Any:
-    """Return a column that names a user or nobody, without a constraint: none may keep a user from going."""
+    """Return an optional user column without a constraint, so that it never prevents deleting a user."""
     return models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=verbose_name,
@@ -28,18 +28,18 @@ def _some_user(verbose_name: Any, *, db_index: bool = True) -> Any:
 
 
 def _some_namespace() -> Any:
-    """Return a column that names the tenant: empty where there are none, and in rows of older releases."""
+    """Return the column of the tenant: empty without tenants, and in rows of older releases."""
     return models.CharField(
         _("namespace"), max_length=LONGEST_NAMESPACE, default="", db_default="", blank=True, editable=False
     )
 
 
 class Session(models.Model):
-    """The server's record of one sign-in, or of an anonymous visitor who stored something.
+    """The server's record of one sign-in, or of an anonymous visitor with data.
 
-    Holds no secret: ``secret_hash`` and ``family_hash`` are SHA-256 digests, and ``data`` is plain JSON.
-    ``user`` carries no database constraint, because users may live in another database and because a
-    session must never keep a user from being deleted; it is derived from ``data`` at each save.
+    It contains no secret: ``secret_hash`` and ``family_hash`` are SHA-256 digests, and ``data`` is plain
+    JSON. ``user`` has no database constraint, because users may be in another database and because a session
+    must never prevent deleting a user; it is derived from ``data`` at each save.
     """
 
     id = models.BigIntegerField(primary_key=True)
@@ -72,10 +72,10 @@ class Session(models.Model):
 
 
 class Tombstone(models.Model):
-    """Says that a session of another store has ended, whatever a copy of that store may bring back.
+    """Marks a session of another store as ended, even if a backup or replica of that store still has it.
 
-    ``id`` is the session's, which in a namespace is mixed with that. The row is needed for as long as the
-    session could have lived, ``until``.
+    ``id`` is the id of the session, combined with its namespace. The row is needed ``until`` the session
+    would have expired.
     """
 
     id = models.BigIntegerField(primary_key=True)
@@ -90,9 +90,9 @@ class Tombstone(models.Model):
 
 
 class SiteMark(models.Model):
-    """The one row that says which site this is, to the Valkey or Redis that its sessions are in.
+    """The one row that identifies this site to the Valkey or Redis with its sessions.
 
-    ``mark`` is random. The keys there have the same, so that another site's are told from ours.
+    ``mark`` is random. The keys there contain it too, so that they are not confused with another site's.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -107,26 +107,26 @@ class SiteMark(models.Model):
 
 
 class _AppendOnlyRows(models.QuerySet["AuditEvent"]):
-    """Rows that can be read and added. What purges and shortens them goes by ``_base_manager``."""
+    """Rows that can be read and added. Code that deletes or shortens them uses ``_base_manager``."""
 
     def update(self, **values: Any) -> NoReturn:
-        """Refuse."""
+        """Not allowed."""
         raise AppendOnly
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse."""
+        """Not allowed."""
         raise AppendOnly
 
     def delete(self) -> NoReturn:
-        """Refuse."""
+        """Not allowed."""
         raise AppendOnly
 
 
 class AuditEvent(models.Model):
-    """Something that happened to a session or an account. Rows are added, and removed when they are old.
+    """Something that happened to a session or an account. Rows are only added, and deleted when they are old.
 
-    Holds no secret. ``user`` and ``actor`` carry no database constraint: the trail outlives its users.
-    ``session_id`` is the number of the session, which may be gone.
+    It contains no secret. ``user`` and ``actor`` have no database constraint: the trail outlives its users.
+    ``session_id`` is the number of a session that may no longer exist.
     """
 
     at = MomentField(_("at"))
@@ -151,21 +151,21 @@ class AuditEvent(models.Model):
         return f"{self.kind} {self.at:%Y-%m-%d %H:%M:%S}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add the row; one that is there is not changed."""
+        """Add the row. Changing an existing one raises an error."""
         if not self._state.adding:
             raise AppendOnly
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse."""
+        """Not allowed."""
         raise AppendOnly
 
 
 class LoginAttempt(models.Model):
     """How often signing in has failed: for an account, a known device, or a source of requests.
 
-    ``key`` is a keyed digest, because what people type as a name may be a password. Times are milliseconds
-    since 1970, so that every database can reckon with them in one statement.
+    ``key`` is a keyed digest, because a name that somebody typed may be a password. Times are milliseconds
+    since 1970, so that every database can calculate with them in one statement.
     """
 
     key = models.CharField(max_length=64, primary_key=True)

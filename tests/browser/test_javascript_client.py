@@ -134,7 +134,7 @@ def test_what_one_person_typed_is_not_sent_in_the_name_of_another(site, page):
     assert statuses == [401]
 
 
-def test_a_request_that_needs_a_fresh_proof_waits_for_the_password(site, chromium, page):
+def test_a_request_that_needs_reauthentication_waits_for_the_password(site, chromium, page):
     elsewhere = chromium.new_context(base_url=site.url)
     other = elsewhere.new_page()
     for tab in (other, page):

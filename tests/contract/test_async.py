@@ -304,7 +304,7 @@ def test_a_loop_that_sync_code_made_for_one_call_uses_the_connections_of_threads
 
 
 def test_without_greenlet_it_takes_a_thread(store, seen, monkeypatch):
-    monkeypatch.setattr(greenlets, "_Beside", None)
+    monkeypatch.setattr(greenlets, "_Greenlet", None)
     asyncio.run(loads(saved(a=1)))
     assert len(seen.threads) == 1
     assert seen.connections == set()
@@ -315,7 +315,7 @@ async def test_it_runs_in_the_task_that_asks_and_sees_its_context(store):
     loop_thread = threading.get_ident()
 
     def sync_code():
-        assert greenlets.is_beside()
+        assert greenlets.in_greenlet()
         context.current_session().id = 7
         context.begin()
         greenlets.sleep(0)
@@ -324,7 +324,7 @@ async def test_it_runs_in_the_task_that_asks_and_sees_its_context(store):
 
     assert await factory.run_in_loop(sync_code) == loop_thread
     assert context.current_session().id == 8
-    assert not greenlets.is_beside()
+    assert not greenlets.in_greenlet()
 
 
 async def test_tasks_that_write_side_by_side_lose_nothing(store):

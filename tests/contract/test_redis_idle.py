@@ -21,7 +21,7 @@ from sessionkeeper.core.errors import StoreBusy, StoreUnreachable
 from sessionkeeper.core.records import SessionLimit, SessionPatch
 from sessionkeeper.stores.circuit_breaker import CircuitBreaker, CircuitBreakerStore
 from sessionkeeper.stores.redis import serialization, tombstones
-from sessionkeeper.stores.redis.connections import Room
+from sessionkeeper.stores.redis.connections import Slots
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.proxy import proxy
 from tests.stores import InLoop, insert, redis_store, server_url
@@ -359,19 +359,19 @@ def test_a_pipeline_of_scripts_asks_no_server_of_a_cluster_where_they_go(monkeyp
 
 
 def test_those_who_wait_are_let_in_in_turn():
-    room = Room(redis_url.parse("redis+cluster://host?connections=1&connect_timeout=30"))
+    slots = Slots(redis_url.parse("redis+cluster://host?connections=1&connect_timeout=30"))
     order = []
 
     def enter(number):
-        with room.taken():
+        with slots.taken():
             order.append(number)
 
     threads = [threading.Thread(target=enter, args=(number,)) for number in range(4)]
-    with room.taken():
+    with slots.taken():
         for number, thread in enumerate(threads):
             thread.start()
-            valkey.until(lambda number=number: len(room._waiting) > number, "it waits")
-    with room.taken():  # who comes later waits for all of them
+            valkey.until(lambda number=number: len(slots._waiting) > number, "it waits")
+    with slots.taken():  # who comes later waits for all of them
         order.append("late")
     for thread in threads:
         thread.join(30)
@@ -388,7 +388,7 @@ def test_who_waits_in_vain_is_told_so_and_the_breaker_takes_it_for_nothing(kind)
             pool = store.client.connection.connection_pool
             stack.callback(pool.release, pool.get_connection())
         else:
-            stack.enter_context(store.client._room.taken())
+            stack.enter_context(store.client._slots.taken())
         guard.breaker._answered_at -= 60
         answered_at = guard.breaker._answered_at
         for _ in range(8):
@@ -406,7 +406,7 @@ def test_who_waits_in_vain_is_told_so_and_the_breaker_takes_it_for_nothing(kind)
 def test_a_child_of_a_fork_waits_for_nobody_of_its_parent():
     store = redis_store("sentinel", connections=1, connect_timeout=0.2)
     key = insert(store)
-    with store.client._room.taken(), warnings.catch_warnings():
+    with store.client._slots.taken(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python's, of forks beside threads
         child = os.fork()
         if child == 0:

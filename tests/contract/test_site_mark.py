@@ -12,7 +12,7 @@ from django.urls import path
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import StoreOfAnotherSite
 from sessionkeeper.models import SiteMark
-from sessionkeeper.stores.redis import site_mark
+from sessionkeeper.stores.redis import key_prefix
 from sessionkeeper.stores.redis.key_prefix import mark_key
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import insert, redis_store, server_url
@@ -46,7 +46,7 @@ def DROP(store, user):  # noqa: N802 - a constant, which is told from the other 
 
 def another_site(monkeypatch):
     """From here on the database is another site's."""
-    monkeypatch.setattr(site_mark, "of_this_site", lambda: "0" * 32)
+    monkeypatch.setattr(key_prefix, "of_this_site", lambda: "0" * 32)
 
 
 def in_store(url):
@@ -108,7 +108,7 @@ def test_a_store_in_use_is_marked_and_nobody_is_signed_out(url):
     store.client.connection.delete(mark_key(url.prefix))
     after = process(url)
     assert after.find(key.id) is not None
-    assert in_store(url).decode() == site_mark.of_this_site()
+    assert in_store(url).decode() == key_prefix.of_this_site()
 
 
 def test_a_lost_mark_is_written_again_by_a_purge(url):
@@ -116,7 +116,7 @@ def test_a_lost_mark_is_written_again_by_a_purge(url):
     insert(store)
     store.client.connection.flushdb()
     store.purge(10)
-    assert in_store(url).decode() == site_mark.of_this_site()
+    assert in_store(url).decode() == key_prefix.of_this_site()
 
 
 def test_of_two_processes_that_mark_at_once_both_are_right(url, monkeypatch):
@@ -134,13 +134,13 @@ def test_of_two_processes_that_mark_at_once_both_are_right(url, monkeypatch):
 
 
 def test_the_mark_is_a_row_that_stays():
-    assert site_mark.of_this_site() == site_mark.of_this_site() == SiteMark.objects.get().mark
-    assert len(site_mark.of_this_site()) == 32
+    assert key_prefix.of_this_site() == key_prefix.of_this_site() == SiteMark.objects.get().mark
+    assert len(key_prefix.of_this_site()) == 32
 
 
 def test_in_a_transaction_no_mark_is_made_that_could_be_undone(url):
     SiteMark.objects.all().delete()
-    assert site_mark.of_this_site() is None
+    assert key_prefix.of_this_site() is None
     insert(process(url))
     assert in_store(url) is None
     assert not SiteMark.objects.exists()
@@ -149,8 +149,8 @@ def test_in_a_transaction_no_mark_is_made_that_could_be_undone(url):
 @pytest.mark.django_db(transaction=True)
 def test_outside_of_one_a_missing_row_is_made_once():
     SiteMark.objects.all().delete()
-    made = site_mark.of_this_site()
-    assert made == site_mark.of_this_site() == SiteMark.objects.get().mark
+    made = key_prefix.of_this_site()
+    assert made == key_prefix.of_this_site() == SiteMark.objects.get().mark
 
 
 @pytest.mark.django_db(transaction=True)
@@ -161,8 +161,8 @@ def test_of_two_processes_that_make_the_row_at_once_the_first_counts(monkeypatch
         SiteMark.objects.create(mark="f" * 32)
         return "e" * 32
 
-    monkeypatch.setattr(site_mark, "token_hex", late)
-    assert site_mark.of_this_site() == "f" * 32
+    monkeypatch.setattr(key_prefix, "token_hex", late)
+    assert key_prefix.of_this_site() == "f" * 32
 
 
 def test_a_request_of_another_site_is_503_and_keeps_its_cookie(url, client, monkeypatch, settings, caplog):
@@ -179,6 +179,6 @@ def test_a_request_of_another_site_is_503_and_keeps_its_cookie(url, client, monk
 
 
 def test_another_secret_key_leaves_the_mark_as_it_is(settings):
-    before = site_mark.of_this_site()
+    before = key_prefix.of_this_site()
     settings.SECRET_KEY = "another"
-    assert site_mark.of_this_site() == before
+    assert key_prefix.of_this_site() == before

@@ -13,7 +13,7 @@ from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.core.records import NewSession, SessionLimit, SessionPatch
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.database.store import DatabaseStore
-from sessionkeeper.stores.redis import site_mark, tombstones
+from sessionkeeper.stores.redis import key_prefix, tombstones
 from sessionkeeper.stores.redis.key_prefix import mark_key
 from tests.stores import STORES, Channel, insert, near
 
@@ -151,4 +151,4 @@ def test_each_namespace_is_marked_once():
             insert(store)
             insert(store)
         mark = store.client.connection.get(mark_key(f"{store.client.url.prefix}n:{name}:"))
-        assert mark.decode() == site_mark.of_this_site()
+        assert mark.decode() == key_prefix.of_this_site()

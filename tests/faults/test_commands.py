@@ -65,7 +65,7 @@ DEAD = {
 }
 #: Faults of the output: what the shell does with it, and what the sentence says.
 OUTPUTS = {
-    "no reader": ('"$@" | :', "Nobody reads the output any more"),
+    "no reader": ('"$@" | :', "The output was closed"),
     "full": ('"$@" >/dev/full', "Reading or writing failed: No space left on device."),
     "closed": ('"$@" >&-', "Reading or writing failed: there is no standard output."),
 }
@@ -172,7 +172,7 @@ def test_what_is_dead_is_said_in_a_sentence(dead, fault, name):
         assert (done.returncode, done.stderr) == (0, "")
     elif name in REPORTS:
         assert words in done.stdout
-        assert says_one_sentence(done, "There is something to mend: see above.")
+        assert says_one_sentence(done, "The deployment has problems: see above.")
     else:
         assert says_one_sentence(done, words)
     if fault != "no tables":

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from sessionkeeper.api import parsers, serializers, throttling, urls
-from sessionkeeper.api.problems import BODY_LIMIT, INVALID, PROBLEMS
+from sessionkeeper.api import serializers, urls
+from sessionkeeper.api.problems import BODY_LIMIT, FOR_OTHERS, INVALID
 from sessionkeeper.api.views import tokens
+from sessionkeeper.api.views.base import Endpoint
+from sessionkeeper.api.views.passwords import ResetThrottle
 from sessionkeeper.core import keys
 from sessionkeeper.csrf import problems as csrf_problems
+from sessionkeeper.http import problems
 from sessionkeeper.http.user_agents import device
 from sessionkeeper.middleware.commit import PASSIVE_HEADER
 from tests.conftest import PASSWORD
@@ -30,7 +33,9 @@ def test_every_problem_is_in_the_tables_with_its_status_and_no_other():
     rows = dict(re.findall(r"^\| `(\w+)` \|(?: (\d{3}) \|)? .+ \|$", problems_part, re.MULTILINE))
     csrf_codes = {problem.code for problem in csrf_problems.PROBLEMS}
     expected = {
-        problem.code: "" if problem.code in csrf_codes else str(problem.status) for problem in PROBLEMS
+        problem.code: "" if problem.code in csrf_codes else str(problem.status)
+        for problem in problems.KNOWN.values()
+        if problem not in FOR_OTHERS
     }
     assert rows == expected
 
@@ -46,9 +51,8 @@ def test_every_endpoint_is_described_with_its_path():
 
 
 def test_the_rates_of_the_throttles_are_those_of_the_code():
-    throttle = throttling.ResetThrottle
-    assert f"`{throttle.scope}`" in TEXT
-    assert f"{throttle.default_rate.removesuffix('/min')} a minute" in TEXT
+    assert f"`{ResetThrottle.scope}`" in TEXT
+    assert f"{ResetThrottle.default_rate.removesuffix('/min')} a minute" in TEXT
 
 
 def test_the_members_of_a_login_are_described_with_their_lengths():
@@ -92,7 +96,7 @@ def test_the_example_of_a_problem_is_one(api):
 
 def test_limit_media_types_and_headers_are_those_of_the_code():
     assert f"at most {BODY_LIMIT} bytes" in TEXT
-    for parser in (parsers.JSONObjectParser, parsers.FormParser, parsers.MultiPartParser):
+    for parser in Endpoint.parser_classes:
         assert f"`{parser.media_type}`" in TEXT
     assert f"`{csrf_problems.header_name()}`" in TEXT
     assert f"`{PASSIVE_HEADER}: 1`" in TEXT

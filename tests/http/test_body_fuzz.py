@@ -9,7 +9,7 @@ from django.test import AsyncRequestFactory, override_settings
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sessionkeeper.api.exceptions import BodyTooLarge
+from sessionkeeper.api.exceptions import Refused
 from sessionkeeper.api.parsers import read_bounded
 from sessionkeeper.api.problems import BODY_LIMIT
 from tests.http.conftest import AUTH
@@ -102,5 +102,5 @@ def test_a_chunked_body_has_no_length_and_the_limit_holds_for_what_is_read(size,
         read_bounded(request)
         assert (len(request.body), request.META["CONTENT_LENGTH"]) == (size, str(size))
     else:
-        with pytest.raises(BodyTooLarge):
+        with pytest.raises(Refused):
             read_bounded(request)

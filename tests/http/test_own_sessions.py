@@ -129,7 +129,7 @@ def test_another_own_session_is_ended_and_refused_at_its_next_request(make_user)
 
 def test_ending_the_own_session_signs_out(make_user):
     here = signed_in(make_user())
-    age(here, days=1)  # no fresh proof is asked for
+    age(here, days=1)  # no reauthentication is asked for
     response = here.send(AUTH + f"sessions/{id_of(here)}/", method="delete")
     assert response.status_code == 204
     assert response.cookies["sessionid"].value == ""
@@ -153,7 +153,7 @@ def test_another_users_session_looks_as_if_it_never_was(make_user):
 
 
 @pytest.mark.rule("R17")
-def test_ending_others_asks_for_a_fresh_proof_and_takes_it(make_user):
+def test_ending_others_asks_for_reauthentication_and_takes_it(make_user):
     ann = make_user()
     here, there = signed_in(ann), signed_in(ann)
     target = AUTH + f"sessions/{id_of(there)}/"

@@ -85,7 +85,7 @@ def test_a_long_password_of_any_characters_counts_whole_and_as_it_is(make_user):
         lockout.unlock(ann.get_username(), reason="command")
 
 
-def test_a_change_asks_for_a_fresh_proof(make_user):
+def test_a_change_asks_for_reauthentication(make_user):
     here = signed_in(make_user())
     contents.set_back("authenticated_at", minutes=16)
     problem(change(here), 403, "reauthentication_required")

@@ -63,7 +63,7 @@ def test_who_has_none_signs_in(sign_in, alice):
     assert sign_in(alice).whoami().status_code == 200
 
 
-def test_a_password_alone_is_no_fresh_proof(either, alice):
+def test_a_password_alone_does_not_reauthenticate(either, alice):
     ENROLLED.add(alice.pk)
     before = either.whoami().json()
     problem(either.send(AUTH + "reauthenticate/", {"password": PASSWORD}), 401, "second_factor_required")

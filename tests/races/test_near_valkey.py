@@ -10,6 +10,7 @@ import warnings
 import pytest
 import redis
 from asgiref.sync import async_to_sync
+from hiredis import HiredisError, Reader
 
 from sessionkeeper.conf import redis_url
 from sessionkeeper.core import keys
@@ -18,7 +19,7 @@ from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import factory
 from sessionkeeper.stores.near_cache.channel import DISTRUST
 from sessionkeeper.stores.near_cache.redis import RedisChannel
-from sessionkeeper.stores.near_cache.subscriber import Frames
+from sessionkeeper.stores.near_cache.subscriber import next_reply
 from sessionkeeper.stores.redis import user_lookup
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.near_sides import ValkeySides, sign_in, until
@@ -300,27 +301,27 @@ def test_a_server_that_is_killed_is_believed_no_more(user):
 # What the server says
 
 
-def test_frames_come_together_from_pieces_of_any_size():
+def test_replies_come_together_from_pieces_of_any_size():
     told = (
         b"*3\r\n$9\r\nsubscribe\r\n$1\r\nn\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\nn\r\n$4\r\n\r\nab\r\n"
         b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"
     )
     for size in range(1, len(told) + 1):
-        frames, found = Frames(), []
+        reader, found = Reader(), []
         for at in range(0, len(told), size):
-            frames.feed(told[at : at + size])
-            while (frame := frames.pop()) is not None:
-                found.append(frame)
+            reader.feed(told[at : at + size])
+            while (reply := next_reply(reader)) is not None:
+                found.append(reply)
         assert found == [
-            [b"subscribe", b"n", b"1"],
+            [b"subscribe", b"n", 1],
             [b"message", b"n", b"\r\nab"],
             [b"pong", b""],
         ]
 
 
-@pytest.mark.parametrize("told", [b"-NOPERM no\r\n", b"+OK\r\n", b"*1\r\n+x\r\n", b"*x\r\n"])
+@pytest.mark.parametrize("told", [b"-NOPERM no\r\n", b"+OK\r\n", b":1\r\n", b"*x\r\n"])
 def test_what_no_subscriber_is_sent_is_an_error(told):
-    frames = Frames()
-    frames.feed(told)
-    with pytest.raises((ConnectionError, ValueError)):
-        frames.pop()
+    reader = Reader()
+    reader.feed(told)
+    with pytest.raises((ConnectionError, HiredisError)):
+        next_reply(reader)

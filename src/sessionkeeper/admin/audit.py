@@ -10,6 +10,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from sessionkeeper.admin.filters import Filter
 from sessionkeeper.audit import events, trail
 from sessionkeeper.core import keys
 from sessionkeeper.engine.users import name_of, of_users_named, users
@@ -21,19 +22,12 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class KindFilter(admin.SimpleListFilter):
-    """By kind, without a query for the choices."""
+class KindFilter(Filter):
+    """By kind."""
 
     title = _("event")
     parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
-        """Return the choices."""
-        return [(kind.value, kind.value.replace("_", " ")) for kind in events.Kind]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
-        """Return the chosen events."""
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+    values = [(kind.value, kind.value.replace("_", " ")) for kind in events.Kind]
 
 
 @admin.register(AuditEvent)

@@ -1,8 +1,8 @@
-"""The filters of the list of sessions. None of them queries the table for its choices."""
+"""The filters of the lists. None of them queries a table for its choices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,94 +15,84 @@ from django.utils.translation import gettext_lazy as _
 from sessionkeeper.core import moments
 from sessionkeeper.core.moments import MomentField
 from sessionkeeper.core.records import BEARER, COOKIE
-from sessionkeeper.models import Session
 
 
-class TransportFilter(admin.SimpleListFilter):
+class Filter(admin.SimpleListFilter):
+    """A filter by one of some values."""
+
+    #: Each value and its name.
+    values: Sequence[tuple[str, Any]] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        """Return the choices."""
+        return self.values
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the chosen rows; all where nothing is chosen."""
+        value = self.value()
+        return self.chosen(queryset, value) if value in dict(self.values) else queryset
+
+    def chosen(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        """Return the rows with a value: in the column that the parameter names."""
+        return rows.filter(**{str(self.parameter_name): value})
+
+
+class TransportFilter(Filter):
     """By the way the key travels."""
 
     title = _("transport")
     parameter_name = "transport"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, Any]]:
-        """Return the choices."""
-        return ((COOKIE, _("cookie")), (BEARER, _("bearer")))
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        """Return the chosen sessions."""
-        return queryset.filter(transport=self.value()) if self.value() else queryset
+    values = ((COOKIE, _("cookie")), (BEARER, _("bearer")))
 
 
-class SignedInFilter(admin.SimpleListFilter):
+class SignedInFilter(Filter):
     """By whether somebody is signed in."""
 
     title = _("signed in")
     parameter_name = "signed_in"
+    values = (("yes", _("Signed in")), ("no", _("Anonymous")))
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, Any]]:
-        """Return the choices."""
-        return (("yes", _("Signed in")), ("no", _("Anonymous")))
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        """Return the chosen sessions."""
-        if self.value() not in ("yes", "no"):
-            return queryset
-        return queryset.filter(user__isnull=self.value() == "no")
+    def chosen(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        """Return the sessions with or without a user."""
+        return rows.filter(user__isnull=value == "no")
 
 
-class LiveFilter(admin.SimpleListFilter):
+class LiveFilter(Filter):
     """By whether both limits, idle and absolute, hold. Expired sessions stay until a purge."""
 
     title = _("state")
     parameter_name = "state"
+    values = (("live", _("Live")), ("expired", _("Expired")))
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, Any]]:
-        """Return the choices."""
-        return (("live", _("Live")), ("expired", _("Expired")))
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        """Return the chosen sessions."""
-        if self.value() not in ("live", "expired"):
-            return queryset
+    def chosen(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        """Return the live or the expired sessions."""
         now = moments.now()
-        is_native = connections[queryset.db].features.has_native_duration_field
+        is_native = connections[rows.db].features.has_native_duration_field
         # Elsewhere durations are microseconds, and MySQL takes no other product for one.
         second = Value(timedelta(seconds=1), DurationField()) if is_native else Value(1_000_000)
         idle_time = ExpressionWrapper(F("idle_seconds") * second, DurationField())
-        idle_end = ExpressionWrapper(F("last_seen_at") + idle_time, MomentField())
-        rows = queryset.alias(idle_end=idle_end)
-        if self.value() == "expired":
+        rows = rows.alias(idle_end=ExpressionWrapper(F("last_seen_at") + idle_time, MomentField()))
+        if value == "expired":
             return rows.filter(Q(expires_at__lte=now) | Q(idle_seconds__isnull=False, idle_end__lte=now))
         return rows.filter(Q(idle_seconds__isnull=True) | Q(idle_end__gt=now), expires_at__gt=now)
 
 
-class LastSeenFilter(admin.SimpleListFilter):
+class LastSeenFilter(Filter):
     """By the time of the last recorded use."""
 
     title = _("last seen")
     parameter_name = "seen"
-    _spans = {
-        "hour": timedelta(hours=1),
-        "day": timedelta(days=1),
-        "week": timedelta(days=7),
-        "longer": timedelta(days=7),
-    }
+    values = (
+        ("hour", _("In the past hour")),
+        ("day", _("In the past day")),
+        ("week", _("In the past 7 days")),
+        ("longer", _("Longer ago")),
+    )
+    _spans = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[Any, Any]]:
-        """Return the choices."""
-        return (
-            ("hour", _("In the past hour")),
-            ("day", _("In the past day")),
-            ("week", _("In the past 7 days")),
-            ("longer", _("Longer ago")),
-        )
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        """Return the chosen sessions."""
-        span = self._spans.get(self.value() or "")
-        if span is None:
-            return queryset
-        since = moments.now() - span
-        if self.value() == "longer":
-            return queryset.filter(last_seen_at__lt=since)
-        return queryset.filter(last_seen_at__gte=since)
+    def chosen(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        """Return the sessions used since then, or before."""
+        since = moments.now() - self._spans.get(value, timedelta(days=7))
+        if value == "longer":
+            return rows.filter(last_seen_at__lt=since)
+        return rows.filter(last_seen_at__gte=since)

@@ -1,4 +1,4 @@
-"""The form that Django's admin signs in with: a lockout is told in it, and not on a page of its own."""
+"""The form that signs in to Django's admin: a lockout is shown in it, and not on a page of its own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
-from django.utils.translation import ngettext
 
+from sessionkeeper.auth import lockout
 from sessionkeeper.core.errors import TooManyTries
-
-_MINUTE = 60
 
 
 class LoginForm(AdminAuthenticationForm):
@@ -25,13 +23,7 @@ class LoginForm(AdminAuthenticationForm):
         try:
             return super().clean()
         except TooManyTries as error:
-            minutes = -(-error.retry_after // _MINUTE)
-            text = ngettext(
-                "That was too often. Try again in {minutes} minute.",
-                "That was too often. Try again in {minutes} minutes.",
-                minutes,
-            )
-            raise ValidationError(text.format(minutes=minutes), code="throttled") from error
+            raise ValidationError(lockout.explain(error), code="throttled") from error
 
 
 def install() -> None:

@@ -1,4 +1,4 @@
-"""Counts of failed sign-ins in Django's admin: find an account or a source that waits, and let it try."""
+"""Counts of failed sign-ins in Django's admin: find an account or a source that is locked, and unlock it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class LoginAttemptAdmin(_ModelAdmin):
     search_help_text = _("A name as people type it to sign in, or a network")
     ordering = ("-until", "key")
     show_full_result_count = False
-    actions = ("lift",)
+    actions = ("unlock",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LoginAttempt]:
         """Read where the counts are written."""
-        rows = namespaces.rows(attempts.rows()).filter(failures__gt=0)
+        rows = namespaces.rows(attempts.rows()).filter(failures__gt=0).exclude(kind=attempts.RESET)
         return rows.prefetch_related(Prefetch("user", queryset=users())).order_by(*self.ordering)
 
     def get_search_results(
@@ -69,7 +69,7 @@ class LoginAttemptAdmin(_ModelAdmin):
         return _moment(row.at)
 
     @admin.action(permissions=["change"], description=_("Let the selected ones try again"))
-    def lift(self, request: HttpRequest, queryset: QuerySet[LoginAttempt]) -> None:
+    def unlock(self, request: HttpRequest, queryset: QuerySet[LoginAttempt]) -> None:
         """Reset the counts."""
         rows = list(queryset)
         number = lockout.unlock_rows(rows, actor=request.user)

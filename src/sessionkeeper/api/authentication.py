@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from sessionkeeper.api.requests import django_request
-from sessionkeeper.api.scopes import restricted_to
+from sessionkeeper.api.scopes import asks_for_scope, restricted_to
 from sessionkeeper.core.records import COOKIE
 from sessionkeeper.csrf import fetch_metadata
 from sessionkeeper.csrf import problems as csrf_problems
@@ -82,7 +83,7 @@ class CheckedSessionAuthentication(SessionAuthentication):
     """Also checks unsafe requests in which nobody is signed in: login and logout ride on cookies too."""
 
     def authenticate(self, request: Request) -> Any:
-        """Check first, then look who it is."""
+        """Run the CSRF check, then return the user."""
         self.enforce_csrf(request)
         return super().authenticate(request)
 
@@ -93,12 +94,12 @@ def challenges(request: Request, first: Any) -> str:
     return ", ".join([one.challenge(request) for one in ours or [first]])
 
 
-def _never_called(request: Any) -> Any:  # pragma: no cover
-    """Stand where Django expects the next middleware."""
+def _never_called(request: HttpRequest) -> Any:  # pragma: no cover
+    """Stand in for the next middleware, which Django's check never calls."""
 
 
 class TokenInvalid(exceptions.AuthenticationFailed):
-    """The bearer token opens no session. Malformed, unknown, expired and ended are not told apart."""
+    """The bearer token opens no session. Malformed, unknown, expired and ended look the same."""
 
     default_code = TOKEN_INVALID.code
     default_detail = TOKEN_INVALID.detail
@@ -124,7 +125,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
             TokenInvalid: it opens no session.
             PermissionDenied: it opens one with scopes, and the view asks for none.
         """
-        wrapped: Any = django_request(request)
+        wrapped = django_request(request)
         if Bearer.read(wrapped) is None:
             return None
         session = getattr(wrapped, "session", None)
@@ -154,7 +155,5 @@ class TokenAuthentication(authentication.BaseAuthentication):
 
 
 def _asks_for_scope(request: Request) -> bool:
-    from sessionkeeper.api.scopes import asks_for_scope  # DRF imports this module before its permissions
-
     view = (request.parser_context or {}).get("view")
     return view is not None and any(asks_for_scope(permission) for permission in view.get_permissions())

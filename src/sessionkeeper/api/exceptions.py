@@ -20,20 +20,20 @@ from rest_framework.views import set_rollback
 
 from sessionkeeper.api.problems import (
     BODY_TOO_LARGE,
-    FOR_OTHERS,
     INVALID,
     INVALID_CREDENTIALS,
     INVALID_RESET_TOKEN,
     PARSE_ERROR,
-    PROBLEMS,
-    REAUTHENTICATION_REQUIRED,
     SECOND_FACTOR_REQUIRED,
     SESSION_ENDED,
-    THROTTLED,
 )
 from sessionkeeper.core.errors import (
+    InvalidCredentials,
+    InvalidToken,
+    NoSuchSession,
     NoTransport,
     ReauthenticationRequired,
+    RefusedPassword,
     SecondFactorRequired,
     SessionGone,
     StaleSession,
@@ -44,74 +44,44 @@ from sessionkeeper.http import problems
 from sessionkeeper.http.problems import Problem
 
 _OURS = {"type", "title", "status", "detail", "code"}
-_KNOWN = {problem.code: problem for problem in (*PROBLEMS, *FOR_OTHERS)}
 
 
-class BodyTooLarge(exceptions.APIException):
-    """The body is longer than :data:`BODY_LIMIT`."""
+class Refused(exceptions.APIException):
+    """An answer that is one of our problems."""
 
-    status_code = BODY_TOO_LARGE.status
-    default_code = BODY_TOO_LARGE.code
-    default_detail = BODY_TOO_LARGE.detail
+    def __init__(self, problem: Problem) -> None:
+        self.status_code = problem.status
+        super().__init__(problem.detail, problem.code)
 
 
 class WrongCredentials(exceptions.AuthenticationFailed):
-    """The 401 of a failed login."""
-
-    default_code = INVALID_CREDENTIALS.code
-    default_detail = INVALID_CREDENTIALS.detail
-
-
-class SecondFactorNeeded(WrongCredentials):
-    """The 401 of a password that is right and does not do."""
-
-    default_code = SECOND_FACTOR_REQUIRED.code
-    default_detail = SECOND_FACTOR_REQUIRED.detail
-
-
-class InvalidResetToken(exceptions.APIException):
-    """The 400 of a password reset."""
-
-    status_code = INVALID_RESET_TOKEN.status
-    default_code = INVALID_RESET_TOKEN.code
-    default_detail = INVALID_RESET_TOKEN.detail
-
-
-class ReauthenticationNeeded(exceptions.PermissionDenied):
-    """The 403 that asks for a fresh proof. DRF's own handler shows ``detail`` and ``code`` of it."""
-
-    default_code = REAUTHENTICATION_REQUIRED.code
-
-    def __init__(self) -> None:
-        detail = {"detail": str(REAUTHENTICATION_REQUIRED.detail), "code": self.default_code}
-        super().__init__(detail, self.default_code)
-
-
-class BeginsNoSession(exceptions.APIException):
-    """The 400 of a login with a bearer token."""
-
-    status_code = problems.NO_TRANSPORT.status
-    default_code = problems.NO_TRANSPORT.code
-    default_detail = problems.NO_TRANSPORT.detail
-
-
-class Conflict(exceptions.APIException):
-    """The session changed under the request."""
-
-    status_code = 409
+    """A 401 of somebody who tries to sign in, to which DRF adds the challenges of the view."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail, problem.code)
 
 
+class ReauthenticationNeeded(exceptions.PermissionDenied):
+    """The 403 that asks for reauthentication. DRF's own handler shows ``detail`` and ``code`` of it."""
+
+    def __init__(self) -> None:
+        problem = problems.REAUTHENTICATION_REQUIRED
+        super().__init__({"detail": str(problem.detail), "code": problem.code}, problem.code)
+
+
 #: Errors of ours that say all by their type, and what answers them.
 _ANSWERS: dict[type[Exception], Callable[[], exceptions.APIException]] = {
     ReauthenticationRequired: ReauthenticationNeeded,
-    SecondFactorRequired: SecondFactorNeeded,
-    NoTransport: BeginsNoSession,
-    TooManySessions: partial(Conflict, problems.TOO_MANY_SESSIONS),
-    StaleSession: partial(Conflict, problems.SESSION_ROTATED),
-    SessionGone: partial(Conflict, SESSION_ENDED),
+    InvalidCredentials: partial(WrongCredentials, INVALID_CREDENTIALS),
+    SecondFactorRequired: partial(WrongCredentials, SECOND_FACTOR_REQUIRED),
+    InvalidToken: partial(Refused, INVALID_RESET_TOKEN),
+    NoTransport: partial(Refused, problems.NO_TRANSPORT),
+    NoSuchSession: exceptions.NotFound,
+    TooManySessions: partial(Refused, problems.TOO_MANY_SESSIONS),
+    StaleSession: partial(Refused, problems.SESSION_ROTATED),
+    SessionGone: partial(Refused, SESSION_ENDED),
+    RequestDataTooBig: partial(Refused, BODY_TOO_LARGE),
+    Http404: exceptions.NotFound,
 }
 
 
@@ -145,19 +115,17 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
 
 
 def translated(exc: Exception) -> Exception:
-    """Return the framework's form of an error of ours or of Django's; others as they are."""
+    """Return REST framework's form of an error of ours or of Django's; others as they are."""
     for kind, answer in _ANSWERS.items():
         if isinstance(exc, kind):
             return answer()
     match exc:
-        case Http404():
-            return exceptions.NotFound()
         case PermissionDenied():
             return exceptions.PermissionDenied(*exc.args)
         case TooManyTries():
-            return exceptions.Throttled(exc.retry_after, str(THROTTLED.detail))
-        case RequestDataTooBig():
-            return BodyTooLarge()
+            return exceptions.Throttled(exc.retry_after, str(problems.THROTTLED.detail))
+        case RefusedPassword():
+            return exceptions.ValidationError({"new_password": exc.messages})
         case SuspiciousOperation() | BadRequest() | MultiPartParserError():
             return exceptions.ParseError(PARSE_ERROR.detail)
     return exc
@@ -176,7 +144,7 @@ def _members(error: exceptions.APIException) -> dict[str, Any]:
     elif isinstance(detail, list):
         detail = " ".join(map(str, detail))
     code = str(getattr(detail, "code", None) or error.default_code)
-    known = _KNOWN.get(code)
+    known = problems.KNOWN.get(code)
     if known is not None and known.status == status:
         return known.as_dict(str(detail), **extra)
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""

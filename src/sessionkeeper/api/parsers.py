@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions, parsers
 from rest_framework.renderers import JSONRenderer
 
-from sessionkeeper.api.exceptions import BodyTooLarge
-from sessionkeeper.api.problems import BODY_LIMIT
+from sessionkeeper.api.exceptions import Refused
+from sessionkeeper.api.problems import BODY_LIMIT, BODY_TOO_LARGE
 
 _UTF8 = {"utf-8", "utf8"}
 
@@ -43,14 +43,6 @@ class JSONObjectParser(parsers.BaseParser):
         return value
 
 
-class FormParser(parsers.FormParser):
-    """``application/x-www-form-urlencoded``."""
-
-
-class MultiPartParser(parsers.MultiPartParser):
-    """``multipart/form-data``, which browsers and ``curl -F`` send."""
-
-
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
@@ -61,19 +53,19 @@ def read_bounded(request: HttpRequest) -> None:
     ``Content-Length`` is believed only when it says too much; what counts is what is read.
 
     Raises:
-        BodyTooLarge: it is longer than BODY_LIMIT.
+        Refused: it is longer than BODY_LIMIT.
         UnsupportedMediaType: the charset is another one.
     """
     if request.encoding and request.encoding.lower() not in _UTF8:
         raise exceptions.UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))
     declared = _declared_length(request)
     if declared > BODY_LIMIT:
-        raise BodyTooLarge
+        raise Refused(BODY_TOO_LARGE)
     if not request._read_started:  # type: ignore[attr-defined] # noqa: SLF001
         request._body = _read(request)  # noqa: SLF001
     body = getattr(request, "_body", b"")
     if len(body) > BODY_LIMIT:  # other code read it all before
-        raise BodyTooLarge
+        raise Refused(BODY_TOO_LARGE)
     if declared != len(body):
         request.META["CONTENT_LENGTH"] = str(len(body))  # a chunked body has none; DRF would see no body
 
@@ -83,7 +75,7 @@ def _read(request: HttpRequest) -> bytes:
     while chunk := request.read(BODY_LIMIT + 1 - len(body)):
         body += chunk
         if len(body) > BODY_LIMIT:
-            raise BodyTooLarge
+            raise Refused(BODY_TOO_LARGE)
     return body
 
 

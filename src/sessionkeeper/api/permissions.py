@@ -23,18 +23,18 @@ class RecencyPermission(BasePermission):
     level = 0
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether somebody is signed in, by a proof that is recent enough.
+        """Whether somebody is signed in and has authenticated recently enough.
 
         The session has to be that of ``request.user``: a token of another kind says nothing of when a
         password was given in the session of a cookie that happens to come along.
 
         Raises:
-            ReauthenticationNeeded: somebody is signed in, and the proof is older.
+            ReauthenticationNeeded: somebody is signed in, and last authenticated before that.
         """
         user: Any = request.user
         if not (user and user.is_authenticated):
             return False
-        session: Any = getattr(django_request(request), "session", None)
+        session = getattr(django_request(request), "session", None)
         if not isinstance(session, SessionStore) or session_data.user_of(session) != user.pk:
             return False
         if not reauthentication.is_recent(django_request(request), self.within, self.level):
@@ -45,9 +45,9 @@ class RecencyPermission(BasePermission):
 def RecentlyAuthenticated(  # noqa: N802 - it stands where a class does
     *, within: timedelta | None = None, level: int = 0
 ) -> type[RecencyPermission]:
-    """Return a permission class that asks for a proof of a credential within this time.
+    """Return a permission class that lets in users who have authenticated within this time.
 
-    ``within`` is ``REAUTHENTICATE_AFTER`` by default, ``level`` 2 asks for two factors in that proof. Who is
-    not signed in gets the view's 401, whose proof is older a 403 ``reauthentication_required``.
+    ``within`` is ``REAUTHENTICATE_AFTER`` by default, ``level`` 2 asks for two factors within it. Visitors
+    get the view's 401, users whose authentication is older a 403 ``reauthentication_required``.
     """
     return type("RecentlyAuthenticated", (RecencyPermission,), {"within": within, "level": level})

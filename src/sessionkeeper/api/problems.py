@@ -1,116 +1,83 @@
-"""Errors of the API as RFC 9457 ``application/problem+json``.
-
-``exception_handler`` may also be a project's own ``REST_FRAMEWORK["EXCEPTION_HANDLER"]``.
-"""
+"""The problems that the API answers with, beside those of the middleware and of the CSRF check."""
 
 from __future__ import annotations
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from sessionkeeper.csrf import problems as csrf_problems
-from sessionkeeper.http import problems
-from sessionkeeper.http.problems import Problem
+from sessionkeeper.http.problems import define
 
 #: Longest request body, in bytes, that these endpoints read.
 BODY_LIMIT = 64 * 1024
 
-INVALID = Problem("invalid", 400, _("The request is not valid"), _("Look at the errors, field by field."))
-PARSE_ERROR = Problem("parse_error", 400, _("The body cannot be read"), _("Send a JSON object or a form."))
-INVALID_CREDENTIALS = Problem(
+INVALID = define("invalid", 400, _("The request is not valid"), _("Look at the errors, field by field."))
+PARSE_ERROR = define("parse_error", 400, _("The body cannot be read"), _("Send a JSON object or a form."))
+INVALID_CREDENTIALS = define(
     "invalid_credentials",
     401,
     _("Signing in failed"),
     _("These credentials are not valid. Check the username and the password."),
 )
-SECOND_FACTOR_REQUIRED = Problem(
+SECOND_FACTOR_REQUIRED = define(
     "second_factor_required",
     401,
     _("A second factor is needed"),
     _("The password is right, and the account has a second factor: sign in where the site asks for it."),
 )
-NOT_AUTHENTICATED = Problem(
+NOT_AUTHENTICATED = define(
     "not_authenticated", 401, _("Not signed in"), _("Sign in first: no session came with the request.")
 )
-AUTHENTICATION_FAILED = Problem(
+AUTHENTICATION_FAILED = define(
     "authentication_failed",
     401,
     _("Signing in failed"),
     _("The credentials were refused."),
     _("WWW-Authenticate names the ways to sign in that are taken here."),
 )
-PERMISSION_DENIED = Problem(
+PERMISSION_DENIED = define(
     "permission_denied",
     403,
     _("Not allowed"),
     _("You are signed in, but may not do this."),
     _("Sign in as somebody who may, or ask the operator of the site."),
 )
-NOT_FOUND = Problem(
+NOT_FOUND = define(
     "not_found",
     404,
     _("Not found"),
     _("There is nothing at this address."),
     _("Look the address up in a list: what belongs to others does not show, and what has ended is gone."),
 )
-REAUTHENTICATION_REQUIRED = problems.REAUTHENTICATION_REQUIRED
-INVALID_RESET_TOKEN = Problem(
+INVALID_RESET_TOKEN = define(
     "invalid_reset_token",
     400,
     _("The link is not valid"),
     _("It was used, is too old, or is none of this site's. Ask for another one."),
 )
-METHOD_NOT_ALLOWED = Problem(
+METHOD_NOT_ALLOWED = define(
     "method_not_allowed", 405, _("The method is not allowed"), _("The Allow header names those that are.")
 )
-NOT_ACCEPTABLE = Problem(
+NOT_ACCEPTABLE = define(
     "not_acceptable", 406, _("No such format"), _("Send Accept: application/json, or no Accept header.")
 )
-SESSION_ENDED = Problem(
+SESSION_ENDED = define(
     "session_ended",
     409,
     _("The session was ended meanwhile"),
     _("Somebody ended the session while this request ran. Sign in again."),
 )
-BODY_TOO_LARGE = Problem(
+BODY_TOO_LARGE = define(
     "body_too_large",
     413,
     _("The body is too large"),
     format_lazy(_("At most {limit} bytes are read here."), limit=BODY_LIMIT),
 )
-UNSUPPORTED_MEDIA_TYPE = Problem(
+UNSUPPORTED_MEDIA_TYPE = define(
     "unsupported_media_type",
     415,
     _("The media type is not supported"),
     _("Send application/json, application/x-www-form-urlencoded or multipart/form-data, in UTF-8."),
 )
-THROTTLED = problems.THROTTLED
 
-#: Every problem that an endpoint of this API can answer with.
-PROBLEMS = (
-    INVALID,
-    PARSE_ERROR,
-    INVALID_CREDENTIALS,
-    SECOND_FACTOR_REQUIRED,
-    NOT_AUTHENTICATED,
-    REAUTHENTICATION_REQUIRED,
-    INVALID_RESET_TOKEN,
-    NOT_FOUND,
-    METHOD_NOT_ALLOWED,
-    SESSION_ENDED,
-    BODY_TOO_LARGE,
-    UNSUPPORTED_MEDIA_TYPE,
-    THROTTLED,
-    problems.TWO_TRANSPORTS,
-    problems.NO_TRANSPORT,
-    problems.TOKEN_INVALID,
-    problems.INSUFFICIENT_SCOPE,
-    problems.SESSION_ROTATED,
-    problems.TOO_MANY_SESSIONS,
-    problems.STORE_UNAVAILABLE,
-    *csrf_problems.PROBLEMS,
-)
 #: What only a project's own views answer with, where they use the exception handler.
 FOR_OTHERS = (AUTHENTICATION_FAILED, PERMISSION_DENIED, NOT_ACCEPTABLE)
-
-problems.KNOWN.update({problem.code: problem for problem in (*PROBLEMS, *FOR_OTHERS)})

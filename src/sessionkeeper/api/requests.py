@@ -1,7 +1,4 @@
-"""Authentication classes for Django REST Framework.
-
-DRF imports this module while it imports its own views, so nothing here may import those.
-"""
+"""Requests of Django REST Framework, and Django's in them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Permissions for your own views, beside those of Django REST Framework."""
+"""Scopes of bearer sessions, and the permission that asks for them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from rest_framework.permissions import AND, OR, BasePermission
@@ -14,7 +14,6 @@ from sessionkeeper.http.problems import INSUFFICIENT_SCOPE
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
-from typing import Any
 
 
 class ScopePermission(BasePermission):

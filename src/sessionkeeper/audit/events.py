@@ -1,4 +1,4 @@
-"""The events of the audit trail: their kinds, their facts, and how one reads in a log."""
+"""The events of the audit trail: their kinds and attributes, and the form of a log line."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from sessionkeeper.core import keys
+from sessionkeeper.core.text import json_key, rfc3339
 
 
 class Kind(StrEnum):
@@ -52,12 +53,12 @@ class Event:
     Attributes:
         kind: what happened.
         at: when, an aware time in UTC.
-        user_id: primary key of the user whom it is about; None where nobody, or nobody known, is meant.
-        session_id: number of the session that it is about.
-        actor_id: primary key of the user who did it, where that is somebody.
-        reason: why or by what means, one word.
-        ip_address: address of the client whose request it was.
-        user_agent: what that client called itself.
+        user_id: primary key of the user it is about; None if there is none or the user is not known.
+        session_id: number of the session it is about.
+        actor_id: primary key of the user who did it, if a user did.
+        reason: why or how, one word.
+        ip_address: address of the client that sent the request.
+        user_agent: user agent of that client.
         detail: further facts, by name.
     """
 
@@ -72,13 +73,13 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what there is to say, ready for JSON; the session by its public id."""
+        """Return the facts that are known, ready for JSON; the session by its public id."""
         stated = {
             "event": self.kind.value,
-            "at": self.at.isoformat().replace("+00:00", "Z"),
-            "user": _plain(self.user_id),
+            "at": rfc3339(self.at),
+            "user": json_key(self.user_id),
             "session": None if self.session_id is None else keys.encode_id(self.session_id),
-            "by": _plain(self.actor_id),
+            "by": json_key(self.actor_id),
             "reason": self.reason or None,
             "ip_address": self.ip_address,
             "user_agent": self.user_agent or None,
@@ -90,7 +91,3 @@ class Event:
         """Return the log line: ASCII, each value as JSON, so that none forges a line or steers a terminal."""
         rest = [f"{name}={json.dumps(value)}" for name, value in self.as_dict().items() if name != "event"]
         return " ".join([self.kind.value, *rest])
-
-
-def _plain(pk: Any) -> Any:
-    return pk if pk is None or isinstance(pk, int) else str(pk)

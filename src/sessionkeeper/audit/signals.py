@@ -1,7 +1,7 @@
 """A Django signal for each kind of audit event: ``signals.signed_in.connect(receiver)``.
 
-Each is sent with ``event``, a ``Event``, when the event is recorded, which may be
-inside of a transaction. A receiver that fails is logged and stops nothing.
+Each is sent with ``event``, an ``Event``, when the event is recorded, which may be inside a transaction. A
+receiver that raises is logged and does not stop anything.
 """
 
 from __future__ import annotations
@@ -10,26 +10,35 @@ from typing import Final
 
 from django.dispatch import Signal
 
-signed_in: Final = Signal()
-session_adopted: Final = Signal()
-signed_out: Final = Signal()
-sign_in_refused: Final = Signal()
-second_factor_required: Final = Signal()
-locked_out: Final = Signal()
-unlocked: Final = Signal()
-token_made: Final = Signal()
-stepped_up: Final = Signal()
-session_rotated: Final = Signal()
-session_renewed: Final = Signal()
-session_expired: Final = Signal()
-sessions_purged: Final = Signal()
-user_erased: Final = Signal()
-session_restored: Final = Signal()
-session_revoked: Final = Signal()
-copy_detected: Final = Signal()
-several_cookies: Final = Signal()
-address_changed: Final = Signal()
-user_agent_changed: Final = Signal()
-password_changed: Final = Signal()
-password_reset_requested: Final = Signal()
-password_reset: Final = Signal()
+from sessionkeeper.audit.events import Kind
+
+BY_KIND: Final[dict[Kind, Signal]] = {}
+
+
+def _of(kind: Kind) -> Signal:
+    return BY_KIND.setdefault(kind, Signal())
+
+
+signed_in: Final = _of(Kind.SIGN_IN)
+session_adopted: Final = _of(Kind.ADOPTED)
+signed_out: Final = _of(Kind.SIGN_OUT)
+sign_in_refused: Final = _of(Kind.REFUSED)
+second_factor_required: Final = _of(Kind.SECOND_FACTOR_REQUIRED)
+locked_out: Final = _of(Kind.LOCKED_OUT)
+unlocked: Final = _of(Kind.UNLOCKED)
+token_made: Final = _of(Kind.TOKEN_MADE)
+stepped_up: Final = _of(Kind.STEP_UP)
+session_rotated: Final = _of(Kind.ROTATED)
+session_renewed: Final = _of(Kind.RENEWED)
+session_expired: Final = _of(Kind.EXPIRED)
+sessions_purged: Final = _of(Kind.PURGED)
+user_erased: Final = _of(Kind.ERASED)
+session_restored: Final = _of(Kind.RESTORED)
+session_revoked: Final = _of(Kind.REVOKED)
+copy_detected: Final = _of(Kind.COPY_DETECTED)
+several_cookies: Final = _of(Kind.SEVERAL_COOKIES)
+address_changed: Final = _of(Kind.ADDRESS_CHANGED)
+user_agent_changed: Final = _of(Kind.USER_AGENT_CHANGED)
+password_changed: Final = _of(Kind.PASSWORD_CHANGED)
+password_reset_requested: Final = _of(Kind.PASSWORD_RESET_REQUESTED)
+password_reset: Final = _of(Kind.PASSWORD_RESET)

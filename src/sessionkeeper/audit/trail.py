@@ -1,7 +1,7 @@
-"""What happened to sessions and accounts: a row, a log line and a signal for each event.
+"""The audit trail: a row, a log line and a signal for each event.
 
-:func:`record` never raises and never undoes what it records: an event that cannot be written is logged with
-the reason. No secret gets into an event: text that looks like a session key or a bearer token is taken out.
+:func:`record` never raises: an event that cannot be written is logged with the reason. No secret gets into an
+event: text that looks like a session key or a bearer token is removed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from django.db import DatabaseError, connections, router, transaction
 from django.utils.crypto import salted_hmac
 
 from sessionkeeper import conf
-from sessionkeeper.audit import events, signals
+from sessionkeeper.audit import signals
 from sessionkeeper.audit.events import ENDS, Event, Kind
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import client_info, greenlets, moments
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.records import Expired
+from sessionkeeper.core.text import printable
 from sessionkeeper.stores import user_keys
 
 if TYPE_CHECKING:
@@ -38,36 +39,11 @@ _LONGEST_TEXT = 200
 # A key is 40 characters of base64url, a bearer token has more.
 _SECRET = re.compile(r"[A-Za-z0-9_-]{40,}")
 
-_SIGNALS = {
-    Kind.SIGN_IN: signals.signed_in,
-    Kind.ADOPTED: signals.session_adopted,
-    Kind.SIGN_OUT: signals.signed_out,
-    Kind.REFUSED: signals.sign_in_refused,
-    Kind.SECOND_FACTOR_REQUIRED: signals.second_factor_required,
-    Kind.LOCKED_OUT: signals.locked_out,
-    Kind.UNLOCKED: signals.unlocked,
-    Kind.TOKEN_MADE: signals.token_made,
-    Kind.STEP_UP: signals.stepped_up,
-    Kind.ROTATED: signals.session_rotated,
-    Kind.RENEWED: signals.session_renewed,
-    Kind.EXPIRED: signals.session_expired,
-    Kind.PURGED: signals.sessions_purged,
-    Kind.ERASED: signals.user_erased,
-    Kind.RESTORED: signals.session_restored,
-    Kind.REVOKED: signals.session_revoked,
-    Kind.COPY_DETECTED: signals.copy_detected,
-    Kind.SEVERAL_COOKIES: signals.several_cookies,
-    Kind.ADDRESS_CHANGED: signals.address_changed,
-    Kind.USER_AGENT_CHANGED: signals.user_agent_changed,
-    Kind.PASSWORD_CHANGED: signals.password_changed,
-    Kind.PASSWORD_RESET_REQUESTED: signals.password_reset_requested,
-    Kind.PASSWORD_RESET: signals.password_reset,
-}
 _LOUD = {Kind.REFUSED, Kind.LOCKED_OUT, Kind.COPY_DETECTED}
 
 
 def record(kind: Kind, **facts: Any) -> Event:
-    """Make an event as :func:`make` does, and record it. Costs one INSERT, or none with ``AUDIT`` off."""
+    """Make an event as :func:`make` does, record and return it. Costs one INSERT, none with ``AUDIT`` off."""
     event = make(kind, **facts)
     record_all([event])
     return event
@@ -75,18 +51,19 @@ def record(kind: Kind, **facts: Any) -> Event:
 
 def record_once(kind: Kind, *, user: Any, session_id: int, **detail: Any) -> None:
     """Record an event of a session, unless the trail has one of its kind already."""
-    greenlets.run_in_database_thread(_record_once, kind, user, session_id, detail)
+    if not greenlets.run_in_database_thread(_has, session_id, (kind,)):
+        record(kind, user=user, session_id=session_id, **detail)
 
 
-def _record_once(kind: Kind, user: Any, session_id: int, detail: dict[str, Any]) -> None:
-    if conf.current().audit:
-        try:
-            if rows().filter(session_id=session_id, kind=kind.value).exists():
-                return
-        except DatabaseError:
-            log.exception("The audit trail could not be read.")
-            return
-    record(kind, user=user, session_id=session_id, **detail)
+def _has(session_id: int, kinds: Iterable[Kind]) -> bool:
+    """Whether the trail has an event of these kinds; True if it cannot be read, so that none comes twice."""
+    if not conf.current().audit:
+        return False
+    try:
+        return rows().filter(session_id=session_id, kind__in=kinds).exists()
+    except DatabaseError:
+        log.exception("The audit trail could not be read.")
+        return True
 
 
 def make(
@@ -96,20 +73,20 @@ def make(
     session_id: int | None = None,
     actor: Any = None,
     reason: str = "",
-    client: Any = None,
+    client: ClientInfo | None = None,
     **detail: Any,
 ) -> Event:
     """Return an event that is not recorded yet.
 
     Args:
         kind: what happened.
-        user: whom it is about, a user or a primary key.
-        session_id: number of the session that it is about.
-        actor: who did it, a user or a primary key.
-        reason: why or by what means, one word.
-        client: address and user agent; by default those of the request under way.
-        detail: further facts; text, numbers, booleans. Never a secret, and never what a client may have typed
-            by mistake: see :func:`digest`.
+        user: the user it is about, or their primary key.
+        session_id: number of the session it is about.
+        actor: the user who did it, or their primary key.
+        reason: why or how, one word.
+        client: address and user agent; by default those of the current request.
+        detail: further facts: text, numbers, booleans. Never a secret, and never anything that a client may
+            have typed by mistake: see :func:`digest`.
     """
     client = client_info.current.get() if client is None else client
     facts = {} if client is None else client.columns()
@@ -139,9 +116,9 @@ def _record_all(events: list[Event]) -> None:
         try:
             level = logging.WARNING if event.kind in _LOUD else logging.INFO
             trail.log(level, "%s", event, extra={"event": event})
-            sent = _SIGNALS[event.kind].send_robust(sender=Event, event=event)
+            sent = signals.BY_KIND[event.kind].send_robust(sender=Event, event=event)
         except Exception:  # a handler of logs is the project's own
-            log.exception("The audit event %s could not be told.", event.kind.value)
+            log.exception("The audit event %s could not be logged or sent.", event.kind.value)
             continue
         for receiver, error in sent:
             if isinstance(error, Exception):
@@ -149,37 +126,36 @@ def _record_all(events: list[Event]) -> None:
 
 
 def digest(text: str) -> str:
-    """Return a keyed digest of what must not be written down, so that events can be told to belong together.
+    """Return a keyed digest of a text that must not be recorded, by which events can be matched.
 
-    What was typed as a name is such: it may be a password in the wrong field.
+    A name that somebody typed is such a text: it may be a password in the wrong field.
     """
     return salted_hmac("sessionkeeper.audit.digest", text, algorithm="sha256").hexdigest()[:16]
 
 
 def database() -> str:
-    """Return the alias of the database that has the trail: that of the sessions, where it has a name."""
-    kind, _, alias = conf.current().store.partition(":")
-    return alias if kind == "database" and alias else router.db_for_write(_table())
+    """Return the alias of the database with the trail: the one with the sessions, if the settings name it."""
+    return conf.current().store_alias or router.db_for_write(_table())
 
 
 def _write(events: list[Event]) -> None:
-    if not events or not conf.current().audit:
+    if not conf.current().audit:
         return
     try:
         alias = database()
         connection = connections[alias]
         if connection.needs_rollback:
-            raise transaction.TransactionManagementError("the transaction is broken")  # noqa: TRY301
+            raise transaction.TransactionManagementError("The transaction is broken.")  # noqa: TRY301
         # A failed INSERT must not break the transaction that it is in.
         with transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
             _table()._base_manager.using(alias).bulk_create([_row(event) for event in events])
-    except Exception:  # whatever it is, nobody may be kept from signing in or out by it
+    except Exception:  # nothing here may keep a user from signing in or out
         kinds = ", ".join(sorted({event.kind.value for event in events}))
         log.exception("%d audit event(s) could not be written: %s.", len(events), kinds)
 
 
 def _table() -> type[AuditEvent]:
-    """Return the model, which can only be imported once the application registry is ready."""
+    """Return the model, which cannot be imported before the application registry is ready."""
     from sessionkeeper.models import AuditEvent
 
     return AuditEvent
@@ -201,7 +177,7 @@ def _row(event: Event) -> AuditEvent:
 
 
 def rows() -> QuerySet[AuditEvent]:
-    """The rows of the active namespace, where they are written."""
+    """Return the events of the active namespace."""
     return namespaces.rows(_all_rows())
 
 
@@ -210,16 +186,15 @@ def _all_rows() -> QuerySet[AuditEvent]:
 
 
 def rows_of(user_id: Any) -> QuerySet[AuditEvent]:
-    """The rows about a user, or none where the key is none of a user's."""
+    """Return the events about a user; none if the user model's keys do not fit the column."""
     return rows().filter(user=user_id) if user_keys.fit() else rows().none()
 
 
 def _clean(value: Any) -> Any:
-    """Return a value that is fit to be kept: one line of text without keys, a number, or a boolean."""
+    """Return a value that may be stored: one line of text without keys, a number, or a boolean."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = "".join(char if char.isprintable() else " " for char in str(value))
-    return _SECRET.sub("[removed]", text)[:_LONGEST_TEXT]
+    return _SECRET.sub("[removed]", printable(str(value)))[:_LONGEST_TEXT]
 
 
 def _pk(user: Any) -> Any:
@@ -227,11 +202,11 @@ def _pk(user: Any) -> Any:
 
 
 def note(expired: Expired) -> None:
-    """Record once that a session has ended in which somebody was signed in."""
-    if expired.user_id is None or greenlets.run_in_database_thread(_is_told, expired.id):
+    """Record once that a session in which somebody was signed in has expired."""
+    if expired.user_id is None or greenlets.run_in_database_thread(_has, expired.id, ENDS):
         return
     record(
-        events.Kind.EXPIRED,
+        Kind.EXPIRED,
         user=expired.user_id,
         session_id=expired.id,
         client=ClientInfo(),  # nobody's request ended it
@@ -240,17 +215,6 @@ def note(expired: Expired) -> None:
 
 
 def note_purged(number: int) -> None:
-    """Record how many sessions in which somebody was signed in a purge has removed: one event for all."""
+    """Record, as one event, how many sessions in which somebody was signed in a purge has removed."""
     if number:
-        record(events.Kind.PURGED, client=ClientInfo(), sessions=number)
-
-
-def _is_told(session_id: int) -> bool:
-    """Whether the trail knows of the end of a session."""
-    if not conf.current().audit:
-        return False
-    try:
-        return rows().filter(session_id=session_id, kind__in=ENDS).exists()
-    except DatabaseError:
-        log.exception("The audit trail could not be read.")
-        return True
+        record(Kind.PURGED, client=ClientInfo(), sessions=number)

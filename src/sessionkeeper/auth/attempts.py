@@ -1,8 +1,9 @@
-"""The rows that count failed sign-ins, counted by the database, so that parallel tries are all counted.
+"""The rows that count attempts, counted by the database, so that parallel attempts are all counted.
 
 An account or a known device waits ever longer after its last failure. A source has a number of failures an
 hour: ``until`` is when all of them are forgiven (the "generic cell rate algorithm"), so that they come back
-one by one and not at the end of a window.
+one by one and not at the end of a window. So do an address's password resets, where ``until`` is
+when the next one comes back.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from sessionkeeper.stores.database.writes import delete
 if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
 
-ACCOUNT, DEVICE, SOURCE = "account", "device", "source"
+ACCOUNT, DEVICE, SOURCE, RESET = "account", "device", "source", "reset"
 #: Rows that one step of a purge looks at.
 BATCH = 500
 _HOUR = 3_600_000
-_FOREVER = 10 * 365 * 24 * _HOUR
+_DAY = 24 * _HOUR
+_FOREVER = 10 * 365 * _DAY
 _LONGEST_WAIT = 86_400
-_FORGOTTEN_AFTER = 30 * 24 * _HOUR
+_FORGOTTEN_AFTER = 30 * _DAY
 #: How often a change is made again that a deadlock undid.
 _TRIES = 3
 _POSTGRESQL_DEADLOCK, _MYSQL_DEADLOCK = "40P01", 1213
@@ -40,24 +42,36 @@ _T = TypeVar("_T")
 
 
 def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing: bool = True) -> bool:
-    """Count one try in each of these rows, given by key and kind. False: one has none left, none is counted.
+    """Count an attempt in each of these rows, given by key and kind. False: one has none left; none counts.
 
-    Where some may be ``missing`` they are made; ``source`` is the network of the row of that kind. All tries
-    lock their rows in the order of the keys, so that no two, in whatever transactions, wait for each other.
+    Where some may be ``missing`` they are made; ``source`` is the network of the row of that kind. All
+    attempts lock their rows in the order of the keys, so that no two, in whatever transactions, wait for each
+    other.
     """
     counts = sorted(counts)
     if _returns_what_it_counts():
-        taken: Collection[str] = _again(_take_at_once, counts, source, now)
+        counted: Collection[str] = _again(_consume_at_once, counts, source, now)
     else:
         if missing:
             _make(counts, source, now)
-        taken = _take_in_turn(counts, now)
-    if len(taken) == len(counts):
+        counted = _consume_in_turn(counts, now)
+    if len(counted) == len(counts):
         return True
     for key, kind in counts:
-        if key in taken:
+        if key in counted:
             refund(key, kind)
     return False
+
+
+def consume_reset(key: str, tries: int, seconds: int) -> int:
+    """Count one of so many resets in so many seconds; return 0, or the seconds to wait where none is left."""
+    moment, step = now(), math.ceil(1000 * seconds / tries)
+    _make([(key, RESET)], "", moment)
+    until = Greatest(F("until"), moment - 1000 * seconds + step) + step
+    free = rows().filter(pk=key, until__lte=moment)
+    if _again(free.update, until=until, failures=F("failures") + 1, at=moment):
+        return 0
+    return wait(rows().values_list("until", flat=True).get(pk=key), RESET, moment) or 1
 
 
 def _returns_what_it_counts() -> bool:
@@ -66,8 +80,8 @@ def _returns_what_it_counts() -> bool:
     return bool(features.supports_update_conflicts_with_target and features.can_return_rows_from_bulk_insert)
 
 
-def _take_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> set[str]:
-    """Make and count the rows in one statement; return the keys of those that had a try left."""
+def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> set[str]:
+    """Make and count the rows in one statement; return the keys of those that had an attempt left."""
     connection = connections[trail.database()]
     name = connection.ops.quote_name
     t, step, burst = name(table()._meta.db_table), *_pace()
@@ -98,10 +112,10 @@ def _take_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> s
         return {key for (key,) in cursor.fetchall()}
 
 
-def _take_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
-    """Count the rows one after the other, until one has no try left; return the keys of those that had."""
+def _consume_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
+    """Count the rows one by one, until one has no attempt left; return the keys of those that had."""
     step, burst = _pace()
-    taken: list[str] = []
+    counted: list[str] = []
     for key, kind in counts:
         free = rows().filter(pk=key, until__lte=now + burst if kind == SOURCE else now)
         until: Any = Greatest(F("until"), now) + step
@@ -113,8 +127,8 @@ def _take_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
         # In this order: MySQL and MariaDB let an assignment see those before it.
         if not _again(free.update, until=until, failures=F("failures") + 1, at=now):
             break
-        taken.append(key)
-    return taken
+        counted.append(key)
+    return counted
 
 
 def _make(counts: Sequence[tuple[str, str]], source: str, now: int) -> None:
@@ -179,24 +193,24 @@ def _pace() -> tuple[int, int]:
 
 
 def wait(until: int, kind: str, now: int) -> int:
-    """Return the seconds until a row has a try again; 0 when it has one."""
+    """Return the seconds until a row has an attempt again; 0 when it has one."""
     free_at = until - _pace()[1] if kind == SOURCE else until
     return min(max(math.ceil((free_at - now) / 1000), 0), _LONGEST_WAIT)
 
 
 def refund(key: str, kind: str) -> None:
-    """Uncount one try."""
+    """Give the count of one attempt back."""
     until = F("until") - _pace()[0] if kind == SOURCE else Value(0)
     _again(rows().filter(pk=key, failures__gt=0).update, failures=F("failures") - 1, until=until)
 
 
 def reset(*keys: str) -> int:
-    """Let these rows begin anew; return how many had counted anything."""
+    """Set these rows to nothing counted; return how many had counted anything."""
     return _again(rows().filter(pk__in=keys, failures__gt=0).update, failures=0, until=0)
 
 
 def begin_anew(counted: str, account: str) -> None:
-    """Forget the failures of a row that has just counted a try that was right, and those of its account.
+    """Reset a row that has just counted a successful attempt, and that of its account.
 
     A transaction under way has locked the first one only: the other waits for its end, or two could wait for
     each other.
@@ -211,10 +225,12 @@ def begin_anew(counted: str, account: str) -> None:
 def purge(batch: int = BATCH) -> Iterator[int]:
     """Remove counts that have no effect any more, batch by batch; yield how many each removed.
 
-    A source is forgotten when all its failures are forgiven, an account after 30 days without a failure.
+    A source is forgotten when all its failures are forgiven, an account after 30 days without a failure, and
+    the resets of an address after a day without one.
     """
     after, every, moment = "", rows(), now()
     dead = Q(kind=SOURCE, until__lte=moment) | Q(failures=0, at__lte=moment - _HOUR)
+    dead |= Q(kind=RESET, until__lte=moment, at__lte=moment - _DAY)
     dead |= Q(until__lte=moment, at__lte=moment - _FORGOTTEN_AFTER) & ~Q(kind=SOURCE)
     while keys := list(every.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:batch]):
         after = keys[-1]
@@ -222,7 +238,7 @@ def purge(batch: int = BATCH) -> Iterator[int]:
 
 
 def commit_probe() -> Callable[[], bool]:
-    """Return what tells whether the writes until now are kept, as far as one can tell so far."""
+    """Return a function that tells whether the writes until now are kept, as far as is known by then."""
     connection = connections[trail.database()]
     if not connection.in_atomic_block:
         return lambda: True

@@ -1,4 +1,4 @@
-"""Django's ``ModelBackend``, with a count of guesses before each look at a password.
+"""Django's ``ModelBackend``, with a count of attempts before each look at a password.
 
 As the first of ``AUTHENTICATION_BACKENDS`` it stands before all doors that call ``authenticate()``: the
 admin, allauth, HTTP Basic, views of your own; and before all other backends.
@@ -11,22 +11,22 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.auth import backends
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import identifiers, lockout
-from sessionkeeper.auth.passwords import LONGEST_PASSWORD
-from sessionkeeper.auth.reauthentication import PASSWORD
+from sessionkeeper.auth.credentials import LONGEST_PASSWORD, PASSWORD
 from sessionkeeper.core import client_info
 from sessionkeeper.core.errors import TooManyTries
 from sessionkeeper.engine import amr
 
 
 class LockoutBackend(backends.BaseBackend):
-    """Takes nobody: counts the try, and refuses when none is left. For projects without ``ModelBackend``."""
+    """Counts attempts, refuses when none is left, and takes nobody. For projects without ``ModelBackend``."""
 
     @sensitive_variables()
-    def authenticate(self, request: Any, **credentials: Any) -> None:
-        """Count the try. None lets the next backend look.
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
+        """Count the attempt. None lets the next backend look.
 
         Raises:
             TooManyTries: there is none left; our middleware answers 429.
@@ -45,7 +45,7 @@ class LockoutBackend(backends.BaseBackend):
             raise PermissionDenied
 
     @sensitive_variables()
-    async def aauthenticate(self, request: Any, **credentials: Any) -> None:
+    async def aauthenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         """Async form of :meth:`authenticate`."""
         await sync_to_async(self.authenticate)(request, **credentials)
 
@@ -61,9 +61,13 @@ class ModelBackend(backends.ModelBackend):
 
     @sensitive_variables()
     def authenticate(
-        self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
     ) -> Any:
-        """Count the try, then ask Django's backend. Raises what :class:`LockoutBackend` does."""
+        """Count the attempt, then ask Django's backend. Raises what :class:`LockoutBackend` does."""
         LockoutBackend().authenticate(request, username=username, password=password, **kwargs)
         user = super().authenticate(request, username, password, **kwargs)
         if user is not None:
@@ -73,7 +77,11 @@ class ModelBackend(backends.ModelBackend):
 
     @sensitive_variables()
     async def aauthenticate(
-        self, request: Any, username: str | None = None, password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Async form of :meth:`authenticate`."""
         await LockoutBackend().aauthenticate(request, username=username, password=password, **kwargs)

@@ -1,4 +1,4 @@
-"""Marks for views, and what they ask of who comes."""
+"""Decorators for views."""
 
 from __future__ import annotations
 
@@ -44,13 +44,14 @@ def passive(view: View) -> View:
 def require_recent_authentication(
     *, within: timedelta | None = None, level: int = 0
 ) -> Callable[[View], View]:
-    """Open a view only to who proved a credential within this time (``REAUTHENTICATE_AFTER`` by default).
+    """Open a view only to users who have authenticated recently: ``within`` or ``REAUTHENTICATE_AFTER``.
 
-    ``level`` 2 asks for two factors in that proof, by the methods (``amr``) that the session began or was
-    stepped up with. For functions, sync or async, below DRF's ``@api_view`` too; for classes on one method or
-    through ``method_decorator``. Where the proof does not do, visitors included, our middleware answers 403
-    ``reauthentication_required``, and leads browsers to the page that asks where ``sessionkeeper.pages.urls``
-    is included; put ``login_required`` above it to send visitors to the login page.
+    ``level`` 2 asks for two factors within that time, by the methods (``amr``) of sign-in and
+    reauthentication. For functions, sync or async, below DRF's ``@api_view`` too; for classes on one method
+    or through ``method_decorator``. Everybody else, visitors included, gets 403 ``reauthentication_required``
+    from our middleware; browsers are led to the page that asks for the password where
+    ``sessionkeeper.pages.urls`` is included. Put ``login_required`` above it to send visitors to the login
+    page.
     """
 
     def decorate(view: View) -> View:

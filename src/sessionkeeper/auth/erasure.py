@@ -1,19 +1,17 @@
-"""Erasure: takes what is stored of one person out of the store, the audit trail and the counts of guesses."""
+"""Erasure: takes what is stored of one person out of the store, the audit trail and the counts of tries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from django.contrib.auth import get_user_model
-from django.db import router
 from django.db.models import Q, QuerySet
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import attempts, identifiers, lockout
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.client_info import ClientInfo
-from sessionkeeper.engine import registry
+from sessionkeeper.engine import registry, users
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.database.writes import delete
 
@@ -67,8 +65,7 @@ def erase(user: Any, *, names: Iterable[str] = (), actor: Any = None, dry_run: b
 
 def _names(pk: Any) -> list[str]:
     """Return the names by which a user may sign in; none of one who is deleted."""
-    model: Any = get_user_model()
-    user = model._base_manager.using(router.db_for_read(model)).filter(pk=pk).first()
+    user = users.find(pk)
     return [] if user is None else identifiers.names_of(user)
 
 

@@ -1,4 +1,4 @@
-"""Log in, log out: the verbs that pages and API share, so that the two cannot drift apart.
+"""Sign in, sign out, revoke: the verbs that pages and API share, so that the two cannot drift apart.
 
 Each writes before it returns. A login or logout that the store did not take raises, and is never answered
 as if it had happened.
@@ -15,10 +15,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import lockout, mfa
-from sessionkeeper.auth.reauthentication import PASSWORD, require_recent
+from sessionkeeper.auth.credentials import verify
+from sessionkeeper.auth.reauthentication import require_recent
 from sessionkeeper.core.errors import (
-    InvalidCredentials,
     NoSuchSession,
     NoTransport,
     SessionGone,
@@ -26,6 +25,7 @@ from sessionkeeper.core.errors import (
 )
 from sessionkeeper.core.records import COOKIE
 from sessionkeeper.engine import limits, registry
+from sessionkeeper.engine.amr import noted
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
 
@@ -41,36 +41,29 @@ def log_in(
     remember: bool | None = None,
     label: str = "",
 ) -> Any:
-    """Sign a user in with ``credentials``, asking all configured backends, and return the user.
+    """Sign a user in with ``credentials``, which all configured backends are asked for, and return the user.
 
-    Who has a second factor is not signed in by a password: take that factor and call
+    A password alone does not sign in a user who has a second factor: verify that factor and call
     :func:`complete_log_in`.
 
     Raises:
-        InvalidCredentials, TooManyTries: no backend takes the credentials, or they were not looked at.
-        SecondFactorRequired: they were right, and do not do. Nobody is signed in.
+        InvalidCredentials, TooManyTries: no backend takes the credentials, or the lockout refused the
+        attempt. SecondFactorRequired: they are right, and the user has a second factor. Nobody is signed in.
         NoTransport, SessionGone, StoreUnavailable: as :func:`complete_log_in`.
     """
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
         raise NoTransport
-    lockout.begin(request, credentials)
-    with translate_errors():
-        user = auth.authenticate(request, **credentials)
-    if user is None:
-        raise InvalidCredentials
-    mfa.require_none(user)
-    amr = PASSWORD if "password" in credentials else ""
-    return complete_log_in(request, user, amr=amr, remember=remember, label=label)
+    user = verify(request, credentials)
+    return complete_log_in(request, user, amr=noted(user), remember=remember, label=label)
 
 
 def complete_log_in(
     request: HttpRequest, user: Any, *, amr: str, remember: bool | None = None, label: str = ""
 ) -> Any:
-    """Sign a user in who has proved all that you ask for, and return the user.
+    """Sign in a user who has authenticated by all that you ask for, and return the user.
 
     ``user`` is what ``authenticate()`` returned, or has the ``backend`` that took the credentials. ``amr``
-    names the methods of the proof, separated by spaces (RFC 8176), such as ``"pwd otp"``: never more than was
-    proved.
+    names the methods, separated by spaces (RFC 8176), such as ``"pwd otp"``: never more than were used.
 
     The session key changes, also when the same user signs in again; another user's session is ended and
     nothing of it is carried over. ``remember`` True keeps the cookie until the session's absolute timeout,
@@ -115,14 +108,13 @@ def revoke(request: HttpRequest, session_id: int) -> None:
 
     Raises:
         NoSuchSession: the user has no such session. Another user's looks the same.
-        ReauthenticationRequired: it is another session, and the last proof of a credential is old.
+        ReauthenticationRequired: it is another session, and the user has not authenticated recently.
         StoreUnavailable: the store did not answer; the session may still live.
     """
-    session: Any = request.session
     found = get_store().find(session_id)
     if found is None or found.record.user_id is None or found.record.user_id != request.user.pk:
         raise NoSuchSession
-    if session._active.key is not None and session._active.key.id == session_id:
+    if registry.current_id(request) == session_id:
         log_out(request)
         return
     require_recent(request)
@@ -133,12 +125,11 @@ def revoke_others(request: HttpRequest) -> int:
     """End all sessions of the signed-in user but this one; return how many.
 
     Raises:
-        ReauthenticationRequired: the last proof of a credential is old.
+        ReauthenticationRequired: the user has not authenticated recently.
         StoreUnavailable: the store did not answer; they may still live.
     """
     require_recent(request)
-    session: Any = request.session
-    this = session._active.key.id
+    this = registry.current_id(request)
     return registry.revoke_all(request.user, this, reason="user", actor=request.user)
 
 
@@ -146,7 +137,7 @@ def revoke_all(request: HttpRequest) -> int:
     """End all sessions of the signed-in user, this one last; return how many.
 
     Raises:
-        ReauthenticationRequired: the last proof of a credential is old.
+        ReauthenticationRequired: the user has not authenticated recently.
         StoreUnavailable: the store did not answer; some may still live.
     """
     ended = revoke_others(request)
@@ -154,7 +145,7 @@ def revoke_all(request: HttpRequest) -> int:
     return ended + 1
 
 
-def _persistent(request: Any, user: Any) -> Any:
+def _persistent(request: HttpRequest, user: Any) -> Any:
     """Return the ``set_expiry`` value of a cookie that outlives the browser, with the usual timeouts."""
     if not settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
         return None

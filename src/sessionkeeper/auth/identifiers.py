@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
+from sessionkeeper.core.text import is_storable
+from sessionkeeper.engine.users import email_of
 from sessionkeeper.stores import user_keys
 
 # Under these names the backends of Django, allauth and many projects take a name.
@@ -35,9 +37,7 @@ def name_in(credentials: Mapping[str, Any]) -> str | None:
 
 def names_of(user: Any) -> list[str]:
     """Return the names by which somebody may sign in as this user: the user name and the e-mail address."""
-    model = type(user)
-    email = getattr(user, user.get_email_field_name(), "") if hasattr(model, "get_email_field_name") else ""
-    names = (user.get_username() if hasattr(user, "get_username") else "", email)
+    names = (user.get_username() if hasattr(user, "get_username") else "", email_of(user))
     return list(dict.fromkeys(name for name in names if isinstance(name, str) and name))
 
 
@@ -52,7 +52,7 @@ def normal(name: str) -> str:
 
 
 def find(name: str) -> Account:
-    """Look up who has this name, or this e-mail address. One query; never raises for a strange name."""
+    """Return the account with this name or e-mail address. One query; never raises for a strange name."""
     nobody = Account(None, is_active=False)
     model: Any = user_keys.user_model()
     if model is None or not is_plain(name):
@@ -72,7 +72,5 @@ def find(name: str) -> Account:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a database takes this text: no NUL, no lone surrogates (bytes that are not UTF-8)."""
-    return (
-        len(text) <= _LONGEST and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
-    )
+    """Whether this text can be looked for in a database."""
+    return len(text) <= _LONGEST and is_storable(text)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import secrets
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core import signing
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from sessionkeeper import conf
 from sessionkeeper.core import context
@@ -39,7 +41,7 @@ class Device(NamedTuple):
 signed_in: ContextVar[tuple[Device, bool] | None] = context.variable("device")
 
 
-def read(request: Any) -> Device | None:
+def read(request: HttpRequest | None) -> Device | None:
     """Return the known device that a request comes from, or None."""
     text = getattr(request, "COOKIES", {}).get(cookie_name())
     if text is None:
@@ -51,7 +53,7 @@ def read(request: Any) -> Device | None:
         return None
 
 
-def proof(request: Any, account: str) -> str:
+def id_for(request: HttpRequest | None, account: str) -> str:
     """Return the id of the device if it is known to this account, else an empty text."""
     device = read(request)
     return device.id if device is not None and device.knows(account) else ""
@@ -64,7 +66,7 @@ def remember(device: Device | None, *accounts: str) -> Device:
     return Device(known.id, tuple(digests)[:_MOST_ACCOUNTS])
 
 
-def write(response: Any, device: Device) -> None:
+def write(response: HttpResponseBase, device: Device) -> None:
     """Give the browser its cookie."""
     response.set_cookie(
         cookie_name(),

@@ -1,8 +1,9 @@
-"""Lockout: how many guesses an account, a known device and a source have.
+"""Lockout: how many failed attempts to sign in an account, a known device and a source have.
 
-Counting first is what makes it exact: of parallel guesses only as many are looked at as are left, in any
-number of processes. A guess that was right gives its count back. What waits is the account *at unknown
-devices*: a stranger who guesses at it keeps neither its sessions nor its known devices out.
+An attempt is counted before a password is looked at, which makes the limit exact: of parallel attempts only
+as many go on as are left, in any number of processes. A successful one gives its count back. What is locked
+is the account *at unknown devices*: a stranger who tries passwords locks out neither its sessions nor its
+known devices.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.db import connections, transaction
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+from django.utils.translation import ngettext
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -25,21 +28,22 @@ from sessionkeeper.http.client_address import client_address, network
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
+_MINUTE = 60
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One try to sign in, counted and not decided yet.
+    """One attempt to sign in, counted and not decided yet.
 
     Attributes:
         name: the name that was given, in its one spelling.
         account: key of the row of the account.
         waits: key of the row that waits after failures: the account's, or that of the known device.
         source: key of the row of the source; None where nobody can say where the request comes from.
-        state: ``open`` until it is known how it went; ``failed``, ``right``, or ``refused`` unlooked at; or
+        state: ``open`` until its outcome is known; ``failed``, ``right``, or ``refused`` by the lockout;
             ``none`` where no password was given.
-        wait: seconds until the next try, where this one was refused.
+        wait: seconds until the next attempt, where this one was refused.
     """
 
     name: str
@@ -52,18 +56,18 @@ class Attempt:
     kept: list[Callable[[], bool]] = field(default_factory=list)
 
     def counts(self) -> list[tuple[str, str]]:
-        """Return key and kind of the rows that count this try."""
+        """Return key and kind of the rows that count this attempt."""
         kind = attempts.ACCOUNT if self.waits == self.account else attempts.DEVICE
         source = [] if self.source is None else [(self.source, attempts.SOURCE)]
         return [(self.waits, kind), *source]
 
 
-#: The try to sign in that is under way.
+#: The attempt to sign in that is under way.
 under_way: ContextVar[Attempt | None] = context.variable("attempt")
 
 
 def counting(view: _View) -> _View:
-    """Keep ``ATOMIC_REQUESTS`` from a view that counts guesses, in whatever database.
+    """Keep ``ATOMIC_REQUESTS`` from a view that counts attempts, in whatever database.
 
     The count stands whatever becomes of the request, and nobody waits for it while a password is hashed.
     """
@@ -72,14 +76,17 @@ def counting(view: _View) -> _View:
     return view
 
 
-def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> Attempt | None:
-    """Count a try before anybody looks at the password. None where nothing is to be counted.
+def begin(
+    request: HttpRequest | None, credentials: Mapping[str, Any], *, session_id: int | None = None
+) -> Attempt | None:
+    """Count an attempt before anybody looks at the password. None where nothing is to be counted.
 
-    Calling it again for the same try counts nothing. ``proof`` names what proves the device, in place of its
-    cookie: the session, where somebody who is signed in is asked again.
+    Calling it again for the same attempt counts nothing. With ``session_id`` the failures count for that
+    session, as for a known device: attempts at the account from elsewhere lock nobody out of one that is
+    under way.
 
     Raises:
-        TooManyTries: there is no try left. It is the same whether there is such an account or not.
+        TooManyTries: there is none left. It is the same whether there is such an account or not.
         StoreUnavailable: the database did not answer.
     """
     name = identifiers.name_in(credentials)
@@ -97,7 +104,7 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
         return attempt
     if attempt is None:
         context.at_end(_settle_late)
-    attempt = _attempt(request, normal, proof)
+    attempt = _attempt(request, normal, session_id)
     under_way.set(attempt)
     wait = _charge(attempt)
     if wait:
@@ -107,8 +114,19 @@ def begin(request: Any, credentials: Mapping[str, Any], *, proof: str = "") -> A
     return attempt
 
 
-def failed(request: Any, credentials: Mapping[str, Any], user_id: Any) -> bool:
-    """Decide that a try failed; its count stays. Return whether anybody looked at it."""
+def explain(error: TooManyTries) -> str:
+    """Return how long to wait, for the person who tried to sign in."""
+    minutes = -(-error.retry_after // _MINUTE)
+    text = ngettext(
+        "That was too often. Try again in {minutes} minute.",
+        "That was too often. Try again in {minutes} minutes.",
+        minutes,
+    )
+    return text.format(minutes=minutes)
+
+
+def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id: Any) -> bool:
+    """Decide that an attempt failed; its count stays. Return whether anybody looked at the password."""
     attempt = under_way.get()
     if attempt is not None and attempt.state == "none":
         under_way.set(None)  # Django's signal hides the password, also where there was none
@@ -128,7 +146,7 @@ def failed(request: Any, credentials: Mapping[str, Any], user_id: Any) -> bool:
 
 
 def succeeded() -> None:
-    """Decide that the try under way was right: the account begins anew, the source gets its count back."""
+    """Decide that the attempt under way succeeded: reset the account, give the source its count back."""
     attempt = under_way.get()
     if attempt is None or attempt.state != "open":
         return
@@ -140,9 +158,9 @@ def succeeded() -> None:
 
 
 def settle() -> int:
-    """Give back the count of a try that nobody decided on, and count again what a rollback undid.
+    """Give back the count of an attempt that nobody decided on, and count again what a rollback undid.
 
-    Return the seconds that a try has to wait which was refused unlooked at, else 0.
+    Return the seconds to wait where the lockout refused it, else 0.
     """
     attempt = under_way.get()
     if attempt is None:
@@ -163,7 +181,7 @@ def _settle_late() -> None:
     try:
         settle()
     except StoreUnavailable:
-        trail.log.warning("A try to sign in could not be given back: the database did not answer.")
+        trail.log.warning("An attempt to sign in could not be given back: the database did not answer.")
 
 
 def is_open() -> bool:
@@ -172,31 +190,46 @@ def is_open() -> bool:
     return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
 
 
+def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> None:
+    """Count a request for the mail of a password reset, or an attempt at its token, for the client's address.
+
+    Raises:
+        TooManyTries: the address has had so many in so many seconds.
+        StoreUnavailable: the database did not answer.
+    """
+    revive()
+    key = _key(attempts.RESET, client_address(request) or "unknown")
+    with translate_errors():
+        wait = attempts.consume_reset(key, tries, seconds)
+    if wait:
+        raise TooManyTries(wait)
+
+
 def marks(user: Any) -> tuple[str, ...]:
-    """Return by what a device remembers an account: its key, and the names that a try of it may give."""
+    """Return by what a device remembers an account: its key, and the names that an attempt may give."""
     return (_key("user", str(user.pk)), *map(key_of, identifiers.names_of(user)))
 
 
 def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
-    """Let a user try again, under whatever name; see :func:`unlock`."""
+    """Unlock a user's account, under all its names; see :func:`unlock`."""
     return sum(unlock(name, reason=reason, actor=actor) for name in identifiers.names_of(user)) > 0
 
 
 def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
-    """Let the account with this name try again; return whether it had failures."""
-    lifted = bool(attempts.reset(key_of(name)))
-    if lifted:
+    """Unlock the account with this name; return whether it had failures."""
+    unlocked = bool(attempts.reset(key_of(name)))
+    if unlocked:
         account = identifiers.find(name)
         trail.record(events.Kind.UNLOCKED, user=account.user_id, actor=actor, reason=reason)
-    return lifted
+    return unlocked
 
 
 def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
     """Reset these counts; return how many had counted anything."""
-    lifted = [row for row in rows if attempts.reset(row.pk)]
-    for row in lifted:
+    unlocked = [row for row in rows if attempts.reset(row.pk)]
+    for row in unlocked:
         trail.record(events.Kind.UNLOCKED, user=row.user_id, actor=actor, reason="admin")
-    return len(lifted)
+    return len(unlocked)
 
 
 def key_of(name: str) -> str:
@@ -205,15 +238,16 @@ def key_of(name: str) -> str:
 
 
 def unlock_source(address: str) -> bool:
-    """Let the network of this address try again; return whether it had failures."""
+    """Unlock the network of this address; return whether it had failures."""
     key = _key(attempts.SOURCE, network(address, ipv6=64) or "")
     return bool(attempts.reset(key))
 
 
-def _attempt(request: Any, name: str, proof: str) -> Attempt:
+def _attempt(request: HttpRequest | None, name: str, session_id: int | None) -> Attempt:
     source = network(client_address(request), ipv6=64)
     account = _key(attempts.ACCOUNT, name)
-    device = proof or known_devices.proof(request, account)
+    known = known_devices.id_for(request, account)
+    device = known if session_id is None else f"session {session_id}"
     return Attempt(
         name,
         account,
@@ -224,7 +258,7 @@ def _attempt(request: Any, name: str, proof: str) -> Attempt:
 
 
 def _charge(attempt: Attempt) -> int:
-    """Count the try in each row. Return 0, or the seconds to wait where one of them has none left."""
+    """Count the attempt in each row. Return 0, or the seconds to wait where one of them has none left."""
     with translate_errors():
         rows = {key: (until, kind) for key, until, kind in _counts(attempt)}
         now = attempts.now()

@@ -1,4 +1,4 @@
-"""Sends mail aside from the request, so that no answer waits for a mail server or tells what was sent."""
+"""Sends mail in another thread, so that no answer waits for a mail server or tells what was sent."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.mail import send_mail
-from django.db import connections, router, transaction
+from django.db import connections, transaction
 from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language, override
@@ -22,6 +21,7 @@ from sessionkeeper.audit.events import Event, Kind
 from sessionkeeper.auth import known_devices
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.validators import NOTICES
+from sessionkeeper.engine import users
 from sessionkeeper.http.client_address import network
 
 log = logging.getLogger("sessionkeeper.security")
@@ -103,10 +103,8 @@ def _notify(kind: str, event: Event, namespace: str) -> None:
         return  # the user of this number may be somebody else
     if kind == NEW_DEVICE and not _is_new(event):
         return
-    model: Any = get_user_model()
-    user = model._base_manager.using(router.db_for_read(model)).filter(pk=event.user_id).first()
-    field = model.get_email_field_name() if hasattr(model, "get_email_field_name") else ""
-    address = getattr(user, field, None) if field else None
+    user = users.find(event.user_id)
+    address = users.email_of(user)
     if address:
         context = {"user": user.get_username(), "event": event, "kind": kind}
         send_aside(_send, kind, context, address)

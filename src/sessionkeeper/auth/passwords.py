@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout, notifications
+from sessionkeeper.auth.credentials import LONGEST_PASSWORD
 from sessionkeeper.auth.reauthentication import require_recent
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.engine import registry
@@ -27,8 +28,6 @@ from sessionkeeper.stores.database.errors import revive, translate_errors
 
 #: Route of the page that takes a new password, when ``sessionkeeper.pages.urls`` is included.
 CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
-#: Longest password that is hashed at all (as Django's own form; CVE-2013-1443).
-LONGEST_PASSWORD = 4096
 
 log = logging.getLogger("sessionkeeper.security")
 
@@ -38,7 +37,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     """Give the signed-in user a new password; all other sessions end, this one's key changes.
 
     Raises:
-        ReauthenticationRequired: the last proof of a credential is old.
+        ReauthenticationRequired: the user has not authenticated recently.
         InvalidCredentials: ``current`` is not the password, or not any more.
         TooManyTries: ``current`` was wrong too often in this session.
         RefusedPassword: a validator refused ``new``.
@@ -49,8 +48,10 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     user: Any = request.user
     session: Any = request.session
     credentials = {"username": user.get_username(), "password": current}
-    lockout.begin(request, credentials, proof=f"session {session._active.key.id}")
-    if not user.check_password(current):
+    lockout.begin(request, credentials, session_id=registry.current_id(request))
+    with translate_errors():  # the password may get another hash, which is written
+        is_right = user.check_password(current)
+    if not is_right:
         lockout.failed(request, credentials, user.pk)
         raise InvalidCredentials
     lockout.succeeded()
@@ -58,16 +59,16 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     session.rotate_key()  # before the password: a session that was ended changes none
     if not _set_password(user, new):
         raise InvalidCredentials
-    registry.revoke_all(user, session._active.key.id, reason="password_changed", actor=user)
+    registry.revoke_all(user, registry.current_id(request), reason="password_changed", actor=user)
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
 
 
 def request_reset(request: HttpRequest, email: str) -> None:
-    """Mail a link to whoever has this address; nothing tells whether somebody does, also not the time."""
+    """Mail a link to the users with this address. Nothing tells whether there are any, nor does the time."""
     revive()
-    # Without the user, whether there is one or not: a look for one would show in the time.
+    # Without the user, whether there is one or not: looking for one would take time, which could be measured.
     trail.record(events.Kind.PASSWORD_RESET_REQUESTED, address=trail.digest(email.casefold()))
     form = _ResetForm({"email": email})
     if form.is_valid():
@@ -116,7 +117,7 @@ class _ResetForm(PasswordResetForm):
     """Django's form: its rules on who may reset, its token, and our templates."""
 
     def get_users(self, email: str) -> Iterator[Any]:
-        """Yield who may be sent a mail; nobody where the user model has no such field."""
+        """Yield the users who may be sent a mail; none where the user model has no such field."""
         try:
             yield from super().get_users(email)
         except FieldError:

@@ -1,7 +1,8 @@
-"""Step-up: a fresh proof before a sensitive action (NIST SP 800-63B-4, 5.2; OWASP ASVS 5.0, 7.5)."""
+"""Reauthentication: a password again before a sensitive action (NIST SP 800-63B-4, 5.2; ASVS 5.0, 7.5)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,24 +11,20 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events
-from sessionkeeper.auth import lockout, mfa
+from sessionkeeper.auth.credentials import verify
 from sessionkeeper.core import policy
-from sessionkeeper.core.errors import InvalidCredentials, ReauthenticationRequired, SessionGone
+from sessionkeeper.core.errors import ReauthenticationRequired, SessionGone
 from sessionkeeper.engine import amr as _amr
 from sessionkeeper.engine import client_binding, limits, registry, session_data
-from sessionkeeper.stores.database.errors import translate_errors
-
-#: What ``amr`` says of a session that began with a password (RFC 8176).
-PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
 
 
-def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> bool:
-    """Whether the signed-in user proved a credential within this time (``REAUTHENTICATE_AFTER``).
+def is_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> bool:
+    """Whether the signed-in user has authenticated within this time (``REAUTHENTICATE_AFTER`` by default).
 
-    With ``level`` so many factors, each within this time. All are the server's record of the session, never
-    what the client says.
+    With ``level`` by so many factors, each within this time. It goes by the server's record of the session,
+    never by what the client says.
     """
-    session = request.session
+    session: Any = request.session
     if auth.SESSION_KEY not in session:
         return False
     active = session._active
@@ -44,12 +41,13 @@ def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> 
     return policy.level_of(" ".join(recent)) >= level
 
 
-def proofs(request: Any) -> dict[str, datetime]:
-    """Return the methods (RFC 8176) by which the signed-in user is known, and when each was last proved.
+def proofs(request: HttpRequest) -> dict[str, datetime]:
+    """Return the methods (RFC 8176) by which the signed-in user has authenticated, and the last time of each.
 
-    A step-up adds its methods, a sign-in begins anew. Empty for visitors, and where nobody said how.
+    Reauthentication adds its methods, a sign-in begins anew. Empty for visitors, and where no method is
+    known.
     """
-    session = request.session
+    session: Any = request.session
     if auth.SESSION_KEY not in session:
         return {}
     active = session._active
@@ -60,56 +58,49 @@ def proofs(request: Any) -> dict[str, datetime]:
 
 
 def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
-    """Refuse to go on without a recent proof, of so many factors.
+    """Refuse to go on unless the user has authenticated recently, by so many factors.
 
     Raises:
-        ReauthenticationRequired: the last proof is older, or had fewer.
+        ReauthenticationRequired: the last authentication is older, or had fewer factors.
     """
     if not is_recent(request, within, level):
         raise ReauthenticationRequired
 
 
 @sensitive_variables("credentials")
-def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
-    """Take a fresh proof of the signed-in user: the authentication time moves, a cookie's key changes.
+def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None:
+    """Verify credentials of the signed-in user: the authentication time moves, a cookie's key changes.
 
     ``credentials`` are given to ``authenticate()`` together with the user's own name, as ``username``: so
     does Django's login form. Written at once.
 
     Raises:
-        InvalidCredentials: they do not prove this user.
-        SecondFactorRequired: they do, and the user has a second factor. Nothing was written.
+        InvalidCredentials: they are not this user's.
+        SecondFactorRequired: they are, and the user has a second factor. Nothing was written.
         TooManyTries: too many have failed in this session.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
-    user = request.user
+    user, session = request.user, request.session
     credentials = {"username": user.get_username(), **credentials}  # this loads a user who is lazy
-    key = request.session._active.key
-    if key is None:  # somebody else than the session names the user, such as a token of another package
+    session_id = registry.current_id(request)
+    if session_id is None:  # the user is not the session's, but that of a token of another package, say
         raise SessionGone
-    # A count for each session: strangers who guess at the account lock nobody out of one that is under way.
-    lockout.begin(request, credentials, proof=f"session {key.id}")
-    with translate_errors():
-        proven: Any = auth.authenticate(request, **credentials)
-    if proven is None or proven.pk != user.pk:
-        raise InvalidCredentials
-    mfa.require_none(proven)
-    lockout.succeeded()
+    proven = verify(request, credentials, user=user, session_id=session_id)
     if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
-        request.session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
-    complete_reauthentication(request, amr=PASSWORD if "password" in credentials else "")
+        session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
+    complete_reauthentication(request, amr=_amr.noted(proven))
 
 
-def complete_reauthentication(request: Any, *, amr: str) -> None:
-    """Take note of a proof that you took of the signed-in user: the time moves, a cookie's key changes.
+def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
+    """Record that you have reauthenticated the signed-in user: the time moves, a cookie's key changes.
 
-    ``amr`` names its methods, separated by spaces (RFC 8176): never more than was proved. What was proved
-    before keeps its own time. Written at once.
+    ``amr`` names the methods, separated by spaces (RFC 8176): never more than were used. Earlier methods keep
+    their own time. Written at once.
 
     Raises:
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
-    session = request.session
+    session: Any = request.session
     if auth.SESSION_KEY not in session:
         raise SessionGone
     session.rotate_key()

@@ -1,4 +1,4 @@
-"""Tells the audit trail, the lockout and the notices what Django's signals say of sign-ins anywhere."""
+"""Receivers of Django's signals: what they say of sign-ins and users goes to trail, lockout and store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.signals import request_finished, request_started, setting_changed
 from django.db.models.signals import post_delete, post_save
+from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from sessionkeeper.audit import events, trail
@@ -26,7 +27,7 @@ from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.factory import get_store
 
 
-def _logged_in(request: Any, user: Any, **_: Any) -> None:
+def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     """The device is known from now on, and the account has all its tries again."""
     lockout.succeeded()
     session = getattr(request, "session", None)
@@ -38,14 +39,14 @@ def _logged_in(request: Any, user: Any, **_: Any) -> None:
         known_devices.signed_in.set((known_devices.remember(device, *marks), was_known))
 
 
-def _logged_out(request: Any, user: Any, **_: Any) -> None:
+def _logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
     """Tell the end of the session that follows from any other one."""
     session = getattr(request, "session", None)
     if user is not None and isinstance(session, SessionStore):
         session.ending = (events.Kind.SIGN_OUT, "")
 
 
-def _login_failed(credentials: dict[str, Any], request: Any = None, **_: Any) -> None:
+def _login_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Tell a refusal, and why, to the audit trail alone. Whoever there is or is not, the work is the same.
 
     Without a name or a password nothing was tried.
@@ -113,7 +114,7 @@ def _user_saved(
         trail.record(events.Kind.PASSWORD_CHANGED, user=instance)
         lockout.unlock_user(instance, reason="password")
     if not getattr(instance, "is_active", True):
-        _revoke_all(instance, "user_disabled")
+        registry.revoke_all(instance.pk, reason="user_disabled")
         return
     if hasattr(instance, "get_session_auth_hash"):
         _revoke_older(instance)
@@ -147,17 +148,13 @@ def _matches(record: SessionRecord, valid: list[str]) -> bool:
 def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
     if _is_user(sender):
         _tell_store(sender, instance)
-        _revoke_all(instance, "user_deleted")
+        registry.revoke_all(instance.pk, reason="user_deleted")
 
 
 def _tell_store(sender: type, instance: Any) -> None:
     """Let all processes forget what they remember of a user, and drop what is kept, whatever was saved."""
     # The row of a parent model may have another key than the user.
     get_store().user_changed(instance.pk if issubclass(sender, user_keys.user_model()) else None)
-
-
-def _revoke_all(user: Any, reason: str) -> None:
-    registry.revoke_all(user.pk, reason=reason)
 
 
 def _is_user(sender: type) -> bool:
@@ -172,7 +169,7 @@ def _is_our_engine() -> bool:
     try:
         return issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore)
     except (ImportError, AttributeError):
-        return False  # whoever opens a session is told
+        return False  # opening a session says so
 
 
 def _rebuild(*, setting: str, **_: Any) -> None:

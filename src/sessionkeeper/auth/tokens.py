@@ -10,12 +10,12 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import lockout, mfa
-from sessionkeeper.auth.reauthentication import PASSWORD
+from sessionkeeper.auth.credentials import verify
 from sessionkeeper.core import context, keys
-from sessionkeeper.core.errors import InvalidCredentials, SessionGone
+from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.engine import session_data
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.database.errors import translate_errors
 
 # Where Django notes that the answer has to set its CSRF cookie.
@@ -52,21 +52,15 @@ def issue_token(
 
     Raises:
         InvalidCredentials: no backend takes the credentials.
-        SecondFactorRequired: they were right, and the user has a second factor. There is no token.
-        TooManyTries: too many have failed; the credentials were not looked at.
+        SecondFactorRequired: they are right, and the user has a second factor. There is no token.
+        TooManyTries: too many attempts have failed; no backend was asked.
         TooManySessions: the user has as many tokens as the site allows.
         StoreUnavailable: the store did not answer; there is no token.
     """
-    lockout.begin(request, credentials)
-    with translate_errors():
-        user = auth.authenticate(request, **credentials)
-    if user is None:
-        raise InvalidCredentials
-    mfa.require_none(user)
+    user = verify(request, credentials)
     own: Any = request.session
     session = own.new_bearer()
     session.client.label = label
-    session.client.amr = PASSWORD if "password" in credentials else ""
     granted = None if scopes is None else sorted(set(scopes))
     if granted is not None:
         session[session_data.SCOPES_KEY] = granted
@@ -80,7 +74,7 @@ def issue_token(
 
 
 @contextmanager
-def _aside(request: Any, session: Any) -> Iterator[None]:
+def _aside(request: HttpRequest, session: SessionStore) -> Iterator[None]:
     """Put ``session`` in the place of the request's own for a while, and everything back after it."""
     missing = object()
     before = {name: getattr(request, name, missing) for name in ("session", "user")}

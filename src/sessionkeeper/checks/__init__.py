@@ -1,13 +1,12 @@
-"""System checks: the classic pitfalls of sessions, found when the project starts.
+"""System checks, which find common mistakes with sessions when the project starts.
 
-Every message has a stable id, listed with its fix in ``docs/reference/checks.md``. Errors are what breaks
-sign-in; warnings are what weakens or slows it; ``SILENCED_SYSTEM_CHECKS`` silences one. No check imports
-Django REST Framework by itself, and none raises, whatever the settings hold.
+Every message has a stable id, which ``docs/reference/checks.md`` lists with its fix. An error breaks sign-in,
+a warning weakens or slows it. No check imports Django REST Framework, and none raises, whatever the settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
@@ -31,19 +30,17 @@ from sessionkeeper.checks import (
 )
 from sessionkeeper.core.check_ids import CheckId
 
-#: ``manage.py check --tag sessionkeeper`` runs these alone.
+#: ``manage.py check --tag sessionkeeper`` runs only these checks.
 TAG = "sessionkeeper"
 
-Check = Callable[[], Iterator[checks.CheckMessage]]
-
-ALWAYS: tuple[Check, ...] = (
+ALWAYS: tuple[engine.Check, ...] = (
     settings.check_sessionkeeper,
-    settings.check_asked,
+    settings.check_functions,
     settings.check_store,
     settings.check_timeouts,
     settings.check_renewal,
     settings.check_serializer,
-    settings.check_cookie_prefix,
+    cookies.check_prefix,
     cookies.check_partitioned,
     cookies.check_domain,
     settings.check_connections,
@@ -65,32 +62,32 @@ ALWAYS: tuple[Check, ...] = (
     query_caches.check_query_caches,
 )
 #: Only with ``manage.py check --deploy``.
-DEPLOY: tuple[Check, ...] = (deploy.check_cookies, deploy.check_https, passwords.check_hashers)
+DEPLOY: tuple[engine.Check, ...] = (deploy.check_cookies, deploy.check_https, passwords.check_hashers)
 
 
 def register() -> None:
-    """Register all checks; called once, when the applications are ready."""
+    """Register all checks; called once, when the application registry is ready."""
     for check in ALWAYS:
         checks.register(guarded(check), TAG)
     for check in DEPLOY:
         checks.register(guarded(check), TAG, checks.Tags.security, deploy=True)
 
 
-def guarded(check: Check) -> Callable[..., list[checks.CheckMessage]]:
-    """Return the check as Django calls it. One that fails is a warning: it must not stop the project."""
+def guarded(check: engine.Check) -> Callable[..., list[checks.CheckMessage]]:
+    """Return the check as Django calls it. If it raises, that is a warning: it must not stop the project."""
 
     def run(**_: Any) -> list[checks.CheckMessage]:
         try:
             return list(check())
-        except Exception as error:  # noqa: BLE001 - settings and view code of the project may raise anything
+        except Exception as error:  # noqa: BLE001 - the project's settings and views may raise anything
             return [
                 checks.Warning(
-                    f"The check {check.__name__} could not be run: {error!r}.",
-                    hint="Run the other checks' advice first; if this stays, report it.",
+                    f"The check {check.__name__} raised {error!r}.",
+                    hint="First fix what the other checks report. If this message remains, report a bug.",
                     id=CheckId.CHECK_FAILED,
                 )
             ]
 
     update_wrapper(run, check)
-    del run.__wrapped__  # type: ignore[attr-defined]  # Django asks the signature for **kwargs
+    del run.__wrapped__  # type: ignore[attr-defined]  # Django looks for **kwargs in the signature
     return run

@@ -1,16 +1,12 @@
-"""Caches that are on and do nothing."""
+"""Caches that are enabled but have no effect."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
-from django.core.checks import (
-    CheckMessage,
-    Error,
-    Warning,  # noqa: A004
-)
-from django.db import connections
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from sessionkeeper import conf
 from sessionkeeper.checks import engine, middleware
@@ -19,56 +15,56 @@ from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.middleware.session import AuthenticationMiddleware
 from sessionkeeper.stores.near_cache.postgres import PostgresChannel
 
-OUR_AUTHENTICATION = "sessionkeeper.middleware.AuthenticationMiddleware"
 
-
-def check_near_cache() -> Iterator[CheckMessage]:
-    """Report a near cache that has no channel, or that nobody asks."""
+@engine.if_ours
+def check_near_cache() -> Iterator[checks.CheckMessage]:
+    """Report a near cache without a channel, or without the middleware that uses it."""
     current = conf.current()
     options = current.near_cache
-    if options is None or not engine.is_ours():
+    if options is None:
         return
     known = list(connections)
-    kind, _, name = current.store.partition(":")
-    alias = name or "default" if kind == "database" else ""
+    alias = None if current.store_alias is None else current.store_alias or DEFAULT_DB_ALIAS
     if options.channel is not None and options.channel not in known:
-        yield Error(
-            f"SESSIONKEEPER['NEAR_CACHE']['CHANNEL'] names the database {options.channel!r}, which DATABASES "
-            "does not have: nothing is remembered.",
-            hint=f"Known: {', '.join(known)}.",
+        yield checks.Error(
+            f"SESSIONKEEPER['NEAR_CACHE']['CHANNEL'] is {options.channel!r}, which is not in DATABASES. The "
+            "near cache has no effect.",
+            hint=f"Known entries: {', '.join(known)}.",
             id=CheckId.CHANNEL_UNKNOWN,
         )
     if alias in known and not PostgresChannel.serves(alias):
-        yield Warning(
-            f"SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: the database {alias!r} cannot tell other "
-            "processes what was revoked.",
-            hint="It needs PostgreSQL and psycopg 3. Without them, leave NEAR_CACHE out.",
+        yield checks.Warning(
+            "SESSIONKEEPER['NEAR_CACHE'] has no effect: through the database "
+            f"{alias!r} processes cannot tell each other which sessions were revoked.",
+            hint="Use PostgreSQL and psycopg 3, or remove NEAR_CACHE.",
             id=CheckId.NEAR_CACHE_WITHOUT_CHANNEL,
         )
     if not middleware.entries(AuthenticationMiddleware):
-        yield Warning(
-            "SESSIONKEEPER['NEAR_CACHE'] is on and does nothing: only our AuthenticationMiddleware asks it.",
-            hint=middleware.instead_of(DjangoAuthentication, OUR_AUTHENTICATION),
+        yield checks.Warning(
+            "SESSIONKEEPER['NEAR_CACHE'] has no effect: only sessionkeeper's AuthenticationMiddleware uses "
+            "it.",
+            hint=middleware.instead_of(DjangoAuthentication),
             id=CheckId.NEAR_CACHE_UNASKED,
         )
 
 
-def check_principal_cache() -> Iterator[CheckMessage]:
-    """Report a principal cache over a store that keeps none, or that nobody asks."""
+@engine.if_ours
+def check_principal_cache() -> Iterator[checks.CheckMessage]:
+    """Report a principal cache with a store that has none, or without the middleware that uses it."""
     current = conf.current()
-    if current.principal_cache is None or not engine.is_ours():
+    if current.principal_cache is None:
         return
     if not redis_url.is_redis(current.store):
-        yield Warning(
-            "SESSIONKEEPER['PRINCIPAL_CACHE'] is set and does nothing: the sessions are in the database, "
-            "which brings the user in the same statement.",
-            hint="Leave PRINCIPAL_CACHE out.",
+        yield checks.Warning(
+            "SESSIONKEEPER['PRINCIPAL_CACHE'] has no effect: the sessions are in the database, which reads "
+            "the user in the same statement.",
+            hint="Remove PRINCIPAL_CACHE.",
             id=CheckId.PRINCIPAL_CACHE_IDLE,
         )
     elif not middleware.entries(AuthenticationMiddleware):
-        yield Warning(
-            "SESSIONKEEPER['PRINCIPAL_CACHE'] is set and does nothing: only our AuthenticationMiddleware "
-            "asks for it.",
-            hint=middleware.instead_of(DjangoAuthentication, OUR_AUTHENTICATION),
+        yield checks.Warning(
+            "SESSIONKEEPER['PRINCIPAL_CACHE'] has no effect: only sessionkeeper's AuthenticationMiddleware "
+            "uses it.",
+            hint=middleware.instead_of(DjangoAuthentication),
             id=CheckId.PRINCIPAL_CACHE_IDLE,
         )

@@ -1,24 +1,45 @@
-"""``COOKIE_DOMAIN`` and ``COOKIE_PARTITIONED``: what browsers would refuse, or never send."""
+"""Cookies that browsers refuse, never send, or send too far."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from inspect import signature
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
-from django.core.exceptions import ImproperlyConfigured
+from django.core import checks
 
 from sessionkeeper import conf
-from sessionkeeper.checks.deploy import HOST_PREFIX
 from sessionkeeper.conf.callables import CallableSetting
 from sessionkeeper.core.check_ids import CheckId
 
-_DOMAIN = "Give it a function of the request, or a dict; one domain for all hosts is SESSION_COOKIE_DOMAIN."
+HOST_PREFIX = "__Host-"
 
 
-def check_partitioned() -> Iterator[CheckMessage]:
-    """Report partitioned cookies that browsers refuse, or do not send from within other sites."""
+def check_prefix() -> Iterator[checks.CheckMessage]:
+    """Report cookies whose attributes are not those that the prefix of their name requires."""
+    for kind in ("SESSION", "CSRF"):
+        name = getattr(settings, f"{kind}_COOKIE_NAME")
+        if not str(name).startswith(HOST_PREFIX) or (kind == "CSRF" and settings.CSRF_USE_SESSIONS):
+            continue
+        wrong = [
+            f"{kind}_COOKIE_{what} = {fix}"
+            for what, fix, fine in (
+                ("SECURE", True, bool(getattr(settings, f"{kind}_COOKIE_SECURE"))),
+                ("DOMAIN", None, not getattr(settings, f"{kind}_COOKIE_DOMAIN")),
+                ("PATH", "'/'", getattr(settings, f"{kind}_COOKIE_PATH") == "/"),
+            )
+            if not fine
+        ]
+        if wrong:
+            yield checks.Error(
+                f"Browsers refuse the cookie {name!r}: its prefix requires Secure, no domain and the path "
+                "'/'.",
+                hint=f"Set {', '.join(wrong)}, or use a name without the prefix (if the site has no HTTPS).",
+                id=CheckId.PREFIX_BROKEN,
+            )
+
+
+def check_partitioned() -> Iterator[checks.CheckMessage]:
+    """Report partitioned cookies that browsers refuse, or do not send from inside other sites."""
     if not conf.current().cookie_partitioned:
         return
     kinds = ("SESSION",) if settings.CSRF_USE_SESSIONS else ("SESSION", "CSRF")
@@ -29,33 +50,31 @@ def check_partitioned() -> Iterator[CheckMessage]:
         if getattr(settings, f"{kind}_COOKIE_{what}") != fix
     ]
     if wrong:
-        yield Error(
-            "COOKIE_PARTITIONED is on, and the cookies are not what browsers take inside of other sites.",
-            hint=f"Set {', '.join(wrong)}; or turn SESSIONKEEPER['COOKIE_PARTITIONED'] off.",
+        yield checks.Error(
+            "SESSIONKEEPER['COOKIE_PARTITIONED'] is on, but browsers do not accept these cookies inside "
+            "other sites.",
+            hint=f"Set {', '.join(wrong)}, or remove COOKIE_PARTITIONED.",
             id=CheckId.PARTITIONED_REFUSED,
         )
 
 
-def check_domain() -> Iterator[CheckMessage]:
-    """Report domains that cannot be asked for, or that the name of the cookie rules out."""
+def check_domain() -> Iterator[checks.CheckMessage]:
+    """Report a function for domains that cannot be called, and a cookie name that rules domains out."""
     wanted = conf.current().cookie_domain
     if wanted is None:
         return
-    if str(settings.SESSION_COOKIE_NAME).startswith(HOST_PREFIX):
-        yield Error(
-            f"Browsers refuse the cookie {settings.SESSION_COOKIE_NAME!r} with a domain, which COOKIE_DOMAIN "
-            "gives it.",
-            hint="Remove SESSIONKEEPER['COOKIE_DOMAIN'], or give the cookie a name without the prefix.",
+    name = settings.SESSION_COOKIE_NAME
+    if str(name).startswith(HOST_PREFIX):
+        yield checks.Error(
+            f"Browsers refuse the cookie {name!r} if it has a domain, but SESSIONKEEPER['COOKIE_DOMAIN'] "
+            "sets one.",
+            hint="Remove COOKIE_DOMAIN, or use a name without the prefix.",
             id=CheckId.DOMAIN_WITH_PREFIX,
         )
-    if isinstance(wanted, CallableSetting):
-        try:
-            signature(wanted.function()).bind(None)
-        except (ImproperlyConfigured, TypeError) as error:
-            yield Error(
-                f"SESSIONKEEPER['COOKIE_DOMAIN'] cannot be asked: {error}.",
-                hint=_DOMAIN,
-                id=CheckId.DOMAIN_ASKED_IN_VAIN,
-            )
-        except ValueError:
-            pass  # a function of C, which tells nothing
+    if isinstance(wanted, CallableSetting) and (problem := wanted.problem("request")):
+        yield checks.Error(
+            problem,
+            hint="Use a function that takes the request, or a dict. To set one domain for all hosts, use "
+            "SESSION_COOKIE_DOMAIN.",
+            id=CheckId.DOMAIN_ASKED_IN_VAIN,
+        )

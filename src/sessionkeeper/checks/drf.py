@@ -1,4 +1,4 @@
-"""The defaults of Django REST Framework, read from the settings: the framework is not imported here."""
+"""The defaults of Django REST Framework, read from the settings without importing the framework."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import (
-    CheckMessage,
-    Info,
-    Warning,  # noqa: A004
-)
+from django.core import checks
 from django.utils.module_loading import import_string
 
 from sessionkeeper.checks import engine
@@ -48,7 +44,7 @@ def _is_token(kind: Any) -> bool:
 
 
 def _defaults() -> tuple[list[Any], str] | None:
-    """Return the default authenticators and where they come from; None when there is no framework."""
+    """Return the default authenticators and where they come from; None without the framework."""
     raw = getattr(settings, "REST_FRAMEWORK", None)
     if find_spec("rest_framework") is None or (raw is None and not apps.is_installed("rest_framework")):
         return None
@@ -58,45 +54,45 @@ def _defaults() -> tuple[list[Any], str] | None:
     listed = _BUILT_IN if given is None else (given,) if isinstance(given, str) else given
     kinds = []
     for entry in listed if isinstance(listed, list | tuple) else ():
-        with suppress(Exception):  # the framework itself reports it, at import
+        with suppress(Exception):  # the framework reports it when it is imported
             kinds.append(import_string(entry) if isinstance(entry, str) else entry)
     return kinds, source
 
 
-def check_defaults() -> Iterator[CheckMessage]:
-    """Report API defaults that bypass the session, or that answer it the old way."""
-    found = _defaults() if engine.is_ours() else None
-    if found is None:
+@engine.if_ours
+def check_defaults() -> Iterator[checks.CheckMessage]:
+    """Report API defaults that bypass the session, or use the framework's own session authentication."""
+    if (found := _defaults()) is None:
         return
     kinds, source = found
     if any(names(kind)[:1] == [SESSION] for kind in kinds):
-        yield Warning(
-            f"The API uses the framework's own SessionAuthentication ({source}): who is not signed in gets "
-            "403 where 401 is meant, and an unhelpful answer when CSRF fails.",
+        yield checks.Warning(
+            f"The API uses the framework's own SessionAuthentication ({source}), which answers 403 instead "
+            "of 401 when nobody is signed in, and does not say how to fix a failed CSRF check.",
             hint=f"Set REST_FRAMEWORK = {{'DEFAULT_AUTHENTICATION_CLASSES': ['{OURS}']}}.",
             id=CheckId.DRF_SESSION,
         )
     with_session = [kind for kind in kinds if is_session(kind)]
     basic = next((names(kind)[0] for kind in kinds if _BASIC in names(kind)), None)
     if with_session and basic is not None:
-        guess = "" if basic == _BASIC else ", unless that subclass does otherwise"
-        yield Warning(
-            f"The API takes passwords by {basic} beside the session ({source}): with every request, past "
-            f"logout, and counted only where a backend counts (W070){guess}.",
+        guess = "" if basic == _BASIC else ", unless this subclass does otherwise"
+        yield checks.Warning(
+            f"The API accepts passwords by {basic} besides the session ({source}). They are sent with every "
+            f"request, outlast a logout, and failures count only where a backend counts them (W070){guess}.",
             hint="Remove it from DEFAULT_AUTHENTICATION_CLASSES.",
             id=CheckId.DRF_BASIC,
         )
     if kinds and all(_is_token(kind) for kind in kinds):
-        yield Warning(
-            f"By the names of its authenticators the API takes tokens only ({source}): who is signed in by "
-            "session is nobody there.",
-            hint=f"Add '{OURS}' to DEFAULT_AUTHENTICATION_CLASSES, if none of those looks at sessions.",
+        yield checks.Warning(
+            f"By the names of its authenticators, the API accepts only tokens ({source}). Users who are "
+            "signed in with a session are anonymous there.",
+            hint=f"Add '{OURS}' to DEFAULT_AUTHENTICATION_CLASSES, unless one of those accepts sessions.",
             id=CheckId.DRF_TOKENS_ONLY,
         )
     elif with_session and _is_token(kinds[0]):
-        yield Info(
-            f"The API asks {names(kinds[0])[0]} before the session ({source}): a request with both is the "
-            "token's, and a 401 asks for a token, as far as its name tells.",
-            hint=f"Put '{OURS}' first, unless that is what you want; then silence this.",
+        yield checks.Info(
+            f"By its name, {names(kinds[0])[0]} accepts tokens, and it comes before the session ({source}). "
+            "In a request with both the token counts, and a 401 asks for a token.",
+            hint=f"Put '{OURS}' first. If the order is intended, silence this check.",
             id=CheckId.DRF_TOKENS_FIRST,
         )

@@ -1,8 +1,8 @@
-"""Whether ``MIDDLEWARE`` holds what sessions need, in an order that works.
+"""Whether ``MIDDLEWARE`` has what sessions need, in an order that works.
 
-What Django's middleware and ours do is known, and stated. What the project's own does is not: a check runs at
-every command, where no request may be sent through it. So where one of those could do what seems to be
-missing, the message says that it guesses; ``manage.py sessions doctor`` sends a request and looks.
+What Django's middleware and ours do is known. What the project's own does is not, because checks run at every
+command and cannot send a request through it. Where one of those could do what seems to be missing, the
+message says that it is a guess; ``manage.py sessions doctor`` sends a request and looks.
 """
 
 from __future__ import annotations
@@ -14,11 +14,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSession
-from django.core.checks import (
-    CheckMessage,
-    Error,
-    Warning,  # noqa: A004
-)
+from django.core import checks
 from django.middleware.cache import UpdateCacheMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
@@ -29,11 +25,16 @@ from sessionkeeper.csrf.middleware import FetchMetadataMiddleware
 from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 
 _KNOWN = ("django.", "sessionkeeper.")
-_GUESS = "This is a guess; `manage.py sessions doctor` sends a request through MIDDLEWARE and looks. "
+_GUESS = "This is a guess; `manage.py sessions doctor` sends a request through MIDDLEWARE to find out. "
+#: Django's middleware, by the path of ours that replaces it.
+OURS = {
+    DjangoSession: "sessionkeeper.middleware.SessionMiddleware",
+    DjangoAuthentication: "sessionkeeper.middleware.AuthenticationMiddleware",
+}
 
 
 class Entry(NamedTuple):
-    """One line of ``MIDDLEWARE``: its place, its path, and what the path names."""
+    """One entry of ``MIDDLEWARE``: its index, its path, and the class that the path names."""
 
     place: int
     path: str
@@ -41,7 +42,7 @@ class Entry(NamedTuple):
 
 
 def entries(*kinds: type[Any]) -> list[Entry]:
-    """Return the lines of ``MIDDLEWARE`` that are one of ``kinds``; what cannot be imported is left out."""
+    """Return the entries of ``MIDDLEWARE`` that are one of ``kinds``. What cannot be imported is left out."""
     found = []
     for place, path in enumerate(_listed()):
         with suppress(Exception):  # Django itself reports it, at start
@@ -52,52 +53,51 @@ def entries(*kinds: type[Any]) -> list[Entry]:
 
 
 def is_known(entry: Entry) -> bool:
-    """Whether the middleware is Django's or ours, and no subclass of the project's."""
+    """Whether the middleware is Django's or ours, not a subclass of the project's own."""
     return str(entry.kind.__module__).startswith(_KNOWN)
 
 
 def strangers(before: int | None = None) -> str:
-    """Return the middleware whose doings are not known, up to that place, as text; empty: there is none."""
+    """Return the middleware of the project up to that index, as text; empty if there is none."""
     listed = _listed()[:before]
     return ", ".join(repr(path) for path in listed if not str(path).startswith(_KNOWN))
 
 
-def instead_of(django: type[Any], ours: str) -> str:
-    """Return how to bring ours in: a subclass of the project's does something of its own, which must stay."""
-    found = entries(django)
+def instead_of(django: type[Any]) -> str:
+    """Return how to add ours in the place of Django's. A subclass of the project's own has to stay."""
+    ours, found = OURS[django], entries(django)
     if not found:
         return f"Add {ours!r} to MIDDLEWARE."
     path = found[0].path
     if is_known(found[0]):
-        return f"Put {ours!r} in the place of {path!r}."
-    return f"Make {path!r} a subclass of {ours!r}, if what it does of its own (not known here) bears that."
+        return f"Replace {path!r} with {ours!r}."
+    return f"Make {path!r} a subclass of {ours!r}, if that suits what it does (which is not known here)."
 
 
-def check_present() -> Iterator[CheckMessage]:
-    """Report middleware that sign-in needs and that is not there."""
-    if not engine.is_ours():
-        return
+@engine.if_ours
+def check_present() -> Iterator[checks.CheckMessage]:
+    """Report missing middleware that signing in needs."""
     sessions, authentication = entries(DjangoSession), entries(DjangoAuthentication)
     if not sessions and not authentication:
-        yield Warning(
-            "MIDDLEWARE has no SessionMiddleware: "
+        yield checks.Warning(
+            "There is no SessionMiddleware in MIDDLEWARE: "
             f"{_unless('sets request.session', 'no request has a session')}.",
-            hint=_guessed("Add 'sessionkeeper.middleware.SessionMiddleware'."),
+            hint=_guessed(f"Add {OURS[DjangoSession]!r}."),
             id=CheckId.NO_SESSION_MIDDLEWARE,
         )
     if not authentication:
-        yield Warning(
-            "MIDDLEWARE has no AuthenticationMiddleware: "
+        yield checks.Warning(
+            "There is no AuthenticationMiddleware in MIDDLEWARE: "
             f"{_unless('sets request.user', 'request.user does not exist')}.",
-            hint=_guessed("Add 'sessionkeeper.middleware.AuthenticationMiddleware' after SessionMiddleware."),
+            hint=_guessed(f"Add {OURS[DjangoAuthentication]!r} after SessionMiddleware."),
             id=CheckId.NO_AUTHENTICATION_MIDDLEWARE,
         )
     if not entries(CsrfViewMiddleware):
-        yield Warning(
-            "MIDDLEWARE has no CsrfViewMiddleware: "
-            f"{_unless('checks CSRF', 'any other site can post to this one as its user')}.",
+        yield checks.Warning(
+            "There is no CsrfViewMiddleware in MIDDLEWARE: "
+            f"{_unless('checks CSRF', 'other sites can send forms to this one in the name of its users')}.",
             hint="Add 'django.middleware.csrf.CsrfViewMiddleware' after SessionMiddleware"
-            f"{', or silence this' if strangers() else ''}.",
+            f"{', or silence this check' if strangers() else ''}.",
             id=CheckId.NO_CSRF_MIDDLEWARE,
         )
 
@@ -111,8 +111,8 @@ def _guessed(hint: str) -> str:
     return _GUESS + hint if strangers() else hint
 
 
-def check_order() -> Iterator[CheckMessage]:
-    """Report middleware that runs before what it needs."""
+def check_order() -> Iterator[checks.CheckMessage]:
+    """Report middleware that comes before what it needs."""
     sessions, csrf = entries(DjangoSession), entries(CsrfViewMiddleware)
     authentication = entries(DjangoAuthentication)
     first = sessions[0].place if sessions else len(_listed())
@@ -126,58 +126,61 @@ def check_order() -> Iterator[CheckMessage]:
         )
     ours = entries(FetchMetadataMiddleware)
     if ours and csrf and csrf[0].place < ours[0].place:
-        yield Warning(
-            f"{ours[0].path!r} stands after {csrf[0].path!r}: requests without a token are refused before "
-            "anybody looks where they come from.",
-            hint="Put it right before 'django.middleware.csrf.CsrfViewMiddleware'.",
+        yield checks.Warning(
+            f"{ours[0].path!r} comes after {csrf[0].path!r}, which refuses requests without a token before "
+            "their origin is checked.",
+            hint=f"Put it directly before {csrf[0].path!r}.",
             id=CheckId.FETCH_METADATA_TOO_LATE,
         )
     caches = entries(UpdateCacheMiddleware)
     if sessions and caches and caches[-1].place > sessions[0].place:
-        yield Warning(
-            f"{caches[-1].path!r} stands after SessionMiddleware: it sees pages before they are marked "
-            "'Vary: Cookie', so that one person's page may be stored and served to another.",
+        yield checks.Warning(
+            f"{caches[-1].path!r} comes after SessionMiddleware. It caches pages before they get 'Vary: "
+            "Cookie', so the page of one user may be served to another.",
             hint="Put it first in MIDDLEWARE.",
             id=CheckId.CACHE_INSIDE_SESSION,
         )
 
 
-def _no_session_before(entry: Entry, otherwise: str, error: CheckId) -> CheckMessage:
-    hint = "Put 'sessionkeeper.middleware.SessionMiddleware' before it."
+def _no_session_before(entry: Entry, otherwise: str, error: CheckId) -> checks.CheckMessage:
+    hint = f"Put {OURS[DjangoSession]!r} before it."
     others = strangers(entry.place)
     if is_known(entry) and not others:
-        return Error(f"{entry.path!r} has no SessionMiddleware before it: {otherwise}.", hint=hint, id=error)
-    own = f"one of {others} sets request.session" if others else "it does without"
-    return Warning(
+        return checks.Error(
+            f"{entry.path!r} has no SessionMiddleware before it: {otherwise}.", hint=hint, id=error
+        )
+    own = f"one of {others} sets request.session" if others else "it needs none"
+    return checks.Warning(
         f"{entry.path!r} has no SessionMiddleware before it: unless {own}, {otherwise}.",
         hint=_GUESS + hint,
         id=CheckId.PERHAPS_NO_SESSION_BEFORE,
     )
 
 
-def check_mixed() -> Iterator[CheckMessage]:
-    """Report our middleware beside Django's, or without our engine. All ours and all Django's are fine."""
+def check_mixed() -> Iterator[checks.CheckMessage]:
+    """Report our middleware without our engine, and a mixture of ours and Django's."""
     ours = entries(SessionMiddleware, AuthenticationMiddleware)
     if entries(SessionMiddleware) and not engine.is_ours():
-        yield Error(
-            f"{entries(SessionMiddleware)[0].path!r} needs SESSION_ENGINE = {engine.OURS!r}, "
-            f"which is {settings.SESSION_ENGINE!r}.",
+        yield checks.Error(
+            f"{entries(SessionMiddleware)[0].path!r} needs SESSION_ENGINE = {engine.OURS!r}, but "
+            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}.",
             hint=f"Set SESSION_ENGINE = {engine.OURS!r}, or use Django's SessionMiddleware.",
             id=CheckId.MIDDLEWARE_WITHOUT_ENGINE,
         )
     stock = [entry for entry in entries(DjangoSession, DjangoAuthentication) if entry not in ours]
     if ours and stock:
-        yield Warning(
-            f"MIDDLEWARE has {_paths(ours)} beside {_paths(stock)}: it works, without {_missing(stock)}.",
+        yield checks.Warning(
+            f"MIDDLEWARE has {_paths(ours)} together with {_paths(stock)}. That works, but without "
+            f"{_missing(stock)}.",
             hint=" ".join(_advice(entry) for entry in stock),
             id=CheckId.MIXED_MIDDLEWARE,
         )
 
 
-#: What Django's middleware does not do, as far as it is not put in by a project's own subclass.
+#: What Django's middleware does not do, unless a subclass of the project's own adds it.
 _ONLY_OURS = {
-    DjangoSession: "bearer sessions, 503 in an outage, and the read that brings the user along",
-    DjangoAuthentication: "the user who came with the session, so that each request asks for the user again",
+    DjangoSession: "bearer sessions, the 503 in an outage, and reading the user together with the session",
+    DjangoAuthentication: "using the user that was read with the session, so each request reads it again",
 }
 
 
@@ -189,16 +192,16 @@ def _missing(stock: list[Entry]) -> str:
 
 def _advice(entry: Entry) -> str:
     base = DjangoSession if issubclass(entry.kind, DjangoSession) else DjangoAuthentication
-    ours = f"sessionkeeper.middleware.{base.__name__}"
+    ours = OURS[base]
     if entries(SessionMiddleware if base is DjangoSession else AuthenticationMiddleware):
-        same = f"{ours!r} is there too: each does the work of the other once more."
-        return f"Remove {entry.path!r}: {same}" if is_known(entry) else f"{same} Keep one."
+        same = f"{ours!r} is there too, and does the same work again."
+        return f"Remove {entry.path!r}: {same}" if is_known(entry) else f"{same} Keep only one of them."
     if is_known(entry):
-        return instead_of(base, ours)
+        return instead_of(base)
     return (
-        f"{entry.path!r} is a subclass, and what it does of its own is not known here: it may read another "
-        f"cookie, so leave it where it is unless you know better. That the above is missing is a guess. To "
-        f"have both, make it a subclass of {ours!r}."
+        f"{entry.path!r} is a subclass, and what it does is not known here: it may read another cookie, so "
+        "leave it where it is unless you know better. That something is missing is a guess. To have both, "
+        f"make it a subclass of {ours!r}."
     )
 
 

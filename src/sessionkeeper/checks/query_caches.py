@@ -1,4 +1,4 @@
-"""Caches of queries, which must leave our tables alone."""
+"""Packages that cache queries, which must leave our tables out."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import (
-    CheckMessage,
-    Warning,  # noqa: A004
-)
+from django.core import checks
 
 from sessionkeeper.core.check_ids import CheckId
 
 _LABEL = "sessionkeeper"
 
 
-def check_query_caches() -> Iterator[CheckMessage]:
-    """Report a cache of queries that keeps answers about our tables."""
+def check_query_caches() -> Iterator[checks.CheckMessage]:
+    """Report a package that caches queries of our tables."""
     for name, covered, line in (
         ("cacheops", _by_cacheops, "CACHEOPS['sessionkeeper.*'] = None"),
         ("cachalot", _by_cachalot, "CACHALOT_UNCACHABLE_APPS = ['sessionkeeper']"),
     ):
         tables = covered() if apps.is_installed(name) else []
         if tables:
-            yield Warning(
-                f"{name} keeps answers about tables of sessionkeeper ({', '.join(tables)}). It does not hear "
-                "of every write: lists may be stale, a session that was ended may seem to live.",
-                hint=f"Leave them out: {line}",
+            yield checks.Warning(
+                f"{name} caches queries of sessionkeeper's tables ({', '.join(tables)}), but does not notice "
+                "every write to them: lists may be stale, and a revoked session may seem to exist.",
+                hint=f"Exclude them from the cache: {line}",
                 id=CheckId.QUERIES_CACHED,
             )
 

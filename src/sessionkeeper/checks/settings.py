@@ -1,4 +1,4 @@
-"""The values of ``SESSIONKEEPER`` and of the settings of Django that it builds on."""
+"""The values of ``SESSIONKEEPER``, and of the settings of Django that the engine uses."""
 
 from __future__ import annotations
 
@@ -6,78 +6,58 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from inspect import signature
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import (
-    CheckMessage,
-    Error,
-    Warning,  # noqa: A004
-)
-from django.core.exceptions import ImproperlyConfigured
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS
 from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.checks import engine
-from sessionkeeper.checks.deploy import HOST_PREFIX
 from sessionkeeper.core import policy
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.engine import limits, renewal
 
 
-def check_sessionkeeper() -> Iterator[CheckMessage]:
-    """Report unknown keys and values of the wrong type."""
+def check_sessionkeeper() -> Iterator[checks.CheckMessage]:
+    """Report unknown keys and wrong values."""
     for problem in conf.problems():
-        yield Error(
-            problem.message,
-            hint=problem.hint or "See the settings reference.",
-            id=CheckId.WRONG_SETTING,
+        yield checks.Error(
+            problem.message, hint=problem.hint or "See the settings reference.", id=CheckId.WRONG_SETTING
         )
 
 
-def check_asked() -> Iterator[CheckMessage]:
-    """Report functions that give values of settings and cannot be asked."""
+def check_functions() -> Iterator[checks.CheckMessage]:
+    """Report functions in the place of values that cannot be called."""
     for name, asked in conf.current().asked.items():
-        try:
-            function = asked.function()
-        except ImproperlyConfigured as error:
-            yield Error(
-                f"{error} Sign-ins fail, and so does whatever else needs the value.",
-                hint=f"Correct SESSIONKEEPER[{name!r}], or give it a value.",
+        if problem := asked.problem("request", "user"):
+            yield checks.Error(
+                f"{problem} Sign-ins, and everything else that needs the value, fail.",
+                hint=f"Give SESSIONKEEPER[{name!r}] a value, or a function that takes the request and the "
+                "user, each of which may be None.",
                 id=CheckId.ASKED_IN_VAIN,
             )
-            continue
-        try:
-            signature(function).bind(None, None)
-        except TypeError as error:
-            yield Error(
-                f"SESSIONKEEPER[{name!r}]: {asked.label} does not take (request, user): {error}.",
-                hint="Give it two parameters: the request, or None, and the user, or None.",
-                id=CheckId.ASKED_IN_VAIN,
-            )
-        except ValueError:
-            pass  # a function of C, which tells nothing
 
 
-def check_store() -> Iterator[CheckMessage]:
+def check_store() -> Iterator[checks.CheckMessage]:
     """Report a store in a database that is not configured."""
-    kind, _, alias = conf.current().store.partition(":")
-    if kind == "database" and alias and alias not in _databases():
-        yield Error(
-            f"SESSIONKEEPER['STORE'] names the database {alias!r}, which DATABASES does not have.",
-            hint=f"Known: {', '.join(map(str, _databases())) or 'none'}.",
+    alias = conf.current().store_alias
+    if alias and alias not in _databases():
+        yield checks.Error(
+            f"SESSIONKEEPER['STORE'] names the database {alias!r}, which is not in DATABASES.",
+            hint=f"Known entries: {', '.join(map(str, _databases())) or 'none'}.",
             id=CheckId.STORE_UNKNOWN,
         )
 
 
-def check_timeouts() -> Iterator[CheckMessage]:
-    """Report timeouts that never act, or that end sessions in use."""
+def check_timeouts() -> Iterator[checks.CheckMessage]:
+    """Report timeouts without effect, and those that end sessions in use."""
     current = conf.current()
     if not current.explicit_idle and not _is_seconds(settings.SESSION_COOKIE_AGE):
-        yield Error(
-            f"SESSION_COOKIE_AGE must be a whole number of seconds, not {settings.SESSION_COOKIE_AGE!r}.",
-            hint="Set it to the idle timeout, 1209600 for two weeks.",
+        yield checks.Error(
+            f"SESSION_COOKIE_AGE must be a number of seconds, not {settings.SESSION_COOKIE_AGE!r}.",
+            hint="Set it to the idle timeout, for example 1209600 for two weeks.",
             id=CheckId.COOKIE_AGE,
         )
         return
@@ -86,53 +66,53 @@ def check_timeouts() -> Iterator[CheckMessage]:
         return
     absolute = current.absolute.total_seconds()
     if idle > absolute and current.idle_timeout is not None:
-        yield Warning(
-            f"IDLE_TIMEOUT ({_days(idle)}) is longer than the absolute timeout ({_days(absolute)}): no "
-            "session ends for being idle.",
-            hint="Set SESSIONKEEPER['IDLE_TIMEOUT'] below SESSIONKEEPER['ABSOLUTE_TIMEOUT'].",
+        yield checks.Warning(
+            f"SESSIONKEEPER['IDLE_TIMEOUT'] ({_days(idle)}) is longer than the absolute timeout "
+            f"({_days(absolute)}), so it has no effect.",
+            hint="Make IDLE_TIMEOUT shorter than ABSOLUTE_TIMEOUT.",
             id=CheckId.IDLE_LONGER_THAN_ABSOLUTE,
         )
     elif idle > absolute:
-        yield Warning(
+        yield checks.Warning(
             f"SESSION_COOKIE_AGE ({_days(idle)}), the idle timeout, is longer than the absolute timeout "
-            f"({_days(absolute)}): sessions end sooner than it says.",
-            hint="Lower SESSION_COOKIE_AGE, or set SESSIONKEEPER['ABSOLUTE_TIMEOUT'] or ['IDLE_TIMEOUT'].",
+            f"({_days(absolute)}), so sessions end sooner.",
+            hint="Lower SESSION_COOKIE_AGE, or set ABSOLUTE_TIMEOUT or IDLE_TIMEOUT in SESSIONKEEPER.",
             id=CheckId.COOKIE_AGE_LONGER_THAN_ABSOLUTE,
         )
     touch = policy.touch_interval(idle, current.touch_interval).total_seconds()
     if touch >= idle:
-        yield Warning(
-            f"TOUCH_INTERVAL ({_days(touch)}) is not shorter than the idle timeout ({_days(idle)}): sessions "
-            "in use end too.",
-            hint="Leave SESSIONKEEPER['TOUCH_INTERVAL'] unset: a twentieth of the idle timeout.",
+        yield checks.Warning(
+            f"SESSIONKEEPER['TOUCH_INTERVAL'] ({_days(touch)}) is not shorter than the idle timeout "
+            f"({_days(idle)}), so sessions end while they are in use.",
+            hint="Remove TOUCH_INTERVAL. It defaults to a twentieth of the idle timeout.",
             id=CheckId.TOUCH_TOO_LATE,
         )
 
 
-def check_renewal() -> Iterator[CheckMessage]:
-    """Report a renewal of keys that does not take place, or comes before its time."""
+def check_renewal() -> Iterator[checks.CheckMessage]:
+    """Report a renewal of keys that does not happen, or happens too often."""
     current = conf.current()
     if current.rotate_after is None:
         return
     keeper = renewal.keeper()
     if keeper is not None:
-        yield Warning(
-            f"ROTATE_AFTER does nothing: {keeper!r} keeps session keys of its own, and would lose sight of "
-            "sessions whose key is renewed.",
-            hint=f"Remove {keeper!r} from INSTALLED_APPS, our own list of sessions does the same; or "
-            "SESSIONKEEPER['ROTATE_AFTER'].",
+        yield checks.Warning(
+            f"SESSIONKEEPER['ROTATE_AFTER'] has no effect: {keeper!r} stores session keys, and would not "
+            "find sessions whose key has been renewed.",
+            hint=f"Remove {keeper!r} from INSTALLED_APPS and use sessionkeeper's list of sessions, or remove "
+            "ROTATE_AFTER.",
             id=CheckId.RENEWAL_IDLE,
         )
     if current.rotate_after < 2 * current.rotate_overlap:
-        yield Warning(
-            f"ROTATE_AFTER ({current.rotate_after}) is shorter than twice ROTATE_OVERLAP "
-            f"({current.rotate_overlap}): requests that are merely late may be taken for copies.",
-            hint="Raise SESSIONKEEPER['ROTATE_AFTER'], to an hour or so.",
+        yield checks.Warning(
+            f"SESSIONKEEPER['ROTATE_AFTER'] ({current.rotate_after}) is shorter than twice ROTATE_OVERLAP "
+            f"({current.rotate_overlap}), so late requests may be taken for copies of the session.",
+            hint="Raise ROTATE_AFTER, for example to an hour.",
             id=CheckId.RENEWAL_TOO_OFTEN,
         )
 
 
-def check_serializer() -> Iterator[CheckMessage]:
+def check_serializer() -> Iterator[checks.CheckMessage]:
     """Report a serializer that does not write JSON."""
     path = settings.SESSION_SERIALIZER
     probe = {"probe": [1, "x"]}
@@ -140,50 +120,27 @@ def check_serializer() -> Iterator[CheckMessage]:
         serializer = import_string(path)()
         written = serializer.dumps(probe)
     except Exception as error:  # noqa: BLE001 - the class is the project's own
-        yield Error(
-            f"SESSION_SERIALIZER = {path!r} does not work: {error}.",
-            hint="Remove SESSION_SERIALIZER: the default writes JSON.",
+        yield checks.Error(
+            f"SESSION_SERIALIZER {path!r} does not work: {error}.",
+            hint="Remove SESSION_SERIALIZER. The default writes JSON.",
             id=CheckId.SERIALIZER_FAILS,
         )
         return
     if engine.is_ours() and not _is_json_of(written, probe):
-        yield Warning(
-            f"SESSION_SERIALIZER = {path!r} does not write JSON: nobody can read the stored data, and with "
-            "formats like pickle, who learns SECRET_KEY can run code on the server.",
-            hint="Remove SESSION_SERIALIZER, and keep in sessions what JSON can hold.",
+        yield checks.Warning(
+            f"SESSION_SERIALIZER {path!r} does not write JSON. The stored data is not readable, and with a "
+            "format like pickle, somebody who learns SECRET_KEY can run code on the server.",
+            hint="Remove SESSION_SERIALIZER, and store in sessions only what JSON can represent.",
             id=CheckId.SERIALIZER_NOT_JSON,
         )
 
 
-def check_cookie_prefix() -> Iterator[CheckMessage]:
-    """Report a cookie that browsers refuse, because it does not keep what its name promises."""
-    for kind in ("SESSION", "CSRF"):
-        name = getattr(settings, f"{kind}_COOKIE_NAME")
-        if not str(name).startswith(HOST_PREFIX) or (kind == "CSRF" and settings.CSRF_USE_SESSIONS):
-            continue
-        wrong = [
-            f"{kind}_COOKIE_{what} = {fix}"
-            for what, fix, fine in (
-                ("SECURE", True, bool(getattr(settings, f"{kind}_COOKIE_SECURE"))),
-                ("DOMAIN", None, not getattr(settings, f"{kind}_COOKIE_DOMAIN")),
-                ("PATH", "'/'", getattr(settings, f"{kind}_COOKIE_PATH") == "/"),
-            )
-            if not fine
-        ]
-        if wrong:
-            yield Error(
-                f"Browsers refuse the cookie {name!r}: the prefix promises Secure, no domain, path '/'.",
-                hint=f"Set {', '.join(wrong)}, or use a name without the prefix (where there is no HTTPS).",
-                id=CheckId.PREFIX_BROKEN,
-            )
-
-
-def check_connections() -> Iterator[CheckMessage]:
-    """Report a database server that is connected to anew for every request."""
-    if settings.DEBUG or not engine.is_ours():
-        return  # the development server makes a thread for each request: keeping connections is no use there
-    kind, _, name = conf.current().store.partition(":")
-    alias = name if kind == "database" and name else "default"
+@engine.if_ours
+def check_connections() -> Iterator[checks.CheckMessage]:
+    """Report a database server to which every request opens a connection."""
+    if settings.DEBUG:
+        return  # the development server starts a thread for each request, so connections cannot be kept
+    alias = conf.current().store_alias or DEFAULT_DB_ALIAS
     database = _databases().get(alias)
     if not isinstance(database, dict):
         return
@@ -191,11 +148,12 @@ def check_connections() -> Iterator[CheckMessage]:
     is_server = bool(backend) and not any(word in backend for word in ("sqlite", "spatialite", "dummy"))
     pooled = isinstance(options, dict) and bool(options.get("pool"))
     if is_server and not pooled and database.get("CONN_MAX_AGE", 0) == 0:
-        unless = "" if backend.startswith("django.") else f", unless {backend!r} pools them"
-        yield Warning(
-            f"CONN_MAX_AGE of the database {alias!r} is 0: every request opens a connection{unless}. In our "
-            "benchmark that makes it cost 3.7 times a request on a kept one.",
-            hint="Set CONN_MAX_AGE = 600, CONN_HEALTH_CHECKS = True; under ASGI OPTIONS = {'pool': True}.",
+        unless = "" if backend.startswith("django.") else f", unless {backend!r} pools connections"
+        yield checks.Warning(
+            f"CONN_MAX_AGE of the database {alias!r} is 0. Every request opens a connection{unless}, which "
+            "in our benchmark makes it cost 3.7 times as much.",
+            hint="Set CONN_MAX_AGE = 600 and CONN_HEALTH_CHECKS = True; under ASGI, OPTIONS = "
+            "{'pool': True}.",
             id=CheckId.CONNECTIONS_NOT_KEPT,
         )
 

@@ -1,17 +1,11 @@
-"""Tenants whose sessions and users could be taken for each other's."""
+"""Tenants whose sessions and users could be confused with each other's."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.core.checks import (
-    CheckMessage,
-    Error,
-    Warning,  # noqa: A004
-)
-from django.core.exceptions import ImproperlyConfigured
+from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -21,62 +15,56 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.callables import CallableSetting
 from sessionkeeper.core.check_ids import CheckId
 
-#: What a backend overrides that chooses a schema, at each cursor or for each connection.
+#: Methods that a backend overrides to choose a schema, for each cursor or each connection.
 _HOOKS = ("_cursor", "cursor", "create_cursor", "chunked_cursor", "init_connection_state")
 
 
-def check_namespace() -> Iterator[CheckMessage]:
-    """Report a function that cannot say which tenant is active."""
+def check_namespace() -> Iterator[checks.CheckMessage]:
+    """Report a function for the active tenant that cannot be called."""
     asked = conf.current().namespace
-    if not isinstance(asked, CallableSetting):
-        return
-    try:
-        function = asked.function()
-        inspect.signature(function).bind()
-    except (ImproperlyConfigured, TypeError, ValueError) as error:
-        yield Error(
-            f"SESSIONKEEPER['NAMESPACE'] names {asked.label}, which cannot be asked for the tenant: {error}."
-            " Every request that needs its session fails.",
-            hint="Name a function without arguments that returns the name of the active tenant. A text with "
-            "a dot in it is taken for the path of one.",
+    if isinstance(asked, CallableSetting) and (problem := asked.problem()):
+        yield checks.Error(
+            f"{problem} Every request that needs a session fails.",
+            hint="Use a function without parameters that returns the name of the active tenant. A text with "
+            "a dot is taken for the path of such a function.",
             id=CheckId.NAMESPACE_ASKED_IN_VAIN,
         )
 
 
-def check_schemas() -> Iterator[CheckMessage]:
-    """Report tenants who have users of their own, and one namespace for all."""
-    if not engine.is_ours():
-        return
+@engine.if_ours
+def check_schemas() -> Iterator[checks.CheckMessage]:
+    """Report one namespace for tenants that have their own users."""
     fixed = conf.current().namespace
     if isinstance(fixed, str) and namespaces.has_own_users():
-        yield Error(
-            f"SESSIONKEEPER['NAMESPACE'] is {fixed!r} for all tenants, and each of them has its own users: "
-            "a session of one tenant's user is one of the user with the same number at another.",
-            hint="Leave NAMESPACE out: the schema of the connection says which tenant it is.",
+        yield checks.Error(
+            f"SESSIONKEEPER['NAMESPACE'] is {fixed!r} for all tenants, but each tenant has its own users. "
+            "The session of a user is also valid for the user with the same primary key of another tenant.",
+            hint="Remove NAMESPACE. The schema of the connection tells which tenant is active.",
             id=CheckId.NAMESPACE_SHARED,
         )
     if fixed is None and not namespaces.has_schemas() and _caches() and (backend := _unknown_backend()):
-        yield Warning(
-            f"SESSIONKEEPER remembers users ({_caches()}), and the database backend {backend} may choose a "
-            "schema for each tenant (this is a guess: it has a cursor of its own). If it does, a user of one "
-            "tenant is taken for another's.",
+        yield checks.Warning(
+            f"SESSIONKEEPER caches users ({_caches()}), and the database backend {backend} may choose a "
+            "schema for each tenant (a guess, because it has its own cursor). If it does, users of different "
+            "tenants are confused.",
             hint="Set SESSIONKEEPER['NAMESPACE'] to a function that returns the active tenant. If there are "
-            "no tenants, silence this.",
+            "no tenants, silence this check.",
             id=CheckId.PERHAPS_TENANTS,
         )
 
 
-def check_order() -> Iterator[CheckMessage]:
+@engine.if_ours
+def check_order() -> Iterator[checks.CheckMessage]:
     """Report a tenant that is chosen after the session is opened."""
-    if not engine.is_ours() or not namespaces.has_schemas():
+    if not namespaces.has_schemas():
         return
     paths = list(settings.MIDDLEWARE)
     chosen = [number for number, path in enumerate(paths) if "tenant" in path.lower()]
     opened = [number for number, path in enumerate(paths) if path.endswith(".SessionMiddleware")]
     if chosen and opened and min(chosen) > min(opened):
-        yield Warning(
-            f"{paths[min(chosen)]!r} stands after {paths[min(opened)]!r}: what opens the session before it "
-            "does so for the schema of the request before, or the public one.",
+        yield checks.Warning(
+            f"{paths[min(chosen)]!r} comes after {paths[min(opened)]!r} in MIDDLEWARE. A session that is "
+            "opened in between belongs to the schema of the previous request, or to the public one.",
             hint="Put it first in MIDDLEWARE.",
             id=CheckId.TENANT_TOO_LATE,
         )
@@ -89,7 +77,7 @@ def _caches() -> str:
 
 
 def _unknown_backend() -> str:
-    """Return the path of a backend of PostgreSQL that is not Django's and looks after cursors itself."""
+    """Return the path of a PostgreSQL backend that is not Django's and has its own cursors; else empty."""
     connection = connections[DEFAULT_DB_ALIAS]
     kind = type(connection)
     own = [one for one in kind.__mro__ if issubclass(one, BaseDatabaseWrapper) and not _is_djangos(one)]

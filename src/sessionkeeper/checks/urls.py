@@ -1,4 +1,4 @@
-"""Views that take the session cookie and skip CSRF protection, found by walking the URL configuration."""
+"""Views that use the session cookie without CSRF protection, found by walking the URL configuration."""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
-from django.core.checks import (
-    CheckMessage,
-    Warning,  # noqa: A004
-)
+from django.core import checks
 from django.urls import get_resolver
 
 from sessionkeeper.checks import drf, engine, view_inspection
 from sessionkeeper.core.check_ids import CheckId
 
-#: Views of these packages look after CSRF by themselves.
+#: Views of these packages handle CSRF themselves.
 _TRUSTED = ("allauth.", "django.", "ninja.", "rest_framework.", "sessionkeeper.")
 
 
-def check_csrf_exempt() -> Iterator[CheckMessage]:
-    """Report exempt views that use the session, and authenticators that take it without a CSRF check."""
-    if not engine.is_ours():
-        return
+@engine.if_ours
+def check_csrf_exempt() -> Iterator[checks.CheckMessage]:
+    """Report exempt views that use the session, and authenticators that accept it without a CSRF check."""
     unchecked: dict[str, list[str]] = {}
     seen = set[str]()
     for route, view in _views():
@@ -48,7 +44,7 @@ def check_csrf_exempt() -> Iterator[CheckMessage]:
         yield _unchecked(kind_name, users)
 
 
-def _plain(route: str, view: Any, name: str, *, drf_view: bool) -> Iterator[CheckMessage]:
+def _plain(route: str, view: Any, name: str, *, drf_view: bool) -> Iterator[checks.CheckMessage]:
     if name.startswith(_TRUSTED) or view_inspection.checks_csrf(view):
         return
     if drf_view and _overrides(view_inspection.class_of(view), "get_authenticators"):
@@ -61,20 +57,20 @@ def _plain(route: str, view: Any, name: str, *, drf_view: bool) -> Iterator[Chec
         if drf_view
         else "Remove csrf_exempt"
     )
-    yield Warning(
-        f"As far as its code shows, no CSRF check protects {route!r}, and the view {why}: any other site "
+    yield checks.Warning(
+        f"As far as its code shows, no CSRF check protects {route!r}, although the view {why}. Other sites "
         "can make a browser post to it.",
-        hint=f"{how} and let clients send the X-CSRFToken header, or csrfmiddlewaretoken in a form.",
+        hint=f"{how}, and let clients send the X-CSRFToken header, or csrfmiddlewaretoken in a form.",
         obj=name,
         id=CheckId.VIEW_WITHOUT_CSRF,
     )
 
 
-def _unchecked(kind_name: str, users: list[str]) -> CheckMessage:
+def _unchecked(kind_name: str, users: list[str]) -> checks.CheckMessage:
     more = f" and {len(users) - 1} more" if len(users) > 1 else ""
-    return Warning(
-        "As far as its code shows, this authenticator takes the session cookie without a CSRF check, in "
-        f"{users[0]}{more}: any other site can make a signed-in browser change things.",
+    return checks.Warning(
+        "As far as its code shows, this authenticator accepts the session cookie without a CSRF check, in "
+        f"{users[0]}{more}. Other sites can change data in the name of a signed-in user.",
         hint=f"Use '{drf.OURS}', and let clients send the X-CSRFToken header.",
         obj=kind_name,
         id=CheckId.AUTHENTICATOR_WITHOUT_CSRF,
@@ -84,7 +80,7 @@ def _unchecked(kind_name: str, users: list[str]) -> CheckMessage:
 def _views() -> list[tuple[str, Any]]:
     try:
         return list(_walk(get_resolver().url_patterns))
-    except Exception:  # noqa: BLE001 - Django's own check reports a URL configuration that does not import
+    except Exception:  # noqa: BLE001 - Django's own check reports a URL configuration that cannot be imported
         return []
 
 
@@ -104,7 +100,7 @@ def _name(view: Any) -> str:
 
 
 def _authenticators(view: Any) -> list[Any] | None:
-    """Return the authenticators of a view of the REST framework; None for any other view."""
+    """Return the authenticators of a REST framework view; None for other views."""
     kind = view_inspection.class_of(view)
     if kind is None or "rest_framework.views.APIView" not in drf.names(kind):
         return None
@@ -114,7 +110,7 @@ def _authenticators(view: Any) -> list[Any] | None:
 
 
 def _takes_session_unchecked(kind: Any) -> bool:
-    """Whether an authenticator certainly signs the session's user in without a CSRF check."""
+    """Whether an authenticator certainly accepts the session's user without a CSRF check."""
     if drf.is_session(kind):
         own = _overrides(kind, "enforce_csrf")
         if own is not None and not view_inspection.names(own):
@@ -132,7 +128,7 @@ def _takes_session_unchecked(kind: Any) -> bool:
 
 
 def _overrides(kind: Any, method: str) -> FunctionType | None:
-    """Return the project's own form of a method of the REST framework, if there is one."""
+    """Return the project's own override of a REST framework method, if there is one."""
     with suppress(AttributeError):
         function = getattr(kind, method)
         function = getattr(function, "__func__", function)

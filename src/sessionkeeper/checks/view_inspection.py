@@ -1,8 +1,7 @@
-"""What the code of a view says about the session, read and never run.
+"""What the code of a view shows about its use of the session. The code is read, never run.
 
-A view is a web of functions: what decorators hold in their closures, what they wrap, the methods of its
-class. :func:`parts` walks that web; the rest looks at the names in the functions' code. What cannot be told
-from that is not claimed.
+A view consists of many functions: what decorators hold in closures, what they wrap, the methods of its class.
+:func:`parts` finds them; the rest looks at the names in their code. What that does not show is not claimed.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _UNSAFE = ("post", "put", "patch", "delete")
 _SIGNS_IN_OR_OUT = (auth.login, auth.logout, auth.alogin, auth.alogout)
 _REQUEST_NAMES = {"request", "req", "_request"}
 _MOST_PARTS = 500
-#: Code of these says nothing about the project's own view.
+#: The code of these packages says nothing about the project's view.
 _FRAMEWORKS = ("django.", "rest_framework.")
 
 
@@ -32,7 +31,7 @@ def class_of(view: Any) -> Any:
 
 
 def parts(view: Any) -> Iterator[FunctionType]:
-    """Yield every function that the view is made of, itself first."""
+    """Yield all functions that make up the view, itself first."""
     queue, seen = [view], set[int]()
     while queue and len(seen) < _MOST_PARTS:
         one = queue.pop(0)
@@ -62,7 +61,7 @@ def _closure(function: FunctionType) -> dict[str, Any]:
 
 
 def _methods(kind: Any) -> list[Any]:
-    """Return the methods of a view class that a request with side effects may run."""
+    """Return the methods of a view class that an unsafe request may call."""
     found: dict[str, Any] = {}
     for base in getattr(kind, "__mro__", ()):
         for name, value in vars(base).items():
@@ -72,7 +71,7 @@ def _methods(kind: Any) -> list[Any]:
 
 
 def accepts_changes(view: Any) -> bool:
-    """Whether the view answers a method that CSRF protection is for."""
+    """Whether the view accepts a method that needs CSRF protection."""
     kind, actions = class_of(view), getattr(view, "actions", None)
     if isinstance(actions, dict):
         return any(str(method).lower() in _UNSAFE for method in actions)
@@ -87,7 +86,7 @@ def accepts_changes(view: Any) -> bool:
 
 
 def checks_csrf(view: Any) -> bool:
-    """Whether some part of the view looks after CSRF itself, or may do so."""
+    """Whether a part of the view handles CSRF itself, or may do so."""
     return any(
         any(_rejects(value) for value in _closure(part).values())
         or (not _is_framework(part) and _says_csrf(part))
@@ -105,16 +104,16 @@ def _says_csrf(function: FunctionType) -> bool:
 
 
 def evidence(view: Any, *, drf: bool = False) -> str | None:
-    """Return how the view uses the session, as the end of "because it …"; None when that cannot be told.
+    """Return how the view uses the session, to follow "the view"; None if its code does not show that.
 
-    With ``drf`` a look at ``request.user`` proves nothing: that is what the view's authenticators found.
+    With ``drf``, reading ``request.user`` proves nothing, because the view's authenticators set it.
     """
     kind = class_of(view)
     if isinstance(kind, type) and issubclass(kind, AccessMixin):
-        return "asks for a signed-in user"
+        return "requires a signed-in user"
     for part in parts(view):
         if part.__globals__.get("__name__") == "django.contrib.auth.decorators":
-            return "asks for a signed-in user"
+            return "requires a signed-in user"
         if _is_framework(part):
             continue
         if _signs_in_or_out(part):
@@ -129,12 +128,12 @@ def _is_framework(function: FunctionType) -> bool:
 
 
 def names(function: FunctionType) -> set[str]:
-    """Return all global and attribute names in a function, those of inner functions too."""
+    """Return all global and attribute names in a function and its inner functions."""
     return {name for code in _codes(function.__code__) for name in code.co_names}
 
 
 def texts(function: FunctionType) -> set[str]:
-    """Return all strings in a function: what ``getattr`` is asked for is one of them."""
+    """Return all strings in a function, such as the names that ``getattr`` looks up."""
     return {value for code in _codes(function.__code__) for value in code.co_consts if isinstance(value, str)}
 
 
@@ -158,7 +157,7 @@ def _signs_in_or_out(function: FunctionType) -> bool:
 
 
 def _read_of_request(code: CodeType, *, drf: bool) -> Iterator[str]:
-    """Yield ``user``, ``auser`` or ``session`` wherever the code reads that of a request."""
+    """Yield ``user``, ``auser`` or ``session`` wherever the code reads that attribute of a request."""
     for one in _codes(code):
         before = ""
         for step in dis.get_instructions(one):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from sessionkeeper.conf.settings import Problem, Settings, current, problems
+from sessionkeeper.conf.settings import Settings, current, problems
+from sessionkeeper.conf.table import Problem
 
 __all__ = ["Problem", "Settings", "current", "problems"]

@@ -1,23 +1,28 @@
-"""Values of settings that a project's own function gives, for each request and user."""
+"""Settings whose value a function of the project returns, for each request and user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.http import HttpRequest
+
 
 @dataclass(frozen=True, slots=True)
 class CallableSetting:
-    """A function in the place of a value: ``function(request, user)``, or what the key's own reader says.
+    """A function in the place of a value.
 
     Attributes:
         name: the key of ``SESSIONKEEPER``.
         target: the function, or its dotted path.
-        reader: reads what it answers, as it would read the value itself.
+        reader: reads what it returns, as it would read the value itself.
     """
 
     name: str
@@ -28,59 +33,52 @@ class CallableSetting:
         """Return the function.
 
         Raises:
-            ImproperlyConfigured: it cannot be imported, or is none.
+            ImproperlyConfigured: it cannot be imported, or is not callable.
         """
         try:
             found = import_string(self.target) if isinstance(self.target, str) else self.target
         except ImportError as error:
             raise ImproperlyConfigured(f"SESSIONKEEPER[{self.name!r}]: {error}.") from error
         if not callable(found):
-            raise ImproperlyConfigured(f"SESSIONKEEPER[{self.name!r}]: {self.target} cannot be called.")
+            raise ImproperlyConfigured(f"SESSIONKEEPER[{self.name!r}]: {self.target} is not callable.")
         return found  # type: ignore[no-any-return]
 
-    def ask(self, request: Any, user: Any) -> Any:
-        """Return the value for this request and user; None: as if the setting were not there.
+    def ask(self, request: HttpRequest | None, user: AbstractBaseUser | None) -> Any:
+        """Return the value for this request and user; None if the setting shall count as not set.
 
         Raises:
-            ImproperlyConfigured: the function cannot be asked, or its answer is no such value. Sessions whose
-                limits nobody knows do not begin. What the function itself raises goes through.
+            ImproperlyConfigured: the function cannot be called, or returned a wrong value: a session does not
+                begin while its limits are unknown. What the function itself raises is passed on.
         """
         answer = self.function()(request, user)
         if answer is None:
             return None
         try:
             return self.reader(answer)
-        except (ValueError, OverflowError) as error:
+        except ValueError as error:
             raise ImproperlyConfigured(
-                f"SESSIONKEEPER[{self.name!r}]: what {self.label} answered {error}."
+                f"SESSIONKEEPER[{self.name!r}]: the return value of {self.label} {error}."
             ) from error
+
+    def problem(self, *parameters: str) -> str:
+        """Return why the function cannot be called with these parameters, a sentence; empty if it can."""
+        try:
+            signature(self.function()).bind(*parameters)
+        except ImproperlyConfigured as error:
+            return str(error)
+        except TypeError as error:
+            wanted = f"({', '.join(parameters)})"
+            return f"SESSIONKEEPER[{self.name!r}]: {self.label} does not take {wanted}: {error}."
+        except ValueError:
+            pass  # a function written in C, which does not tell its parameters
+        return ""
 
     @property
     def label(self) -> str:
-        """What the function is called."""
-        return (
-            self.target
-            if isinstance(self.target, str)
-            else str(getattr(self.target, "__qualname__", self.target))
-        )
-
-
-def or_asked(name: str, reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a reader that takes a function, or its dotted path, beside what ``reader`` takes."""
-
-    def read(value: Any) -> Any:
-        if callable(value) or is_path(value):
-            return CallableSetting(name, value, reader)
-        try:
-            return reader(value)
-        except ValueError as error:
-            raise ValueError(
-                f"{error}; a function of request and user, or its dotted path, will do too"
-            ) from error
-
-    return read
+        """The name of the function, for messages."""
+        return str(getattr(self.target, "__qualname__", self.target))
 
 
 def is_path(value: Any) -> bool:
-    """Whether this is spelled like the dotted path of something in a module."""
+    """Whether this looks like a dotted path."""
     return isinstance(value, str) and "." in value and all(part.isidentifier() for part in value.split("."))

@@ -1,9 +1,9 @@
-"""The tenant that code works for: what is stored, indexed or remembered of sessions and users belongs to one.
+"""The active tenant, to which everything stored or cached of sessions and users belongs.
 
-It is what ``SESSIONKEEPER["NAMESPACE"]`` says; without that the schema of the database connection, where its
-backend has schemas for tenants (django-tenants, django-pgschemas); else there is one for all, the empty text.
-It is read where it is needed, never from the ``Host`` header, and where nobody says which one it is, nothing
-is done.
+``SESSIONKEEPER["NAMESPACE"]`` names it. Without that setting it is the schema of the database connection, if
+the backend has schemas for tenants (django-tenants, django-pgschemas); otherwise there is one namespace, the
+empty text. It is read when it is needed, never from the ``Host`` header. If none is active, nothing is read
+or written.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _noted: ContextVar[str | None] = context.variable("namespace_of_request")
 #: Settings that say where tenants and their users are.
 _SETTINGS = {"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "TENANT_APPS", "TENANT_TYPES", "TENANTS"}
 _MISSING = (
-    "SESSIONKEEPER['NAMESPACE'] names no tenant here, so nothing is read or written. Requests need their "
-    "tenant before the session is used; commands, tasks and receivers run inside of "
+    "No tenant is active: SESSIONKEEPER['NAMESPACE'] returned nothing, so nothing is read or written. A "
+    "request needs its tenant before it uses the session; run commands, tasks and receivers inside "
     "sessionkeeper.sessions.namespace('…')."
 )
 _IN_A_LOOP = (
-    "The tenant cannot be read in an event loop, which has other database connections than the request. "
-    "Use the async forms of the session, or sync_to_async()."
+    "The tenant cannot be read in an event loop, whose database connections are not the request's. Use the "
+    "async methods of the session, or sync_to_async()."
 )
 
 _T = TypeVar("_T")
@@ -46,10 +46,10 @@ _Rows = TypeVar("_Rows", bound=Any)
 
 
 def active() -> str:
-    """Return the namespace that the code running now works in; empty where there are no tenants.
+    """Return the active namespace; empty if there are no tenants.
 
     Raises:
-        NoNamespace: there are, and nobody says which one this is for.
+        NoNamespace: there are tenants and none is active.
     """
     given = _given.get()
     if given is not None:
@@ -61,45 +61,45 @@ def active() -> str:
         return _checked(read())
     if (noted := _noted.get()) is not None:
         return noted
-    if not greenlets.is_beside():
+    if not greenlets.in_greenlet():
         raise NoNamespace(_IN_A_LOOP)
     return greenlets.run_in_database_thread(active)
 
 
 def at_hand() -> str | None:
-    """Return the namespace as :func:`active` does; None where that would have to wait in an event loop."""
-    if _get_running_loop() is None or greenlets.is_beside() or not must_be_read():
+    """Return the namespace as :func:`active` does; None if that would have to wait in an event loop."""
+    if _get_running_loop() is None or greenlets.in_greenlet() or not must_be_read():
         return active()
     return _noted.get()
 
 
 def must_be_read() -> bool:
-    """Whether the namespace may be another one for each request, and only its thread can say which."""
+    """Whether the namespace depends on the request, so that only the request's thread can tell it."""
     return _given.get() is None and _source()[1] is not None
 
 
 async def note() -> None:
-    """Note the namespace of the request that begins, for its code in the event loop. Takes a thread."""
+    """Remember the namespace of the request that begins for its code in the event loop. Takes a thread."""
     _noted.set(await sync_to_async(active)())
 
 
 @contextmanager
 def namespace(name: str) -> Iterator[None]:
-    """Work in the namespace ``name``: for commands, tasks and receivers, where no request has said it.
+    """Work in the namespace ``name``: for commands, tasks and receivers, which run outside of requests.
 
-    It does not switch the database's schema: that is for django-tenants' ``schema_context``, which says the
-    namespace too, so that this is not needed beside it.
+    This does not switch the schema of the database. django-tenants' ``schema_context`` does, and sets the
+    namespace with it, so that this is not needed in addition.
 
     Raises:
-        NoNamespace: the name can be none, or the connection is in the schema of another tenant.
+        NoNamespace: the name is not valid, or the connection is in the schema of another tenant.
     """
     name = _checked(name)
     if conf.current().namespace is None and _get_running_loop() is None:
         _, read = _source()
         if read is not None and read() != name:
             raise NoNamespace(
-                f"The database connection is in the schema {read()!r}, not in {name!r}, and has its users. "
-                "Switch the schema instead, with schema_context()."
+                f"The database connection is in the schema {read()!r}, not in {name!r}, so it has the users "
+                "of another tenant. Switch the schema with schema_context() instead."
             )
     token = _given.set(name)
     try:
@@ -109,7 +109,7 @@ def namespace(name: str) -> Iterator[None]:
 
 
 def later(function: Callable[[], _T]) -> Callable[[], _T]:
-    """Return a function that does in the namespace of now what it is called for later, after a commit say."""
+    """Return ``function``, bound to the namespace that is active now: for ``on_commit`` and the like."""
     name = active()
 
     def run() -> _T:
@@ -123,38 +123,38 @@ def later(function: Callable[[], _T]) -> Callable[[], _T]:
 
 
 def rows(queryset: _Rows) -> _Rows:
-    """Return the rows of the active namespace: tables may be shared by all tenants."""
+    """Return the rows of the active namespace: all tenants may share a table."""
     return cast("_Rows", queryset.filter(namespace=active()))
 
 
 def apart(text: str) -> str:
-    """Return a text that is another one in each namespace, and the same where there are none."""
+    """Return ``text``, made different for each namespace; unchanged where there are none."""
     name = active()
     return f"{name}\n{text}" if name else text
 
 
 def of_users() -> str:
-    """Return what tells users of the same number apart; an empty text where tenants may share them.
+    """Return what tells users with the same primary key apart; empty if tenants may share users.
 
-    They may where a function of the project's names the tenants: what happens to a user is then told to all.
+    They may if a function of the project names the tenants: all tenants then hear what happens to a user.
     """
     schemas = _schemas() if conf.current().namespace is None else None
     return active() if schemas is not None and schemas.users else ""
 
 
 def has_schemas() -> bool:
-    """Whether the backend of the database is known to have schemas for tenants."""
+    """Whether the database backend is known to have schemas for tenants."""
     return _schemas() is not None
 
 
 def has_own_users() -> bool:
-    """Whether it is, and each tenant has users of its own."""
+    """Whether it has, and each tenant has users of its own."""
     schemas = _schemas()
     return schemas is not None and schemas.users
 
 
 def _source() -> tuple[str, Callable[[], Any] | None]:
-    """Return the one namespace that there is, or what reads which one it is."""
+    """Return the only namespace, or the function that reads the active one."""
     setting = conf.current().namespace
     if isinstance(setting, str):
         return setting, None
@@ -173,11 +173,13 @@ def _checked(name: Any) -> str:
         return str(name)
     if not name:
         raise NoNamespace(_MISSING)
-    raise NoNamespace(f"A namespace is a text of at most {LONGEST_NAMESPACE} printable characters: {name!r}.")
+    raise NoNamespace(
+        f"A namespace must be a text of at most {LONGEST_NAMESPACE} printable characters, not {name!r}."
+    )
 
 
 class _Schemas(NamedTuple):
-    """What reads the active schema; whether tenants have users of their own, and sessions."""
+    """Reads the active schema, and knows whether tenants have their own users and their own sessions."""
 
     read: Callable[[], Any]
     users: bool
@@ -186,7 +188,7 @@ class _Schemas(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _schemas() -> _Schemas | None:
-    """Return how tenants have schemas; None where the backend of the database knows of none."""
+    """Return how tenants have schemas; None if the database backend has none."""
     alias = getattr(settings, "TENANT_DB_ALIAS", DEFAULT_DB_ALIAS)
     if hasattr(connections[alias], "schema_name"):
         read = partial(_schema_of, alias)
@@ -215,7 +217,7 @@ def _public() -> str:
 
 
 def _is_of_tenants(label: str) -> bool:
-    """Whether each tenant has tables of this application, as far as the settings of the two packages tell."""
+    """Whether each tenant has its own tables of this application, according to the packages' settings."""
     kinds = getattr(settings, "TENANT_TYPES", None) or getattr(settings, "TENANTS", None) or {}
     listed = [app for name, kind in kinds.items() if name != _public() for app in kind.get("APPS", ())]
     listed += getattr(settings, "TENANT_APPS", ())

@@ -1,14 +1,14 @@
-"""Reads the URL of a Valkey or Redis store. Why a wrong one is wrong is said without it: it has passwords."""
+"""Reads the URL of a Valkey or Redis store. Error messages do not repeat it, as it may hold passwords."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from sessionkeeper.conf import near_cache
+from sessionkeeper.conf import table
 
 #: Scheme to (how the servers are found, whether the connection is encrypted).
 SCHEMES: Final[Mapping[str, tuple[str, bool]]] = {
@@ -18,32 +18,33 @@ SCHEMES: Final[Mapping[str, tuple[str, bool]]] = {
     for way in ("server", "sentinel", "cluster")
 } | {"unix": ("socket", False)}
 
+_T = TypeVar("_T")
 _PORTS = {"server": 6379, "cluster": 6379, "sentinel": 26379}
 _LONGEST_TIMEOUT = 60.0
-#: What Linux takes.
-_LONGEST_KEEPALIVE, _MOST_QUESTIONS = 32767, 127
+#: The most that Linux accepts.
+_LONGEST_KEEPALIVE, _MOST_PROBES = 32767, 127
 
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """Where a Valkey or Redis is and how it is spoken to. ``repr`` leaves all passwords out.
+    """Where a Valkey or Redis is, and how to connect to it. ``repr`` leaves passwords out.
 
     Attributes:
         way: ``server``, ``socket`` (a Unix socket), ``sentinel`` or ``cluster``.
         tls: whether connections are encrypted.
         hosts: host and port of the server, of the Sentinels, or of some nodes of the Cluster.
-        path: of the Unix socket.
-        service: the name that the Sentinels know the servers by.
-        db: number of the database; Clusters have only 0.
-        username, password: of the server's ACL.
-        sentinel_username, sentinel_password: of the Sentinels'.
-        prefix: what all keys begin with.
+        path: path of the Unix socket.
+        service: the name of the servers that Sentinel manages.
+        db: number of the database; a Cluster has only 0.
+        username, password: credentials for the server.
+        sentinel_username, sentinel_password: credentials for the Sentinels.
+        prefix: prefix of all keys.
         timeout: seconds that a command may take.
         connect_timeout: seconds that connecting may take.
-        connections: most connections that a process holds, to each node.
-        keepalive: seconds without use after which the system asks the other end whether it is there.
-        keepalive_interval, keepalive_count: seconds to the next question, and how many remain unanswered.
-        health_check_interval: seconds without use after which a connection is tried first; 0: never.
+        connections: most connections of a process, to each node.
+        keepalive: seconds without use after which the system probes the connection.
+        keepalive_interval, keepalive_count: seconds between probes, and how many may stay unanswered.
+        health_check_interval: seconds without use after which a connection is checked before use; 0: never.
         ssl: options of the encryption, by redis-py's names.
     """
 
@@ -69,7 +70,7 @@ class RedisUrl:
 
     @property
     def shown(self) -> str:
-        """The place in words, fit for a log line."""
+        """The place without credentials, for log lines."""
         if self.way == "socket":
             return f"unix:{self.path}"
         hosts = ", ".join(f"{host}:{port}" for host, port in self.hosts)
@@ -84,10 +85,10 @@ def is_redis(url: object) -> bool:
 
 
 def parse(url: str) -> RedisUrl:
-    """Return what a URL says.
+    """Return the parts of a URL.
 
     Raises:
-        ValueError: it cannot be read; the message says why and holds no part that may be a password.
+        ValueError: the URL is wrong. The message contains nothing that may be a password.
     """
     scheme, _, rest = url.partition("://")
     way, tls = SCHEMES[scheme.lower()]
@@ -103,11 +104,11 @@ def parse(url: str) -> RedisUrl:
         **_options(query),
     }
     if given["ssl"] and not tls:
-        raise ValueError(f"has ssl_ options, but {scheme}:// is not encrypted: the scheme begins with rediss")
+        raise ValueError(f"has ssl_ options, but {scheme}:// is not encrypted: use rediss:// or valkeys://")
     if way == "socket":
         given["path"] = unquote(slash + path)
         if hosts or len(given["path"]) <= 1:
-            raise ValueError("must be unix:///path/of/the/socket")
+            raise ValueError("must have the form unix:///path/of/the/socket")
     else:
         given["hosts"] = tuple(_host(entry, _PORTS[way]) for entry in hosts.split(","))
         _place(given, way, unquote(path))
@@ -115,15 +116,15 @@ def parse(url: str) -> RedisUrl:
 
 
 def _place(given: dict[str, Any], way: str, path: str) -> None:
-    """Read what stands behind the hosts: a database, a service, or nothing."""
+    """Read what follows the hosts: a database, a service, or nothing."""
     if way == "server" and len(given["hosts"]) != 1:
-        raise ValueError("must name one host; several belong to redis+sentinel:// or redis+cluster://")
+        raise ValueError("must name one host; use redis+sentinel:// or redis+cluster:// for several")
     if way == "sentinel":
         given["service"], _, path = path.partition("/")
         if not given["service"]:
             raise ValueError("must name the service: redis+sentinel://host:26379,host:26379/SERVICE")
     if path:
-        given["db"] = _number(path)
+        given["db"] = READERS["db"](path)
     if way == "cluster" and given.get("db"):
         raise ValueError("must not name a database: a Cluster has only one")
 
@@ -144,7 +145,7 @@ def _options(query: str) -> dict[str, Any]:
     options: dict[str, Any] = {"ssl": {}}
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in READERS:
-            raise ValueError(f"has an unknown option {name!r}. {near_cache.did_you_mean(name, READERS)}")
+            raise ValueError(f"has an unknown option {name!r}. {table.did_you_mean(name, READERS)}")
         try:
             value = READERS[name](text)
         except ValueError as error:
@@ -156,23 +157,11 @@ def _options(query: str) -> dict[str, Any]:
     return options
 
 
-def _number(text: str) -> int:
-    if text.isdecimal() and int(text) < 2**31:
-        return int(text)
-    raise ValueError("must be a whole number")
-
-
-def _count(text: str) -> int:
-    if _number(text) < 1:
-        raise ValueError("must be a whole number above 0")
-    return int(text)
-
-
-def _up_to(most: int) -> Callable[[str], int]:
+def _integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not 1 <= _number(text) <= most:
-            raise ValueError(f"must be a whole number above 0, at most {most}")
-        return int(text)
+        if text.isdecimal() and least <= int(text) <= most:
+            return int(text)
+        raise ValueError(f"must be an integer from {least} to {most}")
 
     return read
 
@@ -183,22 +172,17 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= _LONGEST_TIMEOUT:
-        raise ValueError(f"must be a number of seconds above 0, at most {_LONGEST_TIMEOUT:.0f}")
+        raise ValueError(f"must be a positive number of seconds, at most {_LONGEST_TIMEOUT:.0f}")
     return seconds
 
 
-def _switch(text: str) -> bool:
-    if text.lower() in {"true", "1", "yes"}:
-        return True
-    if text.lower() in {"false", "0", "no"}:
-        return False
-    raise ValueError("must be true or false")
+def _one_of(values: Mapping[str, _T]) -> Callable[[str], _T]:
+    def read(text: str) -> _T:
+        if text.lower() not in values:
+            raise ValueError(f"must be one of {', '.join(map(repr, values))}")
+        return values[text.lower()]
 
-
-def _required(text: str) -> str:
-    if text in {"required", "optional", "none"}:
-        return text
-    raise ValueError("must be required, optional or none")
+    return read
 
 
 #: Option in the query to what reads its text.
@@ -206,19 +190,21 @@ READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "prefix": str,
     "timeout": _seconds,
     "connect_timeout": _seconds,
-    "connections": _count,
-    "keepalive": _up_to(_LONGEST_KEEPALIVE),
-    "keepalive_interval": _up_to(_LONGEST_KEEPALIVE),
-    "keepalive_count": _up_to(_MOST_QUESTIONS),
-    "health_check_interval": _number,
-    "db": _number,
+    "connections": _integer(1),
+    "keepalive": _integer(1, _LONGEST_KEEPALIVE),
+    "keepalive_interval": _integer(1, _LONGEST_KEEPALIVE),
+    "keepalive_count": _integer(1, _MOST_PROBES),
+    "health_check_interval": _integer(0),
+    "db": _integer(0),
     "username": str,
     "password": str,
     "sentinel_username": str,
     "sentinel_password": str,
-    "ssl_cert_reqs": _required,
+    "ssl_cert_reqs": _one_of({name: name for name in ("required", "optional", "none")}),
     "ssl_ca_certs": str,
     "ssl_certfile": str,
     "ssl_keyfile": str,
-    "ssl_check_hostname": _switch,
+    "ssl_check_hostname": _one_of(
+        {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    ),
 }

@@ -1,8 +1,8 @@
-"""The one place where settings are read.
+"""The settings of ``SESSIONKEEPER``: their table, and the object that is made of it.
 
-``SESSIONKEEPER`` is one dict. :func:`current` returns it as a frozen, typed object, read at call time, so
-that ``override_settings`` takes effect. Durations are ``timedelta`` or seconds. A broken value never stops
-a request: its default holds and the system check ``sessionkeeper.E001`` names it at start.
+:func:`current` returns the settings as a frozen, typed object, read at call time, so that
+``override_settings`` takes effect. A wrong value never stops a request: its default holds, and the system
+check ``sessionkeeper.E001`` reports it at start.
 """
 
 from __future__ import annotations
@@ -16,97 +16,162 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from sessionkeeper.conf import near_cache, validators
-from sessionkeeper.conf.callables import CallableSetting
-from sessionkeeper.conf.validators import END_OLDEST, IGNORE, READERS, X_FORWARDED_FOR
+from sessionkeeper.conf import near_cache, table, validators
+from sessionkeeper.conf.callables import CallableSetting, is_path
+from sessionkeeper.conf.table import Problem, setting
+from sessionkeeper.conf.validators import END_OLDEST, IGNORE, X_FORWARDED_FOR
 from sessionkeeper.core import policy
+
+_PER_REQUEST = "A function that takes request and user, or its dotted path, is accepted too."
+_CHANGE = validators.one_of(IGNORE, validators.NOTIFY, validators.STEP_UP, validators.END)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in force.
+    """The settings in force. Their reference is made from this class: ``python -m tools.settings_reference``.
 
-    Attributes:
-        store: URL of the store; ``database:`` is the default, ``database:ALIAS`` names a database. Others may
-            hold a password: never show it.
-        timeout_preset: ``aal1``, ``aal2`` or ``aal3`` (NIST SP 800-63B-4), or None.
-        idle_timeout: longest time without a request; None means that no idle timeout was configured
-            (then ``SESSION_COOKIE_AGE`` is the idle timeout, unless a preset says otherwise).
-        absolute_timeout: longest life whatever happens; None means that none was configured (30 days).
-        touch_interval: shortest time between two touches; None means a twentieth of the idle timeout,
-            at most five minutes.
-        reauthenticate_after: how long a proof of a credential counts for sensitive actions: ending other
-            sessions, changing the password.
-        rotate_after: how old the secret in a cookie may get while somebody is signed in; None: not renewed.
-        rotate_overlap: how long the secret before is taken after the new one was first seen.
-        max_sessions: how many live sessions of one transport a user may have; None: any number.
-        max_sessions_action: what becomes of a sign-in beyond that: END_OLDEST or REFUSE.
-        namespace: the tenant that sessions and users belong to: a text, or a function that says which one is
-            active; None: the schema of the database connection, where it has one.
-        near_cache: options of the near cache; None: it is off.
-        principal_cache: how old the columns of a user may be that are kept in Valkey; None: none are.
-        on_address_change, on_user_agent_change: what becomes of a session that is used from elsewhere.
-        trusted_proxies: networks of proxies whose word on the client's address is taken, and UNIX for what
-            connects without an address; empty: nobody's.
-        proxy_header: the header in which they say it, ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239).
-        cookie_domain: by host, or by ``.domain`` for all in it, the domain of cookies, None for that host;
-            or a function of the request that says so.
-        cookie_partitioned: whether cookies are kept apart for each site that embeds this one (CHIPS).
-        second_factor: dotted path of a function that is given a user and says whether a second factor is
-            asked of them; asked besides allauth.mfa and django-otp, where those are installed.
-        lockout: whether failed sign-ins are counted, and too many refused.
-        lockout_tries: failures in a row that an account, or a known device, has before it waits.
-        lockout_delay: the first wait; each further failure doubles it.
-        lockout_longest_delay: the longest wait, up to the failure that locks until somebody lifts it.
-        source_tries: failures an hour that a network of clients has.
-        notices: of what users are told by mail; None: of everything, where our SessionMiddleware is there.
-        audit: whether audit events are written into their table; log lines and signals there are in any case.
-        audit_retention: how long an audit event is kept; ended sessions are history for as long.
-        audit_minimise_after: how long an audit event keeps the whole address and the user agent.
-        asked: by key, functions that are asked for its value; the key's own field has the default.
-        adopt: dotted path of the session engine that was used before, whose sessions are taken over; or None.
+    ``asked`` holds, by key, the functions that stand in the place of a value; the field of such a key has its
+    default. ``store`` may contain a password and must not be shown.
     """
 
-    store: str = field(default="database:", repr=False)
-    timeout_preset: str | None = None
-    idle_timeout: timedelta | None = None
-    absolute_timeout: timedelta | None = None
-    touch_interval: timedelta | None = None
-    reauthenticate_after: timedelta = policy.REAUTHENTICATE_AFTER
-    rotate_after: timedelta | None = None
-    rotate_overlap: timedelta = policy.ROTATE_OVERLAP
-    max_sessions: int | None = None
-    max_sessions_action: str = END_OLDEST
-    namespace: str | CallableSetting | None = None
-    near_cache: near_cache.NearCache | None = None
-    principal_cache: timedelta | None = None
-    on_address_change: str = IGNORE
-    on_user_agent_change: str = IGNORE
-    trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = ()
-    proxy_header: str = X_FORWARDED_FOR
-    cookie_domain: Mapping[str, str | None] | CallableSetting | None = None
-    cookie_partitioned: bool = False
-    second_factor: str | None = None
-    lockout: bool = True
-    lockout_tries: int = 5
-    lockout_delay: timedelta = timedelta(minutes=1)
-    lockout_longest_delay: timedelta = timedelta(hours=1)
-    source_tries: int = 100
-    notices: frozenset[str] | None = None
-    audit: bool = True
-    audit_retention: timedelta = timedelta(days=365)
-    audit_minimise_after: timedelta = timedelta(days=30)
+    store: str = setting("database:", validators.store, unit="URL", secret=True)
+    """Where sessions are kept. `"database:"`: the database that the database routers choose for writing
+    `sessionkeeper.Session`; `"database:ALIAS"`: that entry of `DATABASES`; `"redis://host/0"` and similar
+    URLs: [Valkey or Redis](../howto/valkey.md)."""
+    timeout_preset: str | None = setting(None, validators.one_of(*sorted(policy.PRESETS)), per_request=True)
+    """`"aal1"`, `"aal2"` or `"aal3"`: the times of NIST SP 800-63B-4, see below. Only times: it says nothing
+    about how users authenticate."""
+    idle_timeout: timedelta | None = setting(
+        None, validators.duration, shown="the preset's; without one `SESSION_COOKIE_AGE`", per_request=True
+    )
+    """Longest time without a request."""
+    absolute_timeout: timedelta | None = setting(
+        None, validators.duration, shown="the preset's; without one 30 days", per_request=True
+    )
+    """Longest life of a session in which somebody signed in, counted from the sign-in, however much it is
+    used."""
+    touch_interval: timedelta | None = setting(
+        None, validators.duration, shown="a twentieth of the session's idle timeout, at most 5 minutes"
+    )
+    """The use of a session is recorded at most this often. Keep it well below the idle timeout, which is only
+    as exact as this."""
+    second_factor: str | None = setting(None, validators.path, unit="dotted path")
+    """A function that takes a user and returns whether they have a second factor. allauth.mfa and django-otp
+    need none: where they are installed they are asked as well; see [the API](api.md#second-factor)."""
+    reauthenticate_after: timedelta = setting(
+        policy.REAUTHENTICATE_AFTER, validators.duration, per_request=True
+    )
+    """How long a proof of a credential counts for sensitive actions: ending other sessions, changing the
+    password."""
+    rotate_after: timedelta | None = setting(None, validators.duration, shown="none: keys are not renewed")
+    """While somebody is signed in, the cookie gets another key this often, and an old one that comes back
+    ends the session. [See below](#renewal-of-the-key)."""
+    rotate_overlap: timedelta = setting(policy.ROTATE_OVERLAP, validators.duration)
+    """How long the previous key is accepted after a request came with the new one. If uploads that a proxy
+    buffers shall succeed, not shorter than the longest of them."""
+    max_sessions: int | None = setting(
+        None, validators.integer(), unit="sessions", shown="none: any number", per_request=True
+    )
+    """How many live sessions a user may have in cookies, and how many in bearer tokens; the two are counted
+    separately."""
+    max_sessions_action: str = setting(
+        END_OLDEST, validators.one_of(END_OLDEST, validators.REFUSE), per_request=True
+    )
+    """What happens to a sign-in beyond that. `"end_oldest"`: the sessions whose sign-in or last proof is
+    longest ago end, recorded as `revoked` with the reason `limit`. `"refuse"`: nobody is signed in, the
+    answer is 409 `too_many_sessions`."""
+    namespace: str | CallableSetting | None = setting(
+        None,
+        validators.namespace,
+        shown="the schema of the database connection with django-tenants and django-pgschemas; else none",
+        type="text or function",
+    )
+    """The tenant that sessions and users belong to: a function without arguments, or its dotted path, that
+    returns the name of the active tenant; or one text for the whole site. Where it returns nothing, nothing
+    is read or written: [tenants](../howto/tenants.md)."""
+    near_cache: near_cache.NearCache | None = setting(
+        None, near_cache.read, shown="`False`", type="bool or dict"
+    )
+    """Whether each process remembers who its sessions authenticate, so that `request.user` needs no
+    statement; or its options: [see below](#the-near-cache)."""
+    principal_cache: timedelta | None = setting(None, validators.duration, shown="none: nothing is kept")
+    """With the sessions in [Valkey or Redis](../howto/valkey.md#without-the-database): how old the columns of
+    a user may be that are kept with a session there. The database is then asked once in this time for each
+    session, not at each request."""
+    on_address_change: str = setting(IGNORE, _CHANGE)
+    """What happens to a session in a cookie whose user comes from another network (/24, /48 of IPv6).
+    `"notify"`: the event `address_changed` is recorded and its signal sent. `"step_up"`: also, the last proof
+    no longer counts for sensitive actions. `"end"`: also, the session ends. With a near cache, `request.user`
+    then asks the store."""
+    on_user_agent_change: str = setting(IGNORE, _CHANGE)
+    """The same for a user agent that differs in more than numbers, with the event `user_agent_changed`."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network | str, ...] = setting(
+        (), validators.networks, unit="addresses, networks", shown="`[]`", type="list of text"
+    )
+    """Reverse proxies in front of the site, as in `["10.0.0.0/8", "2001:db8::/32"]`; `"unix"` for one that
+    connects over a Unix socket. [See below](#the-clients-address)."""
+    proxy_header: str = setting(X_FORWARDED_FOR, validators.header)
+    """The header in which those proxies say who connected to them; or `"Forwarded"` (RFC 7239)."""
+    cookie_domain: Mapping[str, str | None] | CallableSetting | None = setting(
+        None,
+        validators.cookie_domain,
+        unit="domains",
+        shown="none: `SESSION_COOKIE_DOMAIN`",
+        type="dict, function or text",
+    )
+    """The domain of the session cookie and of the known-device cookie, for each host. [See
+    below](#a-domain-for-each-host)."""
+    cookie_partitioned: bool = setting(False, validators.switch)
+    """Whether cookies are kept apart for each site that embeds this one. [See
+    below](#in-frames-of-other-sites)."""
+    lockout: bool = setting(True, validators.switch)
+    """Whether failed sign-ins are counted, and refused when there are too many: see
+    [guessing](../howto/guessing.md)."""
+    lockout_tries: int = setting(5, validators.integer(policy.MOST_FAILURES), unit="failures")
+    """Failures in a row that an account has at unknown devices, and each known device, before it has to wait;
+    1 to 100, the most that NIST SP 800-63B-4 (3.2.2) allows."""
+    lockout_delay: timedelta = setting(timedelta(minutes=1), validators.duration)
+    """The first wait; each further failure doubles it."""
+    lockout_longest_delay: timedelta = setting(timedelta(hours=1), validators.duration)
+    """The longest wait. After 100 failures in a row the account stays locked until somebody unlocks it."""
+    source_tries: int = setting(100, validators.integer(1_000_000), unit="failures an hour")
+    """Failures that a network of clients has, /24 or /64 of IPv6."""
+    notices: frozenset[str] | None = setting(
+        None,
+        validators.notices,
+        shown="`True` with sessionkeeper's `SessionMiddleware`, else `False`",
+        type="bool or list",
+    )
+    """What users are told by mail: a list of `"new_device"`, `"password_changed"`, `"token_made"`,
+    `"copy_detected"`; `True` for all, `False` for none."""
+    audit: bool = setting(True, validators.switch)
+    """Whether [audit events](audit.md) are written to their table: one INSERT at each sign-in and sign-out.
+    Log lines and signals do not depend on it."""
+    audit_retention: timedelta = setting(timedelta(days=365), validators.duration)
+    """How long a purge keeps audit events, and ended sessions in the history."""
+    audit_minimise_after: timedelta = setting(timedelta(days=30), validators.duration)
+    """How long an audit event keeps the whole address and the user agent; a purge then leaves the network,
+    /24 or /48."""
+    adopt: str | None = setting(None, validators.engine, unit="dotted path")
+    """The `SESSION_ENGINE` that the site used before, `"django.contrib.sessions.backends.db"` or
+    `"…cached_db"`, or a subclass of these: its sessions are taken over as their cookies come, and nobody has
+    to sign in again. [How](../howto/existing-project.md)."""
     asked: Mapping[str, CallableSetting] = field(default_factory=dict)
-    adopt: str | None = None
+
+    @property
+    def store_alias(self) -> str | None:
+        """The database that ``STORE`` names; empty if database routers choose it, None for other stores."""
+        kind, _, alias = self.store.partition(":")
+        return alias if kind == "database" else None
 
     @property
     def watches_clients(self) -> bool:
-        """Whether it matters that a session is used from elsewhere."""
+        """Whether a change of the client's address or user agent matters."""
         return self.on_address_change != IGNORE or self.on_user_agent_change != IGNORE
 
     @property
     def idle_seconds(self) -> int | None:
-        """Idle timeout in seconds that a session without a choice of its own gets; None: no idle timeout."""
+        """The idle timeout, in seconds, of a session that has none of its own; None: no idle timeout."""
         if self.idle_timeout is not None:
             return int(self.idle_timeout.total_seconds())
         if self.timeout_preset is not None:
@@ -116,22 +181,22 @@ class Settings:
 
     @property
     def explicit_idle(self) -> bool:
-        """Whether the site configured an idle timeout, so that no session may do without."""
+        """Whether the site configured an idle timeout, so that every session has one."""
         return self.idle_timeout is not None or self.timeout_preset is not None
 
     @property
     def limits_life(self) -> bool:
-        """Whether the site configured here how long sessions live."""
+        """Whether ``SESSIONKEEPER`` limits how long sessions live."""
         return self.explicit_idle or self.absolute_cap is not None or not _LIFE.isdisjoint(self.asked)
 
     @property
     def absolute(self) -> timedelta:
-        """Absolute timeout of a session in which somebody signed in."""
+        """The absolute timeout of a session in which somebody signed in."""
         return self.absolute_cap or policy.DEFAULT_ABSOLUTE
 
     @property
     def absolute_cap(self) -> timedelta | None:
-        """The configured absolute timeout, which no session exceeds; None when none was configured."""
+        """The configured absolute timeout, which no session exceeds; None if there is none."""
         if self.absolute_timeout is not None:
             return self.absolute_timeout
         if self.timeout_preset is not None:
@@ -142,53 +207,50 @@ class Settings:
 _LIFE = frozenset({"TIMEOUT_PRESET", "IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT"})
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with ``SESSIONKEEPER``: a sentence and, where there is one, the fix."""
-
-    message: str
-    hint: str = ""
+def _raw() -> Any:
+    raw = getattr(django_settings, "SESSIONKEEPER", None)
+    return {} if raw is None else raw
 
 
-def _read(raw: Any) -> Iterator[tuple[str, Any] | Problem]:
+def _read() -> Iterator[tuple[str, Any] | Problem]:
+    raw = _raw()
     if not isinstance(raw, dict):
         yield Problem(f"SESSIONKEEPER must be a dict, not {type(raw).__name__}.")
         return
-    for name, value in raw.items():
-        if name not in READERS:
-            hint = near_cache.did_you_mean(name, READERS)
-            yield Problem(f"SESSIONKEEPER has an unknown key {name!r}.", hint)
-        elif value is not None:
-            try:
-                yield name.lower(), READERS[name](value)
-            except (ValueError, OverflowError) as error:
-                yield Problem(f"SESSIONKEEPER[{name!r}] {error}.")
+    known = table.settings_of(Settings)
+    for key, value in raw.items():
+        per_request = key in known and known[key].per_request
+        try:
+            if per_request and (callable(value) or is_path(value)):
+                yield key, CallableSetting(key, value, known[key].reader)
+            elif value is not None or key not in known:
+                yield key, table.read(Settings, key, value)
+        except Problem as problem:
+            yield Problem(
+                f"SESSIONKEEPER{problem.message}.", problem.hint or (_PER_REQUEST if per_request else "")
+            )
 
 
 def problems() -> list[Problem]:
     """Return what is wrong with the ``SESSIONKEEPER`` setting, for the system checks."""
-    return [entry for entry in _read(_raw()) if isinstance(entry, Problem)]
+    return [entry for entry in _read() if isinstance(entry, Problem)]
 
 
 def current() -> Settings:
     """Return the settings in force; built once per value of ``SESSIONKEEPER``."""
     global _cached  # noqa: PLW0603 - the one cache of this module, dropped when a setting changes
     if _cached is None:
-        good = dict(entry for entry in _read(_raw()) if not isinstance(entry, Problem))
-        asked = {value.name: value for name, value in good.items() if _is_asked(name, value)}
-        plain = {name: value for name, value in good.items() if not _is_asked(name, value)}
-        _cached = Settings(**plain, asked=asked)
+        good = dict(entry for entry in _read() if not isinstance(entry, Problem))
+        known = table.settings_of(Settings)
+        asked = {
+            key: value
+            for key, value in good.items()
+            if known[key].per_request and isinstance(value, CallableSetting)
+        }
+        _cached = Settings(
+            **{key.lower(): value for key, value in good.items() if key not in asked}, asked=asked
+        )
     return _cached
-
-
-def _is_asked(name: str, value: Any) -> bool:
-    # No user and no other value decides these two.
-    return isinstance(value, CallableSetting) and name not in {"cookie_domain", "namespace"}
-
-
-def _raw() -> Any:
-    raw = getattr(django_settings, "SESSIONKEEPER", None)
-    return {} if raw is None else raw
 
 
 _cached: Settings | None = None

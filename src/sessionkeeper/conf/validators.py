@@ -1,4 +1,4 @@
-"""Reads the values of ``SESSIONKEEPER``, each key by its own function. A wrong one is a ValueError."""
+"""Reads the values of settings. A wrong one is a ``ValueError`` that says what the value must be."""
 
 from __future__ import annotations
 
@@ -7,58 +7,11 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
-from sessionkeeper.conf import near_cache, redis_url
-from sessionkeeper.conf.callables import CallableSetting, is_path, or_asked
-from sessionkeeper.core import policy
+from sessionkeeper.conf import redis_url
+from sessionkeeper.conf.callables import CallableSetting, is_path
 
 #: What every database's integers and calendars hold.
 LONGEST = timedelta(days=50 * 365)
-_MOST = 1_000_000
-
-
-def duration(value: Any) -> timedelta:
-    """Return a duration longer than nothing."""
-    if isinstance(value, timedelta):
-        duration = value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        duration = timedelta(seconds=value)
-    else:
-        raise ValueError(f"must be a timedelta or a number of seconds, not {value!r}")
-    if duration <= timedelta(0):
-        raise ValueError(f"must be longer than nothing, not {value!r}")
-    if duration > LONGEST:
-        raise ValueError(f"must be shorter than {LONGEST.days // 365} years, not {value!r}")
-    return duration
-
-
-def count(value: Any) -> int:
-    """Return a whole number from 1."""
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
-        return value
-    raise ValueError(f"must be a whole number from 1 to {_MOST:,}, not {value!r}")
-
-
-def tries(value: Any) -> int:
-    """Return a number of failures that a lockout may wait for."""
-    if count(value) <= policy.MOST_FAILURES:
-        return int(value)
-    raise ValueError(f"must be at most {policy.MOST_FAILURES} (NIST SP 800-63B-4, 3.2.2), not {value!r}")
-
-
-def number(value: Any) -> int:
-    """Return a whole number above 0."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    raise ValueError(f"must be a whole number above 0, not {value!r}")
-
-
-def switch(value: Any) -> bool:
-    """Return True or False."""
-    if isinstance(value, bool):
-        return value
-    raise ValueError(f"must be True or False, not {value!r}")
-
-
 X_FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED: Final = "Forwarded"
 #: Entry of ``TRUSTED_PROXIES`` for a proxy that connects over a Unix socket, where there is no address.
@@ -75,16 +28,49 @@ LONGEST_NAMESPACE: Final = 100
 NOTICES = ("new_device", "password_changed", "token_made", "copy_detected")
 
 
-def _one_of(*names: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if isinstance(value, str) and value in names:
+def duration(value: Any, longest: timedelta = LONGEST) -> timedelta:
+    """Return a positive duration."""
+    if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
+        raise ValueError(f"must be a timedelta or a number of seconds, not {value!r}")
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if not timedelta.resolution.total_seconds() <= seconds <= longest.total_seconds():
+        most = f"{longest.days // 365} years" if longest.days else f"{longest.seconds} seconds"
+        raise ValueError(f"must be positive and at most {most}, not {value!r}")
+    return value if isinstance(value, timedelta) else timedelta(seconds=value)
+
+
+def integer(most: int | None = None) -> Callable[[Any], int]:
+    """Return a reader of positive integers, up to ``most``."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= (most or value):
             return value
-        raise ValueError(f"must be one of {', '.join(names)}, not {value!r}")
+        wanted = f"an integer from 1 to {most:,}" if most else "a positive integer"
+        raise ValueError(f"must be {wanted}, not {value!r}")
 
     return read
 
 
-def _store(value: Any) -> str:
+def switch(value: Any) -> bool:
+    """Return True or False."""
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"must be True or False, not {value!r}")
+
+
+def one_of(*names: str) -> Callable[[Any], str]:
+    """Return a reader of one of these texts."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise ValueError(f"must be one of {', '.join(map(repr, names))}, not {value!r}")
+
+    return read
+
+
+def store(value: Any) -> str:
+    """Return the URL of a store. The message about a wrong one does not repeat it: it may hold a password."""
     if isinstance(value, str) and (value == "database" or value.startswith("database:")):
         return value if ":" in value else "database:"
     if redis_url.is_redis(value):
@@ -94,42 +80,54 @@ def _store(value: Any) -> str:
     raise ValueError(f"must be 'database:', 'database:ALIAS', or a URL such as redis://host/0, not {scheme}")
 
 
+def database_alias(value: Any) -> str:
+    """Return a text that may name an entry of ``DATABASES``."""
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError(f"must be the name of an entry of DATABASES, not {value!r}")
+
+
+def networks(value: Any) -> tuple[IPv4Network | IPv6Network | str, ...]:
+    """Return networks, and UNIX where it is listed."""
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise ValueError(f"must be a list of addresses and networks, not {value!r}")
+    read = tuple(entry if entry == UNIX else _network(entry) for entry in value)
+    if any(not isinstance(network, str) and not network.prefixlen for network in read):
+        raise ValueError(
+            "must be a list of proxies, not all addresses: any client could then claim any address"
+        )
+    return read
+
+
 def _network(entry: Any) -> IPv4Network | IPv6Network:
     try:
         return ip_network(entry if isinstance(entry, str) else repr(entry))
     except ValueError as error:
-        raise ValueError(f"must be networks: {error}") from error
+        raise ValueError(f"must be a list of addresses and networks: {error}") from error
 
 
-def _networks(value: Any) -> tuple[IPv4Network | IPv6Network | str, ...]:
-    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
-        raise ValueError(f"must be a list of addresses and networks, not {value!r}")
-    networks = tuple(entry if entry == UNIX else _network(entry) for entry in value)
-    if any(not isinstance(network, str) and not network.prefixlen for network in networks):
-        raise ValueError("must be less than all addresses: else anybody could pretend to be anybody")
-    return networks
-
-
-def _header(value: Any) -> str:
+def header(value: Any) -> str:
+    """Return the name of a header that proxies write, spelled as usual."""
     for name in (X_FORWARDED_FOR, FORWARDED):
         if isinstance(value, str) and value.lower() == name.lower():
             return name
     raise ValueError(f"must be {X_FORWARDED_FOR!r} or {FORWARDED!r}, not {value!r}")
 
 
-def _path(value: Any) -> str:
+def path(value: Any) -> str:
+    """Return the dotted path of a function."""
     if is_path(value):
         return str(value)
     raise ValueError(f"must be the dotted path of a function, not {value!r}")
 
 
-def _engine(value: Any) -> str:
+def engine(value: Any) -> str:
+    """Return the dotted path of another session engine."""
     if value == "sessionkeeper.engine":
-        raise ValueError("must be the engine that was used before, not ours")
-    try:
-        return _path(value)
-    except ValueError:
-        raise ValueError(f"must be the dotted path of a session engine, not {value!r}") from None
+        raise ValueError("must be the engine that was used before, not 'sessionkeeper.engine'")
+    if is_path(value):
+        return str(value)
+    raise ValueError(f"must be the dotted path of a session engine, not {value!r}")
 
 
 def covers(domain: str, host: str) -> bool:
@@ -138,16 +136,19 @@ def covers(domain: str, host: str) -> bool:
     return bool(name) and (host.lower() == name or host.lower().endswith(f".{name}"))
 
 
-def _cookie_domain(value: Any) -> Any:
+def cookie_domain(value: Any) -> dict[str, str | None] | CallableSetting:
+    """Return the domain by host, or the function to ask for it."""
     if callable(value) or is_path(value):
         return CallableSetting("COOKIE_DOMAIN", value, str)
     if not isinstance(value, dict):
-        raise ValueError(f"must be a dict of hosts and domains, or a function of the request, not {value!r}")
+        raise ValueError(
+            f"must be a dict of hosts and domains, or a function that takes the request, not {value!r}"
+        )
     for host, domain in value.items():
         if not isinstance(host, str) or not isinstance(domain, str | None):
-            raise ValueError(f"must name hosts and their domains as text, not {host!r}: {domain!r}")
+            raise ValueError(f"must map hosts to domains or None, not {host!r} to {domain!r}")
         if domain is not None and not covers(domain, host.removeprefix(".")):
-            raise ValueError(f"says {domain!r} for {host!r}, which may set no cookie for it")
+            raise ValueError(f"maps {host!r} to {domain!r}, a domain that this host cannot set cookies for")
     return {host.lower(): domain for host, domain in value.items()}
 
 
@@ -156,66 +157,21 @@ def is_namespace(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= LONGEST_NAMESPACE and value.isprintable()
 
 
-def _namespace(value: Any) -> Any:
+def namespace(value: Any) -> str | CallableSetting:
+    """Return the name of the one tenant, or the function to ask for it."""
     if callable(value) or is_path(value):
         return CallableSetting("NAMESPACE", value, str)
     if is_namespace(value):
-        return value
-    raise ValueError(f"must be a text, or a function without arguments or its dotted path, not {value!r}")
+        return str(value)
+    raise ValueError(
+        f"must be a text, a function without arguments, or the dotted path of one, not {value!r}"
+    )
 
 
-def _notices(value: Any) -> frozenset[str]:
+def notices(value: Any) -> frozenset[str]:
+    """Return the kinds of notices that are sent."""
     if isinstance(value, bool):
         return frozenset(NOTICES if value else ())
     if isinstance(value, list | tuple | set | frozenset) and all(one in NOTICES for one in value):
         return frozenset(value)
-    raise ValueError(f"must be True, False, or a list of {', '.join(NOTICES)}, not {value!r}")
-
-
-def _near_cache(value: Any) -> near_cache.NearCache | None:
-    return near_cache.read(value, duration)
-
-
-#: Key of ``SESSIONKEEPER`` to what reads its value.
-READERS: dict[str, Callable[[Any], Any]] = {
-    "STORE": _store,
-    "TIMEOUT_PRESET": _one_of(*sorted(policy.PRESETS)),
-    "IDLE_TIMEOUT": duration,
-    "ABSOLUTE_TIMEOUT": duration,
-    "TOUCH_INTERVAL": duration,
-    "REAUTHENTICATE_AFTER": duration,
-    "ROTATE_AFTER": duration,
-    "ROTATE_OVERLAP": duration,
-    "MAX_SESSIONS": number,
-    "NAMESPACE": _namespace,
-    "NEAR_CACHE": _near_cache,
-    "PRINCIPAL_CACHE": duration,
-    "MAX_SESSIONS_ACTION": _one_of(END_OLDEST, REFUSE),
-    "ON_ADDRESS_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
-    "ON_USER_AGENT_CHANGE": _one_of(IGNORE, NOTIFY, STEP_UP, END),
-    "TRUSTED_PROXIES": _networks,
-    "PROXY_HEADER": _header,
-    "COOKIE_DOMAIN": _cookie_domain,
-    "COOKIE_PARTITIONED": switch,
-    "SECOND_FACTOR": _path,
-    "LOCKOUT": switch,
-    "LOCKOUT_TRIES": tries,
-    "LOCKOUT_DELAY": duration,
-    "LOCKOUT_LONGEST_DELAY": duration,
-    "SOURCE_TRIES": count,
-    "NOTICES": _notices,
-    "AUDIT": switch,
-    "AUDIT_RETENTION": duration,
-    "AUDIT_MINIMISE_AFTER": duration,
-    "ADOPT": _engine,
-}
-#: Keys whose value may be a function that is asked for each request and user.
-ASKABLE = (
-    "TIMEOUT_PRESET",
-    "IDLE_TIMEOUT",
-    "ABSOLUTE_TIMEOUT",
-    "REAUTHENTICATE_AFTER",
-    "MAX_SESSIONS",
-    "MAX_SESSIONS_ACTION",
-)
-READERS.update({name: or_asked(name, READERS[name]) for name in ASKABLE})
+    raise ValueError(f"must be True, False, or a list of {', '.join(map(repr, NOTICES))}, not {value!r}")

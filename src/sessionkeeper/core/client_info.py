@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from sessionkeeper.core import context
+from sessionkeeper.core.text import printable
 
 
 @dataclass(slots=True)
@@ -45,8 +46,8 @@ class ClientInfo:
         """Return the columns that are known: one line of text each, and an address only if it is one."""
         stated = {
             "ip_address": _address(self.address),
-            "user_agent": _line(self.user_agent, 512),
-            "label": _line(self.label, 100),
+            "user_agent": printable(self.user_agent)[:512].strip(),
+            "label": printable(self.label)[:100].strip(),
         }
         return {name: value for name, value in stated.items() if value}
 
@@ -56,11 +57,6 @@ def _address(text: str) -> str | None:
         return str(ip_address(text.partition("%")[0]))
     except ValueError:
         return None
-
-
-def _line(text: str, longest: int) -> str:
-    """Return ``text`` without control characters, so that no log or terminal is fooled by it."""
-    return "".join(char if char.isprintable() else " " for char in text)[:longest].strip()
 
 
 #: Who sent the request under way; None where our middleware does not know.

@@ -1,8 +1,4 @@
-"""Every error that sessionkeeper raises, under one base.
-
-Those that Django knows of a session engine are Django's as well, so that code which knows only those handles
-them: ``UpdateError`` ends a request with 400, and so does ``SuspiciousOperation``.
-"""
+"""The errors that sessionkeeper raises. Where Django expects one of its own, ours inherits from it."""
 
 from __future__ import annotations
 
@@ -17,42 +13,42 @@ class SessionKeeperError(Exception):
 
 
 class SessionGone(SessionKeeperError, UpdateError):
-    """The session does not exist any more: it was revoked, purged, or never was."""
+    """The session no longer exists: it was revoked or purged, or it never existed."""
 
 
 class StaleSession(SessionKeeperError, UpdateError):
-    """The session lives, but the key that was used has been rotated away since."""
+    """The session exists, but its key was rotated meanwhile. Nothing was written."""
 
 
 class IdTaken(SessionKeeperError):
-    """A session with this id exists already; the caller mints another one."""
+    """A session with this id already exists. The caller generates another id."""
 
 
 class TooManySessions(SessionKeeperError, UpdateError):
-    """The user has as many sessions as the site allows; nobody was signed in."""
+    """The user has as many sessions as the site allows. Nobody was signed in, and nothing was written."""
 
 
 class SessionTooLarge(SessionKeeperError, SuspiciousOperation):
-    """A session in which nobody signed in would hold more than strangers may store; nothing was written."""
+    """An anonymous session would hold more than visitors may store. Nothing was written."""
 
 
 class NoTransport(SessionKeeperError, SuspiciousOperation):
-    """A session cannot begin in a request with a bearer token: its key would reach nobody."""
+    """A session cannot begin in a request with a bearer token: its key would not reach the client."""
 
 
 class CorruptPayload(SessionKeeperError):
-    """The stored data cannot be read: foreign bytes, a bad signature, another format."""
+    """The stored data cannot be read: foreign bytes, a bad signature or an unknown format."""
 
 
 class InvalidCredentials(SessionKeeperError):
-    """Nobody can sign in with these credentials. Unknown, wrong and inactive are not told apart."""
+    """The credentials sign nobody in. Unknown and inactive users and wrong passwords look the same."""
 
 
 class SecondFactorRequired(SessionKeeperError):
-    """The password was right and does not do: the user has a second factor. Nobody was signed in.
+    """The password was correct, but the user has a second factor. Nobody was signed in.
 
     Attributes:
-        user: who proved the first factor, with the ``backend`` that took it.
+        user: the user who proved the first factor, with the ``backend`` that accepted it.
     """
 
     def __init__(self, user: Any) -> None:
@@ -61,30 +57,30 @@ class SecondFactorRequired(SessionKeeperError):
 
 
 class TooManyTries(SessionKeeperError):
-    """Signing in failed too often, for this account or from this source. The password was not looked at.
+    """There were too many failed attempts for this account or from this source. The password was not checked.
 
     Attributes:
-        retry_after: seconds after which another try is looked at.
+        retry_after: seconds after which another attempt is checked.
     """
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Too many tries; the next one counts in {retry_after} s.")
+        super().__init__(f"Too many failed attempts. Try again in {retry_after} seconds.")
         self.retry_after = retry_after
 
 
 class NoSuchSession(SessionKeeperError):
-    """The user has no session with this id. Another user's is not told apart from one that never was."""
+    """The user has no session with this id. Another user's session looks like one that never existed."""
 
 
 class ReauthenticationRequired(SessionKeeperError):
-    """The last proof of a credential is too old for what was asked; the user proves one again first."""
+    """The user must reauthenticate: the last authentication is too old for this action."""
 
 
 class RefusedPassword(SessionKeeperError):
     """A new password was refused.
 
     Attributes:
-        messages: why, a sentence each.
+        messages: the reasons, one sentence each.
     """
 
     def __init__(self, messages: list[str]) -> None:
@@ -93,44 +89,43 @@ class RefusedPassword(SessionKeeperError):
 
 
 class InvalidToken(SessionKeeperError):
-    """The token of a password reset is spent, expired, or none of ours."""
+    """The token of a password reset is used, expired or not valid."""
 
 
 class NoNamespace(SessionKeeperError):
-    """Nobody says for which tenant this is done, so it is not done: see ``SESSIONKEEPER["NAMESPACE"]``."""
+    """No tenant is active, or the wrong one, so nothing was done: see ``SESSIONKEEPER["NAMESPACE"]``."""
 
 
 class AppendOnly(SessionKeeperError):
-    """The audit trail is added to. It is not edited, and only a purge removes what is old."""
+    """The audit trail is append-only: events are not edited, and only a purge deletes old ones."""
 
 
 class StoreUnavailable(SessionKeeperError):
-    """The store could not be asked or did not answer in time.
+    """The store could not be reached or did not answer in time.
 
-    An outage says nothing about the session: nobody may be treated as signed out because of it.
+    An outage says nothing about the session: a user must not be treated as signed out because of it.
 
     Attributes:
-        retry_after: seconds after which trying again makes sense.
+        retry_after: seconds after which it makes sense to try again.
     """
 
     retry_after: int = 5
 
 
 class StoreUnreachable(StoreUnavailable):
-    """The store gave no sign of life: no connection to it, or no answer in time.
+    """There is no connection to the store, or no answer in time.
 
-    Several without an answer in between open the breaker
-    (``CircuitBreaker``). What the store refuses, because its memory is full or a
-    lock is held, is an outage as well, but of another kind: nobody piles up behind it.
+    Several of these in a row open the circuit breaker. A refusal, because memory is full or a lock is held,
+    is an outage too, but does not count: no requests pile up behind it.
     """
 
 
 class StoreBusy(StoreUnavailable):
-    """The store was not asked: all connections that this process may have were in use.
+    """The store was not asked: all connections of this process were in use.
 
-    It says nothing of the store, so it neither opens the breaker nor closes it.
+    This says nothing about the store, so it neither opens the circuit breaker nor closes it.
     """
 
 
 class StoreOfAnotherSite(StoreUnavailable):
-    """The keys in Valkey or Redis belong to another site, whose users have the same numbers as ours."""
+    """The keys in Valkey or Redis belong to another site, whose users may have the same primary keys."""

@@ -1,8 +1,8 @@
-"""Moments: aware and in UTC where we reckon with them, UTC in our tables, whatever ``USE_TZ`` says.
+"""Times: aware and in UTC in our code, and UTC in our tables, whatever ``USE_TZ`` is.
 
-With ``USE_TZ = False`` Django keeps local times. One night a year repeats an hour of them, another skips one,
-and a column of theirs does not say which moment is meant. So ours hold UTC. Models show what Django's do:
-naive local times, which say it as long as they are Python's (``fold``).
+With ``USE_TZ = False`` Django stores local times. Once a year an hour of them occurs twice, so that a column
+does not tell which moment is meant. Our columns therefore hold UTC. Models have the values that Django's
+would have: naive local times, which are unambiguous as long as they are Python's (``fold``).
 """
 
 from __future__ import annotations
@@ -12,45 +12,46 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 
 def now() -> datetime:
-    """Return the application's clock, which is Django's: its tests, and other people's, set it."""
+    """Return the current time by Django's clock, which tests may replace."""
     return aware(timezone.now())
 
 
 def aware(value: datetime) -> datetime:
-    """Return a moment in UTC; a naive one is in the default time zone."""
+    """Return a time in UTC; a naive one is in the default time zone."""
     return (timezone.make_aware(value) if timezone.is_naive(value) else value).astimezone(UTC)
 
 
 def native(moment: datetime) -> datetime:
-    """Return a moment as Django has it under the ``USE_TZ`` in force."""
+    """Return a time as Django has it under the current ``USE_TZ``."""
     return moment if settings.USE_TZ else timezone.make_naive(moment)
 
 
-def are_plain(connection: Any) -> bool:
+def are_plain(connection: BaseDatabaseWrapper) -> bool:
     """Whether Django itself reads and writes UTC on this connection."""
     return bool(settings.USE_TZ) and connection.timezone is UTC
 
 
-def in_utc(connection: Any, sql: str) -> str:
-    """Return the SQL of a moment in UTC, where PostgreSQL would give the connection's time zone."""
+def in_utc(connection: BaseDatabaseWrapper, sql: str) -> str:
+    """Return the SQL of a time in UTC, where PostgreSQL would use the connection's time zone."""
     is_local = connection.vendor == "postgresql" and not are_plain(connection)
     return f"({sql} AT TIME ZONE 'UTC')" if is_local else sql
 
 
 def read(value: datetime | None, expression: Any, connection: Any) -> datetime | None:
-    """Return what was selected, which is UTC whatever the driver or Django took it for."""
+    """Return a selected time, which is in UTC, whatever the driver or Django made of it."""
     return None if value is None else value.replace(tzinfo=UTC)
 
 
 class MomentField(models.DateTimeField):  # type: ignore[type-arg]  # takes no arguments at run time
-    """A column of moments. To migrations it is a ``DateTimeField``."""
+    """A column of times in UTC. In migrations it is a ``DateTimeField``."""
 
     def deconstruct(self) -> Any:
-        """Return what the column is to the database."""
+        """Return the field as migrations see it."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.DateTimeField", args, kwargs
 
@@ -59,7 +60,7 @@ class MomentField(models.DateTimeField):  # type: ignore[type-arg]  # takes no a
         value = value if prepared else self.get_prep_value(value)
         if isinstance(value, datetime) and not are_plain(connection):
             value = aware(value)
-            if connection.vendor != "postgresql":  # which alone has a type for moments
+            if connection.vendor != "postgresql":  # the only one whose type has a time zone
                 value = value.replace(tzinfo=None)
         return super().get_db_prep_value(value, connection, prepared=True)
 
@@ -68,7 +69,7 @@ class MomentField(models.DateTimeField):  # type: ignore[type-arg]  # takes no a
         return in_utc(compiler.connection, sql), params
 
     def get_db_converters(self, connection: Any) -> list[Any]:
-        """Return what makes of UTC what Django's fields hold."""
+        """Return the converter from UTC to the values of Django's fields."""
         return [] if are_plain(connection) else [_read_native]
 
 

@@ -19,7 +19,7 @@ LONGEST_TOUCH_INTERVAL: Final = timedelta(minutes=5)
 REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
 #: How long a secret is taken after the next one was first seen: requests may still be on their way.
 ROTATE_OVERLAP: Final = timedelta(minutes=1)
-#: Failures in a row after which an account waits until the lockout is lifted (NIST SP 800-63B-4, 3.2.2).
+#: Failures in a row after which an account waits until it is unlocked (NIST SP 800-63B-4, 3.2.2).
 MOST_FAILURES: Final = 100
 _SECOND = timedelta(seconds=1)
 

@@ -6,8 +6,9 @@ both with every unsafe request, the first only to https and to loopback addresse
 
 from __future__ import annotations
 
+import re
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,6 +18,8 @@ from django.utils.http import is_same_domain
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+#: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
+_ODD = re.compile(r"^//|[\x00-\x1f\\]")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -52,15 +55,15 @@ def check(request: HttpRequest) -> str | None:
     return verdict.value if verdict in REFUSED else None
 
 
-def mark_checked(request: Any) -> None:
+def mark_checked(request: HttpRequest) -> None:
     """Let every later check of this request pass, as one that Django's middleware has accepted.
 
     The first is Django's own mark. Code that runs Django's check once more takes it away before that, as
     django-ninja does for its cookies; the second one stays. What later checks would look at is the same
     request, so no check that asks for a token knows better.
     """
-    request.csrf_processing_done = True
-    request._dont_enforce_csrf_checks = True  # noqa: SLF001 - see above
+    request.csrf_processing_done = True  # type: ignore[attr-defined]
+    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined] # noqa: SLF001 - see above
 
 
 def judge(request: HttpRequest) -> Verdict:
@@ -68,7 +71,8 @@ def judge(request: HttpRequest) -> Verdict:
     site, origin = request.META.get("HTTP_SEC_FETCH_SITE"), request.META.get("HTTP_ORIGIN")
     match site:
         case None:
-            return Verdict.OWN if origin is not None and _is_own(request, origin) else Verdict.TOKEN
+            is_own = origin is not None and origin.lower() == own_origin(request)
+            return Verdict.OWN if is_own else Verdict.TOKEN
         case "same-origin":
             return _of_same_origin(request, origin)
         case "cross-site" | "same-site":
@@ -88,10 +92,6 @@ def _of_same_origin(request: HttpRequest, origin: str | None) -> Verdict:
     return Verdict.CONTRADICTION
 
 
-def _is_own(request: HttpRequest, origin: str) -> bool:
-    return origin.lower() == own_origin(request)
-
-
 def own_origin(request: HttpRequest) -> str | None:
     """Return the origin at which the request reached this site; None if the host is not an allowed one."""
     try:
@@ -102,6 +102,11 @@ def own_origin(request: HttpRequest) -> str | None:
     # Browsers leave the default port out of Origin; a proxy may have put it into Host.
     host = host.removesuffix(":443" if secure else ":80")
     return f"{'https' if secure else 'http'}://{host}"
+
+
+def may_leave(address: str) -> bool:
+    """Whether a browser may read an address without a host as one of another site."""
+    return _ODD.search(address) is not None
 
 
 def is_trusted(origin: str) -> bool:

@@ -1,4 +1,4 @@
-"""CSRF without tokens where the browser says who sends, and messages that say what to send where it does not.
+"""CSRF protection without tokens where the browser says where a request comes from.
 
 The fallback is Django's check: its middleware, its token, its cookie, its settings.
 """

@@ -1,7 +1,4 @@
-"""CSRF without tokens where the browser says who sends, and messages that say what to send where it does not.
-
-The fallback is Django's check: its middleware, its token, its cookie, its settings.
-"""
+"""What a failed CSRF check means, and how to send the request instead."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sessionkeeper.csrf.fetch_metadata import Verdict
-from sessionkeeper.http.problems import KNOWN, Problem
+from sessionkeeper.http.problems import KNOWN, Problem, define
 
 #: Name of the route that hands out a token, when ``sessionkeeper.api.urls`` is included.
 TOKEN_ROUTE = "sessionkeeper-api:csrf"  # noqa: S105 - the name of a route
@@ -22,7 +19,7 @@ _TITLE = gettext_lazy("The CSRF check failed")
 
 
 def _problem(code: str, detail: Any) -> Problem:
-    return Problem(code, 403, _TITLE, detail)
+    return define(code, 403, _TITLE, detail)
 
 
 COOKIE_MISSING = _problem("csrf_cookie_missing", gettext_lazy("The request has no CSRF cookie."))
@@ -99,23 +96,7 @@ REFERER_UNTRUSTED = _problem(
 #: For a reason that a later Django or a middleware of the project's own gives.
 FAILED = _problem("csrf_failed", gettext_lazy("The request did not pass the CSRF check."))
 
-PROBLEMS = (
-    CROSS_SITE,
-    SAME_SITE,
-    ORIGIN_CONTRADICTORY,
-    ORIGIN_HIDDEN,
-    COOKIE_MISSING,
-    COOKIE_MALFORMED,
-    TOKEN_MISSING,
-    TOKEN_INCORRECT,
-    ORIGIN_UNTRUSTED,
-    REFERER_MISSING,
-    REFERER_MALFORMED,
-    REFERER_INSECURE,
-    REFERER_UNTRUSTED,
-    FAILED,
-)
-KNOWN.update({problem.code: problem for problem in PROBLEMS})
+PROBLEMS = tuple(problem for code, problem in KNOWN.items() if code.startswith("csrf_"))
 
 _EXACT = {
     Verdict.CROSS_SITE.value: CROSS_SITE,

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 from sessionkeeper.audit import trail
 from sessionkeeper.audit.events import BEGINNINGS, ENDS, Kind
+from sessionkeeper.core import keys
 from sessionkeeper.core.moments import aware
 from sessionkeeper.core.policy import is_live
+from sessionkeeper.core.records import BEARER, COOKIE
 from sessionkeeper.engine import registry
+from sessionkeeper.http.user_agents import device
 from sessionkeeper.stores.factory import get_store
 
 
@@ -34,6 +37,20 @@ class EndedSession(NamedTuple):
     reason: str
     ip_address: str | None
     user_agent: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the session for its owner's eyes, ready for JSON."""
+        return {
+            "id": keys.encode_id(self.id),
+            "transport": BEARER if self.kind == Kind.TOKEN_MADE else COOKIE,
+            "authenticated_at": registry.as_text(self.began_at),
+            "ended_at": registry.as_text(self.ended_at),
+            "how": self.how,
+            "reason": self.reason,
+            "ip_address": self.ip_address,
+            "user_agent": self.user_agent,
+            "device": device(self.user_agent),
+        }
 
 
 def history_for(user: Any, limit: int = 100) -> list[EndedSession]:

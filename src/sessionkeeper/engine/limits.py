@@ -17,8 +17,8 @@ from sessionkeeper.core import context, greenlets, moments
 from sessionkeeper.core.errors import SessionTooLarge
 from sessionkeeper.core.policy import ANONYMOUS_ABSOLUTE, ANONYMOUS_LARGEST
 from sessionkeeper.core.records import SessionLimit
+from sessionkeeper.engine import users
 from sessionkeeper.engine.session_data import owner_of
-from sessionkeeper.engine.users import _user
 from sessionkeeper.stores import codec
 
 TIMES = ("TIMEOUT_PRESET", "IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT")
@@ -45,7 +45,7 @@ def in_force(names: tuple[str, ...], user_id: Any, request: HttpRequest | None =
 
 
 def _ask(asked: list[Any], user_id: Any, request: HttpRequest | None) -> dict[str, Any]:
-    user = None if user_id is None else _user(request, user_id)
+    user = None if user_id is None else users.of_request(request, user_id)
     return {one.name.lower(): one.ask(request, user) for one in asked}
 
 

@@ -1,15 +1,17 @@
-"""Lists, revokes and purges sessions. Knows stores and policy, no HTTP."""
+"""What may be done with sessions beside the one under way: describe, list, walk over, and revoke them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from django.http import HttpRequest
+
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core import context, keys, moments
+from sessionkeeper.core import context, keys, moments, policy
 from sessionkeeper.core.policy import is_live
 from sessionkeeper.core.records import Revoked, SessionRecord
 from sessionkeeper.stores import user_keys
@@ -23,6 +25,38 @@ MANY = 5000
 PAGE = 100
 
 log = logging.getLogger("sessionkeeper.security")
+
+
+def current_id(request: HttpRequest) -> int | None:
+    """Return the id of the session in which a request came, or None."""
+    session: Any = request.session
+    return None if session._active.key is None else session._active.key.id
+
+
+def as_dict(record: SessionRecord, **more: Any) -> dict[str, Any]:
+    """Return what a session's owner and operators may be told of it, ready for JSON: no hash and no data.
+
+    ``more`` stands after the id.
+    """
+    return {
+        "id": keys.encode_id(record.id),
+        **more,
+        "transport": record.transport,
+        "label": record.label,
+        "created_at": as_text(record.created_at),
+        "authenticated_at": as_text(record.authenticated_at),
+        "last_seen_at": as_text(record.last_seen_at),
+        "idle_expires_at": as_text(policy.idle_end(record.last_seen_at, record.idle_seconds)),
+        "expires_at": as_text(record.expires_at),
+        "amr": record.amr.split(),
+        "ip_address": record.ip_address,
+        "user_agent": record.user_agent,
+    }
+
+
+def as_text(moment: datetime | None) -> str | None:
+    """Return a time as RFC 3339 in UTC."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def list_for(user: Any) -> list[SessionRecord]:

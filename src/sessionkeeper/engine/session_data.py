@@ -19,9 +19,7 @@ def user_of(data: dict[str, Any]) -> Any:
     value = data.get(SESSION_KEY)
     if value is None:
         return None
-    field: Any = get_user_model()._meta.pk
-    while field.is_relation:  # the pointer of an inherited model
-        field = field.target_field
+    field = user_keys.plain_field(get_user_model()._meta.pk)
     try:
         value = field.to_python(value)
         field.run_validators(value)  # a number that no column holds is nobody

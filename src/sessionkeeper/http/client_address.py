@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
 
 from sessionkeeper import conf
 from sessionkeeper.conf import validators
@@ -26,7 +25,7 @@ _ELEMENT = re.compile(rf"\s*{_PAIR}(?:\s*;\s*{_PAIR})*\s*")
 _PORT = re.compile(r":\d{1,5}")
 
 
-def client_address(request: Any) -> str | None:
+def client_address(request: object) -> str | None:
     """Return the client's address in its shortest spelling, or None when nobody can say.
 
     ``request`` is Django's or REST framework's. Without ``TRUSTED_PROXIES`` it is the address that connected

@@ -1,4 +1,4 @@
-"""What the middleware answers by itself, and what it does to every answer that belongs to one person."""
+"""Headers of answers that belong to one person."""
 
 from __future__ import annotations
 

@@ -72,13 +72,23 @@ class Problem:
         return response
 
 
-STORE_UNAVAILABLE = Problem(
+#: Every kind of problem that a site may answer with, by its code.
+KNOWN: dict[str, Problem] = {}
+
+
+def define(code: str, status: int, title: Any, detail: Any, fix: Any = "") -> Problem:
+    """Return a new kind of problem, which the index lists from now on."""
+    KNOWN[code] = Problem(code, status, title, detail, fix)
+    return KNOWN[code]
+
+
+STORE_UNAVAILABLE = define(
     "store_unavailable",
     503,
     gettext_lazy("Sign-in is not available right now"),
     gettext_lazy("The sessions cannot be read at the moment. You are still signed in; try again shortly."),
 )
-SESSION_ROTATED = Problem(
+SESSION_ROTATED = define(
     "session_rotated",
     409,
     gettext_lazy("The session was renewed meanwhile"),
@@ -86,31 +96,31 @@ SESSION_ROTATED = Problem(
         "Another request signed in while this one ran, so its changes were not kept. Send it again."
     ),
 )
-REAUTHENTICATION_REQUIRED = Problem(
+REAUTHENTICATION_REQUIRED = define(
     "reauthentication_required",
     403,
-    gettext_lazy("A fresh proof is needed"),
-    gettext_lazy("Prove the password again, at reauthenticate/, then repeat the request."),
+    gettext_lazy("Reauthentication is needed"),
+    gettext_lazy("Send the password again, to reauthenticate/, then repeat the request."),
 )
-TOO_MANY_SESSIONS = Problem(
+TOO_MANY_SESSIONS = define(
     "too_many_sessions",
     409,
     gettext_lazy("Too many sessions"),
     gettext_lazy("You are signed in as often as this site allows. Sign out somewhere else, then try again."),
 )
-THROTTLED = Problem(
+THROTTLED = define(
     "throttled",
     429,
     gettext_lazy("Too many requests"),
     gettext_lazy("Wait as long as Retry-After says, then try again."),
 )
-TWO_TRANSPORTS = Problem(
+TWO_TRANSPORTS = define(
     "two_transports",
     400,
     gettext_lazy("Two sessions in one request"),
     gettext_lazy("Send either the session cookie or the bearer token, not both."),
 )
-NO_TRANSPORT = Problem(
+NO_TRANSPORT = define(
     "no_transport",
     400,
     gettext_lazy("A bearer token cannot begin a session"),
@@ -119,36 +129,20 @@ NO_TRANSPORT = Problem(
         "Authorization header; a token for a program is made at tokens/."
     ),
 )
-TOKEN_INVALID = Problem(
+TOKEN_INVALID = define(
     "token_invalid",
     401,
     gettext_lazy("The token is not valid"),
     gettext_lazy("No session goes with this bearer token: it expired, was ended, or is mistyped."),
     gettext_lazy("Fetch another token with the username and the password, at tokens/."),
 )
-INSUFFICIENT_SCOPE = Problem(
+INSUFFICIENT_SCOPE = define(
     "insufficient_scope",
     403,
     gettext_lazy("The token's scopes do not allow this"),
     gettext_lazy("The token is restricted to scopes, and this is not among what they open."),
     gettext_lazy("Fetch a token with the scope that this needs, or without scopes."),
 )
-
-#: What the middleware answers by itself.
-PROBLEMS = (
-    STORE_UNAVAILABLE,
-    SESSION_ROTATED,
-    REAUTHENTICATION_REQUIRED,
-    TOO_MANY_SESSIONS,
-    THROTTLED,
-    TWO_TRANSPORTS,
-    NO_TRANSPORT,
-    TOKEN_INVALID,
-    INSUFFICIENT_SCOPE,
-)
-
-#: Every kind of problem that a site may answer with, by its code. Packages add their own.
-KNOWN: dict[str, Problem] = {problem.code: problem for problem in PROBLEMS}
 
 
 def index_path() -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
@@ -16,6 +17,26 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from sessionkeeper.core import failures
 
 _INTERRUPTED = 130
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def confirm(question: str, refusal: str, write: Callable[[str], None]) -> None:
+    """Go on only if somebody types yes.
+
+    Raises:
+        CommandError: they did not.
+    """
+    write(question)
+    try:
+        answer = input("Type 'yes' to go on: ")
+    except (EOFError, KeyboardInterrupt, RuntimeError):  # the last: there is no standard input at all
+        answer = ""
+    if answer.strip().lower() != "yes":
+        raise CommandError(refusal)
 
 
 class Command(BaseCommand):
@@ -65,7 +86,12 @@ class Command(BaseCommand):
     def say(self, text: str) -> None:
         """Say what was done: nothing with ``-v 0``, which leaves only what was asked for."""
         if not self.quiet:
-            self.stdout.write(text)
+            self.show(text)
+
+    def show(self, text: str) -> None:
+        """Write what was asked for, in characters that the terminal's encoding has."""
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
+        self.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
     def note(self, text: str, style: Any = str) -> None:
         """Say something beside the output, unless with ``-v 0``."""

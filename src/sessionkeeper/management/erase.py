@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 
 from sessionkeeper.auth import erasure
 from sessionkeeper.management import user_arguments
+from sessionkeeper.management.base import confirm
 
 HELP = (
     "Erase what is stored of a user: sessions, personal data in the audit trail, counts of failed sign-ins. "
@@ -37,19 +38,11 @@ def run(options: dict[str, Any], write: Any) -> None:
         raise CommandError("Say whom to erase: USER, or --user-pk PK.")
     pk = user_arguments.find_pk(name) if key is None else user_arguments.read_pk(key)
     if not (options["dry_run"] or options["no_input"]):
-        _confirm(pk, write)
+        question = f"This signs the user with the key {pk} out and erases the history for good."
+        confirm(question, "Nothing was erased. (--no-input does not ask.)", write)
     found = erasure.erase(pk, names=options["name"], dry_run=options["dry_run"])
     done = "Would be erased" if options["dry_run"] else "Erased"
     write(
-        f"{done}: {found.sessions} sessions, {found.events} audit events, {found.counts} counts of guesses."
+        f"{done}: {found.sessions} sessions, {found.events} audit events, "
+        f"{found.counts} counts of failed sign-ins."
     )
-
-
-def _confirm(pk: Any, write: Any) -> None:
-    write(f"This signs the user with the key {pk} out and erases the history for good.")
-    try:
-        answer = input("Type 'yes' to go on: ")
-    except (EOFError, KeyboardInterrupt):
-        answer = ""
-    if answer.strip().lower() != "yes":
-        raise CommandError("Nothing was erased. (--no-input does not ask.)")

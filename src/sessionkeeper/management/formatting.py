@@ -1,4 +1,4 @@
-"""Sessions in words: a line of a list, a page of facts, JSON. Never a hash, never what the data holds."""
+"""Sessions on the command line: a line of a list, a page about one, JSON. No hashes, no values of data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from sessionkeeper.core import keys, policy
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import SessionRecord
+from sessionkeeper.engine import registry, users
 from sessionkeeper.stores import codec
 
 _COLUMNS = (
@@ -41,32 +42,17 @@ def line(record: SessionRecord, name: str | None, now: datetime) -> str:
     return "  ".join(_cut(_one_line(values[name]), width) for name, width in _COLUMNS).rstrip()
 
 
-def facts(record: SessionRecord, name: str | None, now: datetime) -> dict[str, Any]:
+def as_dict(record: SessionRecord, name: str | None, now: datetime) -> dict[str, Any]:
     """Return everything that may be told about a session, ready for JSON."""
-    user_id = record.user_id
-    return {
-        "id": keys.encode_id(record.id),
-        "state": state(record, now),
-        "user": None
-        if user_id is None
-        else {"id": user_id if isinstance(user_id, int) else str(user_id), "username": name},
-        "transport": record.transport,
-        "label": record.label,
-        "created_at": _utc(record.created_at),
-        "authenticated_at": _utc(record.authenticated_at),
-        "last_seen_at": _utc(record.last_seen_at),
-        "idle_expires_at": _utc(policy.idle_end(record.last_seen_at, record.idle_seconds)),
-        "expires_at": _utc(record.expires_at),
-        "amr": record.amr.split(),
-        "ip_address": record.ip_address,
-        "user_agent": record.user_agent,
-        "data_keys": _data_keys(record),
-    }
+    key = users.key_as_json(record.user_id)
+    user = None if key is None else {"id": key, "username": name}
+    told = registry.as_dict(record, state=state(record, now), user=user)
+    return {**told, "data_keys": _data_keys(record)}
 
 
 def page(record: SessionRecord, name: str | None, now: datetime) -> list[str]:
-    """Return the facts as lines of text."""
-    values = {**facts(record, name, now), "user": user_text(record, name)}
+    """Return the same as lines of text."""
+    values = {**as_dict(record, name, now), "user": user_text(record, name)}
     lines = []
     for key, value in values.items():
         text = ", ".join(value) if isinstance(value, list) else value
@@ -100,10 +86,6 @@ def _data_keys(record: SessionRecord) -> list[str]:
 
 def _minute(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
-
-
-def _utc(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _one_line(text: str) -> str:

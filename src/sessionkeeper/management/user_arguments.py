@@ -9,7 +9,8 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from sessionkeeper.engine.users import _users
+from sessionkeeper.engine.users import users
+from sessionkeeper.stores import user_keys
 
 _LONGEST = 1000
 _REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
@@ -26,7 +27,7 @@ def find_pk(text: str) -> Any:
     with suppress(CommandError):  # not every name is spelled like a key
         by_key = _first("pk", read_pk(text))
     if by_name is None and by_key is None:
-        raise CommandError(f"There is no user {text!r}. Of one who is deleted, give --user-pk.")
+        raise CommandError(f"There is no user {text!r}. If the user is deleted, give --user-pk.")
     if by_name is not None and by_key is not None and by_name.pk != by_key.pk:
         raise CommandError(
             f"{text!r} is the name of the user with the key {by_name.pk} and the key of the user "
@@ -41,9 +42,7 @@ def read_pk(text: str) -> Any:
     Raises:
         CommandError: the user model has no such keys.
     """
-    field: Any = get_user_model()._meta.pk
-    while field.remote_field is not None:  # the user model inherits from another model
-        field = field.target_field
+    field = user_keys.plain_field(get_user_model()._meta.pk)
     try:
         if not _is_plain(text):
             raise ValueError(text)
@@ -54,7 +53,7 @@ def read_pk(text: str) -> Any:
 
 def _first(field: str, value: Any) -> Any:
     try:
-        return _users().filter(**{field: value}).first() if _is_plain(str(value)) else None
+        return users().filter(**{field: value}).first() if _is_plain(str(value)) else None
     except _REFUSED:
         return None
 

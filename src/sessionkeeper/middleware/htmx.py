@@ -6,7 +6,6 @@ whole page there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -19,13 +18,11 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch
 from django.utils.cache import patch_vary_headers
 
-from sessionkeeper.csrf.fetch_metadata import own_origin
+from sessionkeeper.csrf.fetch_metadata import may_leave, own_origin
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: Where somebody is asked to sign in, or to prove the password again.
+#: The pages that ask for a password: to sign in, or to reauthenticate.
 _DOORS = ("sessionkeeper-pages:login", "sessionkeeper-pages:reauthenticate")
-#: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
-_ODD = re.compile(r"^//|[\x00-\x20\\]")
 
 
 def is_asked(request: HttpRequest) -> bool:
@@ -88,6 +85,6 @@ def _page(request: HttpRequest, *, absolute: bool) -> str | None:
     default = ":443" if page.scheme == "https" else ":80"
     origin = f"{page.scheme}://{page.netloc.removesuffix(default)}".lower()
     path = page._replace(scheme="", netloc="", fragment="").geturl()
-    if origin != own_origin(request) or not page.path.startswith("/") or _ODD.search(page.path):
+    if origin != own_origin(request) or not page.path.startswith("/") or may_leave(page.path):
         return None
     return f"{origin}{path}" if absolute else path

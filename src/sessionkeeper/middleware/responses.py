@@ -47,7 +47,7 @@ def unavailable(request: HttpRequest, error: StoreUnavailable) -> Any:
 
 
 def ask_again(request: HttpRequest) -> Any:
-    """Answer a request that needs a fresh proof: a browser is led to the page for it, if there is one.
+    """Answer a request that needs reauthentication: a browser is led to the page for it, if there is one.
 
     Only from a page, or a fragment, that it asked for: after a form what was typed would be lost.
     """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
@@ -20,10 +20,9 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from sessionkeeper.core.errors import ReauthenticationRequired
+from sessionkeeper.csrf.fetch_metadata import may_leave
 from sessionkeeper.http.headers import CLEAR_SITE_DATA
 
-#: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
-_ODD = re.compile(r"^//|[\x00-\x1f\\]")
 #: The query parameter and form field that says where to go afterwards.
 NEXT = "next"
 #: The query parameter that names what was just done, for a line on the next page.
@@ -40,7 +39,7 @@ def next_url(request: HttpRequest) -> str | None:
     wanted = request.POST.get(NEXT) or request.GET.get(NEXT) or ""
     here = {request.get_host()}
     is_ours = url_has_allowed_host_and_scheme(wanted, here, require_https=request.is_secure())
-    return wanted if is_ours and _ODD.search(wanted) is None else None
+    return wanted if is_ours and not may_leave(wanted) else None
 
 
 def with_next(address: str, after: str | None) -> str:
@@ -58,9 +57,10 @@ class Page(View):
     http_method_names = ["get", "post", "head", "options"]
     template = ""
     signed_in = False
+    form: type[Form] | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Send who is not signed in to sign in, and who has to prove the password again to do so."""
+        """Redirect visitors to sign in, and users to reauthenticate where that is needed."""
         if self.signed_in and not request.user.is_authenticated:
             after = request.get_full_path() if request.method in {"GET", "HEAD"} else route("sessions")
             response: HttpResponseBase = redirect(with_next(route("login"), after))
@@ -68,11 +68,15 @@ class Page(View):
             try:
                 response = super().dispatch(request, *args, **kwargs)
             except ReauthenticationRequired:
-                response = redirect(with_next(route("reauthenticate"), self.after_proof(request)))
+                response = redirect(with_next(route("reauthenticate"), self.after_reauthentication(request)))
         return _protected(response)
 
-    def after_proof(self, request: HttpRequest) -> str:
-        """Return where to go when the password has been proved again."""
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the page, with its form if it has one."""
+        return self.show(request) if self.form is None else self.show(request, form=self.form())
+
+    def after_reauthentication(self, request: HttpRequest) -> str:
+        """Return where to go after reauthentication."""
         return request.path if request.method == "GET" else route("sessions")
 
     def show(self, request: HttpRequest, *, status: int = HTTPStatus.OK, **context: Any) -> HttpResponse:
@@ -108,7 +112,7 @@ def content_security_policy() -> str:
 
 
 def signed_out(after: str | None = None) -> HttpResponse:
-    """Lead on after a sign-out, and have the browser forget what it kept of the pages."""
+    """Redirect after a sign-out, and clear what the browser has cached."""
     home = settings.LOGOUT_REDIRECT_URL
     response = redirect(after or (resolve_url(home) if home else f"{route('login')}?{DONE}=out"))
     response["Clear-Site-Data"] = CLEAR_SITE_DATA

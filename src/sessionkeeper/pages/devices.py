@@ -1,9 +1,9 @@
-"""The devices that somebody is signed in on: see them, end them."""
+"""The devices on which a user is signed in: see them, sign out there."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessionkeeper.audit.events import Kind
 from sessionkeeper.auth import flows
-from sessionkeeper.core import keys, policy
+from sessionkeeper.core import keys
 from sessionkeeper.core.errors import NoSuchSession
 from sessionkeeper.core.records import BEARER, SessionRecord
 from sessionkeeper.engine import registry
@@ -33,20 +33,6 @@ _HOW = {
 }
 
 
-class Device(NamedTuple):
-    """A session, as the page shows it."""
-
-    id: str
-    name: str | None
-    label: str
-    is_current: bool
-    is_program: bool
-    address: str | None
-    since: Any
-    last_seen: Any
-    until: Any
-
-
 class SessionsPage(Page):
     """All live sessions of the user, this one first."""
 
@@ -54,8 +40,8 @@ class SessionsPage(Page):
     signed_in = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show them."""
-        current, before = _current_id(request), keys.parse_id(request.GET.get(_BEFORE))
+        """Show the sessions."""
+        current, before = registry.current_id(request), keys.parse_id(request.GET.get(_BEFORE))
         newest = before - 1 if before else keys.MAX_ID
         records, rest = registry.page_for(request.user, current, newest=newest)
         return self.show(
@@ -67,15 +53,15 @@ class SessionsPage(Page):
 
 
 class EndOne(Page):
-    """One of them."""
+    """End one session."""
 
     signed_in = True
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
-        """End it. One that is not there any more is ended already."""
+        """End the session. One that does not exist any more has ended already."""
         number = keys.parse_id(session_id)
-        is_this = number is not None and number == _current_id(request)
+        is_this = number is not None and number == registry.current_id(request)
         if number is not None:
             with suppress(NoSuchSession):
                 flows.revoke(request, number)
@@ -83,13 +69,13 @@ class EndOne(Page):
 
 
 class EndOthers(Page):
-    """All but this one."""
+    """End all sessions but this one."""
 
     signed_in = True
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """End them."""
+        """End the other sessions."""
         flows.revoke_others(request)
         return redirect(route("sessions") + _ENDED)
 
@@ -109,20 +95,14 @@ def _ended(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _device(record: SessionRecord, current: int | None) -> Device:
-    return Device(
-        id=keys.encode_id(record.id),
-        name=device(record.user_agent),
-        label=record.label,
-        is_current=record.id == current,
-        is_program=record.transport == BEARER,
-        address=record.ip_address,
-        since=localtime(record.authenticated_at or record.created_at),
-        last_seen=localtime(record.last_seen_at),
-        until=localtime(policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds)),
-    )
-
-
-def _current_id(request: Any) -> int | None:
-    key = request.session._active.key
-    return None if key is None else key.id
+def _device(record: SessionRecord, current: int | None) -> dict[str, Any]:
+    return {
+        "id": keys.encode_id(record.id),
+        "name": device(record.user_agent),
+        "label": record.label,
+        "is_current": record.id == current,
+        "is_program": record.transport == BEARER,
+        "address": record.ip_address,
+        "since": localtime(record.authenticated_at or record.created_at),
+        "last_seen": localtime(record.last_seen_at),
+    }

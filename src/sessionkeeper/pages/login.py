@@ -1,4 +1,4 @@
-"""Sign in, sign out, prove the password again."""
+"""Sign in, sign out, reauthenticate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import flows, lockout, reauthentication
@@ -30,14 +29,12 @@ from sessionkeeper.core.errors import (
 from sessionkeeper.pages.base import Page, after_login, next_url, route, signed_out, with_next
 from sessionkeeper.pages.forms import LoginForm, ReauthenticateForm
 
-_MINUTE = 60
-
 
 class Refusing(Page):
-    """A page with a form that a proof of a credential may be refused in."""
+    """A page with a form in which credentials may be refused."""
 
     def refuse(self, request: HttpRequest, form: Form, error: SessionKeeperError) -> HttpResponse:
-        """Show the form again and say why. Unknown, wrong and inactive are not told apart."""
+        """Show the form again, and the reason. Unknown, wrong and inactive look the same."""
         status, text = _explain(error)
         form.add_error(None, text)
         response = self.show(request, form=form, status=status, elsewhere=_elsewhere(error))
@@ -50,11 +47,7 @@ class Refusing(Page):
 class LoginPage(Refusing):
     """Name and password."""
 
-    template = "login"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form."""
-        return self.show(request, form=LoginForm())
+    template, form = "login", LoginForm
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -79,10 +72,6 @@ class LogoutPage(Page):
 
     template = "logout"
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Ask."""
-        return self.show(request)
-
     def post(self, request: HttpRequest) -> HttpResponse:
         """Sign out, and have the browser forget what it kept of the pages."""
         flows.log_out(request)
@@ -91,18 +80,14 @@ class LogoutPage(Page):
 
 @method_decorator(lockout.counting, name="dispatch")
 class ReauthenticatePage(Refusing):
-    """The password of who is signed in, again."""
+    """The password of the signed-in user, again."""
 
-    template = "reauthenticate"
+    template, form = "reauthenticate", ReauthenticateForm
     signed_in = True
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form."""
-        return self.show(request, form=ReauthenticateForm())
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Take the proof and go back."""
+        """Reauthenticate and go back."""
         form = ReauthenticateForm(request.POST)
         if not form.is_valid():
             return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
@@ -133,13 +118,7 @@ def admin_login(request: HttpRequest, extra_context: dict[str, Any] | None = Non
 def _explain(error: SessionKeeperError) -> tuple[HTTPStatus, str]:
     match error:
         case TooManyTries():
-            minutes = -(-error.retry_after // _MINUTE)
-            text = ngettext(
-                "That was too often. Try again in {minutes} minute.",
-                "That was too often. Try again in {minutes} minutes.",
-                minutes,
-            )
-            return HTTPStatus.TOO_MANY_REQUESTS, text.format(minutes=minutes)
+            return HTTPStatus.TOO_MANY_REQUESTS, lockout.explain(error)
         case TooManySessions():
             text = _(
                 "You are signed in on as many devices as this site allows. Sign out on one of them first."
@@ -154,6 +133,6 @@ def _explain(error: SessionKeeperError) -> tuple[HTTPStatus, str]:
 
 
 def _elsewhere(error: SessionKeeperError) -> str | None:
-    """Return the site's own login, if it is another page, for who has a second factor."""
+    """Return the site's own login, if it is another page, for users with a second factor."""
     login = resolve_url(settings.LOGIN_URL)
     return login if isinstance(error, SecondFactorRequired) and login != route("login") else None

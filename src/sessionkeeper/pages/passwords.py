@@ -1,10 +1,9 @@
-"""Another password: changed by who knows the old one, or reset by mail."""
+"""Change the password, or reset it by mail."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
@@ -20,34 +19,30 @@ from sessionkeeper.core.errors import (
     StaleSession,
     TooManyTries,
 )
-from sessionkeeper.http.client_address import client_address
 from sessionkeeper.pages.base import DONE, Page, route, with_next
 from sessionkeeper.pages.forms import ChangeForm, ConfirmForm, ResetForm
 from sessionkeeper.pages.login import Refusing
 
-#: Mails that one address may ask for in a minute.
-_MAILS_A_MINUTE = 10
-
 
 @method_decorator(lockout.counting, name="dispatch")
 class ChangePage(Refusing):
-    """The password as it is and a new one. The proof is asked for before anything is typed."""
+    """The current password and a new one. Reauthentication is asked for before anything is typed."""
 
-    template = "password_change"
+    template, form = "password_change", ChangeForm
     signed_in = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the form."""
         reauthentication.require_recent(request)
-        return self.show(request, form=ChangeForm())
+        return super().get(request)
 
-    def after_proof(self, request: HttpRequest) -> str:
+    def after_reauthentication(self, request: HttpRequest) -> str:
         """Return to the form."""
         return request.path
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Change it; all other sessions end."""
+        """Change the password; all other sessions end."""
         form = ChangeForm(request.POST)
         if form.is_valid():
             given = form.cleaned_data
@@ -68,35 +63,23 @@ class ChangePage(Refusing):
         return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
 
 
-class ResetPage(Page):
+@method_decorator(lockout.counting, name="dispatch")
+class ResetPage(Refusing):
     """The address that a mail goes to."""
 
-    template = "password_reset"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the form."""
-        return self.show(request, form=ResetForm())
+    template, form = "password_reset", ResetForm
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Send the mail, or not: the answer is the same whether somebody has the address."""
         form = ResetForm(request.POST)
         if not form.is_valid():
             return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
-        if _too_many(request):
-            form.add_error(None, _("That was too often. Try again in a minute."))
-            return self.show(request, form=form, status=HTTPStatus.TOO_MANY_REQUESTS)
+        try:
+            lockout.count_reset(request)
+        except TooManyTries as error:
+            return self.refuse(request, form, error)
         passwords.request_reset(request, form.cleaned_data["email"])
         return redirect(route("password-reset-sent"))
-
-
-class SentPage(Page):
-    """The mail is on its way, if the address is somebody's."""
-
-    template = "password_reset_sent"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Say so."""
-        return self.show(request)
 
 
 class ConfirmPage(Page):
@@ -113,7 +96,7 @@ class ConfirmPage(Page):
 
     @sensitive_variables()
     def post(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
-        """Set it; all sessions of the user end."""
+        """Set the password; all sessions of the user end."""
         form = ConfirmForm(request.POST)
         if form.is_valid():
             try:
@@ -125,23 +108,3 @@ class ConfirmPage(Page):
             else:
                 return redirect(route("password-reset-done"))
         return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
-
-
-class DonePage(Page):
-    """The new password is set."""
-
-    template = "password_reset_done"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Say so."""
-        return self.show(request)
-
-
-def _too_many(request: HttpRequest) -> bool:
-    """Count a mail against the client's address."""
-    key = f"sessionkeeper-pages-reset:{client_address(request) or 'unknown'}"
-    cache.add(key, 0, timeout=60)
-    try:
-        return cache.incr(key) > _MAILS_A_MINUTE
-    except ValueError:  # it expired in between
-        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from sessionkeeper.pages import devices, login, passwords
+from sessionkeeper.pages.base import Page
 
 app_name = "sessionkeeper-pages"
 urlpatterns = [
@@ -16,8 +17,8 @@ urlpatterns = [
     path("sessions/<str:session_id>/end/", devices.EndOne.as_view(), name="end-one"),
     path("password/change/", passwords.ChangePage.as_view(), name="password-change"),
     path("password/reset/", passwords.ResetPage.as_view(), name="password-reset"),
-    path("password/reset/sent/", passwords.SentPage.as_view(), name="password-reset-sent"),
-    path("password/reset/done/", passwords.DonePage.as_view(), name="password-reset-done"),
+    path("password/reset/sent/", Page.as_view(template="password_reset_sent"), name="password-reset-sent"),
+    path("password/reset/done/", Page.as_view(template="password_reset_done"), name="password-reset-done"),
     path(
         "password/reset/<str:uid>/<str:token>/",
         passwords.ConfirmPage.as_view(),

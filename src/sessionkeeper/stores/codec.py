@@ -20,6 +20,7 @@ from django.core import signing
 from django.utils.module_loading import import_string
 
 from sessionkeeper.core.errors import CorruptPayload
+from sessionkeeper.core.text import is_storable
 
 _decoder = json.JSONDecoder()
 _JSON = "$json"
@@ -115,7 +116,7 @@ def _key(name: Any) -> str:
 def _survives(value: Any) -> bool:
     """Whether every database gives ``value`` back exactly as it was."""
     if isinstance(value, str):
-        return (value.isascii() and "\0" not in value) or _is_clean_text(value)
+        return is_storable(value)
     if isinstance(value, bool | int) or value is None:
         return True
     if isinstance(value, float):
@@ -125,10 +126,6 @@ def _survives(value: Any) -> bool:
     if isinstance(value, dict):
         return _object_survives(value)
     return False
-
-
-def _is_clean_text(value: str) -> bool:
-    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _object_survives(value: dict[Any, Any]) -> bool:

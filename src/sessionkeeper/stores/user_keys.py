@@ -37,11 +37,12 @@ def held(user_id: Any) -> Any:
 def _fit(model: Any) -> bool:
     from sessionkeeper.models import Session  # once the application registry is ready
 
-    key, column = _plain(model._meta.pk), _plain(Session._meta.get_field("user"))
+    key, column = plain_field(model._meta.pk), plain_field(Session._meta.get_field("user"))
     return key is column or key.get_internal_type() == column.get_internal_type()
 
 
-def _plain(field: Any) -> Any:
-    while field.is_relation:  # the pointer of an inherited model
+def plain_field(field: Any) -> Any:
+    """Return the field that holds the values of a key: that of the parent, where a model inherits it."""
+    while field.is_relation:
         field = field.target_field
     return field

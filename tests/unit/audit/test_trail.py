@@ -384,7 +384,7 @@ def test_a_log_line_reads_well(settings, caplog):
 
 @pytest.mark.rule("R38")
 def test_each_kind_has_a_signal_of_its_own():
-    sent = [trail._SIGNALS[kind] for kind in Kind]
+    sent = [signals.BY_KIND[kind] for kind in Kind]
     theirs = [value for value in vars(signals).values() if isinstance(value, signals.Signal)]
     assert len(set(map(id, sent))) == len(Kind) == len(theirs)
     assert {id(signal) for signal in sent} == {id(signal) for signal in theirs}

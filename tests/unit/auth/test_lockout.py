@@ -27,6 +27,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
 from sessionkeeper.admin import login
+from sessionkeeper.api.views.passwords import ResetThrottle
 from sessionkeeper.auth import attempts, identifiers, lockout
 from sessionkeeper.core import policy
 from sessionkeeper.core.errors import TooManyTries
@@ -248,7 +249,7 @@ def test_each_further_failure_doubles_the_wait_up_to_an_hour(make_user, clock):
 
 
 @pytest.mark.rule("R32")
-def test_after_a_hundred_failures_in_a_row_only_somebody_who_lifts_it_helps(make_user, clock, settings):
+def test_after_a_hundred_failures_in_a_row_only_somebody_who_unlocks_it_helps(make_user, clock, settings):
     settings.SESSIONKEEPER = {"SOURCE_TRIES": 10_000}
     name = make_user().get_username()
     for _ in range(policy.MOST_FAILURES):
@@ -451,7 +452,7 @@ def test_success_costs_a_source_nothing_and_gives_nothing_back(make_user, settin
 # Lifting
 
 
-def test_a_new_password_lifts_the_lockout(make_user):
+def test_a_new_password_unlocks_the_account(make_user):
     user = make_user()
     lock(user.get_username())
     user.set_password("another pass phrase")
@@ -460,7 +461,7 @@ def test_a_new_password_lifts_the_lockout(make_user):
     assert AuditEvent.objects.get(kind="unlocked").reason == "password"
 
 
-def test_the_command_lifts_an_account_or_a_source(make_user, settings, capsys):
+def test_the_command_unlocks_an_account_or_a_source(make_user, settings, capsys):
     settings.SESSIONKEEPER = {"SOURCE_TRIES": TRIES}
     name = make_user().get_username()
     lock(name, address="192.0.2.9")
@@ -478,7 +479,7 @@ def test_the_command_says_what_it_needs(words):
         call_command("sessions", "unlock", *words)
 
 
-def test_the_admin_lifts_what_is_selected(make_user):
+def test_the_admin_unlocks_what_is_selected(make_user):
     name = make_user().get_username()
     lock(name)
     staff = Client()
@@ -487,7 +488,7 @@ def test_the_admin_lifts_what_is_selected(make_user):
     listed = staff.get(base, {"q": name})
     assert name in listed.text
     row = LoginAttempt.objects.get(kind="account")
-    done = staff.post(base, {"action": "lift", "_selected_action": [row.pk]}, follow=True)
+    done = staff.post(base, {"action": "unlock", "_selected_action": [row.pk]}, follow=True)
     assert "1 count was reset." in done.text
     assert api(browser(), name, PASSWORD).status_code == 200
     assert AuditEvent.objects.get(kind="unlocked").actor_id is not None
@@ -543,6 +544,71 @@ def test_a_purge_forgets_what_has_no_effect_any_more(make_user, clock):
     assert sum(attempts.purge(batch=1)) == 3  # two sources, and the account that signed in
     clock.move(days=31)
     assert sum(attempts.purge()) == 1
+
+
+# Password resets
+
+
+def reset(client):
+    """Ask for the mail, by the API."""
+    body = json.dumps({"email": "somebody@example.org"})
+    return client.post("/auth/password/reset/", body, content_type="application/json")
+
+
+def try_token(client):
+    """Try the token of a mail, by the API."""
+    body = json.dumps({"uid": "MQ", "token": "x-y", "new_password": "mad-hatters-unbirthday"})
+    return client.post("/auth/password/reset/confirm/", body, content_type="application/json")
+
+
+def by_page(client):
+    """Ask for the mail, at the page."""
+    return client.post("/pages/password/reset/", {"email": "somebody@example.org"})
+
+
+@pytest.fixture
+def limited(monkeypatch):
+    """Resets are limited, which the settings of the suite switch off."""
+    monkeypatch.setattr(ResetThrottle, "get_rate", lambda self: self.default_rate)
+
+
+@pytest.mark.parametrize("door", [reset, try_token, by_page])
+@pytest.mark.usefixtures("limited")
+def test_an_address_has_ten_resets_a_minute_at_all_doors_together(clock, door):
+    for other in [reset, try_token, by_page, reset, by_page] * 2:
+        assert other(browser()).status_code in {204, 302, 400}
+    refused = door(browser())
+    assert is_refused(refused)
+    assert refused["Retry-After"] == "6"
+    assert "Traceback" not in refused.text
+    assert door(browser("192.0.2.2")).status_code in {204, 302, 400}
+    clock.move(seconds=6)
+    assert door(browser()).status_code in {204, 302, 400}
+    assert is_refused(door(browser()))
+    clock.move(minutes=1)
+    assert not any(is_refused(door(browser())) for _ in range(10))
+
+
+def test_the_rate_of_the_api_may_be_another_or_none(monkeypatch, clock):
+    monkeypatch.setattr(ResetThrottle, "get_rate", lambda self: "2/hour")
+    assert [reset(browser()).status_code for _ in range(3)] == [204, 204, 429]
+    monkeypatch.setattr(ResetThrottle, "get_rate", lambda self: None)
+    assert reset(browser()).status_code == 204
+
+
+@pytest.mark.usefixtures("limited")
+def test_resets_cost_no_sign_in_and_are_forgotten_after_a_day(make_user, clock, settings):
+    settings.SESSIONKEEPER = {"SOURCE_TRIES": 1}
+    for _ in range(10):
+        reset(browser())
+    assert api(browser(), make_user().get_username(), PASSWORD).status_code == 200
+    assert not LoginAttempt.objects.filter(kind="reset").exclude(source="").exists()
+    clock.move(hours=23)
+    list(attempts.purge())
+    assert LoginAttempt.objects.filter(kind="reset").exists()
+    clock.move(hours=2)
+    list(attempts.purge())
+    assert not LoginAttempt.objects.filter(kind="reset").exists()
 
 
 # Rollbacks
@@ -656,7 +722,8 @@ def test_a_change_that_a_deadlock_undid_is_made_again(monkeypatch):
     ("routes", "route"),
     [
         *(("api", route) for route in ("login", "tokens", "reauthenticate", "password-change")),
-        *(("pages", route) for route in ("login", "reauthenticate", "password-change")),
+        *(("api", route) for route in ("password-reset", "password-reset-confirm")),
+        *(("pages", route) for route in ("login", "reauthenticate", "password-change", "password-reset")),
     ],
 )
 def test_our_views_that_count_are_in_no_transaction_of_the_request(routes, route):

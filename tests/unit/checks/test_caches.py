@@ -52,13 +52,22 @@ def test_without_the_setting_it_is_off():
     ("value", "says"),
     [
         ("yes", "SESSIONKEEPER['NEAR_CACHE'] must be True, False or a dict of options, not 'yes'."),
-        ({"ENTRY": 1}, "has an unknown option 'ENTRY'. Did you mean 'ENTRIES'?"),
-        ({7: 1}, "has an unknown option 7. Known: ENTRIES, BYTES, LEASE, CHANNEL."),
-        ({"ENTRIES": 0}, "has an option 'ENTRIES' that must be a whole number above 0, not 0."),
-        ({"BYTES": True}, "has an option 'BYTES' that must be a whole number above 0, not True."),
-        ({"LEASE": -1}, "has an option 'LEASE' that must be longer than nothing, not -1."),
-        ({"LEASE": 301}, "has an option 'LEASE' that must be at most 0:05:00, not 301."),
-        ({"CHANNEL": 1}, "has an option 'CHANNEL' that must be an entry of DATABASES, not 1."),
+        ({"ENTRY": 1}, "SESSIONKEEPER['NEAR_CACHE'] has an unknown key 'ENTRY'. Did you mean 'ENTRIES'?"),
+        ({7: 1}, "SESSIONKEEPER['NEAR_CACHE'] has an unknown key 7. Known: ENTRIES, BYTES, LEASE, CHANNEL."),
+        ({"ENTRIES": 0}, "SESSIONKEEPER['NEAR_CACHE']['ENTRIES'] must be a positive integer, not 0."),
+        ({"BYTES": True}, "SESSIONKEEPER['NEAR_CACHE']['BYTES'] must be a positive integer, not True."),
+        (
+            {"LEASE": -1},
+            "['NEAR_CACHE']['LEASE'] must be positive and at most 300 seconds, not -1.",
+        ),
+        (
+            {"LEASE": 301},
+            "['NEAR_CACHE']['LEASE'] must be positive and at most 300 seconds, not 301.",
+        ),
+        (
+            {"CHANNEL": 1},
+            "['NEAR_CACHE']['CHANNEL'] must be the name of an entry of DATABASES, not 1.",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_and_leaves_it_off(settings, value, says):
@@ -112,7 +121,7 @@ def test_nothing_is_said_while_it_is_off_or_the_engine_is_another(settings):
     [
         ("redis://localhost", [OURS], None),
         ("database:", [OURS], "the sessions are in the database"),
-        ("redis://localhost", [], "only our AuthenticationMiddleware asks for it"),
+        ("redis://localhost", [], "only sessionkeeper's AuthenticationMiddleware uses"),
     ],
 )
 def test_a_principal_cache_that_does_nothing_is_said(settings, store, middleware, says):

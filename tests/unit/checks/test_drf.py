@@ -48,7 +48,7 @@ def test_what_a_subclass_does_is_not_stated(settings):
     settings.REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": [OURS, f"{__name__}.OwnBasic"]}
     [message] = checks.guarded(drf.check_defaults)()
     assert f"{__name__}.OwnBasic" in message.msg
-    assert "unless that subclass does otherwise" in message.msg
+    assert "unless this subclass does otherwise" in message.msg
 
 
 class OwnBasic(BasicAuthentication):

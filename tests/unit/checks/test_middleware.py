@@ -159,7 +159,7 @@ def test_nobody_is_told_to_replace_a_subclass_of_djangos(settings):
     """One that reads another cookie, as pretix's does, signs everybody out when it goes."""
     message = messages(settings, OTHER_COOKIE, CSRF, OUR_AUTH)["W007"]
     assert "bearer sessions" in message.msg
-    assert "in the place of" not in message.hint
+    assert "Replace" not in message.hint
     assert "leave it where it is" in message.hint
     assert "guess" in message.hint
     assert f"a subclass of {OUR_SESSION!r}" in message.hint
@@ -167,13 +167,10 @@ def test_nobody_is_told_to_replace_a_subclass_of_djangos(settings):
 
 def test_djangos_own_is_replaced(settings):
     assert (
-        f"Put {OUR_SESSION!r} in the place of {SESSION!r}."
+        f"Replace {SESSION!r} with {OUR_SESSION!r}."
         in messages(settings, SESSION, CSRF, OUR_AUTH)["W007"].hint
     )
-    assert (
-        f"Put {OUR_AUTH!r} in the place of {AUTH!r}."
-        in messages(settings, OUR_SESSION, CSRF, AUTH)["W007"].hint
-    )
+    assert f"Replace {AUTH!r} with {OUR_AUTH!r}." in messages(settings, OUR_SESSION, CSRF, AUTH)["W007"].hint
     assert f"Remove {SESSION!r}" in messages(settings, SESSION, OUR_SESSION, CSRF, OUR_AUTH)["W007"].hint
 
 

@@ -51,7 +51,7 @@ def test_only_djangos_own_backend_is_to_be_replaced(settings, backends, ours, ot
     [message] = passwords.check_backends()
     assert f"'sessionkeeper.backends.{ours}'" in message.hint
     assert f"sessionkeeper.backends.{others}" not in message.hint
-    assert ("may refuse them by itself or not" in message.msg) == (backends != [DJANGOS])
+    assert ("may limit failures itself or not" in message.msg) == (backends != [DJANGOS])
 
 
 def test_a_hasher_of_the_project_is_not_judged_by_its_name(settings):

@@ -10,7 +10,7 @@ from sessionkeeper.checks import caches, store
 from sessionkeeper.checks import settings as of_settings
 from sessionkeeper.models import SiteMark
 from sessionkeeper.stores import redis
-from sessionkeeper.stores.redis import site_mark
+from sessionkeeper.stores.redis import key_prefix
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import KINDS, insert, redis_store, server_url
@@ -92,7 +92,7 @@ def test_a_store_of_another_site_is_an_error_that_says_what_to_set(settings, mon
     insert(RedisStore(url))
     text = with_options(server_url("valkey"), prefix=url.prefix)
     assert "sessionkeeper.E082" not in found(settings, text)
-    monkeypatch.setattr(site_mark, "is_ours", lambda mark: False)
+    monkeypatch.setattr(key_prefix, "is_ours", lambda mark: False)
     [message] = [one for one in store.check_redis() if one.id == "sessionkeeper.E082"]
     assert url.prefix in message.msg
     assert "?prefix=" in message.hint
@@ -100,7 +100,7 @@ def test_a_store_of_another_site_is_an_error_that_says_what_to_set(settings, mon
 
 @pytest.mark.django_db
 def test_only_another_mark_than_the_one_in_the_database_is_another_sites():
-    assert site_mark.is_ours(site_mark.of_this_site())
-    assert not site_mark.is_ours("0" * 32)
+    assert key_prefix.is_ours(key_prefix.of_this_site())
+    assert not key_prefix.is_ours("0" * 32)
     SiteMark.objects.all().delete()
-    assert site_mark.is_ours("0" * 32)
+    assert key_prefix.is_ours("0" * 32)

@@ -138,7 +138,7 @@ def test_nothing_is_done_where_nobody_says_for_whom(asked, make_user):
         lambda: list(registry.purge()),
         lambda: lookup.resolve(keys.mint().text, transport="cookie"),
     ):
-        with pytest.raises(NoNamespace, match="names no tenant here"):
+        with pytest.raises(NoNamespace, match="No tenant is active"):
             operation()
     assert not Session.objects.exists()
 

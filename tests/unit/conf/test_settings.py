@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.test import override_settings
 
 from sessionkeeper import conf
+from sessionkeeper.conf import table
+from sessionkeeper.conf.near_cache import NearCache
+from tools import settings_reference
 
 
 def problems_of(**entries):
@@ -156,3 +160,25 @@ def test_the_settings_are_frozen():
 @pytest.mark.parametrize("value", ["database", "database:", "database:other"])
 def test_the_store_is_a_url_that_names_a_database(value):
     assert problems_of(STORE=value) == []
+
+
+@pytest.mark.rule("R54")
+def test_the_reference_lists_the_settings_as_they_are():
+    """Write it anew with ``python -m tools.settings_reference``."""
+    text = settings_reference.PAGE.read_text()
+    assert text == settings_reference.page()
+    for key in [*table.settings_of(conf.Settings), *table.settings_of(NearCache)]:
+        assert f"\n| `{key}` | " in text
+
+
+def test_the_reference_names_the_settings_that_take_a_function():
+    part = settings_reference.PAGE.read_text().partition("## Limits for some users")[2].partition("```")[0]
+    named = {key for key, one in table.settings_of(conf.Settings).items() if one.per_request}
+    assert set(re.findall(r"`([A-Z_]{5,})`", part)) == named
+
+
+def test_each_default_is_a_value_that_its_setting_takes():
+    for options in (conf.Settings, NearCache):
+        for key in table.settings_of(options):
+            default = getattr(options(), key.lower())
+            assert default is None or table.read(options, key, default) == default

@@ -59,13 +59,13 @@ MISSING = "The database lacks a table or a column; run `manage.py migrate`:"
         ),
         (caused(StoreUnavailable("x"), TimeoutError()), "The session store did not answer: TimeoutError."),
         (ImproperlyConfigured("No driver."), "The settings are wrong: No driver."),
-        (BrokenPipeError(), "Nobody reads the output any more, so the command stopped where it was."),
+        (BrokenPipeError(), "The output was closed, so the command stopped."),
         (
             OSError(errno.ENOSPC, "No space left on device", "a\nb"),
             "Reading or writing failed: 'a\\nb': No space left on device.",
         ),
         (OSError("nothing there\x1b[2J"), "Reading or writing failed: nothing there?[2J."),
-        (UnicodeError("x"), "An argument or a line holds what is no text in this encoding."),
+        (UnicodeError("x"), "An argument or a line is not valid text in this encoding."),
         (ZeroDivisionError("x"), None),
     ],
 )

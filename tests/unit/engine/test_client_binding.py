@@ -90,7 +90,7 @@ def test_a_change_that_is_noted_is_noted_once(browser, user, settings):
 
 
 @pytest.mark.rule("R50")
-def test_after_a_change_a_fresh_proof_is_asked_for(browser, user, settings):
+def test_after_a_change_reauthentication_is_asked_for(browser, user, settings):
     both(settings, "step_up")
     for _ in range(2):
         assert browser.get("/me/", **FAR).text == f"{user.pk} False"
@@ -99,7 +99,7 @@ def test_after_a_change_a_fresh_proof_is_asked_for(browser, user, settings):
     assert "_sessionkeeper_proof_is_void" not in contents.data()
 
 
-def test_signing_in_again_is_a_fresh_proof(browser, user, settings):
+def test_signing_in_again_is_one_too(browser, user, settings):
     both(settings, "step_up")
     browser.get("/me/", **FAR)
     browser.get("/sign_in/", {"pk": str(user.pk)}, **FAR)

@@ -212,7 +212,7 @@ def test_a_function_that_gives_no_limit_signs_nobody_in_and_is_named(settings, m
     [
         ("tests.nowhere.at_all", "No module named"),
         (f"{__name__}.nothing", "does not define"),
-        (f"{__name__}.MODEL_BACKEND", "cannot be called"),
+        (f"{__name__}.MODEL_BACKEND", "is not callable"),
         (name(not_two), None),
         (lambda request: None, "does not take (request, user)"),
         (by_user, None),
@@ -221,7 +221,7 @@ def test_a_function_that_gives_no_limit_signs_nobody_in_and_is_named(settings, m
 def test_a_function_that_cannot_be_asked_is_named_at_start(settings, value, words):
     settings.SESSIONKEEPER = {"IDLE_TIMEOUT": value}
     assert not conf.problems()
-    found = list(checks.check_asked())
+    found = list(checks.check_functions())
     if words is None:
         assert found == []
     else:
@@ -234,7 +234,7 @@ def test_a_function_that_cannot_be_asked_is_named_at_start(settings, value, word
 def test_a_text_that_is_no_path_is_a_wrong_value(settings):
     settings.SESSIONKEEPER = {"IDLE_TIMEOUT": "1h", "ROTATE_AFTER": name(by_user)}
     first, second = conf.problems()
-    assert "a function of request and user, or its dotted path, will do too" in first.message
+    assert "A function that takes request and user, or its dotted path" in first.hint
     assert "ROTATE_AFTER" in second.message
     assert "function" not in second.message
 

@@ -28,7 +28,7 @@ class EndpointSchema(AutoSchema):
 
     @property
     def operation(self) -> Operation:
-        """What the endpoint does; that of the class it was made of, in a project's subclass."""
+        """The description of the endpoint; in a project's subclass, of the class that it was made of."""
         found = (operations.OPERATIONS.get(kind) for kind in type(self.view).__mro__)
         return next(operation for operation in found if operation is not None)
 
@@ -41,7 +41,7 @@ class EndpointSchema(AutoSchema):
         return f"{PREFIX.lower()}_{self.operation.name}"
 
     def get_tags(self) -> list[str]:
-        """Return one for all of them."""
+        """Return one tag for all endpoints."""
         return [TAG]
 
     def get_summary(self) -> str:
@@ -72,8 +72,9 @@ class EndpointSchema(AutoSchema):
         return auths
 
     def get_request_serializer(self) -> Any:
-        """Return what it takes, in each of the media types."""
-        return self.operation.takes
+        """Return what the endpoint takes, in each of the media types."""
+        view: Any = self.view
+        return None if self.operation.sent is None else view.serializer_class
 
     def get_response_serializers(self) -> Any:
         """Return the answer and all refusals, by status."""
@@ -116,7 +117,7 @@ class EndpointSchema(AutoSchema):
 
     @property
     def is_open(self) -> bool:
-        """Whether it answers to who is not signed in."""
+        """Whether it answers visitors."""
         return not any(isinstance(permission, IsAuthenticated) for permission in self.view.get_permissions())
 
     @property

@@ -10,7 +10,6 @@ from rest_framework.serializers import Serializer
 
 from sessionkeeper.api import problems as api_problems
 from sessionkeeper.api.openapi import examples, schemas
-from sessionkeeper.api.serializers import LoginSerializer
 from sessionkeeper.api.views import base, passwords, session, sessions, tokens
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.http import problems
@@ -69,7 +68,6 @@ class Operation:
     status: int
     answer: type[Serializer[Any]] | None = None
     answered: Any = None
-    takes: type[Serializer[Any]] | None = None
     sent: Any = None
     problems: tuple[Problem, ...] = ()
     parameters: tuple[OpenApiParameter, ...] = ()
@@ -82,7 +80,6 @@ OPERATIONS: dict[type[base.Endpoint], Operation] = {
         status=200,
         answer=schemas.SignedIn,
         answered=examples.SIGNED_IN,
-        takes=LoginSerializer,
         sent=examples.LOGIN,
         problems=(*FIELDS, *SIGN_IN, *CONFLICTS, problems.NO_TRANSPORT),
     ),
@@ -131,28 +128,24 @@ OPERATIONS: dict[type[base.Endpoint], Operation] = {
         status=200,
         answer=schemas.SignedIn,
         answered=examples.SIGNED_IN,
-        takes=passwords.ReauthenticateSerializer,
         sent={"password": examples.PASSWORD},
         problems=(*FIELDS, *CREDENTIALS, *CONFLICTS),
     ),
     passwords.PasswordChangeView: Operation(
         name="password_change",
         status=204,
-        takes=passwords.PasswordChangeSerializer,
         sent=examples.CHANGE,
         problems=(*FIELDS, *FRESH, *CONFLICTS, problems.THROTTLED),
     ),
     passwords.PasswordResetView: Operation(
         name="password_reset",
         status=204,
-        takes=passwords.PasswordResetSerializer,
         sent={"email": "alice@example.org"},
         problems=(*FIELDS, problems.THROTTLED),
     ),
     passwords.PasswordResetConfirmView: Operation(
         name="password_reset_confirm",
         status=204,
-        takes=passwords.PasswordResetConfirmSerializer,
         sent=examples.CONFIRM,
         problems=(*FIELDS, api_problems.INVALID_RESET_TOKEN, problems.THROTTLED),
     ),
@@ -161,7 +154,6 @@ OPERATIONS: dict[type[base.Endpoint], Operation] = {
         status=201,
         answer=schemas.IssuedToken,
         answered=examples.TOKEN,
-        takes=tokens.TokenSerializer,
         sent=examples.TOKENS,
         problems=(*FIELDS, *SIGN_IN, *FOREIGN),
     ),

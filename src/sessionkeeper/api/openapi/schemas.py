@@ -1,4 +1,4 @@
-"""The shapes of answers. They describe; the API builds its JSON without them."""
+"""The shapes of answers, for the schema. The JSON itself comes from ``as_dict`` of what is described."""
 
 from __future__ import annotations
 

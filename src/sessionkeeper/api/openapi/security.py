@@ -99,5 +99,5 @@ class TokenScheme(_Scheme):  # type: ignore[no-untyped-call]
     target_class = "sessionkeeper.api.TokenAuthentication"
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> dict[str, list[Any]]:
-        """Return it."""
+        """Return the token."""
         return self._registered(auto_schema, [BEARER])

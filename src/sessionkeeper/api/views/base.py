@@ -1,4 +1,4 @@
-"""The endpoints. They hold no logic: the verbs are in :mod:`sessionkeeper.flows`."""
+"""What all endpoints share."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest
 from django.utils.decorators import method_decorator
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, TokenAuthentication
 from sessionkeeper.api.exceptions import exception_handler, translated
-from sessionkeeper.api.parsers import FormParser, JSONObjectParser, MultiPartParser, read_bounded
+from sessionkeeper.api.parsers import JSONObjectParser, read_bounded
 from sessionkeeper.api.requests import django_request
-from sessionkeeper.api.serializers import session_json, user_json
+from sessionkeeper.api.serializers import session_json
 from sessionkeeper.core.errors import SessionGone
+from sessionkeeper.engine import users
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
 
@@ -47,7 +50,7 @@ class Negotiation(DefaultContentNegotiation):
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class Endpoint(APIView):
-    """What all endpoints share. A project's defaults for its own views do not reach them."""
+    """An endpoint. A project's defaults for its own views do not reach it."""
 
     authentication_classes = [CheckedSessionAuthentication, TokenAuthentication]
     permission_classes = [AllowAny]
@@ -56,6 +59,7 @@ class Endpoint(APIView):
     versioning_class = None
     metadata_class = SimpleMetadata
     content_negotiation_class = Negotiation
+    serializer_class: type[Serializer[Any]] = Serializer
 
     def get_renderers(self) -> list[BaseRenderer]:
         """JSON; the browsable API too where the project has it."""
@@ -84,6 +88,13 @@ class Endpoint(APIView):
         read_bounded(django_request(request))
         super().perform_authentication(request)
 
+    @sensitive_variables()
+    def validated(self, request: Request) -> dict[str, Any]:
+        """Return what the request sends, in the form that the endpoint takes."""
+        form = self.serializer_class(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        return dict(form.validated_data)
+
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Keep every answer out of caches."""
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -99,4 +110,4 @@ def whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
         found = get_store().find(key.id) if key is not None else None
     if found is None:
         raise SessionGone
-    return {"user": user_json(user), "session": session_json(found.record, current_id=found.record.id)}
+    return {"user": users.as_dict(user), "session": session_json(found.record, current_id=found.record.id)}

@@ -11,36 +11,27 @@ from rest_framework import exceptions, serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.throttling import SimpleRateThrottle
 
-from sessionkeeper.api.exceptions import InvalidResetToken, WrongCredentials
 from sessionkeeper.api.requests import django_request
-from sessionkeeper.api.serializers import Text
-from sessionkeeper.api.throttling import ResetThrottle
+from sessionkeeper.api.serializers import Password, Text
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import lockout, passwords, reauthentication
-from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
-
-
-def _password(**options: Any) -> Text:
-    return Text(
-        max_length=passwords.LONGEST_PASSWORD,
-        trim_whitespace=False,
-        style={"input_type": "password"},
-        **options,
-    )
+from sessionkeeper.core.errors import InvalidCredentials
 
 
 class ReauthenticateSerializer(serializers.Serializer[Any]):
     """What ``POST reauthenticate/`` takes."""
 
-    password = _password()
+    password = Password()
 
 
 class PasswordChangeSerializer(serializers.Serializer[Any]):
     """What ``POST password/change/`` takes."""
 
-    current_password = _password()
-    new_password = _password()
+    current_password = Password()
+    new_password = Password()
 
 
 class PasswordResetSerializer(serializers.Serializer[Any]):
@@ -54,38 +45,35 @@ class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
 
     uid = Text(max_length=200)
     token = Text(max_length=200)
-    new_password = _password()
+    new_password = Password()
 
 
 @method_decorator(lockout.counting, name="dispatch")
 class ReauthenticateView(Endpoint):
-    """A fresh proof that it is the user who is signed in."""
+    """Reauthenticate the signed-in user."""
 
     permission_classes = [IsAuthenticated]
     serializer_class = ReauthenticateSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Take it."""
-        given = _validated(ReauthenticateSerializer, request)
-        try:
-            reauthentication.reauthenticate(django_request(request), given)
-        except InvalidCredentials as error:
-            raise WrongCredentials from error
+        """Verify the password."""
+        given = self.validated(request)
+        reauthentication.reauthenticate(django_request(request), given)
         return Response(whoami(django_request(request), request.user))
 
 
 @method_decorator(lockout.counting, name="dispatch")
 class PasswordChangeView(Endpoint):
-    """A new password; all other sessions end."""
+    """Change the password; all other sessions end."""
 
     permission_classes = [IsAuthenticated]
     serializer_class = PasswordChangeSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Set it."""
-        given = _validated(PasswordChangeSerializer, request)
+        """Change the password."""
+        given = self.validated(request)
         try:
             passwords.change_password(
                 django_request(request), current=given["current_password"], new=given["new_password"]
@@ -94,45 +82,60 @@ class PasswordChangeView(Endpoint):
             raise exceptions.ValidationError(
                 {"current_password": [_("This is not the password.")]}
             ) from error
-        except RefusedPassword as error:
-            raise exceptions.ValidationError({"new_password": error.messages}) from error
         return Response(status=204)
 
 
+class ResetThrottle(SimpleRateThrottle):
+    """Limits mails of a password reset, and tries of their tokens, for each address: counted by the lockout.
+
+    ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"][scope]`` overrides the rate; None there switches it off.
+    """
+
+    scope = "sessionkeeper-reset"
+    default_rate = "10/min"
+
+    def get_rate(self) -> str | None:
+        """Return the project's rate, or ours."""
+        rates: dict[str, Any] = api_settings.DEFAULT_THROTTLE_RATES or {}
+        rate: str | None = rates.get(self.scope, self.default_rate)
+        return rate
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Count a request that tries something.
+
+        Raises:
+            TooManyTries: there were too many.
+        """
+        tries, seconds = self.parse_rate(self.rate)
+        if request.method == "POST" and tries and seconds:
+            lockout.count_reset(django_request(request), tries=tries, seconds=seconds)
+        return True
+
+
+@method_decorator(lockout.counting, name="dispatch")
 class PasswordResetView(Endpoint):
-    """A mail with a link to choose a new password."""
+    """Send a mail with a link to choose a new password."""
 
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Ask for it. The answer is the same whether somebody has the address or not."""
-        passwords.request_reset(django_request(request), **_validated(PasswordResetSerializer, request))
+        """Send the mail. The answer is the same whether a user has the address or not."""
+        passwords.request_reset(django_request(request), **self.validated(request))
         return Response(status=204)
 
 
+@method_decorator(lockout.counting, name="dispatch")
 class PasswordResetConfirmView(Endpoint):
-    """The new password, with the values of the mail."""
+    """Set a new password, with the values of the mail."""
 
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetConfirmSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Set it; all sessions of the user end."""
-        given = _validated(PasswordResetConfirmSerializer, request)
-        try:
-            passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
-        except InvalidToken as error:
-            raise InvalidResetToken from error
-        except RefusedPassword as error:
-            raise exceptions.ValidationError({"new_password": error.messages}) from error
+        """Set the password; all sessions of the user end."""
+        given = self.validated(request)
+        passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
         return Response(status=204)
-
-
-@sensitive_variables()
-def _validated(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    form = serializer(data=request.data, context={"request": request})
-    form.is_valid(raise_exception=True)
-    return dict(form.validated_data)

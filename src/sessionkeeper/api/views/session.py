@@ -1,8 +1,6 @@
-"""The endpoints. They hold no logic: the verbs are in :mod:`sessionkeeper.flows`."""
+"""Sign in, sign out, and who is signed in. The verbs are in :mod:`sessionkeeper.flows`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.middleware.csrf import get_token
@@ -14,19 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessionkeeper.api.authentication import CheckedSessionAuthentication
-from sessionkeeper.api.exceptions import WrongCredentials
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.scopes import HasScope
-from sessionkeeper.api.serializers import LoginSerializer, user_json
+from sessionkeeper.api.serializers import LoginSerializer
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import flows, lockout
-from sessionkeeper.core.errors import InvalidCredentials
+from sessionkeeper.engine import registry, users
 from sessionkeeper.http.headers import CLEAR_SITE_DATA
 
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class CsrfView(Endpoint):
-    """The CSRF token, in the answer and in the cookie."""
+    """Return the CSRF token, in the answer and in the cookie."""
 
     authentication_classes = [CheckedSessionAuthentication]
 
@@ -45,18 +42,13 @@ class LoginView(Endpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Sign in."""
-        form = LoginSerializer(data=request.data, context={"request": request})
-        form.is_valid(raise_exception=True)
-        given = form.validated_data
-        try:
-            user = flows.log_in(
-                django_request(request),
-                credentials={"username": given["username"], "password": given["password"]},
-                remember=given["remember"],
-                label=given["label"],
-            )
-        except InvalidCredentials as error:
-            raise WrongCredentials from error
+        given = self.validated(request)
+        user = flows.log_in(
+            django_request(request),
+            credentials={"username": given["username"], "password": given["password"]},
+            remember=given["remember"],
+            label=given["label"],
+        )
         request.user = user  # so that the browsable API shows who it is now
         return Response(whoami(django_request(request), user))
 
@@ -74,13 +66,12 @@ class LogoutView(Endpoint):
 
 
 class SessionView(Endpoint):
-    """Who is signed in here, and in which session."""
+    """Return the signed-in user and the session."""
 
     permission_classes = [IsAuthenticated, HasScope()]
 
     def get(self, request: Request) -> Response:
         """Return user and session; no session under REST framework's ``force_authenticate()``."""
-        session: Any = django_request(request).session
-        if session._active.key is None:
-            return Response({"user": user_json(request.user), "session": None})
+        if registry.current_id(django_request(request)) is None:
+            return Response({"user": users.as_dict(request.user), "session": None})
         return Response(whoami(django_request(request), request.user))

@@ -1,4 +1,4 @@
-"""The user's own sessions: list them, end one, the others, or all."""
+"""The user's own sessions: list, end one, the others, or all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from sessionkeeper.api.requests import django_request
-from sessionkeeper.api.serializers import ended_json, session_json
+from sessionkeeper.api.serializers import session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
-from sessionkeeper.core.errors import NoSuchSession
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.history import history_for
 
@@ -38,7 +37,7 @@ class Pages(PageNumberPagination):
 
 
 class SessionPages(Pages):
-    """Pages of some hundred sessions; the last one leads on to those before them."""
+    """Pages of a long list; the last one leads on to the sessions before."""
 
     before: str | None = None
 
@@ -53,13 +52,13 @@ class SessionPages(Pages):
 
 
 class SessionsView(Endpoint):
-    """All live sessions of the user, this one first."""
+    """List the user's live sessions, this one first."""
 
     permission_classes = [IsAuthenticated]
 
     def get(self, request: Request) -> Response:
-        """Return a page of them."""
-        current_id = _current_id(request)
+        """Return a page of the list."""
+        current_id = registry.current_id(django_request(request))
         records, rest = registry.page_for(request.user, current_id, AT_ONCE, _newest(request))
         pages = SessionPages()
         pages.before = None if rest is None else keys.encode_id(rest + 1)
@@ -68,51 +67,48 @@ class SessionsView(Endpoint):
 
 
 class HistoryView(Endpoint):
-    """The user's sessions that are over, the latest first, as far back as the audit trail goes."""
+    """List the user's ended sessions, the latest first, as far back as the audit trail goes."""
 
     permission_classes = [IsAuthenticated]
 
     def get(self, request: Request) -> Response:
-        """Return a page of them."""
+        """Return a page of the list."""
         pages = Pages()
         page: Any = pages.paginate_queryset(history_for(request.user, MOST_ENDED), request, view=self)
-        return pages.get_paginated_response([ended_json(ended) for ended in page])
+        return pages.get_paginated_response([ended.as_dict() for ended in page])
 
 
 class OneSessionView(Endpoint):
-    """One session of the user."""
+    """End one session of the user."""
 
     permission_classes = [IsAuthenticated]
 
     def delete(self, request: Request, session_id: str) -> Response:
-        """End it. Another user's is not told apart from one that never was (OWASP ASVS 5.0, 8.2.2)."""
+        """End the session. Another user's is answered like one that never was (OWASP ASVS 5.0, 8.2.2)."""
         number = keys.parse_id(session_id)
         if number is None:
             raise exceptions.NotFound
-        try:
-            flows.revoke(django_request(request), number)
-        except NoSuchSession as error:
-            raise exceptions.NotFound from error
+        flows.revoke(django_request(request), number)
         return Response(status=204)
 
 
 class RevokeOthersView(Endpoint):
-    """All sessions of the user but this one."""
+    """End all sessions of the user but this one."""
 
     permission_classes = [IsAuthenticated]
 
     def post(self, request: Request) -> Response:
-        """End them."""
+        """End the sessions."""
         return Response({"revoked": flows.revoke_others(django_request(request))})
 
 
 class RevokeAllView(Endpoint):
-    """All sessions of the user."""
+    """End all sessions of the user."""
 
     permission_classes = [IsAuthenticated]
 
     def post(self, request: Request) -> Response:
-        """End them, this one last."""
+        """End the sessions, this one last."""
         revoked = flows.revoke_all(django_request(request))
         request.user = AnonymousUser()
         return Response({"revoked": revoked})
@@ -127,8 +123,3 @@ def _newest(request: Request) -> int:
     if not number:
         raise exceptions.NotFound
     return number - 1
-
-
-def _current_id(request: Request) -> int | None:
-    session: Any = django_request(request).session
-    return None if session._active.key is None else session._active.key.id

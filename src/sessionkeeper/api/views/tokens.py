@@ -14,12 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessionkeeper.api.authentication import CsrfFailed, TokenAuthentication
-from sessionkeeper.api.exceptions import WrongCredentials
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.api.serializers import LoginSerializer, session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import lockout, tokens
-from sessionkeeper.core.errors import InvalidCredentials
 from sessionkeeper.csrf import fetch_metadata
 
 #: Most scopes of one session, and the longest one.
@@ -38,7 +36,7 @@ class Scopes(serializers.ListField):
     }
 
     def run_child_validation(self, data: Any) -> list[str]:
-        """Say once what is wrong, not once for each of them."""
+        """Say once what is wrong, not once for each scope."""
         if not all(isinstance(scope, str) for scope in data):
             self.fail("not_scopes", longest=LONGEST_SCOPE)
         try:
@@ -56,7 +54,7 @@ class TokenSerializer(LoginSerializer):
 
 @method_decorator(lockout.counting, name="dispatch")
 class TokensView(Endpoint):
-    """A bearer token for a username and a password."""
+    """Begin a bearer session with a username and a password, and return its token."""
 
     authentication_classes = []
     serializer_class = TokenSerializer
@@ -75,18 +73,13 @@ class TokensView(Endpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Begin a session and return its token: here and nowhere else."""
-        form = TokenSerializer(data=request.data, context={"request": request})
-        form.is_valid(raise_exception=True)
-        given = form.validated_data
-        try:
-            issued = tokens.issue_token(
-                django_request(request),
-                credentials={"username": given["username"], "password": given["password"]},
-                label=given["label"],
-                scopes=given["scopes"],
-            )
-        except InvalidCredentials as error:
-            raise WrongCredentials from error
+        given = self.validated(request)
+        issued = tokens.issue_token(
+            django_request(request),
+            credentials={"username": given["username"], "password": given["password"]},
+            label=given["label"],
+            scopes=given["scopes"],
+        )
         session = session_json(issued.record, current_id=None)
         return Response({"token": issued.token, "session": session, "scopes": issued.scopes}, status=201)
 

@@ -109,7 +109,7 @@ class Command(base.Command):
         rows = users.with_names(islice(records, limit + 1))
         now = registry.now()
         if options["json"]:
-            texts = (json.dumps(formatting.facts(*row, now)) for row in islice(rows, limit))
+            texts = (json.dumps(formatting.as_dict(*row, now)) for row in islice(rows, limit))
             first = next(texts, None)
             self.stdout.write("[" if first is None else f"[\n  {first}", ending="")
             for text in texts:
@@ -119,7 +119,7 @@ class Command(base.Command):
             lines = (formatting.line(*row, now) for row in islice(rows, limit))
             first = next(lines, None)
             for text in () if first is None else chain((formatting.heading(), first), lines):
-                self.stdout.write(_encodable(text, self.stdout))
+                self.show(text)
             if first is None:
                 self.stdout.write("No sessions.")
         if next(rows, None) is not None:
@@ -132,10 +132,10 @@ class Command(base.Command):
             raise CommandError(f"There is no session {keys.encode_id(session_id)}.")
         _, name = next(users.with_names([found.record]))
         if options["json"]:
-            self.stdout.write(json.dumps(formatting.facts(found.record, name, found.now), indent=2))
+            self.stdout.write(json.dumps(formatting.as_dict(found.record, name, found.now), indent=2))
             return
         for text in formatting.page(found.record, name, found.now):
-            self.stdout.write(_encodable(text, self.stdout))
+            self.show(text)
 
     def _revoke(self, options: dict[str, Any]) -> None:
         ids, user, everyone = options["ids"], _user(options), options["everyone"]
@@ -158,21 +158,13 @@ class Command(base.Command):
 
     def _revoke_everyone(self, options: dict[str, Any]) -> None:
         if not options["no_input"]:
-            self._confirm()
+            question = f"This signs everybody out: {get_store().count()} sessions, yours included."
+            base.confirm(question, "Nothing was ended: --everyone asks first, unless --no-input.", self.show)
         ended = 0
         for number in registry.revoke_everyone(reason="command"):
             ended += number
             self._progress(options, f"{ended} ended so far")
         self._report(ended)
-
-    def _confirm(self) -> None:
-        self.stdout.write(f"This signs everybody out: {get_store().count()} sessions, yours included.")
-        try:
-            answer = input("Type 'yes' to go on: ")
-        except (EOFError, KeyboardInterrupt, RuntimeError):  # the last: there is no standard input at all
-            answer = ""
-        if answer.strip().lower() != "yes":
-            raise CommandError("Nothing was ended: --everyone asks first, unless --no-input.")
 
     def _purge(self, options: dict[str, Any]) -> None:
         removed = Counter[str]()
@@ -180,16 +172,11 @@ class Command(base.Command):
             removed[what] += number
             if what == retention.SESSIONS:
                 self._progress(options, f"{removed[what]} removed so far")
-        ended, counts, events = (
-            removed[retention.SESSIONS],
-            removed[retention.COUNTS],
-            removed[retention.EVENTS],
-        )
-        self.say(f"{ended} expired {_noun(ended)} removed.")
-        if counts:
-            self.say(f"{counts} {'count' if counts == 1 else 'counts'} of failed sign-ins removed.")
-        if events:
-            self.say(f"{events} old audit {'event' if events == 1 else 'events'} removed.")
+        self.say(f"{base.counted(removed[retention.SESSIONS], 'expired session')} removed.")
+        if counts := removed[retention.COUNTS]:
+            self.say(f"{base.counted(counts, 'count')} of failed sign-ins removed.")
+        if events := removed[retention.EVENTS]:
+            self.say(f"{base.counted(events, 'old audit event')} removed.")
 
     def _stats(self, options: dict[str, Any]) -> None:
         counts = stats.count(registry.scan(), registry.now())
@@ -203,10 +190,10 @@ class Command(base.Command):
         exchange.run_import(options, self.say)
 
     def _doctor(self, options: dict[str, Any]) -> None:
-        doctor.run(options, lambda text: self.stdout.write(_encodable(text, self.stdout)))
+        doctor.run(options, self.show)
 
     def _erase(self, options: dict[str, Any]) -> None:
-        erase.run(options, lambda text: self.say(_encodable(text, self.stdout)))
+        erase.run(options, self.say)
 
     def _unlock(self, options: dict[str, Any]) -> None:
         name, source = options["name"], options["source"]
@@ -226,7 +213,7 @@ class Command(base.Command):
             self.stdout.flush()
 
     def _report(self, ended: int) -> None:
-        self.say(f"{ended} {_noun(ended)} ended.")
+        self.say(f"{base.counted(ended, 'session')} ended.")
 
 
 def _verb(verbs: Any, name: str, text: str) -> Any:
@@ -281,13 +268,3 @@ def _number(most: int) -> Any:
         return number
 
     return read
-
-
-def _encodable(text: str, stream: Any) -> str:
-    """Return ``text`` in characters that the terminal's encoding has."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _noun(count: int) -> str:
-    return "session" if count == 1 else "sessions"

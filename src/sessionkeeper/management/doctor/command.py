@@ -42,4 +42,4 @@ def run(options: dict[str, Any], write: Any) -> None:
         write(line)
     worst = max((finding.level for finding in findings), default=report.Level.OK)
     if worst >= report.Level[options["fail_level"].upper()]:
-        raise CommandError("There is something to mend: see above.")
+        raise CommandError("The deployment has problems: see above.")

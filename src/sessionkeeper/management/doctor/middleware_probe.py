@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.handlers.base import BaseHandler
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from sessionkeeper.core import context
@@ -34,7 +34,7 @@ class _Probe(BaseHandler):
 
     reached: Any = None
 
-    def _get_response(self, request: Any) -> HttpResponse:
+    def _get_response(self, request: HttpRequest) -> HttpResponse:
         self.reached = request
         return HttpResponse()
 
@@ -60,7 +60,7 @@ def look() -> tuple[list[Finding], frozenset[str]]:
     return list(_of(probe.reached)), SETTLED
 
 
-def _of(request: Any) -> Iterator[Finding]:
+def _of(request: HttpRequest) -> Iterator[Finding]:
     session = getattr(request, "session", None)
     if session is None:
         fix = "Add 'sessionkeeper.middleware.SessionMiddleware' to MIDDLEWARE."

@@ -21,6 +21,7 @@ from sessionkeeper.core import keys, policy
 from sessionkeeper.core.errors import CorruptPayload, IdTaken
 from sessionkeeper.core.records import NewSession
 from sessionkeeper.engine import registry
+from sessionkeeper.management.base import counted
 from sessionkeeper.management.transfer import jsonl
 from sessionkeeper.stores.factory import get_store
 from sessionkeeper.stores.redis import tombstones
@@ -83,7 +84,7 @@ def _write(file: Any, options: dict[str, Any], say: Callable[[str], None]) -> No
             say(f"{written} exported so far")
     file.write(json.dumps({jsonl.END: written}) + "\n")
     file.flush()
-    say(f"{_sessions(written)} exported.")
+    say(f"{counted(written, 'session')} exported.")
 
 
 def run_import(options: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -92,7 +93,7 @@ def run_import(options: dict[str, Any], say: Callable[[str], None]) -> None:
         file = stack.enter_context(_whole_file(options["file"]))
         whole = sum(1 for _ in _read(file))  # to the end, before the first is written
         if options["dry_run"]:
-            say(f"{_sessions(whole)} could be read. Nothing was written.")
+            say(f"{counted(whole, 'session')} could be read. Nothing was written.")
             return
         file.seek(0)
         counts = {"restored": 0, "already there": 0, "expired": 0, "ended": 0}
@@ -102,8 +103,9 @@ def run_import(options: dict[str, Any], say: Callable[[str], None]) -> None:
                 counts[outcome] += 1
             if options["verbosity"] >= _LOUD:
                 say(f"{sum(counts.values())} of {whole} done so far")
-    rest = [f"{number} {outcome}" for outcome, number in list(counts.items())[1:] if number]
-    say(f"{_sessions(counts['restored'])} restored." + (f" Left out: {', '.join(rest)}." if rest else ""))
+    restored = counted(counts.pop("restored"), "session")
+    rest = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
+    say(f"{restored} restored." + (f" Left out: {rest}." if rest else ""))
 
 
 def _new_file(path: str) -> IO[str]:
@@ -159,7 +161,7 @@ def _read(file: IO[bytes]) -> Iterator[NewSession]:
             raise CommandError(f"Line {number} {error}. Nothing was written.") from error
         found += 1
         yield session
-    raise CommandError(f"The file is cut off after {_sessions(found)}. Nothing was written.")
+    raise CommandError(f"The file is cut off after {counted(found, 'session')}. Nothing was written.")
 
 
 def _restore(batch: list[NewSession]) -> Iterator[str]:
@@ -194,10 +196,6 @@ def _has_expired(session: NewSession, now: datetime) -> bool:
     seen_at = session.past_at(now).last_seen_at
     expires_at: Any = session.lifetime  # a moment in every export
     return policy.end_of(seen_at, expires_at, session.idle_seconds) <= now
-
-
-def _sessions(number: int) -> str:
-    return f"{number} {'session' if number == 1 else 'sessions'}"
 
 
 def _reason(error: Exception) -> str:

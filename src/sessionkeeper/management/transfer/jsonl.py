@@ -16,7 +16,7 @@ from typing import Any, Final
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import BEARER, COOKIE, NewSession, SessionRecord, SessionTimestamps
-from sessionkeeper.engine import session_data
+from sessionkeeper.engine import registry, session_data, users
 from sessionkeeper.stores import codec
 
 HEAD: Final = {"format": "sessionkeeper sessions", "version": 1}
@@ -42,17 +42,14 @@ def write(record: SessionRecord) -> str:
         raise CorruptPayload("The stored session data cannot be read.") from error
     if not isinstance(data, dict):
         raise CorruptPayload("The stored session data is not an object.")
-    user = record.user_id
     plain = {**record._asdict(), "id": keys.encode_id(record.id), "data": data}
-    plain["user_id"] = user if user is None or isinstance(user, int) else str(user)
+    plain["user_id"] = users.key_as_json(record.user_id)
     del plain["version"], plain["namespace"]  # it is restored into the one that is active then
     return json.dumps(plain, default=_as_text)
 
 
-def _as_text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return bytes(value).hex()
+def _as_text(value: Any) -> str | None:
+    return registry.as_text(value) if isinstance(value, datetime) else bytes(value).hex()
 
 
 def read(values: Any) -> NewSession:

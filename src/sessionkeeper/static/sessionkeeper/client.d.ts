@@ -52,7 +52,7 @@ export interface ClientOptions {
 export interface RequestOptions {
   /** Does not keep the session alive: for what a page asks by itself. Default false. */
   passive?: boolean;
-  /** Keep the request when a sign-in or a fresh proof is needed, and send it again after that. Default false. */
+  /** Keep the request when a sign-in or reauthentication is needed, and send it again after that. Default false. */
   hold?: boolean;
 }
 
@@ -96,7 +96,7 @@ export class SessionClient extends EventTarget {
   readonly user: User | null;
   /** When the session ends if nobody uses it, by this computer's clock. */
   readonly endsAt: Date | null;
-  /** How many requests wait for a sign-in or a proof. */
+  /** How many requests wait for a sign-in or reauthentication. */
   readonly heldRequests: number;
 
   /** Who is signed in, asked of the server. */

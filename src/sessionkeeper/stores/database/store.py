@@ -81,7 +81,7 @@ class DatabaseStore:
         if new.limit is None:
             return self._insert(new), []
         with translate_errors(), transactions.alone(self.alias, new.user_id):
-            ended = self._make_room(new.limit, new.id, new.user_id)
+            ended = self._end_oldest(new.limit, new.id, new.user_id)
             return self._insert(new), ended
 
     def _insert(self, new: NewSession) -> SessionRecord:
@@ -117,10 +117,10 @@ class DatabaseStore:
             return self._merge(session_id, secret_hash, changes, seen), []
         user_id = changes.facts.get("user_id")
         with translate_errors(), transactions.alone(self.alias, user_id):
-            ended = self._make_room(changes.limit, session_id, user_id)
+            ended = self._end_oldest(changes.limit, session_id, user_id)
             return self._merge(session_id, secret_hash, changes, seen), ended
 
-    def _make_room(self, limit: SessionLimit, session_id: int, user_id: Any) -> list[int]:
+    def _end_oldest(self, limit: SessionLimit, session_id: int, user_id: Any) -> list[int]:
         ended = to_end(self._of_user(user_id, latest=True), limit, session_id, user_id, self._server_now())
         self.revoke_many(ended)
         return ended

@@ -22,8 +22,10 @@ def reads_committed(alias: str) -> bool:
     Not in a transaction that goes on seeing what was there when it began.
     """
     connection = connections[alias]
+    if not connection.settings_dict.get("AUTOCOMMIT", True):
+        return False
     if not connection.in_atomic_block:
-        return bool(connection.settings_dict.get("AUTOCOMMIT", True))
+        return True
     level = getattr(connection, "isolation_level", None)
     return connection.vendor == "postgresql" and (
         level is None or getattr(level, "name", "") == "READ_COMMITTED"

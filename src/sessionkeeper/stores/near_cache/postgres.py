@@ -14,9 +14,10 @@ from importlib.util import find_spec
 from secrets import token_hex
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 
 from sessionkeeper.models import Session
+from sessionkeeper.stores.database import transactions
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.near_cache.channel import ListeningChannel
 
@@ -103,10 +104,9 @@ class PostgresChannel(ListeningChannel):
 
     def is_usual(self) -> bool:
         """See the contract. Not in a transaction that goes on seeing what was there when it began."""
-        connection = connections[self.alias]
-        if not connection.settings_dict.get("AUTOCOMMIT", True):
-            return False
-        return not connection.in_atomic_block or not (self.repeats_reads or _repeats_reads(connection))
+        return transactions.reads_committed(self.alias) and not (
+            self.repeats_reads and transactions.is_open(self.alias)
+        )
 
     def announcing(self) -> AbstractContextManager[Any]:
         """See the contract."""
@@ -128,16 +128,8 @@ class PostgresChannel(ListeningChannel):
 
     def after_commit(self, function: Callable[[], None]) -> None:
         """See the contract."""
-        if connections[self.alias].in_atomic_block:
-            transaction.on_commit(function, using=self.alias)
-        else:
-            function()
+        transactions.after_commit(self.alias, function)
 
 
 # What Django's parameters hold besides those of the connection.
 _NOT_FOR_US = {"cursor_factory", "context", "prepare_threshold", "autocommit"}
-
-
-def _repeats_reads(connection: Any) -> bool:
-    level = getattr(connection, "isolation_level", None)
-    return level is not None and getattr(level, "name", "") != "READ_COMMITTED"

@@ -21,9 +21,8 @@ from sessionkeeper.stores.near_cache.channel import ListeningChannel, log
 from sessionkeeper.stores.near_cache.entries import ALL, of_session
 from sessionkeeper.stores.near_cache.subscriber import Subscriber
 from sessionkeeper.stores.redis import user_lookup
-from sessionkeeper.stores.redis.client import Client
+from sessionkeeper.stores.redis.client import Client, announced_on
 from sessionkeeper.stores.redis.connections import THREADS, connect, disconnect
-from sessionkeeper.stores.redis.publishing import told_on
 
 #: Seconds between two looks at who the masters are.
 _LOOK = 1.0
@@ -44,18 +43,18 @@ class RedisChannel(ListeningChannel):
 
     def open_connection(self) -> Any:
         """Return connections to all masters, which listen."""
-        return _Ears(self._client.url, self.name)
+        return _Subscribers(self._client.url, self.name)
 
     def ask(self, connection: Any) -> None:
         """Ask all of them."""
-        for ear in connection.ears:
-            ear.ask()
+        for member in connection.members:
+            member.ask()
 
     def take_in(self, connection: Any) -> bool:
         """Read what all of them have; the answer is that all have answered."""
-        for ear in connection.ears:
-            ear.take_in(self._hear)
-        return not any(ear.asked for ear in connection.ears)
+        for member in connection.members:
+            member.take_in(self._hear)
+        return not any(member.asked for member in connection.members)
 
     def _hear(self, text: str) -> None:
         if ":" in text or text == ALL:
@@ -70,8 +69,8 @@ class RedisChannel(ListeningChannel):
 
     def abandon(self, connection: Any) -> None:
         """Close the sockets of this process, and say nothing to the servers."""
-        for ear in connection.ears:
-            ear.abandon()
+        for member in connection.members:
+            member.abandon()
 
     # Telling
 
@@ -81,7 +80,7 @@ class RedisChannel(ListeningChannel):
 
     def announcing(self) -> AbstractContextManager[Any]:
         """See the contract."""
-        return told_on(self.name)
+        return announced_on(self.name)
 
     def publish(self, message: str) -> None:
         """See the contract: after the commit, until which others read what was there before."""
@@ -98,19 +97,19 @@ class RedisChannel(ListeningChannel):
         transactions.after_commit(user_lookup.users_database(), function)
 
 
-class _Ears:
-    """An ear at each master, and a client of its own that finds them."""
+class _Subscribers:
+    """A subscription at each master, and a client of its own that finds them."""
 
     def __init__(self, url: Any, name: str) -> None:
         self._client = connect(url, THREADS)
         self._way = url.way
-        self.ears: list[Subscriber] = []
+        self.members: list[Subscriber] = []
         self._looked_at, self._is_looking, self._moved = time.monotonic(), False, False
         try:
             self._masters = self._find()
             for pool in self._pools():
                 own = pool.connection_class(**pool.connection_kwargs)
-                self.ears.append(Subscriber(own, name, url.connect_timeout + url.timeout))
+                self.members.append(Subscriber(own, name, url.connect_timeout + url.timeout))
         except BaseException:
             self.close()
             raise
@@ -145,6 +144,6 @@ class _Ears:
         self._is_looking = False
 
     def close(self) -> None:
-        for ear in self.ears:
-            ear.close()
+        for member in self.members:
+            member.close()
         disconnect(self._client)

@@ -9,53 +9,25 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from hiredis import Reader
+
 _CHUNK = 65_536
 _PING = b"*1\r\n$4\r\nPING\r\n"
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Frames:
-    """What a subscriber is sent, in RESP2: arrays of texts and numbers, put together from pieces."""
+def next_reply(reader: Reader) -> list[Any] | None:
+    """Return the next array that a subscriber was sent; None while it is not whole.
 
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-
-    def feed(self, data: bytes) -> None:
-        """Add what has arrived."""
-        self._bytes += data
-
-    def pop(self) -> list[bytes] | None:
-        """Return the next array; None while it is not whole.
-
-        Raises:
-            ConnectionError: the server reports an error, or sends what no subscriber is sent.
-        """
-        line, at = self._line(0)
-        if line is None:
-            return None
-        if line[:1] != b"*":
-            raise ConnectionError(line.decode(errors="replace"))
-        parts: list[bytes] = []
-        for _ in range(int(line[1:])):
-            line, at = self._line(at)
-            if line is None:
-                return None
-            if line[:1] == b"$":
-                end = at + max(int(line[1:]), 0)
-                if len(self._bytes) < end + 2:
-                    return None
-                parts.append(bytes(self._bytes[at:end]))
-                at = end + 2
-            elif line[:1] == b":":
-                parts.append(line[1:])
-            else:
-                raise ConnectionError(line.decode(errors="replace"))
-        del self._bytes[:at]
-        return parts
-
-    def _line(self, at: int) -> tuple[bytes | None, int]:
-        end = self._bytes.find(b"\r\n", at)
-        return (None, at) if end < 0 else (bytes(self._bytes[at:end]), end + 2)
+    Raises:
+        ConnectionError, hiredis.HiredisError: the server sends something else, an error say.
+    """
+    reply = reader.gets()
+    if reply is False:
+        return None
+    if not isinstance(reply, list):
+        raise ConnectionError(f"the server says {reply!r}")
+    return reply
 
 
 def _poll_of(sock: socket.socket) -> Any:
@@ -78,7 +50,7 @@ class Subscriber:
 
     def __init__(self, connection: Any, name: str, seconds: float) -> None:
         self._connection = connection
-        self._frames = Frames()
+        self._reader = Reader()
         self.asked = False
         connection.connect()
         self._socket: socket.socket = connection._sock  # noqa: SLF001 - read past redis-py, which would wait
@@ -93,10 +65,10 @@ class Subscriber:
     def _subscribe(self, name: bytes, seconds: float) -> None:
         self._socket.sendall(b"*2\r\n$9\r\nSUBSCRIBE\r\n$%d\r\n%s\r\n" % (len(name), name))
         end = time.monotonic() + seconds
-        while (frame := self._frames.pop()) is None:
+        while (reply := next_reply(self._reader)) is None:
             self._socket.settimeout(max(end - time.monotonic(), 0.001))
-            self._frames.feed(self._received())
-        if frame[0] != b"subscribe":
+            self._reader.feed(self._received())
+        if reply[0] != b"subscribe":
             raise ConnectionError("the server does not let us subscribe")
 
     def _received(self) -> bytes:
@@ -116,13 +88,13 @@ class Subscriber:
             return
         try:
             while True:
-                self._frames.feed(self._received())
+                self._reader.feed(self._received())
         except _NOTHING_YET:
             pass
-        while (frame := self._frames.pop()) is not None:
-            if frame[0] == b"message":
-                hear(frame[-1].decode(errors="replace"))
-            elif frame[0] == b"pong":
+        while (reply := next_reply(self._reader)) is not None:
+            if reply[0] == b"message":
+                hear(reply[-1].decode(errors="replace"))
+            elif reply[0] == b"pong":
                 self.asked = False
 
     def _may_have_some(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import datetime
 from functools import cached_property, partial
 from itertools import islice
@@ -18,7 +19,7 @@ from sessionkeeper.conf.redis_url import RedisUrl
 from sessionkeeper.core import greenlets
 from sessionkeeper.core.errors import CorruptPayload, StoreBusy, StoreUnavailable, StoreUnreachable
 from sessionkeeper.stores.redis import serialization
-from sessionkeeper.stores.redis.connections import THREADS, LoopClients, Room, connect, disconnect
+from sessionkeeper.stores.redis.connections import THREADS, LoopClients, Slots, connect, disconnect
 from sessionkeeper.stores.redis.idle import Forgotten
 from sessionkeeper.stores.redis.pool import QuickPool
 
@@ -37,6 +38,8 @@ _NOT_RETRIED = (
     exceptions.BusyLoadingError,
     exceptions.MaxConnectionsError,
 )
+#: The channel on which the scripts tell of the sessions that they change, for the code that runs now.
+_channel: ContextVar[str] = ContextVar("sessionkeeper_channel", default="")
 
 
 class Client:
@@ -46,14 +49,13 @@ class Client:
     run twice, so one that lost its connection is tried once more, also one that timed out on a connection
     which had answered before. One that timed out on a fresh connection is not.
 
-    Beside a task of an event loop (``greenlets``) it waits in the loop, over that loop's own
-    connections.
+    In a greenlet (``greenlets``) it waits in the event loop, over that loop's own connections.
     """
 
     def __init__(self, url: RedisUrl) -> None:
         self.url = url
         self._loops = LoopClients(url)
-        self._room = Room(url)
+        self._slots = Slots(url)
 
     @property
     def is_cluster(self) -> bool:
@@ -74,10 +76,10 @@ class Client:
         Raises:
             StoreUnavailable, CorruptPayload: see :meth:`run`.
         """
-        if self.url.way not in {"server", "socket"} or greenlets.is_beside():
+        if self.url.way not in {"server", "socket"} or greenlets.in_greenlet():
             micros, fields = self.run([key], "find", time)
             return fields, serialization.moment(micros)
-        with outages():
+        with translate_errors():
             name = key.encode()
             packed = _READ % (len(name), name)
             fields, now = self._twice(lambda: self.connection.connection_pool.exchange(packed, 2))
@@ -90,7 +92,7 @@ class Client:
             StoreUnavailable: no answer, or one that says that the server cannot answer now.
             CorruptPayload: the key holds something that is no session.
         """
-        with outages():
+        with translate_errors():
             return self._twice(lambda: self._evaluate([len(keys), *keys, *arguments]))
 
     def run_many(self, calls: Iterable[tuple[str, Sequence[Any]]], again: Sequence[Any] = ()) -> list[Any]:
@@ -113,7 +115,7 @@ class Client:
         return answers
 
     def _pipeline(self, commands: Sequence[tuple[Any, ...]], again: Sequence[Any]) -> list[Any]:
-        with outages():
+        with translate_errors():
             repeated = [(*command, *again) for command in commands] if again else commands
             answers: list[Any] = self._twice(partial(self._send, commands), partial(self._send, repeated))
             for position, answer in enumerate(answers):
@@ -128,9 +130,9 @@ class Client:
     def names(self, pattern: str) -> Iterator[str]:
         """Yield the names of all keys that match a pattern of the server's; some may come twice.
 
-        It goes through all keys that the servers have, a thousand at a time. Not beside a task.
+        It goes through all keys that the servers have, a thousand at a time. Not in a greenlet.
         """
-        with outages():
+        with translate_errors():
             if self.is_cluster:
                 nodes = [
                     self.connection.get_redis_connection(node) for node in self.connection.get_primaries()
@@ -140,7 +142,7 @@ class Client:
         for node in nodes:
             cursor: Any = 0
             while True:
-                with outages(), self._place():
+                with translate_errors(), self._slot():
                     scan = partial(node.scan, cursor, pattern, 1000)
                     cursor, found = self._twice(scan)
                 yield from (name.decode(errors="replace") for name in found)
@@ -148,9 +150,9 @@ class Client:
                     break
 
     def _send(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        if greenlets.is_beside():
+        if greenlets.in_greenlet():
             return greenlets.await_only(self._loops.pipeline(commands))
-        with self._place():
+        with self._slot():
             client = self.connection
             pipe = client.pipeline() if self.is_cluster else client.pipeline(transaction=False)
             for command in commands:
@@ -163,9 +165,9 @@ class Client:
             return {"target_nodes": client.get_node_from_key(command[3])}
         return {}
 
-    def _place(self) -> AbstractContextManager[None]:
+    def _slot(self) -> AbstractContextManager[None]:
         """Wait, in a thread, until there is a connection for it: the pool of a server does that itself."""
-        return self._room.taken() if self.url.way in {"sentinel", "cluster"} else nullcontext()
+        return self._slots.taken() if self.url.way in {"sentinel", "cluster"} else nullcontext()
 
     def _evaluate(self, rest: Sequence[Any]) -> Any:
         try:
@@ -174,12 +176,12 @@ class Client:
             return self._command("EVAL", SCRIPT, *rest)
 
     def _command(self, *parts: Any) -> Any:
-        if greenlets.is_beside():
+        if greenlets.in_greenlet():
             return greenlets.await_only(self._loops.command(*parts))
         pool = getattr(self.connection, "connection_pool", None)
         if isinstance(pool, QuickPool):
             return pool.command(*parts)
-        with self._place():
+        with self._slot():
             return self.connection.execute_command(*parts)
 
     def _twice(self, function: Callable[[], Any], again: Callable[[], Any] | None = None) -> Any:
@@ -198,14 +200,14 @@ class Client:
         """Close idle connections: those to a master that is a replica now would refuse again."""
         if self.is_cluster:
             return
-        if greenlets.is_beside():
+        if greenlets.in_greenlet():
             greenlets.await_only(self._loops.close_idle())
         else:
             self.connection.connection_pool.disconnect(inuse_connections=False)
 
     def information(self) -> list[dict[str, Any]]:
         """Return what each server that holds sessions says of itself (INFO)."""
-        with outages(), self._place():
+        with translate_errors(), self._slot():
             if self.is_cluster:
                 told = self.connection.info(target_nodes=RedisCluster.PRIMARIES)
                 return list(told.values()) if "redis_version" not in told else [told]
@@ -214,7 +216,7 @@ class Client:
     def saving(self) -> bool:
         """Whether the servers write snapshots; True also where they do not tell."""
         try:
-            with outages(), self._place():
+            with translate_errors(), self._slot():
                 target = {"target_nodes": RedisCluster.RANDOM} if self.is_cluster else {}
                 told = self.connection.config_get("save", **target)
         except StoreUnavailable as error:
@@ -235,7 +237,23 @@ class Client:
 
 
 @contextmanager
-def outages() -> Iterator[None]:
+def announced_on(name: str) -> Iterator[None]:
+    """Have every write inside of this tell of its session there, in the same step."""
+    token = _channel.set(name)
+    try:
+        yield
+    finally:
+        _channel.reset(token)
+
+
+def with_channel(operation: str) -> str:
+    """Return an operation as the script takes it: with the channel behind it, if there is one."""
+    name = _channel.get()
+    return f"{operation} {name}" if name else operation
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
     """Make StoreUnavailable of everything that says that there is no answer now.
 
     Raises:

@@ -152,7 +152,7 @@ def _by_sentinel(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any]
     return sentinel.master_for(url.service, max_connections=url.connections, connection_class=kept)
 
 
-class Room:
+class Slots:
     """How many threads may be at the servers at once. Others wait in turn, as long as connecting may take.
 
     The pools of redis-py for Sentinels and Clusters refuse at once, where that of a server waits.
@@ -245,14 +245,14 @@ class LoopClients:
         opened = await self._opened()
         try:
             # A Cluster's client refuses where that of a server waits for a connection to come back.
-            async with asyncio.timeout(self._url.connect_timeout if opened.room.locked() else None):
-                await opened.room.acquire()
+            async with asyncio.timeout(self._url.connect_timeout if opened.slots.locked() else None):
+                await opened.slots.acquire()
         except TimeoutError:
             raise MaxConnectionsError("All connections are in use.") from None
         try:
             yield opened.client
         finally:
-            opened.room.release()
+            opened.slots.release()
 
     async def _opened(self) -> _Opened:
         loop = asyncio.get_running_loop()
@@ -268,7 +268,7 @@ class _Opened(NamedTuple):
     """A loop's client, how many may use it at once, and what closes it."""
 
     client: Any
-    room: asyncio.Semaphore
+    slots: asyncio.Semaphore
     until_the_end: AsyncGenerator[None]
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from sessionkeeper.core import keys
 from sessionkeeper.stores.redis.client import Client
-from sessionkeeper.stores.redis.key_prefix import Place
+from sessionkeeper.stores.redis.key_prefix import KeyPrefix
 
 #: Bits of an id within its bucket: 22 at random and 20 of milliseconds, 17 minutes.
 _BITS = 42
@@ -67,24 +67,24 @@ class Index:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.place = Place(client)
+        self.key_prefix = KeyPrefix(client)
 
     @property
     def buckets(self) -> str:
         """The key of the list of buckets."""
-        return f"{self.place.prefix()}buckets"
+        return f"{self.key_prefix.prefix()}buckets"
 
     def session(self, session_id: int) -> str:
         """Return the key of a session's hash."""
-        return f"{self.place.prefix()}s:{{{keys.encode_id(session_id)}}}"
+        return f"{self.key_prefix.prefix()}s:{{{keys.encode_id(session_id)}}}"
 
     def user(self, user: str) -> str:
         """Return the key of a user's index."""
-        return f"{self.place.prefix()}u:{{{user}}}"
+        return f"{self.key_prefix.prefix()}u:{{{user}}}"
 
     def bucket(self, number: int) -> str:
         """Return the key of a bucket."""
-        return f"{self.place.prefix()}i:{{{number}}}"
+        return f"{self.key_prefix.prefix()}i:{{{number}}}"
 
     def with_session(self, session_id: int, user: str | None) -> list[str]:
         """Return the keys that the script needs beside the session's, on a single server."""
@@ -141,7 +141,7 @@ class Index:
 
     def clean_all(self, now: str) -> None:
         """Remove the entries of sessions that are gone from the indexes of all users."""
-        names = self._client.names(f"{_literal(self.place.prefix())}u:{{*}}")
+        names = self._client.names(f"{_literal(self.key_prefix.prefix())}u:{{*}}")
         while some := list(islice(names, _AT_ONCE)):
             self.clean(some, now)
 
@@ -170,7 +170,7 @@ class Index:
             for name, written in entries.items()
             if now - written > GRACE
         ]
-        sessions = f"{self.place.prefix()}s:".encode()
+        sessions = f"{self.key_prefix.prefix()}s:".encode()
         asked = [("HGET", sessions + b"{%b}" % name, "user") for _, name, _ in old]
         gone: dict[str, list[tuple[bytes, int]]] = {}
         for (index, name, written), user in zip(old, self._client.pipeline(asked), strict=True):

@@ -1,25 +1,33 @@
 """What the keys of the store begin with: the prefix of the site, and the namespace where there are tenants.
 
 Two sites that share a server and a prefix would find each other's sessions by the numbers of their users. So
-the keys carry the mark of their site (``site_mark``), which is compared once in a process
-for each namespace, before anything else is read or written.
+the keys carry the mark of their site, which is compared once in a process for each namespace, before anything
+else is read or written. It is a random text in the database, made once, by the migration or at the first use,
+and never derived from ``SECRET_KEY`` or from how the database is reached, both of which change.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from secrets import token_hex
 from urllib.parse import quote
+
+from django.db import DatabaseError, IntegrityError
 
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import greenlets
 from sessionkeeper.core.errors import NoNamespace, StoreOfAnotherSite, StoreUnavailable
-from sessionkeeper.stores.redis import site_mark
+from sessionkeeper.models import SiteMark
+from sessionkeeper.stores.database.errors import translate_errors
+from sessionkeeper.stores.database.transactions import is_open
+from sessionkeeper.stores.redis import tombstones
 from sessionkeeper.stores.redis.client import Client
 
 log = logging.getLogger("sessionkeeper.store")
 
 
-class Place:
+class KeyPrefix:
     """Names the prefix of the keys, and proves that they are this site's."""
 
     def __init__(self, client: Client) -> None:
@@ -50,7 +58,7 @@ class Place:
             [there] = self._client.pipeline([("GET", mark_key(prefix))])
         except (NoNamespace, StoreUnavailable):
             return ""
-        if there is None or site_mark.is_ours(there.decode(errors="replace")):
+        if there is None or is_ours(there.decode(errors="replace")):
             return ""
         return self._reason(prefix)
 
@@ -69,7 +77,7 @@ class Place:
 
     def _proven(self, name: str) -> str:
         prefix = self._named(name)
-        mark = greenlets.run_in_database_thread(site_mark.of_this_site)
+        mark = greenlets.run_in_database_thread(of_this_site)
         if mark is None:
             return prefix
         key = mark_key(prefix)
@@ -85,3 +93,29 @@ class Place:
 def mark_key(prefix: str) -> str:
     """Return the key that holds the mark of the site whose keys begin with this."""
     return f"{prefix}site"
+
+
+def of_this_site() -> str | None:
+    """Return the mark. None where there is none and a transaction is under way, which could undo it.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    alias = tombstones.database()
+    rows = SiteMark._base_manager.using(alias)
+    with translate_errors():
+        mark = rows.values_list("mark", flat=True).first()
+        if mark is None and not is_open(alias):
+            with suppress(IntegrityError):  # another process was first
+                rows.bulk_create([SiteMark(mark=token_hex(16))])
+            mark = rows.values_list("mark", flat=True).first()
+    return mark
+
+
+def is_ours(mark: str) -> bool:
+    """Whether this is the mark of the site, or the site has none that could be told apart from it."""
+    with suppress(DatabaseError):  # before the first migration
+        rows = SiteMark._base_manager.using(tombstones.database())
+        ours = rows.values_list("mark", flat=True).first()
+        return ours is None or ours == mark
+    return True

@@ -14,9 +14,8 @@ from sessionkeeper.core import greenlets, keys
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import Revoked
 from sessionkeeper.stores.redis import serialization, tombstones
-from sessionkeeper.stores.redis.client import Client
+from sessionkeeper.stores.redis.client import Client, with_channel
 from sessionkeeper.stores.redis.indexes import Index
-from sessionkeeper.stores.redis.publishing import with_channel
 
 log = logging.getLogger("sessionkeeper.store")
 

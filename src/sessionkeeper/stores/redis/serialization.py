@@ -207,7 +207,4 @@ def _user_field(model: str) -> Any:
     """Return the primary key of the user model, which goes by this name; None where it is of another kind."""
     if not user_keys.fit():
         return None
-    field: Any = user_keys.user_model()._meta.pk
-    while field.is_relation:  # the pointer of an inherited model
-        field = field.target_field
-    return field
+    return user_keys.plain_field(user_keys.user_model()._meta.pk)

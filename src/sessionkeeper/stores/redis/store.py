@@ -31,9 +31,8 @@ from sessionkeeper.core.records import (
     SessionRecord,
 )
 from sessionkeeper.stores.redis import serialization, session_limit, tombstones, user_cache, user_lookup
-from sessionkeeper.stores.redis.client import Client
+from sessionkeeper.stores.redis.client import Client, with_channel
 from sessionkeeper.stores.redis.indexes import Index, is_old
-from sessionkeeper.stores.redis.publishing import with_channel
 from sessionkeeper.stores.redis.revocation import Revocation, text_of
 from sessionkeeper.stores.redis.user_cache import UserCache
 
@@ -87,7 +86,7 @@ class RedisStore:
 
     def foreign(self) -> str:
         """Return what is wrong if the keys are another site's, for a check; empty: nothing, or not known."""
-        return self._index.place.foreign()
+        return self._index.key_prefix.foreign()
 
     def _find(self, session_id: int) -> tuple[Lookup | None, dict[bytes, bytes]]:
         flat, now = self.client.read(self._index.session(session_id), self._time())
@@ -108,8 +107,8 @@ class RedisStore:
             new.secret_hash,
             *serialization.new_fields(new),
         )
-        write = partial(self._place, operation, new.id, user, (life, life))
-        answer, ended = self._with_room(new.limit, new.id, user, write)
+        write = partial(self._write, operation, new.id, user, (life, life))
+        answer, ended = self._write_within_limit(new.limit, new.id, user, write)
         if answer[0] == _GONE:
             raise IdTaken
         return _written(new.id, answer), ended
@@ -125,8 +124,8 @@ class RedisStore:
         operation = ("merge", flags[0], secret_hash, flags[1], len(dropped), *dropped, *fields)
         is_indexed = "user_id" in changes.facts or changes.lifetime is not None
         user, lives = self._indexed_as(session_id, changes, seen) if is_indexed else (None, None)
-        write = partial(self._place, operation, session_id, user, lives)
-        answer, ended = self._with_room(changes.limit, session_id, user, write)
+        write = partial(self._write, operation, session_id, user, lives)
+        answer, ended = self._write_within_limit(changes.limit, session_id, user, write)
         _raise(answer[0])
         return _written(session_id, answer), ended
 
@@ -145,7 +144,7 @@ class RedisStore:
         user = serialization.user_text(changes.facts.get("user_id", seen.user_id))
         return user, (life, life or serialization.lifetime(seen.expires_at))
 
-    def _place(
+    def _write(
         self,
         operation: tuple[Any, ...],
         session_id: int,
@@ -176,7 +175,7 @@ class RedisStore:
                 self._index.clean_some(user, int(indexed_at))
         return answer
 
-    def _with_room(
+    def _write_within_limit(
         self,
         limit: SessionLimit | None,
         session_id: int,
@@ -189,7 +188,7 @@ class RedisStore:
         first, the others count again.
         """
         for _ in range(_TRIES):
-            ended, fingerprint = self._make_room(limit, session_id, user)
+            ended, fingerprint = self._to_end(limit, session_id, user)
             answer = write(fingerprint)
             if answer[0] not in {_LATE, _CHANGED}:
                 if answer[0] == _DONE and ended:
@@ -198,7 +197,7 @@ class RedisStore:
             greenlets.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: so that they do not meet again
         raise StoreUnavailable("Too many sign-ins of one user at once.")
 
-    def _make_room(
+    def _to_end(
         self, limit: SessionLimit | None, session_id: int, user: str | None
     ) -> tuple[list[int], bytes | str]:
         if limit is None or user is None:
@@ -298,7 +297,7 @@ class RedisStore:
         At the end it goes through the indexes of all users, also of sessions that have gone by themselves.
         """
         if not after:
-            self._index.place.forget()
+            self._index.key_prefix.forget()
         ids = self._index.up_from(after + 1 if after else 0, limit)
         now = self._time()
         answers = self.client.run_many([(self._index.session(one), ("expire", now)) for one in ids])
