@@ -72,7 +72,7 @@ def test_the_loop_of_the_page_purges_each_tenant_and_ends_the_sessions_of_a_user
     manager = type("Manager", (), {"all": staticmethod(lambda: tenants)})
     exec(code, {"Tenant": type("Tenants", (), {"objects": manager}), "user": user})
     with namespaces.namespace("one"):
-        assert lookup.resolve(key, transport="cookie").found is None
+        assert lookup.resolve(key, transport="cookie")[1] is None
     assert keys.parse(key) is not None
 
 
