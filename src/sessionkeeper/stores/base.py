@@ -110,4 +110,4 @@ class Store(Protocol):
         """Return how many sessions are stored, expired ones included."""
 
     def user_changed(self, user_id: Any) -> None:
-        """Drop what is kept of a user outside of the database; None: nobody knows of whom."""
+        """Drop what is kept of a user outside of the database; None: it is not known whose."""
