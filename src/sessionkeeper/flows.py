@@ -11,9 +11,10 @@ from sessionkeeper.auth.reauthentication import (
     reauthenticate,
     require_recent,
 )
-from sessionkeeper.auth.tokens import issue_token
+from sessionkeeper.auth.tokens import Issued, issue_token
 
 __all__ = [
+    "Issued",
     "complete_log_in",
     "complete_reauthentication",
     "is_recent",

@@ -112,7 +112,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
     where they refuse what is not theirs.
 
     A session with scopes gets in only where a permission asks for one: see
-    :func:`sessionkeeper.api.scopes.HasScope`.
+    :func:`sessionkeeper.api.HasScope`.
     """
 
     realm = "api"

@@ -16,7 +16,6 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from sessionkeeper.api.problems import (
     BODY_TOO_LARGE,
@@ -140,6 +139,8 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
     if not isinstance(error, WrongCredentials):  # what counts or logs failed logins has to stay written
+        from rest_framework.views import set_rollback  # DRF imports this module while it imports its views
+
         set_rollback()
     return ProblemResponse(_members(error), status=error.status_code, headers=headers)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from sessionkeeper.api.exceptions import ReauthenticationNeeded
 from sessionkeeper.api.requests import django_request
 from sessionkeeper.auth import reauthentication
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
+
+if TYPE_CHECKING:  # DRF imports this module while it imports its views
+    from rest_framework.views import APIView
 
 
 class RecencyPermission(BasePermission):

@@ -103,23 +103,27 @@ if apps.apps_ready and not apps.is_installed("sessionkeeper"):
 
 
 class SessionStore(AsyncForms):
-    """One session of one request.
+    """The session of one request, ``request.session``: Django's ``SessionBase``, in sync and async code.
 
-    Attributes:
-        handle: the hold on the stored session; ``handle.verdict`` says what the presented key was.
-        client: facts of the client that are stored with the session.
-        principal_wanted: whether a load brings the user along; set by our middleware.
-        touches_on_load: whether a load of the request's session records the use; our middleware does it after
-            the response instead.
-        touched: whether it is ``modified`` only so that the cookie is sent again.
-        cookie_due: whether the client must be given the key (again).
-        flushed: whether this request ended the session.
-        ended_id: id of the stored session that it ended.
-        ending: what the audit trail says of the end of the session, and why it ended.
-        adopted: whether this request took the session over from another engine.
-        rivals: keys in further cookies of the same name.
-        outage: the StoreUnavailable that this request met, or None.
+    It adds :attr:`session_id`, its public name; :attr:`transport`, ``cookie`` or ``bearer``; and
+    :attr:`client`, what is stored of the client: ``address``, ``user_agent``, ``label`` and ``amr``.
+    The rest is private.
     """
+
+    # For the engine and the middleware:
+    # handle: the hold on the stored session; ``handle.verdict`` says what the presented key was.
+    # client: facts of the client that are stored with the session.
+    # principal_wanted: whether a load brings the user along; set by our middleware.
+    # touches_on_load: whether a load of the request's session records the use; our middleware does it after
+    #     the response instead.
+    # touched: whether it is ``modified`` only so that the cookie is sent again.
+    # cookie_due: whether the client must be given the key (again).
+    # flushed: whether this request ended the session.
+    # ended_id: id of the stored session that it ended.
+    # ending: what the audit trail says of the end of the session, and why it ended.
+    # adopted: whether this request took the session over from another engine.
+    # rivals: keys in further cookies of the same name.
+    # outage: the StoreUnavailable that this request met, or None.
 
     transport = COOKIE
     principal_wanted = False
