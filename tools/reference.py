@@ -25,6 +25,7 @@ INTRODUCTION = """# Python
 
 What your own code may import. Everything else is private and changes without notice.
 
+All of it is typed: annotate a request as a subclass of `HttpRequest` with `session: SessionStore`.
 `python -m tools.reference` writes this page from the docstrings.
 """
 

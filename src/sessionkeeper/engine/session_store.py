@@ -125,6 +125,7 @@ class SessionStore(AsyncForms):
     # rivals: keys in further cookies of the same name.
     # outage: the StoreUnavailable that this request met, or None.
 
+    client: ClientInfo
     transport = COOKIE
     principal_wanted = False
     touches_on_load = True
