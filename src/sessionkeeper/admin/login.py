@@ -27,8 +27,8 @@ class LoginForm(AdminAuthenticationForm):
         except TooManyTries as error:
             minutes = -(-error.retry_after // _MINUTE)
             text = ngettext(
-                "That was too often. Try again in {minutes} minute.",
-                "That was too often. Try again in {minutes} minutes.",
+                "Too many attempts. Try again in {minutes} minute.",
+                "Too many attempts. Try again in {minutes} minutes.",
                 minutes,
             )
             raise ValidationError(text.format(minutes=minutes), code="throttled") from error

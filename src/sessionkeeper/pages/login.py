@@ -135,8 +135,8 @@ def _explain(error: SessionKeeperError) -> tuple[HTTPStatus, str]:
         case TooManyTries():
             minutes = -(-error.retry_after // _MINUTE)
             text = ngettext(
-                "That was too often. Try again in {minutes} minute.",
-                "That was too often. Try again in {minutes} minutes.",
+                "Too many attempts. Try again in {minutes} minute.",
+                "Too many attempts. Try again in {minutes} minutes.",
                 minutes,
             )
             return HTTPStatus.TOO_MANY_REQUESTS, text.format(minutes=minutes)
@@ -146,9 +146,7 @@ def _explain(error: SessionKeeperError) -> tuple[HTTPStatus, str]:
             )
             return HTTPStatus.CONFLICT, text
         case SecondFactorRequired():
-            text = _(
-                "The password is right, and your account has a second factor, which is not asked for here."
-            )
+            text = _("Your password is correct, but this page does not ask for your second factor.")
             return HTTPStatus.UNAUTHORIZED, text
     return HTTPStatus.UNAUTHORIZED, _("That did not work. Check what you typed, and that Caps Lock is off.")
 

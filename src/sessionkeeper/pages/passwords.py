@@ -83,7 +83,7 @@ class ResetPage(Page):
         if not form.is_valid():
             return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
         if _too_many(request):
-            form.add_error(None, _("That was too often. Try again in a minute."))
+            form.add_error(None, _("Too many requests. Try again in a minute."))
             return self.show(request, form=form, status=HTTPStatus.TOO_MANY_REQUESTS)
         passwords.request_reset(request, form.cleaned_data["email"])
         return redirect(route("password-reset-sent"))
