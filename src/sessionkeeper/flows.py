@@ -1,4 +1,4 @@
-"""The verbs of signing in and out, and of proving oneself again, for views of a project's own."""
+"""Functions to sign users in and out, reauthenticate them, and end their sessions, for your own views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List, revoke, erase and purge sessions from a project's own code."""
+"""Functions to list, revoke, erase and purge sessions, outside of requests too."""
 
 from __future__ import annotations
 

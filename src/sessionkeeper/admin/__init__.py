@@ -1,4 +1,4 @@
-"""Sessions, audit events and login attempts in Django's admin, and its login form with a lockout."""
+"""Sessions, audit events and login attempts in Django's admin, and its sign-in form with a lockout."""
 
 from __future__ import annotations
 

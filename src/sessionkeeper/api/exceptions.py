@@ -126,9 +126,9 @@ class ProblemResponse(Response):
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Return the answer to an exception that a view raised; None for what is no answer of the API's.
+    """Return the response to an exception that a view raised, as a problem; None for other exceptions.
 
-    An outage of the store is among the latter: the middleware answers it, and keeps the cookie.
+    An outage of the store is one of these: the middleware answers it and keeps the cookie.
     """
     error = translated(exc)
     if not isinstance(error, exceptions.APIException):

@@ -47,9 +47,9 @@ class RecencyPermission(BasePermission):
 def RecentlyAuthenticated(  # noqa: N802 - it stands where a class does
     *, within: timedelta | None = None, level: int = 0
 ) -> type[RecencyPermission]:
-    """Return a permission class that asks for a proof of a credential within this time.
+    """Return a permission class that requires a proof of a credential within this time.
 
-    ``within`` is ``REAUTHENTICATE_AFTER`` by default, ``level`` 2 asks for two factors in that proof. Who is
-    not signed in gets the view's 401, whose proof is older a 403 ``reauthentication_required``.
+    ``within`` is ``REAUTHENTICATE_AFTER`` by default; ``level=2`` requires two factors. Users who are not
+    signed in get the view's 401, users with an older proof get a 403 ``reauthentication_required``.
     """
     return type("RecentlyAuthenticated", (RecencyPermission,), {"within": within, "level": level})

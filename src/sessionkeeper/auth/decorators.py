@@ -1,4 +1,4 @@
-"""Marks for views, and what they ask of who comes."""
+"""Decorators for views: passive requests, and reauthentication."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def passive(view: View) -> View:
-    """Mark a view whose requests do not keep the session alive: a refresh that a page does by itself.
+    """Mark a view whose requests do not keep the session alive, such as a page that refreshes itself.
 
-    For functions, sync or async, and above or below DRF's ``@api_view``; for classes through
-    ``method_decorator(passive, name="dispatch")`` or on one method, such as ``get`` or a viewset's action.
-    Requests that carry the header ``X-Session-Passive`` are passive without this.
+    Decorates functions, sync or async, above or below DRF's ``@api_view``; for classes use
+    ``method_decorator(passive, name="dispatch")``, or decorate one method, such as ``get`` or a viewset's
+    action. Requests with the header ``X-Session-Passive`` are passive without it.
     """
     wrapper: Any
     if iscoroutinefunction(view):
@@ -44,13 +44,13 @@ def passive(view: View) -> View:
 def require_recent_authentication(
     *, within: timedelta | None = None, level: int = 0
 ) -> Callable[[View], View]:
-    """Open a view only to who proved a credential within this time (``REAUTHENTICATE_AFTER`` by default).
+    """Open a view only to users who proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
 
-    ``level`` 2 asks for two factors in that proof, by the methods (``amr``) that the session began or was
-    stepped up with. For functions, sync or async, below DRF's ``@api_view`` too; for classes on one method or
-    through ``method_decorator``. Where the proof does not do, visitors included, our middleware answers 403
-    ``reauthentication_required``, and leads browsers to the page that asks where ``sessionkeeper.pages.urls``
-    is included; put ``login_required`` above it to send visitors to the login page.
+    ``level=2`` requires two factors, by the methods (``amr``) of the sign-in and of reauthentications since.
+    Decorates functions, sync or async, also below DRF's ``@api_view``; for classes decorate one method, or
+    use ``method_decorator``. Without such a proof, also for anonymous visitors, our middleware answers 403
+    ``reauthentication_required``. If ``sessionkeeper.pages.urls`` is included, it redirects browsers to the
+    page that asks for the password. Put ``login_required`` above to send visitors to the sign-in page.
     """
 
     def decorate(view: View) -> View:

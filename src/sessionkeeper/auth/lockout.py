@@ -169,7 +169,7 @@ def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
 
 
 def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
-    """Let the account with this name try again; return whether it had failures."""
+    """End the lockout of the account with this name; return whether it had failures."""
     lifted = bool(attempts.reset(key_of(name)))
     if lifted:
         account = identifiers.find(name)

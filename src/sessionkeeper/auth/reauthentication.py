@@ -1,4 +1,4 @@
-"""Step-up: a fresh proof before a sensitive action (NIST SP 800-63B-4, 5.2; OWASP ASVS 5.0, 7.5)."""
+"""Reauthentication before a sensitive action (NIST SP 800-63B-4, 5.2; OWASP ASVS 5.0, 7.5)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
 
 
 def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> bool:
-    """Whether the signed-in user proved a credential within this time (``REAUTHENTICATE_AFTER``).
+    """Return whether the user proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
 
-    With ``level`` so many factors, each within this time. All are the server's record of the session, never
-    what the client says.
+    ``level`` is the number of factors required, each within this time. The server's record of the session
+    decides, never what the client says.
     """
     session = request.session
     if auth.SESSION_KEY not in session:
@@ -45,9 +45,10 @@ def is_recent(request: Any, within: timedelta | None = None, level: int = 0) -> 
 
 
 def proofs(request: Any) -> dict[str, datetime]:
-    """Return the methods (RFC 8176) by which the signed-in user is known, and when each was last proved.
+    """Return the methods (RFC 8176) that the signed-in user has used, and when each was last proved.
 
-    A step-up adds its methods, a sign-in begins anew. Empty for visitors, and where nobody said how.
+    Reauthentication adds its methods; a sign-in starts from nothing. Empty for anonymous visitors, and if the
+    methods are unknown.
     """
     session = request.session
     if auth.SESSION_KEY not in session:
@@ -60,10 +61,10 @@ def proofs(request: Any) -> dict[str, datetime]:
 
 
 def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
-    """Refuse to go on without a recent proof, of so many factors.
+    """Require a recent proof, of at least ``level`` factors.
 
     Raises:
-        ReauthenticationRequired: the last proof is older, or had fewer.
+        ReauthenticationRequired: the last proof is older, or had fewer factors.
     """
     if not is_recent(request, within, level):
         raise ReauthenticationRequired
@@ -71,15 +72,15 @@ def require_recent(request: HttpRequest, within: timedelta | None = None, level:
 
 @sensitive_variables("credentials")
 def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
-    """Take a fresh proof of the signed-in user: the authentication time moves, a cookie's key changes.
+    """Check ``credentials`` of the signed-in user, and move the authentication time.
 
-    ``credentials`` are given to ``authenticate()`` together with the user's own name, as ``username``: so
-    does Django's login form. Written at once.
+    ``credentials`` are passed to ``authenticate()`` together with the user's own name, as ``username``, like
+    Django's login form does. A cookie's key changes. Written at once.
 
     Raises:
-        InvalidCredentials: they do not prove this user.
-        SecondFactorRequired: they do, and the user has a second factor. Nothing was written.
-        TooManyTries: too many have failed in this session.
+        InvalidCredentials: the credentials are not those of this user.
+        SecondFactorRequired: they are, but the user has a second factor. Nothing was written.
+        TooManyTries: too many attempts have failed in this session.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
     user = request.user
@@ -101,10 +102,11 @@ def reauthenticate(request: Any, credentials: dict[str, Any]) -> None:
 
 
 def complete_reauthentication(request: Any, *, amr: str) -> None:
-    """Take note of a proof that you took of the signed-in user: the time moves, a cookie's key changes.
+    """Record that the signed-in user has proved a credential to your code.
 
-    ``amr`` names its methods, separated by spaces (RFC 8176): never more than was proved. What was proved
-    before keeps its own time. Written at once.
+    The authentication time moves, and a cookie's key changes. ``amr`` names the methods of the proof,
+    separated by spaces (RFC 8176): never more than was proved. Earlier methods keep their own times. Written
+    at once.
 
     Raises:
         SessionGone, StaleSession, StoreUnavailable: nothing was written.

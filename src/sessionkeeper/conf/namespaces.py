@@ -83,13 +83,13 @@ async def note() -> None:
 
 @contextmanager
 def namespace(name: str) -> Iterator[None]:
-    """Work in the namespace ``name``: for commands, tasks and receivers, where no request has said it.
+    """Set the namespace in a ``with`` block, for commands, tasks and receivers outside of requests.
 
-    It does not switch the database's schema: that is for django-tenants' ``schema_context``, which says the
-    namespace too, so that this is not needed beside it.
+    It does not switch the database's schema. With django-tenants use ``schema_context`` instead, which sets
+    the namespace too.
 
     Raises:
-        NoNamespace: the name can be none, or the connection is in the schema of another tenant.
+        NoNamespace: the name is not valid, or the connection is in the schema of another tenant.
     """
     name = _checked(name)
     if conf.current().namespace is None and _get_running_loop() is None:

@@ -151,9 +151,9 @@ class SessionStore(AsyncForms):
 
     @property
     def session_id(self) -> str | None:
-        """The public id of the session, 11 characters: for lists, logs and your own tables. None without one.
+        """The public id of the session, 11 characters, for lists, logs and your own tables; or None.
 
-        Reads the session if nobody has. It is no secret, and stays when the key changes.
+        Loads the session if necessary. The id is not secret, and does not change when the key changes.
         """
         if self.handle.key is None:
             self._get_session()

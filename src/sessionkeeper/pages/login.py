@@ -117,7 +117,7 @@ class ReauthenticatePage(Refusing):
 
 @login_not_required
 def admin_login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """Stand in for the login of Django's admin: ``admin.site.login = admin_login`` in ``urls.py``.
+    """Replace the sign-in view of Django's admin: ``admin.site.login = admin_login`` in ``urls.py``.
 
     Raises:
         PermissionDenied: somebody is signed in who may not use the admin.
