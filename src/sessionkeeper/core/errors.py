@@ -22,15 +22,15 @@ class IdTaken(SessionKeeperError):
 
 
 class TooManySessions(SessionKeeperError):
-    """The user has as many sessions as the site allows; nobody was signed in."""
+    """The user has as many sessions as the site allows. Nobody was signed in."""
 
 
 class SessionTooLarge(SessionKeeperError):
-    """A session in which nobody signed in would hold more than strangers may store; nothing was written."""
+    """An anonymous session would exceed the size that is allowed. Nothing was written."""
 
 
 class NoTransport(SessionKeeperError):
-    """A session cannot begin in a request with a bearer token: its key would reach nobody."""
+    """A session cannot begin in a request with a bearer token: the response cannot carry its key."""
 
 
 class CorruptPayload(SessionKeeperError):
@@ -38,11 +38,11 @@ class CorruptPayload(SessionKeeperError):
 
 
 class InvalidCredentials(SessionKeeperError):
-    """Nobody can sign in with these credentials. Unknown, wrong and inactive are not told apart."""
+    """Nobody can sign in with these credentials. Unknown, wrong and inactive get the same error."""
 
 
 class SecondFactorRequired(SessionKeeperError):
-    """The password was right and does not do: the user has a second factor. Nobody was signed in.
+    """The password is correct, but the user has a second factor. Nobody was signed in.
 
     Attributes:
         user: who proved the first factor, with the ``backend`` that took it.
@@ -54,10 +54,10 @@ class SecondFactorRequired(SessionKeeperError):
 
 
 class TooManyTries(SessionKeeperError):
-    """Signing in failed too often, for this account or from this source. The password was not looked at.
+    """Signing in failed too often, for this account or from this source. The password was not checked.
 
     Attributes:
-        retry_after: seconds after which another try is looked at.
+        retry_after: seconds after which another attempt is checked.
     """
 
     def __init__(self, retry_after: int) -> None:
@@ -66,11 +66,11 @@ class TooManyTries(SessionKeeperError):
 
 
 class NoSuchSession(SessionKeeperError):
-    """The user has no session with this id. Another user's is not told apart from one that never was."""
+    """The user has no session with this id. Sessions of other users get the same error."""
 
 
 class ReauthenticationRequired(SessionKeeperError):
-    """The last proof of a credential is too old for what was asked; the user proves one again first."""
+    """The last proof of a credential is too old for this action: the user has to reauthenticate first."""
 
 
 class RefusedPassword(SessionKeeperError):
@@ -86,11 +86,11 @@ class RefusedPassword(SessionKeeperError):
 
 
 class InvalidToken(SessionKeeperError):
-    """The token of a password reset is spent, expired, or none of ours."""
+    """The token of a password reset has been used, has expired, or is not from this site."""
 
 
 class NoNamespace(SessionKeeperError):
-    """Nobody says for which tenant this is done, so it is not done: see ``SESSIONKEEPER["NAMESPACE"]``."""
+    """The tenant is unknown, so nothing was done: see ``SESSIONKEEPER["NAMESPACE"]``."""
 
 
 class AppendOnly(SessionKeeperError):
