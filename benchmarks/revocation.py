@@ -79,9 +79,9 @@ class Other:
 
 def be_other(kind: str, channel: str) -> None:
     """Be the process that is to refuse."""
-    from sessionkeeper.stores.factory import near_cache
+    from sessionkeeper.stores.factory import get_near_cache
 
-    near: Any = near_cache()
+    near: Any = get_near_cache()
     if channel == "valkey":
         signal.signal(signal.SIGUSR1, lambda *_: _be_deaf(near))
     if kind == "busy threads":

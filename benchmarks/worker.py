@@ -30,13 +30,13 @@ class Site:
 
         from benchmarks import credentials
         from benchmarks.configurations import BY_NAME
-        from sessionkeeper.stores.factory import near_cache
+        from sessionkeeper.stores.factory import get_near_cache
 
         self.configuration = BY_NAME[configuration]
         self.handler = WSGIHandler()
         self.credential = credentials.BY_NAME[self.configuration.credential]()
         self.environ = environ("/whoami/", self.credential)
-        near = near_cache()
+        near = get_near_cache()
         while near is not None and not near.is_on():
             time.sleep(0.01)
 
@@ -69,12 +69,12 @@ class Site:
     def _missing(self) -> str:
         """Return what this release lacks of the configuration; empty: nothing."""
         from sessionkeeper import conf
-        from sessionkeeper.stores.factory import near_cache
+        from sessionkeeper.stores.factory import get_near_cache
 
         wanted = self.configuration.settings.get("SESSIONKEEPER", {})
         for problem in conf.problems():
             return problem.message
-        if "NEAR_CACHE" in wanted and near_cache() is None:
+        if "NEAR_CACHE" in wanted and get_near_cache() is None:
             return "There is no near cache over this store in this release."
         return ""
 

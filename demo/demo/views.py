@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from demo.credentials import BadBodyError, read_credentials
-from sessionkeeper.api.authentication import SessionAuthentication
+from sessionkeeper.api import SessionAuthentication
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 

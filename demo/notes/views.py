@@ -7,8 +7,7 @@ from rest_framework.serializers import BaseSerializer
 
 from notes.models import Note
 from notes.serializers import NoteSerializer
-from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
-from sessionkeeper.api.scopes import HasScope
+from sessionkeeper.api import HasScope, SessionAuthentication, TokenAuthentication
 
 
 class Notes(GenericAPIView):

@@ -1,4 +1,4 @@
-"""Authentication backends that count attempts to sign in."""
+"""Authentication backends with a lockout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong, for a project's own code to catch."""
+"""The errors that the public functions raise."""
 
 from __future__ import annotations
 

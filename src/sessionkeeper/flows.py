@@ -1,4 +1,4 @@
-"""Sign in and out, reauthenticate and revoke sessions, in a project's own views."""
+"""Functions to sign users in and out, reauthenticate them, and end their sessions, for your own views."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from sessionkeeper.auth.reauthentication import (
     reauthenticate,
     require_recent,
 )
-from sessionkeeper.auth.tokens import issue_token
+from sessionkeeper.auth.tokens import Issued, issue_token
 
 __all__ = [
+    "Issued",
     "complete_log_in",
     "complete_reauthentication",
     "is_recent",

@@ -13,6 +13,8 @@ from sessionkeeper.core.errors import AppendOnly
 from sessionkeeper.core.keys import encode_id
 from sessionkeeper.core.moments import MomentField
 
+__all__ = ["AuditEvent", "LoginAttempt", "Session"]
+
 
 def _some_user(verbose_name: Any, *, db_index: bool = True) -> Any:
     """Return an optional user column without a constraint, so that it never prevents deleting a user."""

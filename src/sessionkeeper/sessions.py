@@ -1,10 +1,24 @@
-"""List, revoke, erase and purge sessions from a project's own code."""
+"""Functions to list, revoke, erase and purge sessions, outside of requests too."""
 
 from __future__ import annotations
 
-from sessionkeeper.auth.erasure import erase
+from sessionkeeper.auth.erasure import Erased, erase
 from sessionkeeper.conf.namespaces import namespace
-from sessionkeeper.engine.history import history_for
+from sessionkeeper.core.records import SessionRecord
+from sessionkeeper.engine.history import EndedSession, history_for
 from sessionkeeper.engine.registry import list_for, purge, revoke, revoke_all
+from sessionkeeper.http.client_address import client_address
 
-__all__ = ["erase", "history_for", "list_for", "namespace", "purge", "revoke", "revoke_all"]
+__all__ = [
+    "EndedSession",
+    "Erased",
+    "SessionRecord",
+    "client_address",
+    "erase",
+    "history_for",
+    "list_for",
+    "namespace",
+    "purge",
+    "revoke",
+    "revoke_all",
+]

@@ -1,7 +1,8 @@
-"""Signals: one for each kind of audit event."""
+"""A Django signal for each kind of audit event: ``signals.signed_in.connect(receiver)``."""
 
 from __future__ import annotations
 
+from sessionkeeper.audit.events import Event, Kind
 from sessionkeeper.audit.signals import (
     address_changed,
     copy_detected,
@@ -16,6 +17,7 @@ from sessionkeeper.audit.signals import (
     session_restored,
     session_revoked,
     session_rotated,
+    sessions_purged,
     several_cookies,
     sign_in_refused,
     signed_in,
@@ -24,9 +26,12 @@ from sessionkeeper.audit.signals import (
     token_made,
     unlocked,
     user_agent_changed,
+    user_erased,
 )
 
 __all__ = [
+    "Event",
+    "Kind",
     "address_changed",
     "copy_detected",
     "locked_out",
@@ -40,6 +45,7 @@ __all__ = [
     "session_restored",
     "session_revoked",
     "session_rotated",
+    "sessions_purged",
     "several_cookies",
     "sign_in_refused",
     "signed_in",
@@ -48,4 +54,5 @@ __all__ = [
     "token_made",
     "unlocked",
     "user_agent_changed",
+    "user_erased",
 ]

@@ -111,7 +111,7 @@ def test_another_device_is_signed_out_and_refused_at_its_next_request(chromium, 
     expect(row).to_have_count(1)
     picture(page, "devices")
     row.get_by_role("button").click()
-    expect(page.get_by_role("status")).to_contain_text("Signed out there")
+    expect(page.get_by_role("status")).to_contain_text("Signed out. That device")
     expect(row).to_have_count(0)
     other.goto("/auth/sessions/")
     expect(other.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -41,4 +41,4 @@ def test_the_commands_work_in_the_demo_as_they_stand(tmp_path):
         done = subprocess.run(["sh", "-ec", script], env=env, capture_output=True, text=True, check=True)
     assert "Ask the cat for the way" in done.stdout
     assert "204" in done.stdout
-    assert "No session goes with this bearer token" in done.stdout
+    assert "This bearer token opens no session" in done.stdout

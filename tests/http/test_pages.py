@@ -362,7 +362,7 @@ def test_a_reset_by_mail_sets_the_password(visitor, signed_in, alice):
     assert other.log_in(alice, NEW).status_code == 302
     spent = other.get(link)
     assert spent.status_code == 400
-    assert "not good any more" in spent.content.decode()
+    assert "no longer works" in spent.content.decode()
 
 
 @pytest.mark.rule("R34")

@@ -89,4 +89,4 @@ print(len(known()))
 
 def test_the_language_is_that_of_the_request():
     with translation.override("de"):  # there is no catalogue yet; lazy texts have to survive it
-        assert str(ALL["body_too_large"].detail).startswith("At most 65536")
+        assert str(ALL["body_too_large"].detail).startswith("The limit is 65536")

@@ -59,7 +59,7 @@ def test_a_recent_proof_opens_the_view_and_an_old_one_asks_for_another(either, a
     assert either.get("/safe/").json() == {"user": alice.get_username()}
     contents.set_back("authenticated_at", minutes=6)
     refused = either.get("/safe/")
-    assert (refused.status_code, refused.json()["detail"].lower()[:20]) == (403, "send the password ag")
+    assert (refused.status_code, refused.json()["detail"].lower()[:20]) == (403, "send your password t")
     assert refused.json()["code"] == "reauthentication_required"  # in DRF's own form of errors too
     assert either.send(AUTH + "reauthenticate/", {"password": PASSWORD}).status_code == 200
     assert either.get("/safe/").status_code == 200

@@ -33,7 +33,7 @@ def near_cache(settings, **options):
     """Turn this process's near cache on, and wait until its channel works."""
     settings.SESSIONKEEPER = {"NEAR_CACHE": options}
     factory._open_near.cache_clear()
-    made = factory.near_cache()
+    made = factory.get_near_cache()
     try:
         until(made.is_on)
         yield made
@@ -221,7 +221,7 @@ def test_a_connection_on_which_no_notices_come_through_is_never_believed(setting
     monkeypatch.setattr("psycopg.Connection.notifies", lambda self, **options: iter(()))
     settings.SESSIONKEEPER = {"NEAR_CACHE": True}
     factory._open_near.cache_clear()
-    near = factory.near_cache()
+    near = factory.get_near_cache()
     try:
         with caplog.at_level(logging.WARNING, "sessionkeeper.near"):
             key = sign_in(user)

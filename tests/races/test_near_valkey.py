@@ -283,7 +283,7 @@ def test_a_process_forgets_what_another_ended(user, settings):
                 assert registry.revoke(keys.parse(key).id)
                 assert heard(other) == ["refused", number]
     finally:
-        factory.near_cache().close()
+        factory.get_near_cache().close()
         factory._open_near.cache_clear()
 
 

@@ -154,7 +154,7 @@ def near(*made):
 
     from sessionkeeper.engine import principal
     from sessionkeeper.engine.session_store import SessionStore
-    from sessionkeeper.stores.factory import near_cache
+    from sessionkeeper.stores.factory import get_near_cache
 
     settings.SESSIONKEEPER = {"NEAR_CACHE": True, "STORE": os.environ.get("WORKER_STORE", "database:")}
 
@@ -164,8 +164,8 @@ def near(*made):
         return principal.get_user(SimpleNamespace(session=session)).is_authenticated
 
     for number, key in enumerate(made):
-        hits = near_cache().counters.hits
-        while near_cache().counters.hits == hits:
+        hits = get_near_cache().counters.hits
+        while get_near_cache().counters.hits == hits:
             ask(key)
         say("remembered", number)
         while ask(key):

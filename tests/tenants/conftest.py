@@ -84,7 +84,7 @@ def store(request, settings):
         url = valkey.with_options(server_url("valkey"), prefix=f"tenants-{next(_prefixes)}:")
         options = {**options, "STORE": url}
     settings.SESSIONKEEPER = options
-    near = factory.near_cache()
+    near = factory.get_near_cache()
     if near is not None:
         until(near.is_on)
     yield request.param

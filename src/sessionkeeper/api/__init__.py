@@ -1,7 +1,16 @@
-"""Django REST Framework: authentication by session, and the endpoints to sign in and out."""
+"""Django REST Framework: authentication by session, permissions, and the handler of errors."""
 
 from __future__ import annotations
 
 from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
+from sessionkeeper.api.exceptions import exception_handler
+from sessionkeeper.api.permissions import RecentlyAuthenticated
+from sessionkeeper.api.scopes import HasScope
 
-__all__ = ["SessionAuthentication", "TokenAuthentication"]
+__all__ = [
+    "HasScope",
+    "RecentlyAuthenticated",
+    "SessionAuthentication",
+    "TokenAuthentication",
+    "exception_handler",
+]

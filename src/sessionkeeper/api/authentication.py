@@ -44,11 +44,11 @@ class CsrfFailed(exceptions.PermissionDenied):
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """DRF's session authentication, with answers that say what to do.
+    """DRF's session authentication, with responses that say what to do.
 
-    Not signed in: 401 with ``WWW-Authenticate`` (DRF's own class answers 403). Signed in and not allowed:
-    403. Signed in, an unsafe method and no CSRF token: 403 that names the cookie, the header and the
-    endpoint. Bearer sessions are left to :class:`TokenAuthentication`.
+    Not signed in: 401 with ``WWW-Authenticate`` (DRF's own class answers 403). Signed in but not allowed:
+    403. Signed in, with an unsafe method and without a CSRF token: a 403 that names the cookie, the header
+    and the endpoint. Bearer sessions are left to :class:`TokenAuthentication`.
     """
 
     realm = "api"
@@ -113,12 +113,12 @@ class TokenInvalid(exceptions.AuthenticationFailed):
 class TokenAuthentication(authentication.BaseAuthentication):
     """Authentication by the bearer session that ``Authorization: Bearer sess_…`` opens.
 
-    No cookie takes part, so nothing is checked for CSRF. A token that opens no session: 401, with
-    ``error="invalid_token"``. Other tokens are left to other classes, which have to stand after this one
-    where they refuse what is not theirs.
+    No cookie is involved, so there is no CSRF check. A token that opens no session gets a 401 with
+    ``error="invalid_token"``. Other tokens are left to other classes. Put classes that refuse foreign tokens
+    after this one.
 
-    A session with scopes gets in only where a permission asks for one: see
-    :func:`sessionkeeper.api.scopes.HasScope`.
+    A session with scopes opens only views whose permissions ask for scopes: see
+    :func:`sessionkeeper.api.HasScope`.
     """
 
     realm = "api"

@@ -16,7 +16,6 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from sessionkeeper.api.problems import (
     BODY_TOO_LARGE,
@@ -97,9 +96,9 @@ class ProblemResponse(Response):
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Return the answer to an exception that a view raised; None for what is no answer of the API's.
+    """Return the response to an exception that a view raised, as a problem; None for other exceptions.
 
-    An outage of the store is among the latter: the middleware answers it, and keeps the cookie.
+    An outage of the store is one of these: the middleware answers it and keeps the cookie.
     """
     error = translated(exc)
     if not isinstance(error, exceptions.APIException):
@@ -110,6 +109,8 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
     if not isinstance(error, WrongCredentials):  # what counts or logs failed logins has to stay written
+        from rest_framework.views import set_rollback  # DRF imports this module while it imports its views
+
         set_rollback()
     return ProblemResponse(_members(error), status=error.status_code, headers=headers)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.exceptions import ReauthenticationNeeded
 from sessionkeeper.auth import reauthentication
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
+
+if TYPE_CHECKING:  # DRF imports this module while it imports its views
+    from rest_framework.views import APIView
 
 
 class RecencyPermission(BasePermission):
@@ -45,9 +47,9 @@ class RecencyPermission(BasePermission):
 def RecentlyAuthenticated(  # noqa: N802 - it stands where a class does
     *, within: timedelta | None = None, level: int = 0
 ) -> type[RecencyPermission]:
-    """Return a permission class that lets in users who have authenticated within this time.
+    """Return a permission class that requires a proof of a credential within this time.
 
-    ``within`` is ``REAUTHENTICATE_AFTER`` by default, ``level`` 2 asks for two factors within it. Visitors
-    get the view's 401, users whose authentication is older a 403 ``reauthentication_required``.
+    ``within`` is ``REAUTHENTICATE_AFTER`` by default; ``level=2`` requires two factors. Users who are not
+    signed in get the view's 401, users with an older proof get a 403 ``reauthentication_required``.
     """
     return type("RecentlyAuthenticated", (RecencyPermission,), {"within": within, "level": level})

@@ -34,9 +34,9 @@ class ScopePermission(BasePermission):
 def HasScope(*scopes: str) -> type[ScopePermission]:  # noqa: N802 - it stands where a class does
     """Return a permission class that opens a view to bearer sessions with all of these scopes.
 
-    A bearer session that was begun with scopes gets into no view that does not ask for one; without any,
-    ``HasScope()`` lets it in whatever its scopes are. Sessions in a cookie and bearer sessions without scopes
-    may do what their user may, and so may users whom other authentication classes bring.
+    A bearer session with scopes opens only views that ask for scopes; ``HasScope()`` without names lets it in
+    whatever its scopes are. Sessions in a cookie, bearer sessions without scopes, and users from other
+    authentication classes may do what their user may.
     """
     return type("HasScope", (ScopePermission,), {"scopes": frozenset(scopes)})
 

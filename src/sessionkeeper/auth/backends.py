@@ -22,7 +22,7 @@ from sessionkeeper.engine import amr
 
 
 class LockoutBackend(backends.BaseBackend):
-    """Counts attempts, refuses when none is left, and takes nobody. For projects without ``ModelBackend``."""
+    """Counts attempts and refuses them; signs nobody in. For projects without ``ModelBackend``."""
 
     @sensitive_variables()
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
@@ -54,9 +54,10 @@ class LockoutBackend(backends.BaseBackend):
 
 
 class ModelBackend(backends.ModelBackend):
-    """Django's backend behind the count. ``get_user`` and permissions are Django's own.
+    """Django's backend, with a lockout. ``get_user`` and permissions are Django's own.
 
-    A session that begins with a user whom it returned has ``amr`` ``pwd``, whoever calls ``login()``.
+    A session that begins with a user of this backend has ``pwd`` in its ``amr``, whatever code calls
+    ``login()``.
     """
 
     @sensitive_variables()

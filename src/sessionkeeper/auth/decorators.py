@@ -1,4 +1,4 @@
-"""Decorators for views."""
+"""Decorators for views: passive requests, and reauthentication."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def passive(view: View) -> View:
-    """Mark a view whose requests do not keep the session alive: a refresh that a page does by itself.
+    """Mark a view whose requests do not keep the session alive, such as a page that refreshes itself.
 
-    For functions, sync or async, and above or below DRF's ``@api_view``; for classes through
-    ``method_decorator(passive, name="dispatch")`` or on one method, such as ``get`` or a viewset's action.
-    Requests that carry the header ``X-Session-Passive`` are passive without this.
+    Decorates functions, sync or async, above or below DRF's ``@api_view``; for classes use
+    ``method_decorator(passive, name="dispatch")``, or decorate one method, such as ``get`` or a viewset's
+    action. Requests with the header ``X-Session-Passive`` are passive without it.
     """
     wrapper: Any
     if iscoroutinefunction(view):
@@ -44,14 +44,13 @@ def passive(view: View) -> View:
 def require_recent_authentication(
     *, within: timedelta | None = None, level: int = 0
 ) -> Callable[[View], View]:
-    """Open a view only to users who have authenticated recently: ``within`` or ``REAUTHENTICATE_AFTER``.
+    """Open a view only to users who proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
 
-    ``level`` 2 asks for two factors within that time, by the methods (``amr``) of sign-in and
-    reauthentication. For functions, sync or async, below DRF's ``@api_view`` too; for classes on one method
-    or through ``method_decorator``. Everybody else, visitors included, gets 403 ``reauthentication_required``
-    from our middleware; browsers are led to the page that asks for the password where
-    ``sessionkeeper.pages.urls`` is included. Put ``login_required`` above it to send visitors to the login
-    page.
+    ``level=2`` requires two factors, by the methods (``amr``) of the sign-in and of reauthentications since.
+    Decorates functions, sync or async, also below DRF's ``@api_view``; for classes decorate one method, or
+    use ``method_decorator``. Without such a proof, also for anonymous visitors, our middleware answers 403
+    ``reauthentication_required``. If ``sessionkeeper.pages.urls`` is included, it redirects browsers to the
+    page that asks for the password. Put ``login_required`` above to send visitors to the sign-in page.
     """
 
     def decorate(view: View) -> View:

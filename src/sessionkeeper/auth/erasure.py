@@ -27,18 +27,18 @@ class Erased(NamedTuple):
 def erase(user: Any, *, names: Iterable[str] = (), actor: Any = None, dry_run: bool = False) -> Erased:
     """Erase what is stored of a user; return how much there was.
 
-    Sessions end. Events about the user lose user, session, address, user agent and details; those of what the
-    user did to others lose address and user agent. Run it before the user is deleted, so that the names are
-    known under which sign-ins failed, or give them.
+    Sessions end. Events about the user lose user, session, address, user agent and details; events about what
+    the user did to others lose address and user agent. Call it before the user is deleted, while the names of
+    the user are known, or pass the names.
 
     Args:
-        user: a user, or the primary key of one who may be deleted already.
-        names: user names and e-mail addresses, beside those that the user has now.
-        actor: who asked for it, for the one event that is written, which has numbers only.
-        dry_run: count, and change nothing.
+        user: a user, or the primary key of a user, who may be deleted already.
+        names: user names and e-mail addresses, in addition to the current ones.
+        actor: who asked for it, for the one event that is written, which contains only numbers.
+        dry_run: whether to count only, and change nothing.
 
     Raises:
-        ValueError: no primary key: the instance was deleted. Nothing is erased.
+        ValueError: the instance has no primary key, because it was deleted. Nothing is erased.
         StoreUnavailable: the store or the database did not answer; run it again.
     """
     pk = getattr(user, "pk", user)

@@ -43,12 +43,13 @@ def log_in(
 ) -> Any:
     """Sign a user in with ``credentials``, which all configured backends are asked for, and return the user.
 
-    A password alone does not sign in a user who has a second factor: verify that factor and call
+    A password alone does not sign in a user with a second factor: check that factor and call
     :func:`complete_log_in`.
 
     Raises:
-        InvalidCredentials, TooManyTries: no backend takes the credentials, or the lockout refused the
-        attempt. SecondFactorRequired: they are right, and the user has a second factor. Nobody is signed in.
+        InvalidCredentials: no backend accepts the credentials.
+        TooManyTries: too many attempts have failed; the credentials were not checked.
+        SecondFactorRequired: the credentials are correct but not enough. Nobody is signed in.
         NoTransport, SessionGone, StoreUnavailable: as :func:`complete_log_in`.
     """
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
@@ -60,18 +61,19 @@ def log_in(
 def complete_log_in(
     request: HttpRequest, user: Any, *, amr: str, remember: bool | None = None, label: str = ""
 ) -> Any:
-    """Sign in a user who has authenticated by all that you ask for, and return the user.
+    """Sign in a user who has proved everything that you require, and return the user.
 
-    ``user`` is what ``authenticate()`` returned, or has the ``backend`` that took the credentials. ``amr``
-    names the methods, separated by spaces (RFC 8176), such as ``"pwd otp"``: never more than were used.
+    ``user`` is what ``authenticate()`` returned, or has the ``backend`` that accepted the credentials.
+    ``amr`` names the methods of the proof, separated by spaces (RFC 8176), such as ``"pwd otp"``: never more
+    than was proved.
 
-    The session key changes, also when the same user signs in again; another user's session is ended and
-    nothing of it is carried over. ``remember`` True keeps the cookie until the session's absolute timeout,
-    False until the browser closes, None leaves it to ``SESSION_EXPIRE_AT_BROWSER_CLOSE``. ``label`` is a
+    The session key changes, also when the same user signs in again. The session of another user is ended and
+    nothing of it is carried over. ``remember=True`` keeps the cookie until the session's absolute timeout,
+    False until the browser closes; with None, ``SESSION_EXPIRE_AT_BROWSER_CLOSE`` decides. ``label`` is a
     name for the session in lists.
 
     Raises:
-        NoTransport: the request came with a bearer token, and the answer has no place for another key.
+        NoTransport: the request has a bearer token, and the response cannot carry another key.
         SessionGone, TooManySessions: the session was ended while this ran; the user has no other left.
         StoreUnavailable: the store did not answer. Nobody is signed in.
     """

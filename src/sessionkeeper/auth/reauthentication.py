@@ -1,4 +1,4 @@
-"""Reauthentication: a password again before a sensitive action (NIST SP 800-63B-4, 5.2; ASVS 5.0, 7.5)."""
+"""Reauthentication before a sensitive action (NIST SP 800-63B-4, 5.2; OWASP ASVS 5.0, 7.5)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sessionkeeper.engine import client_binding, limits, registry, session_data
 
 
 def is_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> bool:
-    """Whether the signed-in user has authenticated within this time (``REAUTHENTICATE_AFTER`` by default).
+    """Return whether the user proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
 
-    With ``level`` by so many factors, each within this time. It goes by the server's record of the session,
-    never by what the client says.
+    ``level`` is the number of factors required, each within this time. The server's record of the session
+    decides, never what the client says.
     """
     session: Any = request.session
     if auth.SESSION_KEY not in session:
@@ -42,10 +42,10 @@ def is_recent(request: HttpRequest, within: timedelta | None = None, level: int 
 
 
 def proofs(request: HttpRequest) -> dict[str, datetime]:
-    """Return the methods (RFC 8176) by which the signed-in user has authenticated, and the last time of each.
+    """Return the methods (RFC 8176) that the signed-in user has used, and when each was last proved.
 
-    Reauthentication adds its methods, a sign-in begins anew. Empty for visitors, and where no method is
-    known.
+    Reauthentication adds its methods; a sign-in starts from nothing. Empty for anonymous visitors, and if the
+    methods are unknown.
     """
     session: Any = request.session
     if auth.SESSION_KEY not in session:
@@ -58,10 +58,10 @@ def proofs(request: HttpRequest) -> dict[str, datetime]:
 
 
 def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
-    """Refuse to go on unless the user has authenticated recently, by so many factors.
+    """Require a recent proof, of at least ``level`` factors.
 
     Raises:
-        ReauthenticationRequired: the last authentication is older, or had fewer factors.
+        ReauthenticationRequired: the last proof is older, or had fewer factors.
     """
     if not is_recent(request, within, level):
         raise ReauthenticationRequired
@@ -69,15 +69,15 @@ def require_recent(request: HttpRequest, within: timedelta | None = None, level:
 
 @sensitive_variables("credentials")
 def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None:
-    """Verify credentials of the signed-in user: the authentication time moves, a cookie's key changes.
+    """Check ``credentials`` of the signed-in user, and move the authentication time.
 
-    ``credentials`` are given to ``authenticate()`` together with the user's own name, as ``username``: so
-    does Django's login form. Written at once.
+    ``credentials`` are passed to ``authenticate()`` together with the user's own name, as ``username``, like
+    Django's login form does. A cookie's key changes. Written at once.
 
     Raises:
-        InvalidCredentials: they are not this user's.
-        SecondFactorRequired: they are, and the user has a second factor. Nothing was written.
-        TooManyTries: too many have failed in this session.
+        InvalidCredentials: the credentials are not those of this user.
+        SecondFactorRequired: they are, but the user has a second factor. Nothing was written.
+        TooManyTries: too many attempts have failed in this session.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
     user, session = request.user, request.session
@@ -92,10 +92,11 @@ def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None
 
 
 def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
-    """Record that you have reauthenticated the signed-in user: the time moves, a cookie's key changes.
+    """Record that the signed-in user has proved a credential to your code.
 
-    ``amr`` names the methods, separated by spaces (RFC 8176): never more than were used. Earlier methods keep
-    their own time. Written at once.
+    The authentication time moves, and a cookie's key changes. ``amr`` names the methods of the proof,
+    separated by spaces (RFC 8176): never more than was proved. Earlier methods keep their own times. Written
+    at once.
 
     Raises:
         SessionGone, StaleSession, StoreUnavailable: nothing was written.

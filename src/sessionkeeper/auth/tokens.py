@@ -23,7 +23,7 @@ _CSRF_NOTES = ("CSRF_COOKIE", "CSRF_COOKIE_NEEDS_UPDATE")
 
 
 class Issued(NamedTuple):
-    """A token, for its client alone and only now, and the session that it opens."""
+    """A token, which only its client gets and which is not stored, and the session that it opens."""
 
     token: str
     session_id: int
@@ -47,13 +47,14 @@ def issue_token(
     """Begin a bearer session for the user with ``credentials`` and return its token.
 
     The request's own session is neither read nor changed, and no cookie is set. ``label`` is a name for the
-    session in lists. With ``scopes`` the session opens only what asks for one of them; None does not restrict
-    it. ``user_logged_in`` is sent, and its receivers find the new session in ``request.session``.
+        session in lists. With ``scopes`` the session opens only views that ask for some of them; None does
+        not
+    restrict it. ``user_logged_in`` is sent, and its receivers find the new session in ``request.session``.
 
     Raises:
-        InvalidCredentials: no backend takes the credentials.
-        SecondFactorRequired: they are right, and the user has a second factor. There is no token.
-        TooManyTries: too many attempts have failed; no backend was asked.
+        InvalidCredentials: no backend accepts the credentials.
+        SecondFactorRequired: they are correct, but the user has a second factor. There is no token.
+        TooManyTries: too many attempts have failed; the credentials were not checked.
         TooManySessions: the user has as many tokens as the site allows.
         StoreUnavailable: the store did not answer; there is no token.
     """

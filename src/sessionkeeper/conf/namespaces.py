@@ -85,10 +85,10 @@ async def note() -> None:
 
 @contextmanager
 def namespace(name: str) -> Iterator[None]:
-    """Work in the namespace ``name``: for commands, tasks and receivers, which run outside of requests.
+    """Set the namespace in a ``with`` block, for commands, tasks and receivers outside of requests.
 
-    This does not switch the schema of the database. django-tenants' ``schema_context`` does, and sets the
-    namespace with it, so that this is not needed in addition.
+    It does not switch the database's schema. With django-tenants use ``schema_context`` instead, which sets
+    the namespace too.
 
     Raises:
         NoNamespace: the name is not valid, or the connection is in the schema of another tenant.

@@ -24,7 +24,7 @@ class EndedSession(NamedTuple):
         id: number of the session.
         kind: how it began, ``sign_in`` or ``token_made``.
         began_at: when somebody signed in, the last time in this session.
-        ended_at: when it ended; None where it has expired and nobody has presented its key since.
+                ended_at: when it ended; None if it has expired and its key has not been presented since.
         how: ``sign_out``, ``revoked``, ``expired`` or ``copy_detected``.
         reason: of a revocation, as in the audit trail.
         ip_address, user_agent: of the client that signed in; shortened as the trail's are.
@@ -55,9 +55,9 @@ class EndedSession(NamedTuple):
 
 
 def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
-    """Return a user's ended sessions, the latest first, as far back as the trail goes. Three queries.
+    """Return a user's ended sessions, the latest first, as far back as the audit trail goes.
 
-    Of a user with many live sessions, which began later, it may find fewer.
+    It may find fewer than ``limit`` if the user has many live sessions that began later. Costs three queries.
     """
     records = registry.records_of(user, registry.PAGE)
     live = {record.id for record in records if is_live(record, registry.now())}

@@ -14,7 +14,7 @@ from sessionkeeper.core.records import KeyStatus, Lookup
 from sessionkeeper.engine import renewal
 from sessionkeeper.engine.registry import log
 from sessionkeeper.stores import codec
-from sessionkeeper.stores.factory import get_store, near_cache
+from sessionkeeper.stores.factory import get_near_cache, get_store
 
 #: Cookies of one name that are looked at.
 MOST_COOKIES = 4
@@ -80,7 +80,7 @@ def recall(session_key: object, *, transport: str) -> Lookup | None:
     ``data`` holds no more than who signed in. Only a live session is recalled: what would be refused, or is
     due for a touch, may have been used elsewhere since, so the store is asked before that.
     """
-    near = near_cache()
+    near = get_near_cache()
     if near is None:
         return None
     key, settings = keys.parse(session_key), conf.current()

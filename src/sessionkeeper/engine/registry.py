@@ -83,7 +83,7 @@ def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
 def revoke(session_id: int | str, *, reason: str = "code", actor: Any = None) -> bool:
     """End one session, given by its number or its public id; return whether there was one.
 
-    ``reason`` and ``actor`` (a user, or None) are what the audit trail says of it, here and below.
+    The audit trail records ``reason`` and ``actor``, a user or None.
     """
     number = _number(session_id)
     if number is None:
@@ -116,9 +116,9 @@ def revoke_everyone(*, reason: str = "everyone", actor: Any = None) -> Iterator[
 def revoke_all(
     user: Any, except_: int | str | None = None, *, reason: str | None = "code", actor: Any = None
 ) -> int:
-    """End all sessions of a user, but ``except_``, a number or public id; return how many.
+    """End all sessions of a user except ``except_``, a number or public id; return how many.
 
-    All end at once; they are written down batch by batch. Nothing is written down with ``reason`` None.
+    All end at once. The audit trail records them batch by batch, or not at all with ``reason=None``.
     """
     if not user_keys.fit():
         return 0
@@ -126,9 +126,9 @@ def revoke_all(
 
 
 def purge(batch: int = BATCH) -> Iterator[int]:
-    """Remove expired sessions step by step; yield how many each step removed.
+    """Remove expired sessions batch by batch; yield how many each batch removed.
 
-    The trail gets one event for all of them, also where it is interrupted.
+    The audit trail gets one event for all of them, also if the purge is interrupted.
     """
     after: int | None = 0
     signed_in = 0

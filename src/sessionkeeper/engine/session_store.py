@@ -55,28 +55,32 @@ if apps.apps_ready and not apps.is_installed("sessionkeeper"):
 
 
 class SessionStore(SessionBase):
-    """One session of one request.
+    """The session of one request, ``request.session``: Django's ``SessionBase``, in sync and async code.
 
-    Attributes:
-        client: facts of the client that are stored with the session.
-        principal_wanted: whether a load brings the user along; set by our middleware.
-        touches_on_load: whether a load of the request's session records the use; our middleware does it after
-            the response instead.
-        touched: whether it is ``modified`` only so that the cookie is sent again.
-        cookie_due: whether the client must be given the key (again).
-        flushed: whether this request ended the session.
-        ended_id: id of the stored session that it ended.
-        ending: what the audit trail says of the end of the session, and why it ended.
-        adopted: whether this request took the session over from another engine.
-        other_cookies: keys in further cookies of the same name.
-        outage: the StoreUnavailable that this request met, or None.
+    It adds :attr:`session_id`, its public name; :attr:`transport`, ``cookie`` or ``bearer``; and
+    :attr:`client`, what is stored of the client: ``address``, ``user_agent``, ``label`` and ``amr``.
+    The rest is private.
     """
 
+    # For the engine and the middleware:
+    # client: facts of the client that are stored with the session.
+    # principal_wanted: whether a load brings the user along; set by our middleware.
+    # touches_on_load: whether a load of the request's session records the use; our middleware does it after
+    #     the response instead.
+    # touched: whether it is ``modified`` only so that the cookie is sent again.
+    # cookie_due: whether the client must be given the key (again).
+    # flushed: whether this request ended the session.
+    # ended_id: id of the stored session that it ended.
+    # ending: what the audit trail says of the end of the session, and why it ended.
+    # adopted: whether this request took the session over from another engine.
+    # other_cookies: keys in further cookies of the same name.
+    # outage: the StoreUnavailable that this request met, or None.
+
+    client: ClientInfo
     _active: ActiveSession
     # Django's, which its type stubs leave out.
     _session: dict[str, Any]
     _get_session: Callable[..., dict[str, Any]]
-
     transport = COOKIE
     principal_wanted = False
     touches_on_load = True
@@ -102,9 +106,9 @@ class SessionStore(SessionBase):
 
     @property
     def session_id(self) -> str | None:
-        """The public id of the session, 11 characters: for lists, logs and your own tables. None without one.
+        """The public id of the session, 11 characters, for lists, logs and your own tables; or None.
 
-        Reads the session if nobody has. It is no secret, and stays when the key changes.
+        Loads the session if necessary. The id is not secret, and does not change when the key changes.
         """
         if self._active.key is None:
             self._get_session()

@@ -26,11 +26,11 @@ _PORT = re.compile(r":\d{1,5}")
 
 
 def client_address(request: object) -> str | None:
-    """Return the client's address in its shortest spelling, or None when nobody can say.
+    """Return the client's address in its shortest form, or None if it is unknown.
 
-    ``request`` is Django's or REST framework's. Without ``TRUSTED_PROXIES`` it is the address that connected
-    to the server, and no header is read. None where the server gives none, as over a Unix socket, and for
-    what is no request of HTTP: code may hand anything to ``authenticate()``, also None.
+    ``request`` is Django's or REST framework's. Without ``TRUSTED_PROXIES`` this is the address that
+    connected to the server, and no header is read. None if the server has no address, as over a Unix socket,
+    and for anything that is not an HTTP request, such as the None that code may pass to ``authenticate()``.
     """
     return address_in(getattr(request, "META", None) or {})
 

@@ -86,33 +86,33 @@ STORE_UNAVAILABLE = define(
     "store_unavailable",
     503,
     gettext_lazy("Sign-in is not available right now"),
-    gettext_lazy("The sessions cannot be read at the moment. You are still signed in; try again shortly."),
+    gettext_lazy("Sessions cannot be read at the moment. You are still signed in: try again shortly."),
 )
 SESSION_ROTATED = define(
     "session_rotated",
     409,
-    gettext_lazy("The session was renewed meanwhile"),
+    gettext_lazy("The session key has changed"),
     gettext_lazy(
-        "Another request signed in while this one ran, so its changes were not kept. Send it again."
+        "Another request signed in while this one ran, so its changes were not saved. Send it again."
     ),
 )
 REAUTHENTICATION_REQUIRED = define(
     "reauthentication_required",
     403,
-    gettext_lazy("Reauthentication is needed"),
-    gettext_lazy("Send the password again, to reauthenticate/, then repeat the request."),
+    gettext_lazy("Reauthentication is required"),
+    gettext_lazy("Send your password to reauthenticate/, then repeat the request."),
 )
 TOO_MANY_SESSIONS = define(
     "too_many_sessions",
     409,
     gettext_lazy("Too many sessions"),
-    gettext_lazy("You are signed in as often as this site allows. Sign out somewhere else, then try again."),
+    gettext_lazy("You have as many sessions as this site allows. Sign out somewhere else, then try again."),
 )
 THROTTLED = define(
     "throttled",
     429,
     gettext_lazy("Too many requests"),
-    gettext_lazy("Wait as long as Retry-After says, then try again."),
+    gettext_lazy("Wait for the number of seconds in Retry-After, then try again."),
 )
 TWO_TRANSPORTS = define(
     "two_transports",
@@ -125,23 +125,23 @@ NO_TRANSPORT = define(
     400,
     gettext_lazy("A bearer token cannot begin a session"),
     gettext_lazy(
-        "Signing in gives a cookie, and this request came with a bearer token. Send it without the "
-        "Authorization header; a token for a program is made at tokens/."
+        "Signing in sets a cookie, but this request has a bearer token. Send it without the "
+        "Authorization header, or get a token for a program from tokens/."
     ),
 )
 TOKEN_INVALID = define(
     "token_invalid",
     401,
     gettext_lazy("The token is not valid"),
-    gettext_lazy("No session goes with this bearer token: it expired, was ended, or is mistyped."),
-    gettext_lazy("Fetch another token with the username and the password, at tokens/."),
+    gettext_lazy("This bearer token opens no session: it has expired, was ended, or is mistyped."),
+    gettext_lazy("Get a new token from tokens/ with the username and the password."),
 )
 INSUFFICIENT_SCOPE = define(
     "insufficient_scope",
     403,
     gettext_lazy("The token's scopes do not allow this"),
-    gettext_lazy("The token is restricted to scopes, and this is not among what they open."),
-    gettext_lazy("Fetch a token with the scope that this needs, or without scopes."),
+    gettext_lazy("The token is restricted to scopes that do not include this."),
+    gettext_lazy("Get a token with the scope that this requires, or without scopes."),
 )
 
 

@@ -1,4 +1,4 @@
-"""Middleware in place of Django's: one round trip a request, and an outage that is not a logout."""
+"""Middleware that replaces Django's: one round trip for each request, and an outage signs nobody out."""
 
 from __future__ import annotations
 

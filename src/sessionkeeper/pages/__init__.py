@@ -1,6 +1,11 @@
-"""Pages for what a person does with their sessions: ``path("auth/", include("sessionkeeper.pages.urls"))``.
+"""Pages for sign-in, devices and passwords: ``path("auth/", include("sessionkeeper.pages.urls"))``.
 
-Django templates that a project overrides block by block. They need no JavaScript and no REST framework, and
-hold no logic: the verbs are in :mod:`sessionkeeper.flows`, :mod:`sessionkeeper.auth.reauthentication` and
-:mod:`sessionkeeper.auth.passwords`.
+They are Django templates that a project overrides block by block. They need neither JavaScript nor REST
+framework.
 """
+
+from __future__ import annotations
+
+from sessionkeeper.pages.login import admin_login
+
+__all__ = ["admin_login"]

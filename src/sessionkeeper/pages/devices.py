@@ -28,8 +28,8 @@ _MOST_ENDED = 10
 _HOW = {
     Kind.SIGN_OUT: _("Signed out"),
     Kind.EXPIRED: _("Expired"),
-    Kind.REVOKED: _("Ended from elsewhere"),
-    Kind.COPY_DETECTED: _("Ended, because somebody had a copy of its key"),
+    Kind.REVOKED: _("Ended from another device"),
+    Kind.COPY_DETECTED: _("Ended: its key was copied"),
 }
 
 

@@ -102,7 +102,7 @@ class ReauthenticatePage(Refusing):
 
 @login_not_required
 def admin_login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """Stand in for the login of Django's admin: ``admin.site.login = admin_login`` in ``urls.py``.
+    """Replace the sign-in view of Django's admin: ``admin.site.login = admin_login`` in ``urls.py``.
 
     Raises:
         PermissionDenied: somebody is signed in who may not use the admin.
@@ -125,9 +125,7 @@ def _explain(error: SessionKeeperError) -> tuple[HTTPStatus, str]:
             )
             return HTTPStatus.CONFLICT, text
         case SecondFactorRequired():
-            text = _(
-                "The password is right, and your account has a second factor, which is not asked for here."
-            )
+            text = _("Your password is correct, but this page does not ask for your second factor.")
             return HTTPStatus.UNAUTHORIZED, text
     return HTTPStatus.UNAUTHORIZED, _("That did not work. Check what you typed, and that Caps Lock is off.")
 

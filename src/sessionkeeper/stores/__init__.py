@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sessionkeeper.stores.factory import get_breaker, near_cache
+from sessionkeeper.stores.factory import get_breaker, get_near_cache
 
-__all__ = ["get_breaker", "near_cache"]
+__all__ = ["get_breaker", "get_near_cache"]

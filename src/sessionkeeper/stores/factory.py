@@ -39,7 +39,7 @@ async def run_in_loop(function: Callable[[], _T]) -> _T:
     return await sync_to_async(function)()
 
 
-def near_cache() -> NearCacheStore | None:
+def get_near_cache() -> NearCacheStore | None:
     """Return this process's near cache; None where it is off, or the store has no channel for it."""
     store = get_store()
     return store if isinstance(store, NearCacheStore) else None

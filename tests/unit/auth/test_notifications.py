@@ -57,7 +57,7 @@ def test_a_sign_in_on_a_new_device_is_told_and_on_a_known_one_is_not(make_user, 
     assert after(sign_in, here, user) == []  # the first of all
     (told,) = after(sign_in, there, user)
     assert told.to == [user.email]
-    assert told.subject == "A sign-in on a new device"
+    assert told.subject == "Sign-in on a new device"
     assert "203.0.113.7" in told.body
     assert "Chromium" in told.body
     assert user.get_username() in told.body
@@ -116,7 +116,7 @@ def test_a_token_is_told_without_the_token(make_user, after):
     (told,) = after(
         lambda: answers.append(browser().post("/auth/tokens/", body, content_type="application/json"))
     )
-    assert told.subject == "A token for your account"
+    assert told.subject == "New token for your account"
     assert answers[0].json()["token"][5:] not in told.body
 
 
@@ -124,7 +124,7 @@ def test_a_token_is_told_without_the_token(make_user, after):
 def test_a_copied_session_is_told(make_user, after):
     user = make_user()
     (told,) = after(trail.record, Kind.COPY_DETECTED, user=user, session_id=7)
-    assert told.subject == "A session of yours was copied"
+    assert told.subject == "One of your sessions was copied"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_it_is_off_on_or_on_with_options(settings, value, options):
 
 def test_without_the_setting_it_is_off():
     assert conf.Settings().near_cache is None
-    assert factory.near_cache() is None
+    assert factory.get_near_cache() is None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_on_sqlite_it_is_off_and_a_warning_says_so(settings):
         assert isinstance(factory.get_store(), NearCacheStore)
         return
     assert "PostgreSQL" in found(own.check_near_cache)["W021"].hint
-    assert factory.near_cache() is None
+    assert factory.get_near_cache() is None
 
 
 def test_a_channel_that_does_not_exist_is_an_error(settings):

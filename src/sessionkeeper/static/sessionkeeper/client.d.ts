@@ -52,7 +52,7 @@ export interface ClientOptions {
 export interface RequestOptions {
   /** Does not keep the session alive: for what a page asks by itself. Default false. */
   passive?: boolean;
-  /** Keep the request when a sign-in or reauthentication is needed, and send it again after that. Default false. */
+  /** Keep the request when it needs a sign-in or reauthentication, and send it again after that. Default false. */
   hold?: boolean;
 }
 

@@ -76,7 +76,7 @@ export class SessionClient extends EventTarget {
   }
 
   /* `fetch` with the session's cookie and, where it is asked for, the CSRF token. `passive`: does not keep the
-     session alive. `hold`: a request that is refused for want of a sign-in or reauthentication is kept, and sent
+     session alive. `hold`: a request that is refused because it needs a sign-in or reauthentication is kept, and sent
      again when its user has given it; the promise settles then. */
   async fetch(input, { hold = false, passive = false, ...init } = {}) {
     const request = this.#request(input, init, passive);
