@@ -60,7 +60,7 @@ def test_what_is_exported_is_in_the_reference():
         for path in [*SOURCE.glob("*.py"), *SOURCE.glob("*/__init__.py")]
         if "__all__" in path.read_text()
     }
-    assert modules - PRIVATE - {"client"} == set(FACES)
+    assert modules - PRIVATE == set(FACES)
 
 
 @pytest.mark.parametrize("module", sorted(set(FACES) - {"models"}))
@@ -73,14 +73,14 @@ def test_a_public_module_holds_no_code(module):
 def test_a_page_names_only_what_is_public(path):
     text = path.read_text()
     dotted = set(re.findall(r"(?<![\w/.-])sessionkeeper(?!\.postman)(?:\.\w+)+", text))
-    for module, names in re.findall(r"^ *from (sessionkeeper[\w.]*) import ([\w, ]+)$", text, re.MULTILINE):
+    for module, names in re.findall(r"^ *from (sessionkeeper(?:\.\w+)*) import ([\w, ]+)$", text, re.MULTILINE):
         dotted |= {f"{module}.{name.strip()}" for name in names.split(",")}
     private = {
         name
         for name in dotted - CONFIGURED - loggers()
         if not is_public(name) and not re.fullmatch(r"sessionkeeper\.[EWI]\d{3}", name)
     }
-    assert {name for name in private if not name.startswith("sessionkeeper.client")} == set()
+    assert private == set()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
