@@ -13,7 +13,7 @@ from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.factory import get_store
 from tests.faults.conftest import heals, is_in, until
-from tests.http.test_outage import assert_outage
+from tests.http.outage_site import assert_outage
 from tools import valkey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.faults.site")]

@@ -17,7 +17,7 @@ from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.http.user_agents import device
 from sessionkeeper.middleware.commit import PASSIVE_HEADER
 from tests.conftest import PASSWORD
-from tests.http.conftest import TokenApi
+from tests.transports import TokenApi
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 

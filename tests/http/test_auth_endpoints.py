@@ -16,9 +16,13 @@ from sessionkeeper.models import AuditEvent
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import AUTH, Api, problem
+from tests.transports import AUTH, Api, problem
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.http.api_site"),
+    pytest.mark.usefixtures("with_and_without_login_required"),
+]
 
 SESSION_MEMBERS = {
     "id", "current", "transport", "label", "created_at", "authenticated_at", "last_seen_at",

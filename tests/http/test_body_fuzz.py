@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sessionkeeper.api.exceptions import BodyTooLarge
 from sessionkeeper.api.parsers import read_bounded
 from sessionkeeper.api.problems import BODY_LIMIT
-from tests.http.conftest import AUTH
+from tests.transports import AUTH
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 SETTINGS = settings(

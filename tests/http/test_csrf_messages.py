@@ -10,7 +10,7 @@ from django.urls import path
 from sessionkeeper.csrf import middleware
 from sessionkeeper.csrf import problems as csrf_problems
 from tests.http.api_site import remembered
-from tests.http.conftest import AUTH, Api, problem
+from tests.transports import AUTH, Api, problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 

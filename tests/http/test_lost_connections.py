@@ -12,7 +12,7 @@ from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from sessionkeeper.stores.database.store import DatabaseStore
 from tests.conftest import PASSWORD, new_user
 from tests.http import outage_site
-from tests.http.test_outage import Visitor
+from tests.http.outage_site import Visitor
 from tests.stores import database, insert
 
 pytestmark = [

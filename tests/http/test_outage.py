@@ -7,9 +7,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.db import connection, connections
-from django.test import AsyncClient, Client
 
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.stores import factory
@@ -17,6 +15,7 @@ from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.http import outage_site
+from tests.http.outage_site import AsyncVisitor, Visitor, assert_outage
 from tests.stores import database, is_postgresql
 from tools.valkey import with_options
 
@@ -107,28 +106,6 @@ def server(settings, monkeypatch, tmp_path):
             yield Elsewhere(monkeypatch)
 
 
-class Visitor(Client):
-    """A browser that lets errors become the pages that a visitor would see."""
-
-    def __init__(self):
-        super().__init__(raise_request_exception=False)
-
-    def page(self, page, accept="application/json", **query):
-        """Fetch a page."""
-        return self.get(f"/{page}/", query, headers={"accept": accept})
-
-
-class AsyncVisitor(AsyncClient):
-    """The same in an event loop."""
-
-    def __init__(self):
-        super().__init__(raise_request_exception=False)
-
-    def page(self, page, accept="application/json", **query):
-        """Fetch a page."""
-        return async_to_sync(self.get)(f"/{page}/", query, headers={"accept": accept})
-
-
 @pytest.fixture(params=[Visitor, AsyncVisitor])
 def visitor(request, make_user, server):
     """A visitor who is signed in."""
@@ -137,14 +114,6 @@ def visitor(request, make_user, server):
     assert visitor.page("login", name=visitor.user.get_username()).status_code == 200
     assert f"you are {visitor.user.pk}" in visitor.page("me").text
     return visitor
-
-
-def assert_outage(response):
-    """Check that the answer is that of an outage."""
-    assert response.status_code == 503, response.text
-    assert int(response["Retry-After"]) > 0
-    assert response["Cache-Control"] == "no-store"
-    assert not response.cookies
 
 
 @pytest.mark.rule("R20")

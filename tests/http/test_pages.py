@@ -18,9 +18,13 @@ from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import TokenApi
+from tests.transports import TokenApi
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.pages_site")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.http.pages_site"),
+    pytest.mark.usefixtures("with_and_without_login_required"),
+]
 
 NEW = "a-much-longer-horse-than-before"
 

@@ -17,13 +17,14 @@ from sessionkeeper.auth import notifications as our_mail
 from sessionkeeper.engine import registry
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import AUTH, Api, problem
+from tests.transports import AUTH, Api, problem
 
 NEW = "a-much-longer-horse-than-before"
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.urls("tests.http.api_site"),
+    pytest.mark.usefixtures("with_and_without_login_required"),
 ]
 
 

@@ -16,7 +16,11 @@ from sessionkeeper.api.problems import FOR_OTHERS, PROBLEMS
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.http import problems
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.http.api_site"),
+    pytest.mark.usefixtures("with_and_without_login_required"),
+]
 ALL = {
     problem.code: problem for problem in (*PROBLEMS, *FOR_OTHERS, *csrf_problems.PROBLEMS, *problems.PROBLEMS)
 }

@@ -13,7 +13,7 @@ from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests import contents
 from tests.conftest import PASSWORD, new_user
 from tests.http import outage_site
-from tests.http.test_outage import Visitor, assert_outage
+from tests.http.outage_site import Visitor, assert_outage
 
 pytestmark = [
     pytest.mark.postgres,

@@ -15,7 +15,7 @@ from sessionkeeper.api.permissions import RecentlyAuthenticated
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.http.api_site import urlpatterns as api_routes
-from tests.http.conftest import AUTH, Api
+from tests.transports import AUTH, Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 

@@ -9,7 +9,7 @@ from django.urls import include, path
 
 from tests.conftest import PASSWORD
 from tests.http import api_site
-from tests.http.conftest import AUTH, Api, problem
+from tests.transports import AUTH, Api, problem
 
 JSON = "application/json"
 BY_METADATA = {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"}

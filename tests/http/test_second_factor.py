@@ -11,9 +11,13 @@ from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import AuditEvent
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import AUTH, TRANSPORTS, problem
+from tests.transports import AUTH, TRANSPORTS, problem
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.http.api_site"),
+    pytest.mark.usefixtures("with_and_without_login_required"),
+]
 
 ENROLLED = set()
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.http.conftest import AUTH, problem
+from tests.transports import AUTH, problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 
@@ -116,7 +116,7 @@ django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from tests.conftest import new_user
-from tests.http.conftest import Api, problem
+from tests.transports import Api, problem
 api, alice = Api(), new_user()
 problem(api.whoami(), 401, "not_authenticated")
 problem(api.log_in(alice, "wrong"), 401, "invalid_credentials")

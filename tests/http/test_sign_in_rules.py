@@ -7,7 +7,7 @@ from django.conf import settings
 
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
-from tests.http.conftest import AUTH, Api, problem
+from tests.transports import AUTH, Api, problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 

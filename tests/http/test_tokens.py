@@ -14,9 +14,13 @@ from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import AUTH, Api, TokenApi, problem
+from tests.transports import AUTH, Api, TokenApi, problem
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.http.api_site"),
+    pytest.mark.usefixtures("with_and_without_login_required"),
+]
 
 TOKENS = AUTH + "tokens/"
 

@@ -12,38 +12,30 @@ from tests.conftest import PASSWORD, store_of_the_suite
 
 AUTH = "/api/auth/"
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
-#: The tests of our own pages and endpoints: what they show holds where a project asks everybody to sign in.
-RUN_AGAIN = {
-    "test_auth_endpoints",
-    "test_both_transports",
-    "test_own_sessions",
-    "test_pages",
-    "test_passwords",
-    "test_problem_index",
-    "test_second_factor",
-    "test_tokens",
-}
 #: What these show is that nobody is asked who it is. That middleware asks first, at every view.
 NOT_AGAIN = {
     "test_a_page_that_asks_for_nothing_costs_nothing",
     "test_a_session_in_a_cookie_is_neither_read_nor_changed",
-    "test_an_outage_is_a_503_and_signs_nobody_out",  # tests/http/test_outage.py has it under that middleware
+    "test_an_outage_is_a_503_and_signs_nobody_out",  # test_outage.py has it under that middleware
 }
 
 
 def pytest_generate_tests(metafunc):
-    """Run the tests of our own pages and endpoints again under Django's LoginRequiredMiddleware."""
-    if metafunc.module.__name__.rpartition(".")[2] in RUN_AGAIN and store_of_the_suite() is None:
+    """Run what asks for it a second time, in a project that asks everybody to sign in."""
+    if "with_and_without_login_required" in metafunc.fixturenames and store_of_the_suite() is None:
         once = connection.vendor == "postgresql" or metafunc.function.__name__ in NOT_AGAIN
         ways = [False] if once else [False, True]
         metafunc.parametrize(
-            "_login_required", ways, ids=lambda way: "login-required" if way else "", indirect=True
+            "with_and_without_login_required",
+            ways,
+            ids=lambda way: "login-required" if way else "",
+            indirect=True,
         )
 
 
-@pytest.fixture(autouse=True)
-def _login_required(request, settings):
-    """Install the middleware where a test is run again."""
+@pytest.fixture
+def with_and_without_login_required(request, settings):
+    """For tests of our own pages and endpoints: what they show holds where everybody has to sign in."""
     if getattr(request, "param", False):
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN_REQUIRED]
 
