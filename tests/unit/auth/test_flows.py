@@ -95,8 +95,8 @@ def test_a_name_is_found_in_any_unicode_form(api, make_user):
 @pytest.mark.any_user
 def test_all_configured_backends_are_asked(api, alice, settings):
     settings.AUTHENTICATION_BACKENDS = [
-        "tests.http.test_sign_in_rules.Refuses",
-        "tests.http.test_sign_in_rules.Knows",
+        "tests.unit.auth.test_flows.Refuses",
+        "tests.unit.auth.test_flows.Knows",
     ]
     response = api.log_in(alice, "open sesame")
     assert response.status_code == 200

@@ -140,7 +140,7 @@ def test_empty_fields_are_named(visitor):
 
 
 @override_settings(
-    SESSIONKEEPER={"SECOND_FACTOR": "tests.http.test_pages.everybody_has_one"}, LOGIN_URL="/elsewhere/"
+    SESSIONKEEPER={"SECOND_FACTOR": "tests.unit.pages.test_login.everybody_has_one"}, LOGIN_URL="/elsewhere/"
 )
 def test_who_has_a_second_factor_is_led_to_where_it_is_asked_for(visitor, alice):
     answer = visitor.log_in(alice)

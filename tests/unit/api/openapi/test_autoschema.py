@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -27,9 +26,10 @@ from sessionkeeper.api import urls
 from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
 from sessionkeeper.api.views.session import LoginView
 from sessionkeeper.csrf import problems as csrf_problems
+from tests.demo_server import ROOT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
-PAGE = (Path(__file__).parents[2] / "docs/reference/api.md").read_text()
+PAGE = (ROOT / "docs/reference/api.md").read_text()
 API = [path("api/auth/", include("sessionkeeper.api.urls"))]
 PROBLEM = "application/problem+json"
 

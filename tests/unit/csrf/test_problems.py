@@ -90,7 +90,7 @@ def test_the_message_names_no_cookie_where_there_is_none(api):
     assert "session cookie" in detail
 
 
-@pytest.mark.urls("tests.http.test_csrf_messages")
+@pytest.mark.urls("tests.unit.csrf.test_problems")
 @override_settings(CSRF_FAILURE_VIEW="sessionkeeper.csrf.failure")
 @pytest.mark.parametrize("in_session", [False, True])
 def test_without_the_endpoint_the_message_names_the_cookie_and_the_header(in_session):

@@ -15,13 +15,13 @@ from sessionkeeper.middleware.session import SessionMiddleware
 from sessionkeeper.models import Session
 from sessionkeeper.stores import factory
 from sessionkeeper.stores.database.store import DatabaseStore
+from tests.budgets.test_budgets import me_async, urlpatterns, visitor  # noqa: F401 - a fixture, and the site's URLs
 from tests.stores import near
-from tests.unit.middleware.test_budgets import me_async, urlpatterns, visitor  # noqa: F401 - a fixture, and the site's URLs
 
 pytestmark = [
     pytest.mark.any_user,
     pytest.mark.django_db,
-    pytest.mark.urls("tests.unit.middleware.test_budgets"),
+    pytest.mark.urls("tests.budgets.test_budgets"),
 ]
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -21,11 +20,12 @@ from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import SessionLimit, SessionPatch
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.redis.store import RedisStore
+from tests.demo_server import ROOT
 from tests.stores import insert, of_this_site, server_url
 from tools import valkey
 from tools.postgres import free_port
 
-DOCUMENTED = Path(__file__).parents[2].joinpath("docs/howto/valkey.md").read_text(encoding="utf-8")
+DOCUMENTED = ROOT.joinpath("docs/howto/valkey.md").read_text(encoding="utf-8")
 #: The rights that the documentation tells to give, beside the name and the password.
 ALLOWED = re.search(r"ACL SETUSER \S+ on >\S+ (.*)", DOCUMENTED)[1].split()
 
