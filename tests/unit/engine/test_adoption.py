@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import sys
 import threading
-import types
 from datetime import timedelta
 from importlib import import_module
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -27,7 +22,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import events
 from sessionkeeper.core import context, keys
 from sessionkeeper.core.client_info import ClientInfo as Facts
-from sessionkeeper.engine import adoption, key_followers, registry
+from sessionkeeper.engine import adoption, registry
 from sessionkeeper.models import AuditEvent
 from tests import contents
 
@@ -128,14 +123,6 @@ def comes_with(cookie, url="/", **options):
 def later(monkeypatch):
     """Let the minute be over."""
     monkeypatch.setattr(adoption, "OVERLAP", timedelta(0))
-
-
-def test_a_table_of_keys_that_follows_has_the_new_one(old, monkeypatch):
-    # AuditEvent.reason stands for the table of an application, such as that of allauth.usersessions.
-    monkeypatch.setattr(key_followers, "_TABLES", {"sessionkeeper": ("sessionkeeper.AuditEvent", "reason")})
-    AuditEvent.objects.create(at=timezone.now(), kind="of another", reason=old)
-    _, client = comes_with(old)
-    assert AuditEvent.objects.get(kind="of another").reason == client.cookies["sessionid"].value
 
 
 @pytest.mark.promise("P-20")
@@ -350,45 +337,3 @@ def test_of_many_first_requests_at_once_all_are_in_and_one_session_is_there(pers
     assert users == [person.get_username()] * 12
     assert (len(given), contents.count(), OldSession.objects.count()) == (1, 1, 0)
     assert AuditEvent.objects.filter(kind=events.Kind.ADOPTED).count() == 1
-
-
-@pytest.fixture
-def baskets(monkeypatch, settings):
-    """The middleware that the page on existing projects shows, over rows that know a session by its key."""
-    page = (Path(__file__).parents[2] / "docs/howto/existing-project.md").read_text()
-    code = re.search(r"```python title=\"mysite/baskets.py\"\n(.*?)```", page, re.DOTALL)[1]
-    rows = {}
-
-    class Rows:
-        def filter(self, session_key):
-            self.key = session_key
-            return self
-
-        def update(self, session_key):
-            rows[session_key] = rows.pop(self.key)
-
-    models = SimpleNamespace(Basket=SimpleNamespace(objects=Rows()))
-    shop, module = types.ModuleType("shop"), types.ModuleType("shop_baskets")
-    exec(compile(code, "mysite/baskets.py", "exec"), vars(module))
-    for name, one in (("shop", shop), ("shop.models", models), ("shop_baskets", module)):
-        monkeypatch.setitem(sys.modules, name, one)
-    at = next(place for place, path in enumerate(settings.MIDDLEWARE) if path.endswith(".SessionMiddleware"))
-    settings.MIDDLEWARE = [
-        *settings.MIDDLEWARE[: at + 1],
-        "shop_baskets.move_baskets",
-        *settings.MIDDLEWARE[at + 1 :],
-    ]
-    return rows
-
-
-def test_rows_that_know_a_session_by_its_key_come_along_as_the_page_shows(engine, both, baskets):
-    old = engine.SessionStore()
-    old["basket"] = 3
-    old.save()
-    baskets[old.session_key] = "three apples"
-    visitor = Client()
-    visitor.cookies["sessionid"] = old.session_key
-    for _ in range(2):
-        assert visitor.get("/").json()["basket"] == 3
-        assert baskets == {visitor.cookies["sessionid"].value: "three apples"}
-    assert visitor.cookies["sessionid"].value != old.session_key

@@ -19,7 +19,6 @@ from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.middleware.authentication import AuthenticationMiddleware
 from sessionkeeper.middleware.session import SessionMiddleware
 from sessionkeeper.models import Session
-from sessionkeeper.stores import session_auth_hash
 from tests.conftest import new_user
 from tests.stores import is_postgresql, sqlite_file
 
@@ -309,29 +308,6 @@ def test_a_session_from_before_a_new_secret_key_without_fallback_ends(make_user,
 @pytest.mark.parametrize("stored", [None, "", "x", 5, [], {"a": 1}, "é", "\ud800"])
 def test_a_session_with_another_hash_is_refused(make_user, flavour, stored):
     key = session_of(make_user(), **{auth.HASH_SESSION_KEY: stored})
-    assert not Visit(key, flavour).user.is_authenticated
-
-
-def test_the_hash_of_a_password_seen_before_is_not_computed_again(make_user, flavour, monkeypatch):
-    user = make_user()
-    key = session_of(user)
-    session_auth_hash.of_password.cache_clear()
-    computed = []
-    real = session_auth_hash.salted_hmac
-    monkeypatch.setattr(
-        session_auth_hash, "salted_hmac", lambda *args, **kwargs: computed.append(1) or real(*args, **kwargs)
-    )
-    for _ in range(3):
-        assert Visit(key, flavour).user == user
-    assert len(computed) == 1
-
-
-def test_a_hash_of_the_projects_own_is_asked_every_time(make_user, flavour, monkeypatch):
-    user = make_user()
-    monkeypatch.setattr(type(user), "get_session_auth_hash", lambda self: "own" + str(self.pk))
-    key = session_of(user)
-    assert Visit(key, flavour).user == user
-    monkeypatch.setattr(type(user), "get_session_auth_hash", lambda self: "other")
     assert not Visit(key, flavour).user.is_authenticated
 
 

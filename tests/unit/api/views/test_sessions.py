@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 from django.utils import timezone
 
 from sessionkeeper.api.views import sessions
-from sessionkeeper.auth import reauthentication
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
-from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.transports import AUTH, Api, problem
@@ -168,14 +165,6 @@ def test_ending_others_asks_for_a_fresh_proof_and_takes_it(make_user):
     assert here.send(target, method="delete").status_code == 204
 
 
-@pytest.mark.rule("R30")
-@override_settings(SESSIONKEEPER={"REAUTHENTICATE_AFTER": timedelta(hours=1)})
-def test_how_long_a_proof_counts_is_a_setting(make_user):
-    here = signed_in(make_user())
-    age(here, minutes=59)
-    assert here.send(AUTH + "sessions/revoke-others/").json() == {"revoked": 0}
-
-
 @pytest.mark.rule("R17")
 def test_revoke_others_ends_all_but_this_one(make_user):
     ann = make_user()
@@ -220,72 +209,12 @@ def test_every_unsafe_endpoint_is_csrf_checked_and_uncached(make_user, path, met
 # reauthenticate/
 
 
-def test_a_wrong_password_proves_nothing(make_user):
-    here = signed_in(make_user())
-    age(here, days=1)
-    response = here.send(AUTH + "reauthenticate/", {"password": "wrong"})
-    problem(response, 401, "invalid_credentials")
-    assert "WWW-Authenticate" in response
-    problem(here.send(AUTH + "sessions/revoke-others/"), 403, "reauthentication_required")
-    assert here.whoami().status_code == 200
-
-
 def test_reauthentication_answers_as_session_does(make_user):
     here = signed_in(make_user())
     age(here, days=1)
     body = here.send(AUTH + "reauthenticate/", {"password": PASSWORD}).json()
     assert body == here.whoami().json()
     assert body["session"]["amr"] == ["pwd"]
-
-
-@pytest.mark.rule("R04")
-def test_the_old_key_is_dead_after_reauthentication(make_user):
-    here = signed_in(make_user())
-    thief = Api()
-    thief.key = here.key
-    here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
-    problem(thief.whoami(), 401, "not_authenticated")
-    assert here.whoami().status_code == 200
-
-
-@pytest.mark.any_user
-@pytest.mark.parametrize("how", ["ended", "renewed"])
-def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(make_user, how, monkeypatch):
-    here = signed_in(make_user())
-    pk = keys.parse_id(id_of(here))
-    authenticate = reauthentication.auth.authenticate
-
-    def meanwhile(*args, **credentials):
-        if how == "ended":
-            contents.drop(pk)
-        else:
-            get_store().rotate(pk, contents.record(pk).secret_hash, b"x" * 32, b"y" * 32)
-        return authenticate(*args, **credentials)
-
-    monkeypatch.setattr(reauthentication.auth, "authenticate", meanwhile)
-    response = here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
-    problem(response, 409, "session_ended" if how == "ended" else "session_rotated")
-    assert contents.count() == (how == "renewed")
-
-
-@override_settings(
-    PASSWORD_HASHERS=[
-        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-        "django.contrib.auth.hashers.MD5PasswordHasher",
-    ]
-)
-def test_a_password_hashed_anew_by_reauthentication_signs_nobody_out(make_user):
-    ann = make_user()
-    here = signed_in(ann)
-    ann.password = make_password(PASSWORD, hasher="md5")
-    ann.save()
-    here = Api()
-    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
-        assert here.log_in(ann).status_code == 200
-    assert here.send(AUTH + "reauthenticate/", {"password": PASSWORD}).status_code == 200
-    ann.refresh_from_db()
-    assert ann.password.startswith("pbkdf2")
-    assert here.whoami().status_code == 200
 
 
 # throttles

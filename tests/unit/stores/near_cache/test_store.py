@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import os
-import threading
 import warnings
 from datetime import timedelta
 
@@ -18,7 +16,6 @@ from sessionkeeper.core import keys
 from sessionkeeper.engine import lookup, registry, session_data
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
-from sessionkeeper.stores.near_cache.entries import OVERHEAD
 from tests.near_sides import Sides, sign_in
 from tests.stores import Clock
 
@@ -213,11 +210,6 @@ def test_other_data_is_written_without_a_word_to_others(sides, key):
     assert not remembered(sides, key)
 
 
-def test_a_message_that_nobody_understands_forgets_everything(sides, key):
-    sides.there._channel.publish("x")
-    assert not remembered(sides, key)
-
-
 # Limits
 
 
@@ -264,49 +256,6 @@ def test_a_passive_request_that_is_due_for_a_touch_asks_once(sides, key, clock):
     assert [cost(sides.ask, key)[1] for _ in range(3)] == [["SELECT"], [], []]
 
 
-def test_a_channel_that_is_not_trusted_is_as_no_near_cache(sides, key, user):
-    sides.here._channel.trusted = False
-    for _ in range(2):
-        assert cost(sides.ask, key)[1] == ["SELECT"]
-    assert sides.here.counters.distrusted == 2
-    sides.here._channel.trusted = True
-    assert cost(sides.ask, key)[1] == []
-
-
-def test_what_was_kept_before_the_channel_was_cut_is_not_believed(sides, key):
-    sides.here._channel.epoch = 2
-    assert cost(sides.ask, key)[1] == ["SELECT"]
-    assert cost(sides.ask, key)[1] == []
-
-
-def test_there_are_never_more_entries_than_allowed_and_the_least_used_goes_first(monkeypatch, make_user):
-    sides = Sides(monkeypatch, entries=2)
-    first, second, third = (sign_in(make_user()) for _ in range(3))
-    for key in (first, second, first, third):
-        sides.ask(key)
-    assert [remembered(sides, key) for key in (first, second, third)] == [True, False, True]
-    assert (len(sides.here.entries), sides.here.counters.evicted) == (2, 1)
-
-
-def test_entries_never_take_more_memory_than_allowed(monkeypatch, make_user):
-    sides = Sides(monkeypatch, bytes=3 * OVERHEAD)
-    for _ in range(4):
-        sides.ask(sign_in(make_user()))
-    assert 0 < len(sides.here.entries) < 3
-    assert 0 < sides.here.entries.bytes <= 3 * OVERHEAD
-
-
-def test_dropping_all_entries_gives_all_memory_back(sides, key, user):
-    registry.revoke_all(user)
-    assert (len(sides.here.entries), sides.here.entries.bytes, sides.here.entries._ids_of) == (0, 0, {})
-
-
-def test_a_read_that_is_over_leaves_nothing_behind(sides, key):
-    sides.here.find(keys.mint().id, principal=True)
-    gc.collect()
-    assert len(sides.here.entries._tickets) == 0
-
-
 def test_under_another_manager_nobody_is_remembered(sides, key, monkeypatch, user):
     model = get_user_model()
     manager = type(model._default_manager)
@@ -333,36 +282,6 @@ def test_a_child_of_a_fork_takes_nothing_over(sides, key):
             os._exit(0 if len(entries) == 0 and entries._lock.acquire(timeout=1) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert remembered(sides, key)
-
-
-def test_threads_that_fill_and_drop_leave_the_books_in_order(sides, key, user):
-    entries = sides.here.entries
-    record = sides.here.recall(keys.parse(key).id).found.record
-    kept = next(iter(entries._entries.values()))[0]
-    problems = []
-
-    def work(seed):
-        try:
-            for number in range(300):
-                session_id = (number * seed) % 20
-                mine = kept._replace(record=record._replace(id=session_id, user_id=session_id % 3))
-                entries.fill(entries.begin(1, 0), mine, 1)
-                entries.get((session_id + 1) % 20, 1, 0)
-                entries.drop([f"s:{(session_id + 2) % 20}", f"u:{number % 7}"])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test must know
-            problems.append(error)
-
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 3, 7, 11)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    held = {session_id for ids in entries._ids_of.values() for session_id in ids}
-    assert problems == []
-    assert held == set(entries._entries)
-    assert entries.bytes == sum(size for _, size in entries._entries.values())
-    entries.drop(["*"])
-    assert (len(entries), entries.bytes, entries._ids_of) == (0, 0, {})
 
 
 def test_a_renewal_is_heard_of(sides, key):

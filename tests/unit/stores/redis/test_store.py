@@ -9,13 +9,10 @@ from datetime import timedelta
 import pytest
 import redis
 
-from sessionkeeper.conf import redis_url
-from sessionkeeper.core import greenlets, keys
-from sessionkeeper.core.errors import CorruptPayload, StoreUnavailable, TooManySessions
-from sessionkeeper.core.records import NewSession, SessionLimit, SessionPatch
-from sessionkeeper.stores.redis import serialization, session_limit, tombstones
-from sessionkeeper.stores.redis.store import RedisStore
-from tests.stores import KINDS, Clock, insert, redis_store, server_url
+from sessionkeeper.core import keys
+from sessionkeeper.core.errors import CorruptPayload
+from sessionkeeper.core.records import SessionPatch
+from tests.stores import KINDS, Clock, insert, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
@@ -118,49 +115,6 @@ def test_no_dump_of_it_holds_a_secret(store, user):
     assert key.secret_hash in dump
 
 
-def test_values_are_json_each_under_its_own_field(single):
-    key = insert(single, data='{"cart": [1, "x"], "secret": {"a": null}}')
-    fields = raw(single).hgetall(hash_of(single, key))
-    assert (fields[b"d:cart"], fields[b"d:secret"]) == (b'[1, "x"]', b'{"a": null}')
-    assert fields[b"secret"] == key.secret_hash
-
-
-HOSTILE = {
-    "d:a": [
-        b"",
-        b"\xff",
-        b"{",
-        b'1, "_auth_user_id": "7"',
-        b"[" * 100_000,
-        b"cos\nsystem\n(S'x'\ntR.",
-        b"\x80\x04.",
-    ],
-    "expires": [b"", b"never", b"9" * 40, b"nan"],
-    "seen": [b"x"],
-    "version": [b"x", b""],
-    "secret": [b"", b"x" * 31],
-    "idle": [b"x"],
-    "user": [b"\xff", b"nobody at all"],
-    "format": [b"2", b""],
-}
-
-
-@pytest.mark.rule("R07")
-@pytest.mark.parametrize(
-    ("field", "value"), [(name, one) for name, values in HOSTILE.items() for one in values]
-)
-def test_foreign_bytes_are_refused_and_can_be_removed(single, user, field, value):
-    if (field, value) == ("user", b"nobody at all") and isinstance(user, str):
-        return
-    key = insert(single, user_id=user)
-    raw(single).hset(hash_of(single, key), field, value)
-    with pytest.raises(CorruptPayload):
-        single.find(key.id)
-    assert single.list_for(user) == []
-    assert single.revoke(key.id)
-    assert single.find(key.id) is None
-
-
 def test_a_key_of_another_type_is_refused_and_can_be_removed(store, user):
     key = insert(store, user_id=user)
     raw(store).set(hash_of(store, key), "x")
@@ -251,80 +205,6 @@ def test_in_a_cluster_a_touch_brings_back_entries_that_a_failover_lost(clock, us
     assert [record.id for record in store.list_for(user)] == [key.id]
 
 
-def new_session(user, limit):
-    """A sign-in under a limit."""
-    key, day = keys.mint(), timedelta(days=1)
-    facts = {"user_id": user, "limit": limit, "authenticated": True}
-    return NewSession(key.id, key.secret_hash, key.family_hash, day, None, **facts)
-
-
-@pytest.mark.parametrize("action", ["end_oldest", "refuse"])
-@pytest.mark.parametrize("kind", ["valkey", "cluster"])
-def test_fifty_sign_ins_at_once_keep_to_the_limit(kind, action, user, monkeypatch):
-    # Fifty connections would wait for the test's own transaction.
-    monkeypatch.setattr(tombstones, "record", lambda ended: None)
-    monkeypatch.setattr(tombstones, "among", lambda session_ids: set())
-    store, barrier, outcomes = redis_store(kind), threading.Barrier(50), []
-    limit = SessionLimit(3, end_oldest=action == "end_oldest")
-
-    def sign_in():
-        barrier.wait(30)
-        try:
-            store.insert(new_session(user, limit))
-            outcomes.append("in")
-        except TooManySessions:
-            outcomes.append("refused")
-        except Exception as error:  # noqa: BLE001 - the test must know
-            outcomes.append(repr(error))
-
-    threads = [threading.Thread(target=sign_in) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(store.list_for(user)) == 3
-    expected = {"in": 50} if action == "end_oldest" else {"in": 3, "refused": 47}
-    assert {name: outcomes.count(name) for name in set(outcomes)} == expected
-
-
-def without_session(store, user):
-    """A key whose session is gone and whose entry in the user's index is not: one that is just ending."""
-    key = insert(store, user_id=user)
-    raw(store).delete(hash_of(store, key))
-    return key
-
-
-def signed_in(store, user):
-    """Sign in where three sessions are allowed; return how many of the others it ended."""
-    return len(store.insert(new_session(user, SessionLimit(3, end_oldest=True))))
-
-
-def test_a_session_that_is_just_ending_takes_no_other_with_it(user, monkeypatch):
-    store = redis_store("cluster")
-    others = [insert(store, user_id=user) for _ in range(2)]
-    ending = without_session(store, user)
-    waits = []
-
-    def wait(seconds):
-        if len(waits) == 3:  # whoever ends it comes to the entry
-            store._index.drop_ended([(ending.id, serialization.user_text(user))])
-        waits.append(seconds)
-
-    monkeypatch.setattr(greenlets, "sleep", wait)
-    assert signed_in(store, user) == 0
-    assert len(waits) == 4
-    assert {record.id for record in store.list_for(user)} > {key.id for key in others}
-
-
-def test_who_stays_on_the_way_counts_as_there(user, monkeypatch):
-    store = redis_store("cluster")
-    oldest, _ = (insert(store, user_id=user) for _ in range(2))
-    without_session(store, user)
-    monkeypatch.setattr(session_limit, "PATIENCE", 0.05)
-    assert signed_in(store, user) == 1
-    assert oldest.id not in {record.id for record in store.list_for(user)}
-
-
 @pytest.mark.parametrize("kind", ["valkey", "cluster"])
 def test_parallel_sign_ins_lose_no_entry(kind, user):
     store = redis_store(kind)
@@ -345,88 +225,3 @@ def test_parallel_sign_ins_lose_no_entry(kind, user):
 
 
 # Scripts and outages
-
-
-def test_a_server_that_forgot_the_script_is_given_it_again(store, user):
-    key = insert(store, user_id=user)
-    if store.client.is_cluster:
-        raw(store).execute_command("SCRIPT FLUSH", target_nodes="primaries")
-    else:
-        raw(store).script_flush()
-    assert store.touch(key.id, key.secret_hash)
-    assert store.revoke_many([key.id, insert(store).id]) == 2
-
-
-OPERATIONS = {
-    "find": lambda store, key: store.find(key.id),
-    "insert": lambda store, key: insert(store),
-    "merge": lambda store, key: store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None),
-    "rotate": lambda store, key: store.rotate(key.id, key.secret_hash, b"x" * 32, b"y" * 32),
-    "renew": lambda store, key: store.renew(key.id, key.secret_hash, b"x" * 32),
-    "touch": lambda store, key: store.touch(key.id, key.secret_hash),
-    "revoke": lambda store, key: store.revoke(key.id),
-    "revoke_all": lambda store, key: store.revoke_all("7"),
-    "list_for": lambda store, key: store.list_for("7"),
-    "scan": lambda store, key: store.scan(5),
-    "purge": lambda store, key: store.purge(5),
-    "count": lambda store, key: store.count(),
-}
-
-
-@pytest.fixture
-def seven(settings, db, monkeypatch):
-    """Let '7' be the key of a user under any model."""
-    from sessionkeeper.stores.redis import serialization
-
-    monkeypatch.setattr(serialization, "user_text", lambda user_id: None if user_id is None else str(user_id))
-
-
-@pytest.mark.usefixtures("seven")
-@pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize("scheme", ["redis://{}/0", "redis+cluster://{}", "redis+sentinel://{}/main"])
-def test_nobody_who_listens_is_an_outage_in_every_operation(scheme, name):
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = scheme.format(f"127.0.0.1:{probe.getsockname()[1]}") + "?timeout=0.2&connect_timeout=0.2"
-    with pytest.raises(StoreUnavailable):
-        OPERATIONS[name](RedisStore(redis_url.parse(url)), keys.mint())
-
-
-@pytest.mark.usefixtures("seven")
-@pytest.mark.parametrize("name", ["find", "insert", "revoke", "list_for"])
-def test_a_server_that_stands_still_is_an_outage(name):
-    store = redis_store("redis", timeout="0.1")
-    key = insert(store)
-    with redis.Redis.from_url(server_url("redis").partition("?")[0]) as other:
-        other.client_pause(500)
-        try:
-            with pytest.raises(StoreUnavailable):
-                OPERATIONS[name](store, key)
-        finally:
-            other.client_unpause()  # waits for the end itself
-    assert isinstance(store.count(), int)
-
-
-def test_connections_that_were_closed_are_opened_again_and_the_operation_runs(store, user):
-    key = insert(store, user_id=user)
-    nodes = raw(store).get_primaries() if store.client.is_cluster else [None]
-    for node in nodes:
-        target = {} if node is None else {"target_nodes": node}
-        raw(store).execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes", **target)
-    assert store.find(key.id) is not None
-    assert store.touch(key.id, key.secret_hash)
-
-
-def test_a_full_memory_refuses_writes_and_lets_readers_in(user):
-    store = redis_store("redis")
-    key = insert(store, user_id=user)
-    raw(store).config_set("maxmemory", 1)
-    try:
-        with pytest.raises(StoreUnavailable):
-            insert(store, user_id=user)
-        assert store.find(key.id) is not None
-    finally:
-        raw(store).config_set("maxmemory", 0)
-    assert store.touch(key.id, key.secret_hash)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 from django.utils import timezone
@@ -23,11 +20,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import attempts
 from sessionkeeper.core import keys
-from sessionkeeper.core.client_info import ClientInfo as Facts
-from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import lookup, registry
 from sessionkeeper.management.commands.sessions import VERBS
 from sessionkeeper.models import Session
@@ -82,20 +75,6 @@ def test_the_list_shows_newest_first_who_and_whether_it_lives(make_user):
         assert shown in second
 
 
-@pytest.mark.any_user
-def test_the_list_of_one_user_takes_a_name_or_a_key(make_user):
-    user, other = make_user(), make_user()
-    mine = store_for(user)
-    store_for(other)
-    for arguments in (
-        ("--user", user.get_username()),
-        ("--user", str(user.pk)),
-        ("--user-pk", str(user.pk)),
-        (f"--user={user.pk}",),
-    ):
-        assert [row["id"] for row in json.loads(run("list", "--json", *arguments))] == [name(mine)]
-
-
 def test_the_list_ends_at_its_limit_and_says_that_there_are_more():
     for number in range(3):
         insert(DatabaseStore(), keys.Key(number + 1, keys.mint().secret))
@@ -112,58 +91,7 @@ def test_the_list_names_every_user_with_one_query_a_batch(make_user, django_asse
         run("list")
 
 
-@pytest.mark.rule("R39")
-def test_a_name_cannot_steer_the_terminal(make_user):
-    user = make_user()
-    get_user_model().objects.filter(pk=user.pk).update(username="eve\x1b[2J\r\nroot")
-    store_for(user)
-    text = run("list")
-    assert "eve?[2J??root" in text
-    assert "\x1b" not in text
-
-
-def test_json_holds_everything_but_secrets_and_data(make_user):
-    user = make_user()
-    key = store_for(
-        user, data='{"basket": "a-private-thing"}', authenticated=True, amr="pwd otp", label="Mine"
-    )
-    text = run("list", "--json")
-    (row,) = json.loads(text)
-    assert row == json.loads(run("show", name(key), "--json"))
-    assert row["user"] == {"id": user.pk, "username": user.username}
-    assert (row["label"], row["amr"], row["data_keys"]) == ("Mine", ["pwd", "otp"], ["basket"])
-    assert row["expires_at"].endswith("Z")
-    row_in_store = Session.objects.get()
-    for hidden in ("a-private-thing", key.secret, bytes(row_in_store.secret_hash).hex()):
-        assert hidden not in text
-
-
-def test_json_of_many_sessions_is_one_array():
-    made = [name(store_for()) for _ in range(4)]
-    assert {row["id"] for row in json.loads(run("list", "--json"))} == set(made)
-
-
 # show
-
-
-@pytest.mark.any_user
-def test_show_tells_the_facts_of_a_session(make_user):
-    user = make_user()
-    key = store_for(user, data='{"basket": 1, "colour": "a-private-thing"}', user_agent="Telnet/1.0")
-    text = run("show", name(key))
-    for shown in (name(key), user.get_username(), "Telnet/1.0", "basket, colour", "live"):
-        assert shown in text
-    assert "a-private-thing" not in text
-    assert key.secret not in text
-
-
-def test_show_tells_of_a_deleted_user_and_of_data_that_cannot_be_read(make_user):
-    user = make_user()
-    key = store_for(user, data="[1]")
-    get_user_model().objects.filter(pk=user.pk)._raw_delete("default")
-    text = run("show", name(key))
-    assert f"(deleted user {user.pk})" in text
-    assert "(cannot be read)" in text
 
 
 def test_show_of_no_session_is_an_error():
@@ -226,24 +154,6 @@ def test_revoke_of_a_user_ends_all_of_the_users_sessions_and_no_others(make_user
     assert run("revoke", "--user", user.get_username()) == "2 sessions ended.\n"
     assert not any(map(is_there, mine))
     assert all(map(is_there, others))
-
-
-def test_sessions_of_a_user_deleted_behind_our_back_end_by_key(make_user):
-    user = make_user()
-    store_for(user)
-    get_user_model().objects.filter(pk=user.pk)._raw_delete("default")
-    with pytest.raises(CommandError, match="--user-pk"):
-        run("revoke", "--user", str(user.pk))
-    assert run("revoke", "--user-pk", str(user.pk)) == "1 session ended.\n"
-
-
-def test_a_name_that_is_another_users_key_is_refused(make_user):
-    user = make_user()
-    namesake = make_user(username=str(user.pk))
-    store_for(namesake)
-    with pytest.raises(CommandError, match=r"Say which one with --user-pk\."):
-        run("revoke", "--user", str(user.pk))
-    assert Session.objects.count() == 1
 
 
 def test_revoke_everyone_ends_all_sessions_in_batches(make_user, monkeypatch):
@@ -312,27 +222,7 @@ def test_purge_reports_each_batch_when_asked():
     assert text.splitlines() == ["2 removed so far", "3 removed so far", "3 expired sessions removed."]
 
 
-def test_clearsessions_is_there_without_djangos_sessions_application(settings):
-    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django.contrib.sessions"]
-    get_commands.cache_clear()
-    try:
-        assert get_commands()["clearsessions"] == "sessionkeeper"
-        live, over = store_for(), store_for(lifetime=timezone.now() - timedelta(seconds=1))
-        call_command("clearsessions")
-    finally:
-        get_commands.cache_clear()
-    assert is_there(live)
-    assert not is_there(over)
-
-
 # Whatever is typed
-
-
-@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "9" * 30, "", "²"])
-@pytest.mark.parametrize("option", [("list", "--limit"), ("purge", "--batch")])
-def test_a_number_out_of_range_is_refused(option, number):
-    with pytest.raises(CommandError, match="is not a number from 1 to"):
-        run(option[0], f"{option[1]}={number}")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -361,37 +251,6 @@ def test_what_is_no_text_is_refused_in_a_sentence(arguments, text):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_an_interruption_is_a_sentence_and_a_code_of_its_own(monkeypatch):
-    def interrupt(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(registry, "purge", interrupt)
-    with pytest.raises(CommandError, match="Interrupted") as caught:
-        run("purge")
-    assert caught.value.returncode == 130
-
-
-def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(registry, "purge", lambda batch: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        run("purge")
-
-
-@pytest.mark.parametrize("command", [("sessions", "purge"), ("clearsessions",)])
-def test_both_commands_remove_all_that_is_old(command, make_user, settings):
-    """Sessions, audit events, what older ones say of where, and counts of failed sign-ins."""
-    store_for(lifetime=timezone.now() - timedelta(seconds=1))
-    attempts.consume([("a" * 64, attempts.ACCOUNT)], "", attempts.now() - 40 * 86_400_000)
-    for days in (1, 40, 400):
-        event = trail.make(events.Kind.SIGN_IN, user=make_user(), client=Facts("192.0.2.77", "Firefox"))
-        trail.record_all([replace(event, at=event.at - timedelta(days=days))])
-    call_command(*command, verbosity=0)
-    assert Session.objects.count() == 0
-    assert attempts.rows().count() == 0
-    found = trail.rows().filter(kind="sign_in").order_by("-at").values_list("ip_address", "user_agent")
-    assert list(found) == [("192.0.2.77", "Firefox"), ("192.0.2.0", "")]
-
-
 anything = st.one_of(
     st.text(st.characters(), max_size=60),
     st.binary(max_size=60).map(os.fsdecode),
@@ -410,43 +269,6 @@ def test_any_text_as_an_argument_gives_a_sentence_or_an_answer(db, text, form):
         run(*arguments)
 
 
-def test_stats_counts_by_state_user_transport_and_last_use(make_user, monkeypatch):
-    monkeypatch.setattr(registry, "BATCH", 2)
-    assert json.loads(run("stats", "--json"))["sessions"] == 0
-    user = make_user()
-    store_for(user)
-    store_for(user, transport="bearer")
-    old, gone = store_for(idle_seconds=None), store_for()
-    now = timezone.now()
-    Session.objects.filter(pk=old.id).update(last_seen_at=now - timedelta(hours=5))
-    Session.objects.filter(pk=gone.id).update(expires_at=now)
-    counts = json.loads(run("stats", "--json"))
-    assert counts["sessions"] == 4
-    assert counts["state"] == {"live": 3, "expired": 1}
-    assert counts["who"] == {"signed in": 2, "anonymous": 1}
-    assert counts["transport"] == {"cookie": 2, "bearer": 1}
-    used = {name: number for name, number in counts["last used"].items() if number}
-    assert used == {"within an hour": 2, "within a day": 1}
-    text = run("stats")
-    assert re.search(r"^sessions +4$", text, re.MULTILINE)
-    assert re.search(r"^  last used within a day +1$", text, re.MULTILINE)
-
-
-@pytest.mark.parametrize(
-    "verb",
-    [("list",), ("stats",), ("export",), ("show", "AAAAAAAAAAA"), ("purge",), ("revoke", "AAAAAAAAAAA")],
-)
-def test_an_outage_is_said_in_a_sentence(monkeypatch, verb):
-    class Down:
-        def __getattr__(self, name):
-            raise StoreUnavailable("no answer")
-
-    for module in ("engine.registry", "management.commands.sessions"):
-        monkeypatch.setattr(f"sessionkeeper.{module}.get_store", Down)
-    with pytest.raises(CommandError, match="The session store did not answer"):
-        run(*verb)
-
-
 def shell(*arguments, **options):
     """Run the command as people do, over a database without tables, in a process of its own."""
     env = {**os.environ, "DATABASE_URL": "sqlite://:memory:", "DJANGO_SETTINGS_MODULE": "tests.settings"}
@@ -458,21 +280,6 @@ def shell(*arguments, **options):
         check=False,
         **options,
     )
-
-
-def test_before_migrate_the_command_says_what_to_do():
-    done = shell("sessions", "list")
-    assert done.returncode == 1
-    assert b"run `manage.py migrate`" in done.stderr
-    assert b"Traceback" not in done.stderr
-
-
-def test_bytes_that_are_no_text_are_refused_in_a_sentence_in_any_locale():
-    for locale in ("C", "C.UTF-8"):
-        done = shell(b"sessions", b"show", b"\xff\xfe\x1b[2J", env={"LC_ALL": locale, "PYTHONUTF8": "0"})
-        assert done.returncode == 1
-        assert b"is not a session id" in done.stderr
-        assert b"\x1b" not in done.stderr
 
 
 def test_without_a_verb_and_with_help_the_verbs_are_named():
