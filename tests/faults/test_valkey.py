@@ -13,7 +13,7 @@ from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_breaker, get_store
 from tests.faults.conftest import heals, is_in, until
 from tests.http.outage_site import Visitor, assert_outage
-from tests.proxy import proxy
+from tests.servers.proxy import proxy
 from tools.valkey import with_options
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.faults.site")]

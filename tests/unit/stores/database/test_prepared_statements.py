@@ -17,7 +17,7 @@ from sessionkeeper.stores.database import cursors, prepared_statements
 from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.redis import tombstones, user_lookup
 from tests.conftest import new_user
-from tests.poolers import has_pooler, pooler
+from tests.servers.poolers import has_pooler, pooler
 from tests.stores import database, insert
 
 CLIENTS = 4

@@ -21,8 +21,8 @@ from sessionkeeper.models import Session
 from sessionkeeper.stores import factory
 from sessionkeeper.stores.near_cache.channel import DISTRUST
 from tests.near_sides import sign_in
-from tests.proxy import proxy
 from tests.races.test_processes import heard, worker
+from tests.servers.proxy import proxy
 from tests.stores import database
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]

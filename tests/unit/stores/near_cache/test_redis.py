@@ -22,10 +22,10 @@ from sessionkeeper.stores.near_cache.subscriber import Frames
 from sessionkeeper.stores.redis import user_lookup
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.near_sides import ValkeySides, sign_in, until
-from tests.proxy import proxy
 from tests.races.test_interleavings import once
 from tests.races.test_near_fills import EVENTS, assert_agrees, is_old
 from tests.races.test_processes import heard, worker
+from tests.servers.proxy import proxy
 from tests.stores import KINDS, near, redis_store, server_url
 from tools import valkey
 

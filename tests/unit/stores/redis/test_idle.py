@@ -23,7 +23,7 @@ from sessionkeeper.stores.circuit_breaker import CircuitBreaker, CircuitBreakerS
 from sessionkeeper.stores.redis import read_ahead, serialization, tombstones
 from sessionkeeper.stores.redis.connections import Room
 from sessionkeeper.stores.redis.store import RedisStore
-from tests.proxy import proxy
+from tests.servers.proxy import proxy
 from tests.stores import InLoop, insert, redis_store, server_url
 from tools import valkey
 from tools.postgres import free_port

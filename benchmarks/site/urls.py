@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from benchmarks import views
+from benchmarks.site import views
 
 urlpatterns = [
     path("whoami/", views.WhoAmI.as_view()),

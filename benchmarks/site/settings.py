@@ -26,7 +26,7 @@ SECRET_KEY = "benchmark-only-and-longer-than-the-thirty-two-bytes-that-jwt-asks-
 DEBUG = False
 USE_TZ = True
 ALLOWED_HOSTS = ["*"]
-ROOT_URLCONF = "benchmarks.urls"
+ROOT_URLCONF = "benchmarks.site.urls"
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # One schema for all, so that every configuration runs on the same database.
