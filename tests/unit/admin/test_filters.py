@@ -5,55 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
-from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database.store import DatabaseStore
 from tests.stores import insert
-
-LIST = "/admin/sessionkeeper/session/"
+from tests.unit.admin.listed import LIST, id_of, listed, text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.unit.admin.test_sessions")]
-
-
-def signed_in(user, **extra):
-    """A client with the cookie of a session of this user."""
-    client = Client(**extra)
-    client.force_login(user)
-    return client
-
-
-def id_of(client):
-    """The session id of a client, as an integer."""
-    return keys.parse(client.session.session_key).id
-
-
-@pytest.fixture
-def boss(make_user):
-    """A client of a superuser."""
-    return signed_in(make_user(is_staff=True, is_superuser=True))
-
-
-@pytest.fixture
-def person(make_user):
-    """A user with a session."""
-    return make_user()
-
-
-def text(response):
-    """The page, once it is known to be one."""
-    assert response.status_code == 200
-    return response.content.decode()
-
-
-def listed(client, **query):
-    """The ids of the sessions that the list shows."""
-    response = client.get(LIST, query)
-    text(response)
-    return {session.pk for session in response.context["cl"].result_list}
 
 
 def test_filters_tell_signed_in_and_anonymous_transports_and_times_apart(boss, person):

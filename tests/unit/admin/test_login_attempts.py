@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from datetime import timedelta
-
 import pytest
 from django.test import Client
 
 from sessionkeeper.auth import attempts
 from sessionkeeper.models import AuditEvent, LoginAttempt
 from tests.conftest import PASSWORD
+from tests.unit.auth.guessing import Clock, api, browser, lock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
-
-TRIES = 5
-
-
-class Clock:
-    """The clock of the counts, set by hand."""
-
-    def __init__(self):
-        self.moment = 1_800_000_000_000
-
-    def __call__(self):
-        return self.moment
-
-    def move(self, **duration):
-        """Let time pass."""
-        self.moment += int(timedelta(**duration).total_seconds() * 1000)
 
 
 @pytest.fixture(autouse=True)
@@ -38,23 +20,6 @@ def clock(monkeypatch, settings):
     made = Clock()
     monkeypatch.setattr(attempts, "now", made)
     return made
-
-
-def browser(address="192.0.2.1"):
-    """A browser somewhere."""
-    return Client(REMOTE_ADDR=address, headers={"sec-fetch-site": "same-origin"})
-
-
-def api(client, name, password):
-    """Sign in by the API."""
-    body = json.dumps({"username": name, "password": password})
-    return client.post("/auth/login/", body, content_type="application/json")
-
-
-def lock(name, number=TRIES, address="203.0.113.9"):
-    """Fail so often."""
-    for _ in range(number):
-        assert api(browser(address), name, "wrong").status_code == 401
 
 
 def test_the_admin_lifts_what_is_selected(make_user):

@@ -8,19 +8,15 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.http import HttpResponse
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from sessionkeeper.core import keys
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database.store import DatabaseStore
 from tests.stores import insert
-
-LIST = "/admin/sessionkeeper/session/"
+from tests.unit.admin.listed import LIST, act, id_of, listed, name_of, signed_in, text
 
 
 def whoami(request):
@@ -30,66 +26,6 @@ def whoami(request):
 
 urlpatterns = [path("admin/", admin.site.urls), path("whoami/", whoami)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
-
-
-def signed_in(user, **extra):
-    """A client with the cookie of a session of this user."""
-    client = Client(**extra)
-    client.force_login(user)
-    return client
-
-
-def id_of(client):
-    """The session id of a client, as an integer."""
-    return keys.parse(client.session.session_key).id
-
-
-def name_of(client):
-    """The session id of a client, as 11 characters."""
-    return client.session.session_key[:11]
-
-
-@pytest.fixture
-def boss(make_user):
-    """A client of a superuser."""
-    return signed_in(make_user(is_staff=True, is_superuser=True))
-
-
-@pytest.fixture
-def person(make_user):
-    """A user with a session."""
-    return make_user()
-
-
-@pytest.fixture
-def clerk(make_user):
-    """A function that makes a client of a staff member with these permissions."""
-
-    def make(*names):
-        user = make_user(is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=[f"{n}_session" for n in names]))
-        return signed_in(user)
-
-    return make
-
-
-def act(client, action, *session_ids, **data):
-    """Run an action of the list."""
-    data = {"action": action, "_selected_action": session_ids, **data}
-    return client.post(LIST, data, follow=True)
-
-
-def text(response):
-    """The page, once it is known to be one."""
-    assert response.status_code == 200
-    return response.content.decode()
-
-
-def listed(client, **query):
-    """The ids of the sessions that the list shows."""
-    response = client.get(LIST, query)
-    text(response)
-    return {session.pk for session in response.context["cl"].result_list}
 
 
 # Looking

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from django.db import OperationalError
 
 from sessionkeeper.auth import attempts
 from sessionkeeper.models import LoginAttempt
+from tests.unit.auth.guessing import Clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
-
-
-class Clock:
-    """The clock of the counts, set by hand."""
-
-    def __init__(self):
-        self.moment = 1_800_000_000_000
-
-    def __call__(self):
-        return self.moment
-
-    def move(self, **duration):
-        """Let time pass."""
-        self.moment += int(timedelta(**duration).total_seconds() * 1000)
 
 
 @pytest.fixture(autouse=True)

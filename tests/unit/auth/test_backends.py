@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib import auth
@@ -15,10 +13,9 @@ from sessionkeeper.core import context
 from sessionkeeper.models import AuditEvent
 from tests import contents
 from tests.conftest import PASSWORD
+from tests.unit.auth.guessing import TRIES, Clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
-
-TRIES = 5
 
 
 def sign_in(request):
@@ -29,20 +26,6 @@ def sign_in(request):
         return HttpResponse("no", status=403)
     auth.login(request, user)
     return HttpResponse("yes")
-
-
-class Clock:
-    """The clock of the counts, set by hand."""
-
-    def __init__(self):
-        self.moment = 1_800_000_000_000
-
-    def __call__(self):
-        return self.moment
-
-    def move(self, **duration):
-        """Let time pass."""
-        self.moment += int(timedelta(**duration).total_seconds() * 1000)
 
 
 @pytest.fixture(autouse=True)

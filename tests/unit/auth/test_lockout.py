@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -13,7 +12,7 @@ from django.contrib.auth.signals import user_login_failed
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.http import HttpResponse
-from django.test import AsyncClient, Client
+from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from hypothesis import HealthCheck, example, given
@@ -29,9 +28,9 @@ from sessionkeeper.core import policy
 from sessionkeeper.core.errors import TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests.conftest import PASSWORD
+from tests.unit.auth.guessing import TRIES, Clock, api, browser, by_view, is_refused, lock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
-TRIES = 5
 
 
 def sign_in(request):
@@ -72,20 +71,6 @@ urlpatterns = [
 ]
 
 
-class Clock:
-    """The clock of the counts, set by hand."""
-
-    def __init__(self):
-        self.moment = 1_800_000_000_000
-
-    def __call__(self):
-        return self.moment
-
-    def move(self, **duration):
-        """Let time pass."""
-        self.moment += int(timedelta(**duration).total_seconds() * 1000)
-
-
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
@@ -93,17 +78,6 @@ def clock(monkeypatch, settings):
     made = Clock()
     monkeypatch.setattr(attempts, "now", made)
     return made
-
-
-def browser(address="192.0.2.1"):
-    """A browser somewhere."""
-    return Client(REMOTE_ADDR=address, headers={"sec-fetch-site": "same-origin"})
-
-
-def api(client, name, password):
-    """Sign in by the API."""
-    body = json.dumps({"username": name, "password": password})
-    return client.post("/auth/login/", body, content_type="application/json")
 
 
 def token(client, name, password):
@@ -117,11 +91,6 @@ def by_admin(client, name, password):
     return client.post("/admin/login/?next=/admin/", {"username": name, "password": password})
 
 
-def by_view(client, name, password):
-    """Sign in at a view of the project's own."""
-    return client.post("/view/", {"username": name, "password": password})
-
-
 def by_basic(client, name, password):
     """Send name and password along."""
     pair = base64.b64encode(f"{name}:{password}".encode()).decode()
@@ -129,17 +98,6 @@ def by_basic(client, name, password):
 
 
 DOORS = {"api": api, "token": token, "admin": by_admin, "view": by_view, "basic": by_basic}
-
-
-def is_refused(response):
-    """Whether a try was refused unlooked at."""
-    return response.status_code == 429 and int(response["Retry-After"]) > 0
-
-
-def lock(name, number=TRIES, address="203.0.113.9"):
-    """Fail so often."""
-    for _ in range(number):
-        assert api(browser(address), name, "wrong").status_code == 401
 
 
 # Every door

@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from sessionkeeper.core import keys
 from sessionkeeper.engine.exceptions import SessionGoneError, StaleSessionError
 from sessionkeeper.engine.session_store import SessionStore
 from tests import contents
+from tests.unit.engine.saved import queries, row, saved
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
-
-
-@pytest.fixture(params=["sync", "async"])
-def do(request):
-    """Call a method of a session, in its sync or async form."""
-
-    def call(session, name, *args, **kwargs):
-        if request.param == "sync":
-            name = {"set": "__setitem__"}.get(name, name)
-            return getattr(session, name)(*args, **kwargs)
-        return async_to_sync(getattr(session, "a" + name))(*args, **kwargs)
-
-    return call
-
-
-def saved(**data):
-    """Return a saved session as another request loads it."""
-    session = SessionStore()
-    session.update(data)
-    session.save()
-    return SessionStore(session.session_key)
-
-
-def row(session):
-    """Return the stored row of a session."""
-    return contents.row(keys.parse(session.session_key).id)
-
-
-def queries():
-    """Count statements."""
-    return CaptureQueriesContext(connection)
 
 
 def test_must_create_refuses_a_session_that_exists(do):

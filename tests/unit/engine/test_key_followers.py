@@ -6,7 +6,6 @@ import re
 import sys
 import types
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +16,7 @@ from django.utils import timezone
 from sessionkeeper.core import context
 from sessionkeeper.engine import key_followers
 from sessionkeeper.models import AuditEvent
+from tests.demo_server import ROOT
 
 OLD = "django.contrib.sessions.backends."
 
@@ -85,7 +85,7 @@ def test_a_table_of_keys_that_follows_has_the_new_one(old, monkeypatch):
 @pytest.fixture
 def baskets(monkeypatch, settings):
     """The middleware that the page on existing projects shows, over rows that know a session by its key."""
-    page = (Path(__file__).parents[2] / "docs/howto/existing-project.md").read_text()
+    page = (ROOT / "docs/howto/existing-project.md").read_text()
     code = re.search(r"```python title=\"mysite/baskets.py\"\n(.*?)```", page, re.DOTALL)[1]
     rows = {}
 

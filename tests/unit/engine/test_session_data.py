@@ -3,39 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from asgiref.sync import async_to_sync
 
-from sessionkeeper.core import keys
 from sessionkeeper.engine.session_store import SessionStore
-from tests import contents
+from tests.unit.engine.saved import row, saved
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
-
-
-@pytest.fixture(params=["sync", "async"])
-def do(request):
-    """Call a method of a session, in its sync or async form."""
-
-    def call(session, name, *args, **kwargs):
-        if request.param == "sync":
-            name = {"set": "__setitem__"}.get(name, name)
-            return getattr(session, name)(*args, **kwargs)
-        return async_to_sync(getattr(session, "a" + name))(*args, **kwargs)
-
-    return call
-
-
-def saved(**data):
-    """Return a saved session as another request loads it."""
-    session = SessionStore()
-    session.update(data)
-    session.save()
-    return SessionStore(session.session_key)
-
-
-def row(session):
-    """Return the stored row of a session."""
-    return contents.row(keys.parse(session.session_key).id)
 
 
 def test_only_changed_keys_are_written(do):

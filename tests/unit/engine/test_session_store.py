@@ -5,11 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import SuspiciousOperation
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper.core import keys, policy
@@ -19,6 +16,7 @@ from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.stores import insert
+from tests.unit.engine.saved import queries, row, saved
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
@@ -29,41 +27,10 @@ def test_a_new_session_has_what_djangos_begins_with():
     assert {name: getattr(ours, name) for name in vars(djangos)} == vars(djangos)
 
 
-@pytest.fixture(params=["sync", "async"])
-def do(request):
-    """Call a method of a session, in its sync or async form."""
-
-    def call(session, name, *args, **kwargs):
-        if request.param == "sync":
-            name = {"set": "__setitem__"}.get(name, name)
-            return getattr(session, name)(*args, **kwargs)
-        return async_to_sync(getattr(session, "a" + name))(*args, **kwargs)
-
-    return call
-
-
-def saved(**data):
-    """Return a saved session as another request loads it."""
-    session = SessionStore()
-    session.update(data)
-    session.save()
-    return SessionStore(session.session_key)
-
-
-def row(session):
-    """Return the stored row of a session."""
-    return contents.row(keys.parse(session.session_key).id)
-
-
 def age(session, **duration):
     """Let a stored session grow older."""
     times = ("created_at", "authenticated_at", "last_seen_at", "expires_at")
     contents.set_back(*times, session_id=keys.parse(session.session_key).id, **duration)
-
-
-def queries():
-    """Count statements."""
-    return CaptureQueriesContext(connection)
 
 
 # Keys

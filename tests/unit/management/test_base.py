@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from sessionkeeper.core import keys
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import registry
+from tests.unit.management.shell import run, shell
 
 pytestmark = pytest.mark.django_db
-
-ROOT = Path(__file__).parents[3]
-
-
-def run(*arguments, **options):
-    """Run the command and return what it printed."""
-    out = io.StringIO()
-    call_command("sessions", *arguments, stdout=out, stderr=out, no_color=True, **options)
-    return out.getvalue()
-
-
-def name(key):
-    """The 11 characters of a key's session."""
-    return keys.encode_id(key.id)
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "9" * 30, "", "²"])
@@ -69,19 +48,6 @@ def test_an_outage_is_said_in_a_sentence(monkeypatch, verb):
         monkeypatch.setattr(f"sessionkeeper.{module}.get_store", Down)
     with pytest.raises(CommandError, match="The session store did not answer"):
         run(*verb)
-
-
-def shell(*arguments, **options):
-    """Run the command as people do, over a database without tables, in a process of its own."""
-    env = {**os.environ, "DATABASE_URL": "sqlite://:memory:", "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    return subprocess.run(
-        [sys.executable, "-m", "django", *arguments],
-        cwd=ROOT,
-        env={**env, **options.pop("env", {})},
-        capture_output=True,
-        check=False,
-        **options,
-    )
 
 
 def test_before_migrate_the_command_says_what_to_do():

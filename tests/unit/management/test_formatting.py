@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 
-from sessionkeeper.core import keys
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database.store import DatabaseStore
-from tests.stores import insert
+from tests.unit.management.shell import name, run, store_for
 
 pytestmark = pytest.mark.django_db
-
-
-def run(*arguments, **options):
-    """Run the command and return what it printed."""
-    out = io.StringIO()
-    call_command("sessions", *arguments, stdout=out, stderr=out, no_color=True, **options)
-    return out.getvalue()
-
-
-def name(key):
-    """The 11 characters of a key's session."""
-    return keys.encode_id(key.id)
-
-
-def store_for(user=None, **fields):
-    """Store a session of a user; return its key."""
-    return insert(DatabaseStore(), user_id=None if user is None else user.pk, **fields)
 
 
 @pytest.mark.rule("R39")

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 
-from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database.store import DatabaseStore
-from tests.stores import insert
+from tests.unit.management.shell import run, store_for
 
 pytestmark = pytest.mark.django_db
-
-
-def run(*arguments, **options):
-    """Run the command and return what it printed."""
-    out = io.StringIO()
-    call_command("sessions", *arguments, stdout=out, stderr=out, no_color=True, **options)
-    return out.getvalue()
-
-
-def name(key):
-    """The 11 characters of a key's session."""
-    return keys.encode_id(key.id)
-
-
-def store_for(user=None, **fields):
-    """Store a session of a user; return its key."""
-    return insert(DatabaseStore(), user_id=None if user is None else user.pk, **fields)
 
 
 def test_stats_counts_by_state_user_transport_and_last_use(make_user, monkeypatch):

@@ -13,20 +13,9 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import attempts
 from sessionkeeper.core.client_info import ClientInfo as Facts
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database.store import DatabaseStore
-from tests.stores import insert
+from tests.unit.management.shell import is_there, store_for
 
 pytestmark = pytest.mark.django_db
-
-
-def store_for(user=None, **fields):
-    """Store a session of a user; return its key."""
-    return insert(DatabaseStore(), user_id=None if user is None else user.pk, **fields)
-
-
-def is_there(key):
-    """Whether the store has the session."""
-    return Session.objects.filter(pk=key.id).exists()
 
 
 def test_clearsessions_is_there_without_djangos_sessions_application(settings):

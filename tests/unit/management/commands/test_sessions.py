@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
-import sys
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -26,31 +23,9 @@ from sessionkeeper.management.commands.sessions import VERBS
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database.store import DatabaseStore
 from tests.stores import insert
+from tests.unit.management.shell import is_there, name, run, shell, store_for
 
 pytestmark = pytest.mark.django_db
-ROOT = Path(__file__).parents[3]
-
-
-def run(*arguments, **options):
-    """Run the command and return what it printed."""
-    out = io.StringIO()
-    call_command("sessions", *arguments, stdout=out, stderr=out, no_color=True, **options)
-    return out.getvalue()
-
-
-def name(key):
-    """The 11 characters of a key's session."""
-    return keys.encode_id(key.id)
-
-
-def store_for(user=None, **fields):
-    """Store a session of a user; return its key."""
-    return insert(DatabaseStore(), user_id=None if user is None else user.pk, **fields)
-
-
-def is_there(key):
-    """Whether the store has the session."""
-    return Session.objects.filter(pk=key.id).exists()
 
 
 # list
@@ -267,19 +242,6 @@ def test_any_text_as_an_argument_gives_a_sentence_or_an_answer(db, text, form):
     arguments = [form, "--", text] if form in ("show", "revoke") else ["list", f"{form}={text}"]
     with suppress(CommandError):
         run(*arguments)
-
-
-def shell(*arguments, **options):
-    """Run the command as people do, over a database without tables, in a process of its own."""
-    env = {**os.environ, "DATABASE_URL": "sqlite://:memory:", "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    return subprocess.run(
-        [sys.executable, "-m", "django", *arguments],
-        cwd=ROOT,
-        env={**env, **options.pop("env", {})},
-        capture_output=True,
-        check=False,
-        **options,
-    )
 
 
 def test_without_a_verb_and_with_help_the_verbs_are_named():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
 import pytest
-from django.core.management import CommandError, call_command
 from django.test import override_settings
+
+from tests.unit.management.doctor.examined import examine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 
@@ -20,15 +19,6 @@ SAFE = {
     "SECURE_SSL_REDIRECT": True,
     "SECURE_HSTS_SECONDS": 3600,
 }
-
-
-def examine(*arguments):
-    out = StringIO()
-    try:
-        call_command("sessions", "doctor", *arguments, stdout=out)
-    except CommandError as error:
-        return out.getvalue(), str(error)
-    return out.getvalue(), None
 
 
 @pytest.mark.rule("R54")

@@ -6,24 +6,14 @@ import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import StringIO
 
 import pytest
 import trustme
-from django.core.management import CommandError, call_command
 
 from sessionkeeper.management.doctor import http_probe, report
+from tests.unit.management.doctor.examined import examine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
-
-
-def examine(*arguments):
-    out = StringIO()
-    try:
-        call_command("sessions", "doctor", *arguments, stdout=out)
-    except CommandError as error:
-        return out.getvalue(), str(error)
-    return out.getvalue(), None
 
 
 def found(findings):

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from sessionkeeper.management.doctor import report
+from tests.unit.management.doctor.examined import examine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
-
-
-def examine(*arguments):
-    out = StringIO()
-    try:
-        call_command("sessions", "doctor", *arguments, stdout=out)
-    except CommandError as error:
-        return out.getvalue(), str(error)
-    return out.getvalue(), None
 
 
 def found(findings):

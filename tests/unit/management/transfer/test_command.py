@@ -24,34 +24,10 @@ from sessionkeeper.stores.factory import get_store
 from sessionkeeper.stores.redis import tombstones
 from tests import contents
 from tests.stores import insert, server_url
+from tests.unit.management.transfer.files import export, put, run
 from tools.valkey import with_options
 
 pytestmark = pytest.mark.django_db
-
-
-def run(*arguments, **options):
-    """Run the command; return what it printed."""
-    out = io.StringIO()
-    call_command("sessions", *arguments, stdout=out, stderr=out, no_color=True, **options)
-    return out.getvalue()
-
-
-def export(path):
-    """Write an export; return its lines, parsed."""
-    path.unlink(missing_ok=True)
-    run("export", str(path))
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def put(path, lines):
-    """Write these lines as an export."""
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Where a test writes its file."""
-    return tmp_path / "sessions.jsonl"
 
 
 @pytest.fixture

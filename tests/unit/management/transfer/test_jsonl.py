@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
-
 import pytest
-from django.core.management import call_command
 from django.core.management.base import CommandError
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -15,33 +11,9 @@ from hypothesis import strategies as st
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.stores import insert
+from tests.unit.management.transfer.files import export, put, run
 
 pytestmark = pytest.mark.django_db
-
-
-def run(*arguments, **options):
-    """Run the command; return what it printed."""
-    out = io.StringIO()
-    call_command("sessions", *arguments, stdout=out, stderr=out, no_color=True, **options)
-    return out.getvalue()
-
-
-def export(path):
-    """Write an export; return its lines, parsed."""
-    path.unlink(missing_ok=True)
-    run("export", str(path))
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def put(path, lines):
-    """Write these lines as an export."""
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Where a test writes its file."""
-    return tmp_path / "sessions.jsonl"
 
 
 @pytest.mark.parametrize(

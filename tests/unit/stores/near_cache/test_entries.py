@@ -11,41 +11,9 @@ from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.near_cache.entries import OVERHEAD
 from tests.near_sides import Sides, sign_in
-from tests.stores import Clock
+from tests.unit.stores.near_cache.remembering import remembered
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
-
-
-@pytest.fixture
-def clock():
-    """The time as all see it."""
-    return Clock()
-
-
-@pytest.fixture
-def sides(monkeypatch, clock):
-    """Two processes."""
-    return Sides(monkeypatch, clock)
-
-
-@pytest.fixture
-def user(make_user):
-    """A user."""
-    return make_user()
-
-
-@pytest.fixture
-def key(sides, user):
-    """The key of a session that both sides remember."""
-    text = sign_in(user)
-    for side in (sides.here, sides.there):
-        assert sides.ask(text, side)[0] == user
-    return text
-
-
-def remembered(sides, key, side=None):
-    """Whether a side would answer without asking."""
-    return (side or sides.here).recall(keys.parse(key).id) is not None
 
 
 def test_there_are_never_more_entries_than_allowed_and_the_least_used_goes_first(monkeypatch, make_user):

@@ -8,57 +8,16 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
 from django.db.models import F
-from django.test.utils import CaptureQueriesContext
 
 from sessionkeeper.core import keys
 from sessionkeeper.engine import lookup, registry, session_data
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
 from tests.near_sides import Sides, sign_in
-from tests.stores import Clock
+from tests.unit.stores.near_cache.remembering import cost, remembered
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
-
-
-@pytest.fixture
-def clock():
-    """The time as all see it."""
-    return Clock()
-
-
-@pytest.fixture
-def sides(monkeypatch, clock):
-    """Two processes."""
-    return Sides(monkeypatch, clock)
-
-
-@pytest.fixture
-def user(make_user):
-    """A user."""
-    return make_user()
-
-
-@pytest.fixture
-def key(sides, user):
-    """The key of a session that both sides remember."""
-    text = sign_in(user)
-    for side in (sides.here, sides.there):
-        assert sides.ask(text, side)[0] == user
-    return text
-
-
-def cost(function, *arguments):
-    """Return what a call gives and how many statements it takes."""
-    with CaptureQueriesContext(connection) as captured:
-        result = function(*arguments)
-    return result, [query["sql"].split()[0] for query in captured if "SAVEPOINT" not in query["sql"]]
-
-
-def remembered(sides, key, side=None):
-    """Whether a side would answer without asking."""
-    return (side or sides.here).recall(keys.parse(key).id) is not None
 
 
 # A hit

@@ -11,32 +11,10 @@ from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import SessionPatch
 from sessionkeeper.stores.redis import serialization
 from sessionkeeper.stores.redis.store import RedisStore
-from tests.stores import KINDS, Clock, insert, redis_store, server_url
+from tests.stores import insert, redis_store, server_url
+from tests.unit.stores.redis.hashes import raw
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
-
-
-@pytest.fixture
-def clock():
-    """The time as the store sees it."""
-    return Clock()
-
-
-@pytest.fixture(params=KINDS)
-def store(request, clock):
-    """A store at each kind of server, whose time stands."""
-    return redis_store(request.param, clock)
-
-
-@pytest.fixture
-def user(make_user):
-    """The primary key of a user."""
-    return make_user().pk
-
-
-def raw(store):
-    """The client below a store."""
-    return store.client.connection
 
 
 def test_a_server_that_forgot_the_script_is_given_it_again(store, user):

@@ -13,7 +13,8 @@ from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import NewSession, SessionLimit
 from sessionkeeper.stores.redis import indexes, tombstones
 from sessionkeeper.stores.redis.store import RedisStore
-from tests.stores import Clock, insert, redis_store, server_url
+from tests.stores import insert, redis_store, server_url
+from tests.unit.stores.redis.hashes import raw
 from tools import valkey
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
@@ -21,27 +22,10 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 KEPT = 3600
 
 
-@pytest.fixture
-def clock():
-    """The time as the store sees it."""
-    return Clock()
-
-
 @pytest.fixture(params=["valkey", "cluster"])
 def store(request, clock):
     """A store at a server, and in a Cluster, whose time stands."""
     return redis_store(request.param, clock)
-
-
-@pytest.fixture
-def user(make_user):
-    """The primary key of a user."""
-    return make_user().pk
-
-
-def raw(store):
-    """The client below a store."""
-    return store.client.connection
 
 
 def key_at(moment):

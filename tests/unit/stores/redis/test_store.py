@@ -12,43 +12,16 @@ import redis
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import SessionPatch
-from tests.stores import KINDS, Clock, insert, redis_store
+from tests.stores import insert, redis_store
+from tests.unit.stores.redis.hashes import hash_of, raw
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
-
-
-@pytest.fixture
-def clock():
-    """The time as the store sees it."""
-    return Clock()
-
-
-@pytest.fixture(params=KINDS)
-def store(request, clock):
-    """A store at each kind of server, whose time stands."""
-    return redis_store(request.param, clock)
 
 
 @pytest.fixture
 def single(clock):
     """A store at one Valkey."""
     return redis_store("valkey", clock)
-
-
-@pytest.fixture
-def user(make_user):
-    """The primary key of a user."""
-    return make_user().pk
-
-
-def raw(store):
-    """The client below a store."""
-    return store.client.connection
-
-
-def hash_of(store, key):
-    """The key of a session's hash."""
-    return store._index.session(key.id)
 
 
 # Cost
