@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 from asgiref.sync import async_to_sync
 
+from tests.unit.middleware.browsing import browser
+
+__all__ = ["browser", "do"]
+
 
 @pytest.fixture(params=["sync", "async"])
 def do(request):

@@ -6,6 +6,8 @@ import logging
 from contextlib import suppress
 
 import pytest
+from django.http import HttpResponse
+from django.urls import path
 
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import StoreOfAnotherSite
@@ -15,6 +17,13 @@ from tests.stores import insert, redis_store, server_url
 from tools import valkey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.rule("R61")]
+
+
+def who(request):
+    return HttpResponse(request.user.get_username())
+
+
+urlpatterns = [path("who/", who)]
 
 
 @pytest.fixture
