@@ -12,7 +12,7 @@ from sessionkeeper.core.records import SessionPatch
 from sessionkeeper.stores.redis import serialization
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import insert, redis_store, server_url
-from tests.unit.stores.redis.hashes import raw
+from tests.unit.stores.hashes import raw
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 

@@ -14,7 +14,7 @@ from sessionkeeper.core.records import NewSession, SessionLimit
 from sessionkeeper.stores.redis import indexes, tombstones
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import insert, redis_store, server_url
-from tests.unit.stores.redis.hashes import raw
+from tests.unit.stores.hashes import raw
 from tools import valkey
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]

@@ -7,7 +7,7 @@ import pytest
 from sessionkeeper.core import greenlets
 from sessionkeeper.stores.redis import serialization
 from tests.stores import insert, redis_store
-from tests.unit.stores.redis.hashes import signed_in, without_session
+from tests.unit.stores.hashes import signed_in, without_session
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 

@@ -6,7 +6,7 @@ import pytest
 
 from sessionkeeper.core.errors import CorruptPayload
 from tests.stores import insert, redis_store
-from tests.unit.stores.redis.hashes import hash_of, raw
+from tests.unit.stores.hashes import hash_of, raw
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 

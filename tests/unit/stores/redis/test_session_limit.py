@@ -10,7 +10,7 @@ from sessionkeeper.core.errors import TooManySessions
 from sessionkeeper.core.records import SessionLimit
 from sessionkeeper.stores.redis import session_limit, tombstones
 from tests.stores import insert, redis_store
-from tests.unit.stores.redis.hashes import new_session, signed_in, without_session
+from tests.unit.stores.hashes import new_session, signed_in, without_session
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
