@@ -11,7 +11,8 @@ from rest_framework.test import APIClient
 
 from sessionkeeper.api.permissions import RecentlyAuthenticated
 from sessionkeeper.api.scopes import HasScope
-from sessionkeeper.models import Session
+from sessionkeeper.core import keys
+from sessionkeeper.engine import registry
 from tests.conftest import PASSWORD
 
 
@@ -70,7 +71,7 @@ def test_views_of_the_project_know_the_user(client, user):
 
 
 def test_what_asks_for_a_proof_has_none(client, user):
-    own = f"/auth/sessions/{Session.objects.get()}/"
+    own = f"/auth/sessions/{keys.encode_id(registry.list_for(user)[0].id)}/"
     for answer in (
         client.delete(own),
         client.post("/auth/sessions/revoke-others/"),

@@ -9,7 +9,7 @@ from sessionkeeper.core import keys
 from sessionkeeper.engine.exceptions import SessionGoneError, StaleSessionError
 from sessionkeeper.engine.session_store import SessionStore
 from tests import contents
-from tests.unit.engine.saved import queries, row, saved
+from tests.unit.saved import queries, row, saved
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionkeeper.engine.session_store import SessionStore
-from tests.unit.engine.saved import row, saved
+from tests.unit.saved import row, saved
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 

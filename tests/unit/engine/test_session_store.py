@@ -16,7 +16,7 @@ from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.stores import insert
-from tests.unit.engine.saved import queries, row, saved
+from tests.unit.saved import queries, row, saved
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
