@@ -5,6 +5,11 @@ from django.core.checks import WARNING
 
 from sessionkeeper import checks
 from sessionkeeper.checks import engine
+from sessionkeeper.engine.session_store import SessionStore as OurStore
+
+
+class SessionStore(OurStore):
+    """An engine of a project's own, built on ours."""
 
 
 def found(check):
