@@ -62,7 +62,7 @@ def environment(configuration: str, url: str, cpu: int | None) -> dict[str, str]
     """Return the environment variables of one worker."""
     env = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        "DJANGO_SETTINGS_MODULE": "benchmarks.site.settings",
         "BENCH_CONFIGURATION": configuration,
         "DATABASE_URL": url,
         "PYTHONHASHSEED": "0",

@@ -236,7 +236,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--other", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     channel = arguments.channel
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "benchmarks.settings", "BENCH_CONFIGURATION": CHANNELS[channel]}
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "benchmarks.site.settings",
+        "BENCH_CONFIGURATION": CHANNELS[channel],
+    }
     if arguments.other:
         django.setup()
         be_other(arguments.other, channel)

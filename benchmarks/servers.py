@@ -29,9 +29,9 @@ OUT = Path(__file__).parent / "out"
 BIN = Path(sys.executable).parent
 COMMANDS = {
     "granian": "granian --interface wsgi --workers 1 --blocking-threads 1 --host 127.0.0.1 --port {port} "
-    "--log-level critical benchmarks.wsgi:application",
+    "--log-level critical benchmarks.site.wsgi:application",
     "gunicorn": "gunicorn --worker-class gthread --workers 1 --threads 1 --bind 127.0.0.1:{port} "
-    "--log-level critical benchmarks.wsgi:application",
+    "--log-level critical benchmarks.site.wsgi:application",
 }
 DEFAULT = (FLOOR, "stock-db", "stock-cached-db", "stock-cache", "ours", "ours-near", "ours-valkey")
 DEFAULT += ("ours-valkey-principal", "ours-valkey-near")

@@ -119,7 +119,7 @@ def measure(url: str) -> dict[str, Any]:
 
 def main() -> None:
     """Measure every server that can be started here; print a table."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.site.settings")
     os.environ.setdefault("BENCH_CONFIGURATION", "ours")
     os.environ.setdefault("DATABASE_URL", "sqlite://:memory:")
     django.setup()

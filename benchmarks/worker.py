@@ -231,7 +231,7 @@ def prepare(_: object = None) -> None:
     from django.contrib.sessions.backends.db import SessionStore as StockStore
     from django.core.management import call_command
 
-    from benchmarks.views import PASSWORD, PEOPLE
+    from benchmarks.site.views import PASSWORD, PEOPLE
     from sessionkeeper.engine.session_store import SessionStore as OurStore
 
     call_command("migrate", verbosity=0, interactive=False)

@@ -14,6 +14,8 @@ from sessionkeeper.conf import settings as conf_settings
 from sessionkeeper.core import context, greenlets
 from sessionkeeper.stores.database import shortcut
 
+#: Fixtures of requests over both transports, for all tests.
+pytest_plugins = ["tests.transports"]
 PASSWORD = "correct horse battery staple"
 
 

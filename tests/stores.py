@@ -21,8 +21,8 @@ from sessionkeeper.core.records import NewSession
 from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.near_cache.store import NearCacheStore
 from sessionkeeper.stores.redis.store import RedisStore
-from tests import valkey_groups
 from tests.memory_store import MemoryStore
+from tests.servers import valkey_groups
 from tools import valkey
 
 

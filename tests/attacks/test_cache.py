@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from tests.http.conftest import TokenApi
+from tests.transports import TokenApi
 from tools.servers import free_port
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.attacks.site")]

@@ -6,7 +6,7 @@ import pytest
 
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import Api
+from tests.transports import Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.attacks.site")]
 

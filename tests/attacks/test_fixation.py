@@ -9,7 +9,7 @@ from sessionkeeper.core import keys
 from sessionkeeper.engine.session_store import SessionStore
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import Api
+from tests.transports import Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.attacks.site")]
 

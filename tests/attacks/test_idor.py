@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionkeeper.core import keys
-from tests.http.conftest import problem
+from tests.transports import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.attacks.site")]
 

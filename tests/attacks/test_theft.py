@@ -16,7 +16,7 @@ from django.test import override_settings
 from sessionkeeper.core import keys
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import TRANSPORTS, TokenApi
+from tests.transports import TRANSPORTS, TokenApi
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.attacks.site")]
 

@@ -13,7 +13,7 @@ import redis
 from sessionkeeper.core import keys
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import TRANSPORTS, TokenApi
+from tests.transports import TRANSPORTS, TokenApi
 from tools import valkey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.attacks.site")]

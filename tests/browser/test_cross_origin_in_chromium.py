@@ -110,7 +110,7 @@ def api_for(port, folder, scheme="http"):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEST_APP_PORT", str(port))
         patch.setenv("TEST_APP_SCHEME", scheme)
-        with running_demo(folder, "tests.demo_settings_cross_origin") as site:
+        with running_demo(folder, "tests.demo_settings.cross_origin") as site:
             yield site
 
 

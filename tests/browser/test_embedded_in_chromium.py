@@ -22,7 +22,7 @@ WHO = """async () => (await fetch("/api/auth/session/")).status"""
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A demo that may be embedded."""
-    with running_demo(tmp_path_factory.mktemp("demo"), "tests.demo_settings_embedded") as site:
+    with running_demo(tmp_path_factory.mktemp("demo"), "tests.demo_settings.embedded") as site:
         yield site
 
 

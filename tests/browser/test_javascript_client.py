@@ -327,7 +327,7 @@ class TestIdle:
     @pytest.fixture(scope="class")
     @staticmethod
     def site(chromium, tmp_path_factory):
-        with running_demo(tmp_path_factory.mktemp("demo"), "tests.demo_settings_idle") as site:
+        with running_demo(tmp_path_factory.mktemp("demo"), "tests.demo_settings.idle") as site:
             yield site
 
     @pytest.mark.parametrize("tabs", [0], indirect=True, ids=["no polls"])

@@ -28,7 +28,7 @@ BURST = """async () => {
 @pytest.fixture(scope="module")
 def site(chromium, tmp_path_factory):
     """A demo that renews keys."""
-    with running_demo(tmp_path_factory.mktemp("demo"), "tests.demo_settings_renewing") as site:
+    with running_demo(tmp_path_factory.mktemp("demo"), "tests.demo_settings.renewing") as site:
         yield site
 
 

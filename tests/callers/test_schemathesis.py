@@ -16,7 +16,7 @@ OURS = "^/api/auth/"
 
 
 def test_every_answer_is_one_that_the_schema_declares(tmp_path):
-    with running_demo(tmp_path, "tests.demo_settings_schema") as site:
+    with running_demo(tmp_path, "tests.demo_settings.schema") as site:
         command = [sys.executable, "-c", RUN, "--config-file", str(CONFIG), "run", f"{site.url}/api/schema/"]
         command += ["--include-path-regex", OURS, "--checks", "all", "--no-color"]
         done = subprocess.run(

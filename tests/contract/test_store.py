@@ -19,13 +19,12 @@ from sessionkeeper.core.records import (
     SessionRecord,
     SessionTimestamps,
 )
-from sessionkeeper.models import Session
 from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
 from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.near_cache.postgres import PostgresChannel
 from sessionkeeper.stores.near_cache.redis import RedisChannel
 from tests.memory_store import MemoryStore
-from tests.stores import KINDS, Channel, Clock, InLoop, insert, is_postgresql, near, redis_store
+from tests.stores import KINDS, Channel, Clock, InLoop, insert, near, redis_store
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
@@ -697,65 +696,6 @@ def test_own_clock_agrees_with_the_time_zone_setting(kind, settings):
 
 
 # Cost
-
-COSTS = {
-    "find": lambda store, key, user: store.find(key.id),
-    "find with principal": lambda store, key, user: store.find(key.id, principal=True),
-    "insert": lambda store, key, user: insert(store, user_id=user),
-    "rotate": lambda store, key, user: rotate(store, key),
-    "touch": lambda store, key, user: store.touch(key.id, key.secret_hash),
-    "revoke": lambda store, key, user: store.revoke(key.id),
-    "revoke of an absent": lambda store, key, user: store.revoke(1),
-    "revoke_all": lambda store, key, user: store.revoke_all(user, key.id),
-    "list_for": lambda store, key, user: store.list_for(user),
-    "list_for with a limit": lambda store, key, user: store.list_for(user, 2, key.id),
-    "count": lambda store, key, user: store.count(),
-    "merge that replaces": lambda store, key, user: merge_replacing(store, key),
-}
-
-
-@pytest.mark.parametrize("name", COSTS)
-@pytest.mark.django_db(transaction=True)
-def test_one_statement_is_enough(django_assert_num_queries, make_user, name):
-    store, user = DatabaseStore(), make_user().pk
-    key = insert(store, user_id=user)
-    for _ in range(5):
-        insert(store, user_id=user)
-    store.find(key.id, principal=True)
-    with django_assert_num_queries(1):
-        COSTS[name](store, key, user)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_merge_is_one_statement_where_the_record_was_read_and_on_postgresql_always(
-    django_assert_num_queries,
-):
-    store = DatabaseStore()
-    key = insert(store)
-    seen = store.find(key.id).record
-    with django_assert_num_queries(1):
-        patch(store, key, seen, a=1)
-    with django_assert_num_queries(1 if is_postgresql() else 2):
-        patch(store, key, None, b=1)
-    with django_assert_num_queries(1 if is_postgresql() else 3):  # try, read, try
-        patch(store, key, seen, c=1)
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.rule("L11")
-def test_a_step_of_a_purge_costs_the_same_whatever_it_finds(django_assert_num_queries, clock):
-    store = DatabaseStore(clock=clock)
-    for _ in range(20):
-        insert(store)
-    clock.move(days=5)
-    with django_assert_num_queries(2):  # look, delete
-        store.purge(20)
-
-
-def test_the_user_column_is_indexed_and_what_a_touch_moves_is_not():
-    indexed = {field.name for field in Session._meta.local_fields if field.db_index or field.unique}
-    assert indexed == {"id"}
-    assert [index.fields for index in Session._meta.indexes] == [["user", "id"]]
 
 
 # renew

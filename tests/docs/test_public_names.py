@@ -73,7 +73,9 @@ def test_a_public_module_holds_no_code(module):
 def test_a_page_names_only_what_is_public(path):
     text = path.read_text()
     dotted = set(re.findall(r"(?<![\w/.-])sessionkeeper(?!\.postman)(?:\.\w+)+", text))
-    for module, names in re.findall(r"^ *from (sessionkeeper(?:\.\w+)*) import ([\w, ]+)$", text, re.MULTILINE):
+    for module, names in re.findall(
+        r"^ *from (sessionkeeper(?:\.\w+)*) import ([\w, ]+)$", text, re.MULTILINE
+    ):
         dotted |= {f"{module}.{name.strip()}" for name in names.split(",")}
     private = {
         name

@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 
 from tests.http import outage_site
-from tests.http.test_outage import Visitor
+from tests.http.outage_site import Visitor
 from tests.stores import database
 from tools import breakable, databases, postgres, valkey
 

@@ -13,7 +13,7 @@ from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.stores.factory import get_breaker, get_store
 from tests.faults.conftest import HEALED, PATIENCE
-from tests.http.test_outage import assert_outage
+from tests.http.outage_site import assert_outage
 from tools.valkey import with_options
 
 pytestmark = pytest.mark.django_db(transaction=True)

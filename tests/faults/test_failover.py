@@ -12,9 +12,9 @@ from sessionkeeper.conf import redis_url
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.factory import get_store
-from tests import valkey_groups
 from tests.faults.conftest import heals, is_in, until
-from tests.http.test_outage import assert_outage
+from tests.http.outage_site import assert_outage
+from tests.servers import valkey_groups
 from tools import valkey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.faults.site")]

@@ -15,7 +15,7 @@ from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import Session
 from sessionkeeper.stores.factory import get_breaker
 from tests.faults.conftest import close_connections, heals, is_in, postgres_database, running, until
-from tests.http.test_outage import Visitor, assert_outage
+from tests.http.outage_site import Visitor, assert_outage
 from tests.stores import create_tables, database
 from tools import databases
 

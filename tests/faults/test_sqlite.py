@@ -12,7 +12,7 @@ from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
 from sessionkeeper.stores.factory import get_breaker
 from tests.faults.conftest import is_in
-from tests.http.test_outage import Visitor, assert_outage
+from tests.http.outage_site import Visitor, assert_outage
 from tests.stores import sqlite_file
 
 pytestmark = [pytest.mark.usefixtures("any_database"), pytest.mark.urls("tests.faults.site")]

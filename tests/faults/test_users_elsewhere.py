@@ -10,7 +10,7 @@ from sessionkeeper.stores.factory import get_store
 from tests.conftest import new_user
 from tests.faults.conftest import close_connections, heals, is_in, postgres_database, running
 from tests.faults.test_postgres import Surfer
-from tests.http.test_outage import assert_outage
+from tests.http.outage_site import assert_outage
 from tests.stores import create_tables
 
 pytestmark = [pytest.mark.usefixtures("any_database"), pytest.mark.urls("tests.faults.site")]

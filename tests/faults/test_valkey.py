@@ -12,8 +12,8 @@ from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_breaker, get_store
 from tests.faults.conftest import heals, is_in, until
-from tests.http.test_outage import Visitor, assert_outage
-from tests.proxy import proxy
+from tests.http.outage_site import Visitor, assert_outage
+from tests.servers.proxy import proxy
 from tools.valkey import with_options
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.faults.site")]

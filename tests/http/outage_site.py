@@ -1,10 +1,12 @@
-"""Pages that use the session in all the ways that an outage can meet."""
+"""Pages that use the session in all the ways that an outage can meet, and who visits them."""
 
 from __future__ import annotations
 
+from asgiref.sync import async_to_sync
 from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import HttpResponse, JsonResponse
+from django.test import AsyncClient, Client
 from django.urls import path
 from rest_framework.decorators import api_view
 from rest_framework.response import Response
@@ -85,3 +87,33 @@ urlpatterns = [
     path("login/", sign_in),
     path("logout/", sign_out),
 ]
+
+
+class Visitor(Client):
+    """A browser that lets errors become the pages that a visitor would see."""
+
+    def __init__(self):
+        super().__init__(raise_request_exception=False)
+
+    def page(self, page, accept="application/json", **query):
+        """Fetch a page."""
+        return self.get(f"/{page}/", query, headers={"accept": accept})
+
+
+class AsyncVisitor(AsyncClient):
+    """The same in an event loop."""
+
+    def __init__(self):
+        super().__init__(raise_request_exception=False)
+
+    def page(self, page, accept="application/json", **query):
+        """Fetch a page."""
+        return async_to_sync(self.get)(f"/{page}/", query, headers={"accept": accept})
+
+
+def assert_outage(response):
+    """Check that the answer is that of an outage."""
+    assert response.status_code == 503, response.text
+    assert int(response["Retry-After"]) > 0
+    assert response["Cache-Control"] == "no-store"
+    assert not response.cookies

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from django.urls import reverse
@@ -20,11 +19,12 @@ from sessionkeeper.http import problems
 from sessionkeeper.http.user_agents import device
 from sessionkeeper.middleware.commit import PASSIVE_HEADER
 from tests.conftest import PASSWORD
-from tests.http.conftest import TokenApi
+from tests.demo_server import ROOT
+from tests.transports import TokenApi
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
 
-TEXT = (Path(__file__).parents[2] / "docs/reference/api.md").read_text("utf-8")
+TEXT = (ROOT / "docs/reference/api.md").read_text("utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
 
 

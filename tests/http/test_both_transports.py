@@ -19,9 +19,13 @@ from sessionkeeper.middleware.commit import PASSIVE_HEADER
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import AUTH, TRANSPORTS, problem
+from tests.transports import AUTH, TRANSPORTS, problem
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.http.api_site"),
+    pytest.mark.usefixtures("with_and_without_login_required"),
+]
 
 NEW = "a-much-longer-horse-than-before"
 

@@ -12,7 +12,7 @@ from django.urls import URLPattern, get_resolver, path, reverse
 
 from sessionkeeper import problem_index
 from tests.conftest import PASSWORD
-from tests.http.conftest import LOGIN_REQUIRED
+from tests.transports import LOGIN_REQUIRED
 
 pytestmark = pytest.mark.django_db
 

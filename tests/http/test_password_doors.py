@@ -11,8 +11,8 @@ from sessionkeeper.auth import lockout
 from sessionkeeper.models import AuditEvent
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.http.conftest import AUTH, Api, TokenApi, problem
 from tests.stores import database
+from tests.transports import AUTH, Api, TokenApi, problem
 
 pytestmark = pytest.mark.urls(__name__)
 

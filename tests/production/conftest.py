@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests import mariadb
 from tests.browser.conftest import chromium  # noqa: F401
 from tests.production.deployment import Project, serving
+from tests.servers import mariadb
 from tools import databases, postgres, servers
 
 #: Beside those of `test_configurations.py`.

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.demo_server import ALICE, Visitor
-from tests.poolers import has_pooler, pooler
 from tests.production.deployment import serving
+from tests.servers.poolers import has_pooler, pooler
 
 #: More often than the statement of a request runs on one connection before it is prepared.
 MANY = 8

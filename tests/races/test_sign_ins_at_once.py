@@ -17,8 +17,8 @@ from django.urls import include, path
 
 from sessionkeeper.auth import attempts
 from sessionkeeper.models import LoginAttempt, Session
-from tests import mariadb
 from tests.conftest import PASSWORD, new_user
+from tests.servers import mariadb
 from tests.stores import create_tables, database
 from tools.servers import Unavailable
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.http import HttpResponse
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
-from django.utils import timezone
 
-from sessionkeeper.core import keys
-from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database.store import DatabaseStore
 from tests.stores import insert
-
-LIST = "/admin/sessionkeeper/session/"
+from tests.unit.admin.listed import LIST, act, id_of, listed, name_of, signed_in, text
 
 
 def whoami(request):
@@ -32,66 +26,6 @@ def whoami(request):
 
 urlpatterns = [path("admin/", admin.site.urls), path("whoami/", whoami)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
-
-
-def signed_in(user, **extra):
-    """A client with the cookie of a session of this user."""
-    client = Client(**extra)
-    client.force_login(user)
-    return client
-
-
-def id_of(client):
-    """The session id of a client, as an integer."""
-    return keys.parse(client.session.session_key).id
-
-
-def name_of(client):
-    """The session id of a client, as 11 characters."""
-    return client.session.session_key[:11]
-
-
-@pytest.fixture
-def boss(make_user):
-    """A client of a superuser."""
-    return signed_in(make_user(is_staff=True, is_superuser=True))
-
-
-@pytest.fixture
-def person(make_user):
-    """A user with a session."""
-    return make_user()
-
-
-@pytest.fixture
-def clerk(make_user):
-    """A function that makes a client of a staff member with these permissions."""
-
-    def make(*names):
-        user = make_user(is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=[f"{n}_session" for n in names]))
-        return signed_in(user)
-
-    return make
-
-
-def act(client, action, *session_ids, **data):
-    """Run an action of the list."""
-    data = {"action": action, "_selected_action": session_ids, **data}
-    return client.post(LIST, data, follow=True)
-
-
-def text(response):
-    """The page, once it is known to be one."""
-    assert response.status_code == 200
-    return response.content.decode()
-
-
-def listed(client, **query):
-    """The ids of the sessions that the list shows."""
-    response = client.get(LIST, query)
-    text(response)
-    return {session.pk for session in response.context["cl"].result_list}
 
 
 # Looking
@@ -179,31 +113,6 @@ def test_a_search_takes_any_text(boss, term):
     assert boss.get(LIST, {"q": term.encode("utf-8", "surrogateescape")}).status_code == 200
 
 
-def test_filters_tell_signed_in_and_anonymous_transports_and_times_apart(boss, person):
-    store, now = DatabaseStore(), timezone.now()
-    mine = insert(store, user_id=person.pk).id
-    nobodys = insert(store, transport="bearer").id
-    idle = insert(store, idle_seconds=60).id
-    Session.objects.filter(pk=idle).update(last_seen_at=now - timedelta(hours=2))
-    endless = insert(store, idle_seconds=None).id
-    Session.objects.filter(pk=endless).update(last_seen_at=now - timedelta(days=8))
-    over = insert(store, idle_seconds=None, lifetime=now - timedelta(seconds=1)).id
-    own = id_of(boss)
-    everything = {own, mine, nobodys, idle, endless, over}
-    assert listed(boss, signed_in="yes") == {own, mine}
-    assert listed(boss, signed_in="no") == everything - {own, mine}
-    assert listed(boss, transport="bearer") == {nobodys}
-    assert listed(boss, transport="cookie") == everything - {nobodys}
-    assert listed(boss, state="expired") == {idle, over}
-    assert listed(boss, state="live") == everything - {idle, over}
-    assert listed(boss, seen="hour") == everything - {idle, endless}
-    assert listed(boss, seen="day") == everything - {endless}
-    assert listed(boss, seen="week") == everything - {endless}
-    assert listed(boss, seen="longer") == {endless}
-    assert listed(boss, seen="x", state="x", signed_in="x") == everything
-    assert listed(boss, _facets="True") == everything
-
-
 # Ending
 
 
@@ -232,18 +141,6 @@ def test_ending_the_sessions_of_the_users_of_anonymous_ones_says_that_there_are_
     key = insert(DatabaseStore())
     assert "Nobody is signed in" in text(act(boss, "end_sessions_of_users", key.id))
     assert Session.objects.filter(pk=key.id).exists()
-
-
-def test_an_action_over_all_pages_ends_what_the_filter_selects(boss, monkeypatch):
-    monkeypatch.setattr(registry, "BATCH", 3)
-    ids = [insert(DatabaseStore()).id for _ in range(120)]
-    response = boss.post(
-        f"{LIST}?signed_in=no",
-        {"action": "delete_selected", "_selected_action": ids[0], "select_across": "1"},
-        follow=True,
-    )
-    assert "120 sessions were ended." in text(response)
-    assert listed(boss) == {id_of(boss)}
 
 
 def test_who_ended_which_session_is_in_the_log_of_the_admin(boss, person):

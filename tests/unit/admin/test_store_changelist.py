@@ -12,21 +12,9 @@ from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
 from tests.stores import insert, redis_store, server_url
-from tests.unit.admin.test_sessions import (
-    LIST,
-    act,
-    boss,
-    clerk,
-    id_of,
-    listed,
-    name_of,
-    person,
-    signed_in,
-    text,
-)
+from tests.unit.admin.listed import LIST, act, id_of, listed, name_of, signed_in, text
 from tools.valkey import with_options
 
-__all__ = ["boss", "clerk", "person"]
 pytestmark = [pytest.mark.django_db, pytest.mark.any_user, pytest.mark.urls("tests.unit.admin.test_sessions")]
 
 

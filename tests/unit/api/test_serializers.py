@@ -1,56 +1,61 @@
-"""The JSON of a session is written in one place, and its schema describes that."""
+"""What a sign-in is made of: fields that are missing, of other types, or not chosen."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from sessionkeeper.api.openapi import schemas
-from sessionkeeper.api.serializers import session_json
-from sessionkeeper.core import moments
-from sessionkeeper.core.text import json_key
-from sessionkeeper.engine import users
-from sessionkeeper.engine.history import EndedSession
-from sessionkeeper.management import formatting
-from sessionkeeper.stores.factory import get_store
-from tests.stores import insert
+from tests.conftest import PASSWORD
+from tests.transports import AUTH, problem
 
-pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.http.api_site"),
+    pytest.mark.usefixtures("with_and_without_login_required"),
+]
 
 
-@pytest.fixture
-def record(make_user):
-    """A session of somebody."""
-    store = get_store()
-    key = insert(store, user_id=make_user().pk, authenticated=True, amr="pwd", label="kitchen laptop")
-    return store.find(key.id).record
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"username", "password"}),
+        ({"username": "alice"}, {"password"}),
+        ({"username": "", "password": ""}, {"username", "password"}),
+        ({"username": None, "password": None}, {"username", "password"}),
+        ({"username": 1, "password": 1.5}, {"username", "password"}),
+        ({"username": True, "password": []}, {"username", "password"}),
+        ({"username": {"a": 1}, "password": "x"}, {"username"}),
+        ({"username": "a\0b", "password": "x\0"}, {"username", "password"}),
+        ({"username": "a\ud800", "password": "\udfff"}, {"username", "password"}),
+        ({"username": "a" * 255, "password": "x" * 4097}, {"username", "password"}),
+        ({"username": "a", "password": "b", "remember": "yes"}, {"remember"}),
+        ({"username": "a", "password": "b", "remember": 1}, {"remember"}),
+        ({"username": "a", "password": "b", "remember": [True]}, {"remember"}),
+        ({"username": "a", "password": "b", "label": 7}, {"label"}),
+        ({"username": "a", "password": "b", "label": "x" * 101}, {"label"}),
+    ],
+)
+def test_missing_and_wrong_typed_fields_are_named(api, body, fields):
+    members = problem(api.send(AUTH + "login/", body), 400, "invalid")
+    assert set(members["errors"]) == fields
+    assert all(isinstance(text, str) for messages in members["errors"].values() for text in messages)
+    assert all(name in members["detail"] for name in fields)
 
 
-def test_the_schema_of_a_session_has_the_members_of_one(record):
-    assert list(session_json(record, current_id=record.id)) == list(schemas.Session().fields)
+def test_a_file_is_no_username(api):
+    from django.core.files.uploadedfile import SimpleUploadedFile
 
-
-def test_the_schema_of_an_ended_session_has_the_members_of_one():
-    ended = EndedSession(1, "sign_in", moments.now(), None, "expired", "", None, "")
-    assert list(ended.as_dict()) == list(schemas.EndedSession().fields)
-
-
-def test_the_schema_of_a_user_has_the_members_of_one(make_user):
-    told = users.as_dict(make_user())
-    assert list(told) == list(schemas.User().fields)
-    json.dumps(told)
-
-
-def test_the_command_tells_of_a_session_what_the_api_does_and_more(record):
-    by_api, by_command = (
-        session_json(record, current_id=None),
-        formatting.as_dict(record, "alice", moments.now()),
-    )
-    both = by_api.keys() - {"current", "device"}
-    assert by_command.keys() - both == {"state", "user", "data_keys"}
-    assert {name: by_command[name] for name in both} == {name: by_api[name] for name in both}
-    assert json.loads(json.dumps(by_command))["user"] == {
-        "id": json_key(record.user_id),
-        "username": "alice",
+    body = {
+        "username": SimpleUploadedFile("a", b"alice"),
+        "password": "x",
+        "csrfmiddlewaretoken": api.token(),
     }
+    assert set(problem(api.post(AUTH + "login/", body), 400, "invalid")["errors"]) == {"username"}
+
+
+def cookie(response):
+    return response.cookies["sessionid"]
+
+
+def test_an_unchecked_box_in_a_form_is_no_choice(api, alice):
+    fields = {"username": alice.get_username(), "password": PASSWORD, "csrfmiddlewaretoken": api.token()}
+    assert cookie(api.post(AUTH + "login/", fields))["max-age"]

@@ -6,7 +6,6 @@ import json
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
@@ -149,41 +148,6 @@ def test_sessions_in_valkey_go_too(make_user, settings):
         Browser().force_login(user)
     assert erasure.erase(user).sessions == 3
     assert get_store().list_for(user.pk) == []
-
-
-def run(*words, **options):
-    """Run the command."""
-    call_command("sessions", "erase", *words, **options)
-
-
-def test_the_command_says_how_much_and_asks_first(person, capsys, monkeypatch):
-    name = person.get_username()
-    run(name, "--dry-run")
-    counted = capsys.readouterr().out
-    assert counted.startswith("Would be erased: 4 sessions, ")
-    monkeypatch.setattr("builtins.input", lambda _: "no")
-    with pytest.raises(CommandError, match="Nothing was erased"):
-        run(name)
-    assert ADDRESS in dump()
-    monkeypatch.setattr("builtins.input", lambda _: "yes")
-    run(name)
-    assert capsys.readouterr().out.splitlines()[-1] == counted.strip().replace("Would be erased", "Erased")
-    assert ADDRESS not in dump()
-
-
-def test_the_command_takes_a_key_and_names_of_a_deleted_user(person):
-    pk, names = str(person.pk), [person.get_username(), person.email]
-    person.delete()
-    with pytest.raises(CommandError, match="--user-pk"):
-        run(names[0], "--no-input")
-    run("--user-pk", pk, "--name", names[0], "--name", names[1], "--no-input")
-    assert ADDRESS not in dump()
-
-
-@pytest.mark.parametrize("words", [[], ["alice", "--user-pk", "1"]])
-def test_the_command_says_what_it_needs(words):
-    with pytest.raises(CommandError, match="Say whom"):
-        run(*words)
 
 
 def test_the_log_names_nobody(person, caplog):

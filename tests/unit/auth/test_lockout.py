@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib import admin, auth
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, connections
+from django.db import connection, connections
 from django.http import HttpResponse
-from django.test import AsyncClient, Client
+from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from hypothesis import HealthCheck, example, given
@@ -26,17 +23,15 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
-from sessionkeeper.admin import login
 from sessionkeeper.api.views.passwords import ResetThrottle
-from sessionkeeper.auth import attempts, identifiers, lockout
+from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.core import policy
 from sessionkeeper.core.errors import TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
-from tests import contents
 from tests.conftest import PASSWORD
+from tests.unit.auth.guessing import TRIES, Clock, api, browser, by_view, is_refused, lock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
-TRIES = 5
 
 
 def sign_in(request):
@@ -77,20 +72,6 @@ urlpatterns = [
 ]
 
 
-class Clock:
-    """The clock of the counts, set by hand."""
-
-    def __init__(self):
-        self.moment = 1_800_000_000_000
-
-    def __call__(self):
-        return self.moment
-
-    def move(self, **duration):
-        """Let time pass."""
-        self.moment += int(timedelta(**duration).total_seconds() * 1000)
-
-
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
@@ -98,17 +79,6 @@ def clock(monkeypatch, settings):
     made = Clock()
     monkeypatch.setattr(attempts, "now", made)
     return made
-
-
-def browser(address="192.0.2.1"):
-    """A browser somewhere."""
-    return Client(REMOTE_ADDR=address, headers={"sec-fetch-site": "same-origin"})
-
-
-def api(client, name, password):
-    """Sign in by the API."""
-    body = json.dumps({"username": name, "password": password})
-    return client.post("/auth/login/", body, content_type="application/json")
 
 
 def token(client, name, password):
@@ -122,11 +92,6 @@ def by_admin(client, name, password):
     return client.post("/admin/login/?next=/admin/", {"username": name, "password": password})
 
 
-def by_view(client, name, password):
-    """Sign in at a view of the project's own."""
-    return client.post("/view/", {"username": name, "password": password})
-
-
 def by_basic(client, name, password):
     """Send name and password along."""
     pair = base64.b64encode(f"{name}:{password}".encode()).decode()
@@ -134,17 +99,6 @@ def by_basic(client, name, password):
 
 
 DOORS = {"api": api, "token": token, "admin": by_admin, "view": by_view, "basic": by_basic}
-
-
-def is_refused(response):
-    """Whether a try was refused unlooked at."""
-    return response.status_code == 429 and int(response["Retry-After"]) > 0
-
-
-def lock(name, number=TRIES, address="203.0.113.9"):
-    """Fail so often."""
-    for _ in range(number):
-        assert api(browser(address), name, "wrong").status_code == 401
 
 
 # Every door
@@ -188,32 +142,6 @@ def test_a_name_that_nobody_has_is_refused_like_one_that_somebody_has(make_user)
     one, two = answers
     assert one.content == two.content
     assert (one.status_code, one["Retry-After"]) == (two.status_code, two["Retry-After"]) == (429, "60")
-
-
-def test_the_admin_says_in_its_form_how_long(make_user):
-    user = make_user(is_staff=True)
-    lock(user.get_username())
-    response = browser().post(
-        "/admin/login/", {"username": user.get_username(), "password": "x"}, headers={"accept": "text/html"}
-    )
-    assert is_refused(response)
-    assert "Try again in 1 minute." in response.text
-    assert 'name="password"' in response.text
-    assert user.get_username() in response.text
-
-
-def test_an_admin_that_has_a_form_of_its_own_keeps_it(monkeypatch):
-    site = SimpleNamespace(login_form=AdminAuthenticationForm)
-    monkeypatch.setattr(login, "admin", SimpleNamespace(site=site))
-    login.install()
-    assert site.login_form is AdminAuthenticationForm
-
-
-def test_where_our_middleware_is_not_there_authenticate_returns_none(make_user):
-    user = make_user()
-    for _ in range(TRIES):
-        assert not Client().login(username=user.get_username(), password="wrong")
-    assert not Client().login(username=user.get_username(), password=PASSWORD)
 
 
 def test_with_django_alone_as_backend_failures_are_counted_and_our_doors_refuse(make_user, settings):
@@ -280,43 +208,6 @@ def test_basic_requests_that_go_well_cost_no_try(make_user):
 # Spelling
 
 
-@pytest.mark.parametrize(
-    "spelling", [str.upper, str.title, lambda name: f" {name}", lambda name: f"{name}\u200b"]
-)
-@pytest.mark.rule("R36")
-def test_another_spelling_of_the_name_is_the_same_account(make_user, spelling):
-    name = make_user().get_username()
-    lock(name)
-    assert is_refused(by_view(browser(), spelling(name), "wrong"))
-
-
-@given(st.text())
-def test_a_spelling_is_normal_at_once(name):
-    once = identifiers.normal(name)
-    assert identifiers.normal(once) == once
-    assert (
-        identifiers.normal(name.upper()) == identifiers.normal(name.lower())
-        or len(name) > 100
-        or not name.isascii()
-    )
-
-
-@pytest.mark.parametrize(
-    ("one", "two"),
-    [
-        ("\ufb01ne", "fine"),  # a ligature
-        ("\uff21lice", "alice"),  # full width
-        ("\u0130stanbul", "istanbul"),  # a dotted capital I
-        ("stra\u00dfe", "STRASSE"),
-        ("Jose\u0301", "jos\u00e9"),  # an accent of its own
-        ("\u212aate", "kate"),  # the sign for kelvin
-    ],
-)
-@pytest.mark.rule("R36")
-def test_lookalikes_that_a_database_may_take_for_the_same_are_one(one, two):
-    assert identifiers.normal(one) == identifiers.normal(two)
-
-
 @pytest.mark.parametrize("door", [by_admin, by_view, by_basic], ids=["admin", "view", "basic"])
 @examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(name="a\0b", password="x")
@@ -369,35 +260,6 @@ def test_a_known_device_has_a_count_of_its_own_and_no_more(make_user):
         assert api(here, user.get_username(), "wrong").status_code == 401
     assert is_refused(api(here, user.get_username(), PASSWORD))
     assert api(browser(), user.get_username(), PASSWORD).status_code == 200
-
-
-def test_a_device_is_known_to_its_own_accounts_only(make_user):
-    victim, attacker, there = make_user(), make_user(), browser()
-    api(there, attacker.get_username(), PASSWORD)
-    lock(victim.get_username())
-    assert is_refused(api(there, victim.get_username(), PASSWORD))
-
-
-@pytest.mark.parametrize(
-    "change", [lambda text: text + "x", lambda text: "x" + text, lambda text: "é", lambda _: "a:b:c"]
-)
-def test_a_made_up_device_is_not_known(make_user, change):
-    user, here = make_user(), browser()
-    api(here, user.get_username(), PASSWORD)
-    here.post("/auth/logout/")
-    here.cookies["sessionid-device"] = change(here.cookies["sessionid-device"].value)
-    lock(user.get_username())
-    assert is_refused(api(here, user.get_username(), PASSWORD))
-
-
-def test_the_cookie_of_a_device_is_httponly_and_names_nobody(make_user):
-    user, here = make_user(), browser()
-    response = api(here, user.get_username(), PASSWORD)
-    cookie = response.cookies["sessionid-device"]
-    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
-    body = base64.urlsafe_b64decode(cookie.value.partition(":")[0] + "==")
-    assert user.get_username().encode() not in body
-    assert here.session.session_key not in cookie.value
 
 
 def test_guesses_in_a_stolen_session_are_counted_for_it(make_user):
@@ -477,21 +339,6 @@ def test_the_command_unlocks_an_account_or_a_source(make_user, settings, capsys)
 def test_the_command_says_what_it_needs(words):
     with pytest.raises(CommandError, match=r"Say what to unlock|not an address"):
         call_command("sessions", "unlock", *words)
-
-
-def test_the_admin_unlocks_what_is_selected(make_user):
-    name = make_user().get_username()
-    lock(name)
-    staff = Client()
-    staff.force_login(make_user(is_staff=True, is_superuser=True))
-    base = "/admin/sessionkeeper/loginattempt/"
-    listed = staff.get(base, {"q": name})
-    assert name in listed.text
-    row = LoginAttempt.objects.get(kind="account")
-    done = staff.post(base, {"action": "unlock", "_selected_action": [row.pk]}, follow=True)
-    assert "1 count was reset." in done.text
-    assert api(browser(), name, PASSWORD).status_code == 200
-    assert AuditEvent.objects.get(kind="unlocked").actor_id is not None
 
 
 # What is written
@@ -641,11 +488,6 @@ def test_a_guess_that_was_counted_is_not_counted_again(make_user):
     assert LoginAttempt.objects.get().failures == 1
 
 
-def test_what_has_no_password_is_no_guess():
-    assert lockout.begin(None, {"remote_user": "alice"}) is None
-    assert lockout.under_way.get() is None
-
-
 def test_the_error_says_how_long(make_user):
     name = make_user().get_username()
     lock(name)
@@ -655,67 +497,6 @@ def test_the_error_says_how_long(make_user):
 
 
 # How it is counted
-
-
-@pytest.fixture(params=["at once", "in turn"])
-def counted(request, monkeypatch):
-    """Counts as this database does, and as one without INSERT … RETURNING."""
-    if request.param == "in turn":
-        monkeypatch.setattr(attempts, "_returns_what_it_counts", lambda: False)
-    return attempts.consume
-
-
-PAIR = [("b" * 64, attempts.SOURCE), ("a" * 64, attempts.ACCOUNT)]
-
-
-def test_rows_are_made_as_they_are_counted(counted, clock):
-    assert counted(PAIR, "192.0.2.0/24", clock())
-    assert counted(PAIR, "192.0.2.0/24", clock(), missing=False)
-    assert list(LoginAttempt.objects.order_by("pk").values_list("kind", "failures", "source")) == [
-        ("account", 2, ""),
-        ("source", 2, "192.0.2.0/24"),
-    ]
-
-
-@pytest.mark.parametrize("tries", [1, 2, 5])
-def test_a_row_has_its_tries_and_then_waits(counted, clock, settings, tries):
-    settings.SESSIONKEEPER = {"LOCKOUT_TRIES": tries}
-    account = PAIR[1:]
-    assert [counted(account, "", clock()) for _ in range(tries + 1)] == [True] * tries + [False]
-    row = LoginAttempt.objects.get()
-    assert (row.failures, row.until) == (tries, clock() + 60_000)
-    clock.move(minutes=1)
-    assert counted(account, "", clock())
-    assert LoginAttempt.objects.get().until == clock() + 120_000
-
-
-@pytest.mark.parametrize("kind", [attempts.ACCOUNT, attempts.SOURCE])
-def test_where_one_row_has_no_try_left_none_is_counted(counted, clock, settings, kind):
-    settings.SESSIONKEEPER = {"LOCKOUT_TRIES": 3, "SOURCE_TRIES": 3}
-    spent = [one for one in PAIR if one[1] == kind]
-    for _ in range(3):
-        assert counted(spent, "", clock())
-    assert not counted(PAIR, "", clock())
-    other = LoginAttempt.objects.exclude(kind=kind).first()
-    assert other is None or (other.failures, other.until <= clock()) == (0, True)
-
-
-def test_a_change_that_a_deadlock_undid_is_made_again(monkeypatch):
-    monkeypatch.setattr(attempts.connections["default"], "in_atomic_block", False)
-    deadlock, tried = OperationalError(1213, "Deadlock found"), []
-
-    def change():
-        tried.append(1)
-        if len(tried) < 3:
-            raise deadlock
-        return "done"
-
-    assert attempts._again(change) == "done"
-    monkeypatch.setattr(attempts.connections["default"], "in_atomic_block", True)
-    tried.clear()
-    with pytest.raises(OperationalError, match="Deadlock"):
-        attempts._again(change)
-    assert tried == [1]
 
 
 @pytest.mark.parametrize(
@@ -741,19 +522,3 @@ def test_the_wait_is_reckoned_before_the_count_is_raised(monkeypatch):
         assert attempts.consume(counts, "", attempts.now())
     [sql] = [query["sql"].partition(" WHERE ")[0] for query in queries if query["sql"].startswith("UPDATE")]
     assert sql.partition(" SET ")[2].lstrip('"`').startswith("until")
-
-
-def test_a_session_says_that_our_backend_took_a_password(make_user):
-    """Never more than was proved: a user object that no backend has returned says nothing."""
-    user = make_user()
-    Client().post("/view/", {"username": user.get_username(), "password": PASSWORD})
-    assert contents.record().amr == "pwd"
-    assert AuditEvent.objects.get(kind="sign_in").detail["amr"] == "pwd"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_so_does_one_that_began_in_an_async_view(make_user):
-    user = make_user()
-    form = {"username": user.get_username(), "password": PASSWORD}
-    async_to_sync(AsyncClient().post)("/async/", form)
-    assert contents.record().amr == "pwd"

@@ -6,14 +6,12 @@ from contextvars import ContextVar
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
 
 from sessionkeeper import conf
-from sessionkeeper.checks import tenants
-from sessionkeeper.checks import tenants as checks
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, greenlets, keys
 from sessionkeeper.core.errors import NoNamespace
@@ -232,55 +230,3 @@ def test_what_is_done_after_a_commit_is_done_for_the_tenant_of_before(asked):
         tenant.set("b")
         function()
     assert seen == ["a"]
-
-
-def ids(messages):
-    return [message.id for message in messages]
-
-
-def test_a_function_that_cannot_be_asked_is_an_error(settings):
-    for wrong in ("no.such.module", lambda request: "a"):
-        settings.SESSIONKEEPER = {"NAMESPACE": wrong}
-        assert ids(checks.check_namespace()) == ["sessionkeeper.E080"]
-    for right in (active_tenant, "acme", None):
-        settings.SESSIONKEEPER = {"NAMESPACE": right}
-        assert ids(checks.check_namespace()) == []
-
-
-def test_a_backend_with_cursors_of_its_own_is_asked_about_where_users_are_remembered(settings, monkeypatch):
-    settings.SESSIONKEEPER = {"NEAR_CACHE": True}
-    assert ids(checks.check_schemas()) == []
-
-    class Wrapper(type(connections[DEFAULT_DB_ALIAS])):
-        vendor = "postgresql"
-
-        def _cursor(self, name=None):
-            return super()._cursor()
-
-    monkeypatch.setattr(
-        tenants, "connections", {"default": Wrapper(connection.settings_dict, DEFAULT_DB_ALIAS)}
-    )
-    [found] = checks.check_schemas()
-    assert found.id == "sessionkeeper.W080"
-    assert "guess" in found.msg
-    settings.SESSIONKEEPER = {}
-    assert ids(checks.check_schemas()) == []
-    settings.SESSIONKEEPER = {"NEAR_CACHE": True, "NAMESPACE": active_tenant}
-    assert ids(checks.check_schemas()) == []
-
-
-def test_one_name_for_tenants_with_users_of_their_own_is_an_error(settings, monkeypatch):
-    monkeypatch.setattr(namespaces, "_schemas", lambda: namespaces._Schemas(lambda: "a", True, True))
-    settings.SESSIONKEEPER = {"NAMESPACE": "all"}
-    assert ids(checks.check_schemas()) == ["sessionkeeper.E081"]
-    settings.SESSIONKEEPER = {}
-    assert ids(checks.check_schemas()) == []
-
-
-def test_a_tenant_that_is_chosen_after_the_session_is_named(settings, monkeypatch):
-    monkeypatch.setattr(namespaces, "_schemas", lambda: namespaces._Schemas(lambda: "a", True, True))
-    tenants = "django_tenants.middleware.main.TenantMainMiddleware"
-    settings.MIDDLEWARE = ["sessionkeeper.middleware.SessionMiddleware", tenants]
-    assert ids(checks.check_order()) == ["sessionkeeper.W081"]
-    settings.MIDDLEWARE = settings.MIDDLEWARE[::-1]
-    assert ids(checks.check_order()) == []

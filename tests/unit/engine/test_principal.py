@@ -18,7 +18,6 @@ from django.utils import timezone
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import user_query
 from tests.conftest import new_user
 from tests.stores import is_postgresql, sqlite_file
 
@@ -308,29 +307,6 @@ def test_a_session_from_before_a_new_secret_key_without_fallback_ends(make_user,
 @pytest.mark.parametrize("stored", [None, "", "x", 5, [], {"a": 1}, "é", "\ud800"])
 def test_a_session_with_another_hash_is_refused(make_user, flavour, stored):
     key = session_of(make_user(), **{auth.HASH_SESSION_KEY: stored})
-    assert not Visit(key, flavour).user.is_authenticated
-
-
-def test_the_hash_of_a_password_seen_before_is_not_computed_again(make_user, flavour, monkeypatch):
-    user = make_user()
-    key = session_of(user)
-    user_query.hash_of_password.cache_clear()
-    computed = []
-    real = user_query.salted_hmac
-    monkeypatch.setattr(
-        user_query, "salted_hmac", lambda *args, **kwargs: computed.append(1) or real(*args, **kwargs)
-    )
-    for _ in range(3):
-        assert Visit(key, flavour).user == user
-    assert len(computed) == 1
-
-
-def test_a_hash_of_the_projects_own_is_asked_every_time(make_user, flavour, monkeypatch):
-    user = make_user()
-    monkeypatch.setattr(type(user), "get_session_auth_hash", lambda self: "own" + str(self.pk))
-    key = session_of(user)
-    assert Visit(key, flavour).user == user
-    monkeypatch.setattr(type(user), "get_session_auth_hash", lambda self: "other")
     assert not Visit(key, flavour).user.is_authenticated
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asgiref.sync import async_to_sync
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import SuspiciousOperation
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper.core import keys, policy
-from sessionkeeper.core.errors import SessionGone, SessionTooLarge, StaleSession
+from sessionkeeper.core.errors import SessionTooLarge
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.stores import insert
+from tests.unit.saved import queries, row, saved
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
@@ -29,41 +27,10 @@ def test_a_new_session_has_what_djangos_begins_with():
     assert {name: getattr(ours, name) for name in vars(djangos)} == vars(djangos)
 
 
-@pytest.fixture(params=["sync", "async"])
-def do(request):
-    """Call a method of a session, in its sync or async form."""
-
-    def call(session, name, *args, **kwargs):
-        if request.param == "sync":
-            name = {"set": "__setitem__"}.get(name, name)
-            return getattr(session, name)(*args, **kwargs)
-        return async_to_sync(getattr(session, "a" + name))(*args, **kwargs)
-
-    return call
-
-
-def saved(**data):
-    """Return a saved session as another request loads it."""
-    session = SessionStore()
-    session.update(data)
-    session.save()
-    return SessionStore(session.session_key)
-
-
-def row(session):
-    """Return the stored row of a session."""
-    return contents.row(keys.parse(session.session_key).id)
-
-
 def age(session, **duration):
     """Let a stored session grow older."""
     times = ("created_at", "authenticated_at", "last_seen_at", "expires_at")
     contents.set_back(*times, session_id=keys.parse(session.session_key).id, **duration)
-
-
-def queries():
-    """Count statements."""
-    return CaptureQueriesContext(connection)
 
 
 # Keys
@@ -140,107 +107,6 @@ def test_a_session_is_one_insert_and_one_select(do):
     assert len(asked) == 1
 
 
-def test_only_changed_keys_are_written(do):
-    first = saved(kept=1, changed=1, dropped=1)
-    second = SessionStore(first.session_key)
-    do(second, "get", "kept")
-    do(first, "set", "kept", 2)
-    do(first, "save")
-    do(second, "set", "changed", 2)
-    do(second, "pop", "dropped")
-    do(second, "save")
-    assert row(first).data == {"kept": 2, "changed": 2}
-
-
-@pytest.mark.parametrize(
-    ("method", "args", "data"),
-    [
-        ("update", ({"b": 2},), {"a": [1], "b": 2}),
-        ("setdefault", ("b", 2), {"a": [1], "b": 2}),
-        ("setdefault", ("a", 2), {"a": [1]}),
-        ("pop", ("a",), {}),
-        ("set", ("a", None), {"a": None}),
-    ],
-)
-def test_every_way_to_change_is_saved_and_leaves_the_rest(method, args, data, do):
-    first = saved(a=[1])
-    second = SessionStore(first.session_key)
-    do(first, method, *args)
-    do(second, "set", "other", 1)
-    do(second, "save")
-    do(first, "save")
-    assert row(first).data == {**data, "other": 1}
-
-
-def test_a_value_changed_in_place_is_found(do):
-    first = saved(cart={"items": [1]}, other=1)
-    second = SessionStore(first.session_key)
-    do(second, "set", "other", 2)
-    do(second, "save")
-    do(first, "get", "cart")["items"].append(2)
-    first.modified = True
-    do(first, "save")
-    assert row(first).data == {"cart": {"items": [1, 2]}, "other": 2}
-
-
-def test_a_value_changed_in_place_after_a_save_is_found_too(do):
-    session = saved(cart=[1])
-    for number in (2, 3):
-        do(session, "get", "cart").append(number)
-        do(session, "save")
-    assert row(session).data == {"cart": [1, 2, 3]}
-
-
-def test_an_order_inside_of_a_value_is_a_change(do):
-    session = saved(order={"a": 1, "b": 2})
-    do(session, "set", "order", {"b": 2, "a": 1})
-    do(session, "save")
-    assert list(do(SessionStore(session.session_key), "get", "order")) == ["b", "a"]
-
-
-def test_true_and_one_are_different_values(do):
-    session = saved(a=1, b=1.0)
-    do(session, "set", "a", True)
-    do(session, "set", "b", 1)
-    do(session, "save")
-    assert repr(do(SessionStore(session.session_key), "get", "a")) == "True"
-    assert repr(do(SessionStore(session.session_key), "get", "b")) == "1"
-
-
-def test_clear_drops_also_what_others_wrote():
-    first = saved(a=1)
-    second = SessionStore(first.session_key)
-    second["b"] = 1
-    second.save()
-    first.clear()
-    first["c"] = 1
-    first.save()
-    assert row(first).data == {"c": 1}
-
-
-def test_names_that_are_no_text_are_stored_as_json_does(do):
-    session = saved(a=1)
-    do(session, "set", 5, "five")
-    do(session, "save")
-    loaded = SessionStore(session.session_key)
-    assert do(loaded, "get", "5") == "five"
-    do(loaded, "pop", "5")
-    do(loaded, "save")
-    assert row(session).data == {"a": 1}
-
-
-def test_saving_twice_writes_the_second_change_only(do):
-    session = SessionStore()
-    do(session, "set", "a", 1)
-    do(session, "save")
-    other = SessionStore(session.session_key)
-    do(other, "set", "a", 2)
-    do(other, "save")
-    do(session, "set", "b", 1)
-    do(session, "save")
-    assert row(session).data == {"a": 2, "b": 1}
-
-
 def test_a_save_of_a_key_that_was_never_read_merges_under_that_key(do):
     key = saved(a=1).session_key
     session = SessionStore(key)
@@ -250,58 +116,7 @@ def test_a_save_of_a_key_that_was_never_read_merges_under_that_key(do):
     assert session.session_key == key
 
 
-def test_must_create_refuses_a_session_that_exists(do):
-    session = saved(a=1)
-    do(session, "get", "a")
-    with pytest.raises(CreateError):
-        do(session, "save", must_create=True)
-
-
-def test_create_stores_a_new_session_under_a_new_key(do):
-    session = SessionStore()
-    do(session, "create")
-    first = session.session_key
-    do(session, "create")
-    assert session.session_key != first
-    assert session.modified
-    assert contents.count() == 2
-
-
-def test_an_id_that_is_taken_is_minted_again(monkeypatch):
-    taken = keys.parse(saved(a=1).session_key)
-    minted = [keys.Key(taken.id, keys.mint().secret), keys.mint()]
-    monkeypatch.setattr(keys, "mint", lambda: minted.pop(0))
-    session = SessionStore()
-    session["b"] = 2
-    session.save()
-    assert minted == []
-    assert row(session).data == {"b": 2}
-    assert SessionStore(taken.text)["a"] == 1
-
-
 # Sessions that ended
-
-
-@pytest.mark.rule("R09")
-def test_a_save_of_a_session_that_ended_is_refused_and_creates_nothing(do):
-    session = saved(a=1)
-    do(session, "set", "b", 1)
-    SessionStore(session.session_key).delete()
-    with pytest.raises(SessionGone) as caught:
-        do(session, "save")
-    assert isinstance(caught.value, UpdateError)
-    assert contents.count() == 0
-
-
-@pytest.mark.rule("R09")
-def test_a_save_of_a_session_that_was_rotated_is_refused_and_changes_nothing(do):
-    session = saved(a=1)
-    do(session, "set", "b", 1)
-    SessionStore(session.session_key).cycle_key()
-    with pytest.raises(StaleSession) as caught:
-        do(session, "save")
-    assert isinstance(caught.value, UpdateError)
-    assert contents.data() == {"a": 1}
 
 
 def test_flush_ends_the_session_and_leaves_an_empty_one(do):
@@ -350,44 +165,6 @@ def test_delete_by_another_key_leaves_ones_own_session(do):
 # Rotation
 
 
-@pytest.mark.database_store_only("counts statements")
-def test_cycle_key_is_one_statement_and_keeps_the_row(do):
-    session = saved(a=1)
-    before, old = row(session), session.session_key
-    do(session, "get", "a")
-    with queries() as asked:
-        do(session, "cycle_key")
-    assert len(asked) == 1
-    after = row(session)
-    assert (after.pk, after.data, after.created_at) == (before.pk, before.data, before.created_at)
-    assert bytes(after.secret_hash) != bytes(before.secret_hash)
-    assert bytes(after.family_hash) != bytes(before.family_hash)
-    assert SessionStore(old).get("a") is None
-    assert SessionStore(session.session_key).get("a") == 1
-    assert contents.count() == 1
-
-
-def test_changes_around_a_rotation_are_saved(do):
-    session = saved(a=1)
-    do(session, "set", "b", 1)
-    do(session, "cycle_key")
-    do(session, "set", "c", 1)
-    do(session, "save")
-    assert row(session).data == {"a": 1, "b": 1, "c": 1}
-
-
-def test_what_others_wrote_before_a_rotation_is_kept(do):
-    session = saved(a=1)
-    other = SessionStore(session.session_key)
-    do(session, "get", "a")
-    do(other, "set", "theirs", 1)
-    do(other, "save")
-    do(session, "cycle_key")
-    do(session, "set", "mine", 1)
-    do(session, "save")
-    assert row(session).data == {"a": 1, "theirs": 1, "mine": 1}
-
-
 def test_a_visitor_without_a_session_is_given_a_key_without_a_statement(do):
     session = SessionStore()
     with queries() as asked:
@@ -397,16 +174,6 @@ def test_a_visitor_without_a_session_is_given_a_key_without_a_statement(do):
     do(session, "set", "a", 1)
     do(session, "save")
     assert row(session).data == {"a": 1}
-
-
-def test_a_rotation_of_a_session_that_ended_carries_no_signed_in_state(do, make_user):
-    session = saved(_auth_user_id=str(make_user().pk), a=1)
-    do(session, "get", "a")
-    SessionStore(session.session_key).delete()
-    do(session, "cycle_key")
-    do(session, "set", "b", 1)
-    do(session, "save")
-    assert row(session).data == {"b": 1}
 
 
 # Expiry
@@ -701,21 +468,6 @@ def test_a_sign_out_by_hand_empties_the_user_column(do, make_user):
     assert row(session).data == {"a": 1}
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["", "nobody", "-", "\0", "\ud800", [], {}, [1], 10**40, str(10**40), -(2**70), 1.5, 1e400, float("nan")],
-)
-def test_what_is_no_users_key_is_kept_as_data_and_nobody_is_signed_in(do, value):
-    session = saved(_auth_user_id=value)
-    stored = row(session)
-    assert stored.user_id is None or isinstance(value, float)
-    assert repr(do(SessionStore(session.session_key), "get", "_auth_user_id")) == repr(value)
-    later = saved(a=1)
-    do(later, "set", "_auth_user_id", value)
-    do(later, "save")
-    assert row(later).data["a"] == 1
-
-
 @pytest.mark.parametrize("stored", [False, True])
 def test_strangers_may_store_so_much_and_no_more(stored):
     session = SessionStore()
@@ -754,12 +506,3 @@ def test_the_public_id_of_a_session_stays_when_its_key_changes():
 @pytest.mark.parametrize("key", [None, "", "x" * 40, "\0"])
 def test_what_opens_no_session_has_no_public_id(key):
     assert SessionStore(key).session_id is None
-
-
-def test_a_session_is_ended_by_its_public_id():
-    session = SessionStore()
-    session["a"] = 1
-    session.save()
-    assert registry.revoke(session.session_id)
-    assert not registry.revoke(session.session_id)
-    assert not registry.revoke("no id")

@@ -13,9 +13,6 @@ from django.middleware.csrf import get_token
 from django.test import AsyncClient, Client
 from django.urls import include, path
 
-from sessionkeeper import conf
-from sessionkeeper.checks import cookies as checks
-from sessionkeeper.checks import deploy
 from tests import contents
 from tests.conftest import PASSWORD
 
@@ -119,40 +116,6 @@ def test_a_domain_that_the_host_may_not_set_is_an_error_and_not_a_silent_nothing
         Client().get("/put/", headers={"host": "a.example"})
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ({"shop.example": "other.example"}, "cannot set cookies for"),
-        ({"evilshop.example": "shop.example"}, "cannot set cookies for"),
-        ({"shop.example": "a.shop.example"}, "cannot set cookies for"),
-        ({"shop.example": ""}, "cannot set cookies for"),
-        ({"shop.example": 1}, "must map hosts to domains or None"),
-        ({1: None}, "must map hosts to domains or None"),
-        ([], "must be a dict"),
-        (True, "must be a dict"),
-    ],
-)
-def test_a_wrong_mapping_is_named_at_start(settings, value, words):
-    settings.SESSIONKEEPER = {"COOKIE_DOMAIN": value}
-    [problem] = conf.problems()
-    assert words in problem.message
-
-
-@pytest.mark.parametrize("value", ["example.org", lambda: None, f"{__name__}.MAPPING"])
-def test_a_function_that_cannot_be_asked_for_the_domain_is_named_at_start(settings, value):
-    settings.SESSIONKEEPER = {"COOKIE_DOMAIN": value}
-    [message] = checks.check_domain()
-    assert message.id == "sessionkeeper.E022"
-    assert "SESSION_COOKIE_DOMAIN" in message.hint
-
-
-def test_a_prefix_that_rules_out_domains_is_named_at_start(settings):
-    settings.SESSIONKEEPER = {"COOKIE_DOMAIN": {"a.example": None}}
-    assert list(checks.check_domain()) == []
-    settings.SESSION_COOKIE_NAME = "__Host-sessionid"
-    assert [message.id for message in checks.check_domain()] == ["sessionkeeper.E018"]
-
-
 # Cookies of a site that others embed
 
 
@@ -193,17 +156,3 @@ def test_a_partitioned_cookie_survives_copies(partitioned):
     response = Client().get("/put/")
     for copied in (pickle.loads(pickle.dumps(response.cookies)), copy.deepcopy(response.cookies)):
         assert "Partitioned" in copied["sessionid"].OutputString().split("; ")
-
-
-def test_the_check_says_what_browsers_ask_of_partitioned_cookies(settings, partitioned):
-    assert list(checks.check_partitioned()) == []
-    assert "sessionkeeper.W032" not in {message.id for message in deploy.check_cookies()}
-    settings.SESSION_COOKIE_SECURE = False
-    settings.CSRF_COOKIE_SAMESITE = "Lax"
-    [message] = checks.check_partitioned()
-    assert message.id == "sessionkeeper.E017"
-    assert "SESSION_COOKIE_SECURE = True, CSRF_COOKIE_SAMESITE = 'None'" in message.hint
-    settings.SESSIONKEEPER = {}
-    assert list(checks.check_partitioned()) == []
-    settings.SESSION_COOKIE_SAMESITE = "None"
-    assert "sessionkeeper.W032" in {message.id for message in deploy.check_cookies()}

@@ -7,83 +7,25 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib import auth
-from django.contrib.sessions.exceptions import SessionInterrupted
-from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
-from django.test import AsyncClient, Client, RequestFactory
-from django.urls import path
+from django.test import AsyncClient, Client
 
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
+from sessionkeeper.middleware.session import SessionMiddleware
 from tests import contents
+from tests.unit.middleware.browsing import ACTIONS, Browser, put_and
 
-pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.middleware.browsing")]
 
 #: What the next request does, by name; sync functions of the request.
-ACTIONS = {}
-
-
-def act(request, name):
-    return ACTIONS[name](request) or HttpResponse("done")
-
-
-urlpatterns = [path("<str:name>/", act)]
-
-
-class Browser:
-    """A browser over Django's handlers."""
-
-    def __init__(self, kind, **options):
-        self.kind = kind
-        self.client = {"sync": Client, "async": AsyncClient}[kind](**options)
-
-    def do(self, action, **headers):
-        """Run a function as a view."""
-        ACTIONS["it"] = action
-        get = self.client.get if self.kind == "sync" else async_to_sync(self.client.get)
-        return get("/it/", headers=headers)
-
-    @property
-    def key(self):
-        """The key in the cookie, or None."""
-        morsel = self.client.cookies.get("sessionid")
-        return morsel.value if morsel and morsel.value else None
-
-    def sign_in(self, user):
-        """Sign in by Django's function."""
-        return self.do(lambda request: auth.login(request, user, "django.contrib.auth.backends.ModelBackend"))
-
-    def whoami(self):
-        """Ask for the user's key."""
-        return self.do(lambda request: HttpResponse(str(request.user.pk))).text
-
-    def put(self, name, value=1):
-        """Store a value."""
-        return self.do(lambda request: request.session.__setitem__(name, value))
-
-
-@pytest.fixture(params=["sync", "async"])
-def browser(request):
-    """A browser."""
-    return Browser(request.param, raise_request_exception=False)
 
 
 def stored(browser):
     """The row of the browser's session."""
     return contents.row(keys.parse(browser.key).id)
-
-
-def put_and(then):
-    """Return a view that writes, and then does something else."""
-
-    def view(request):
-        request.session["b"] = 2
-        return then(request)
-
-    return view
 
 
 # Signing in and out
@@ -238,37 +180,6 @@ def test_another_expiry_sets_the_cookie_again(browser):
     assert response.cookies["sessionid"]["max-age"] == ""
 
 
-@pytest.mark.rule("R24")
-def test_vary_is_sent_only_where_the_session_was_used(browser):
-    assert "Vary" not in browser.do(lambda request: None).headers
-    assert browser.do(lambda request: request.session.get("a") and None)["Vary"] == "Cookie"
-
-
-@pytest.mark.rule("R24")
-def test_answers_of_the_signed_in_and_those_that_set_the_cookie_are_not_cached(browser, make_user):
-    assert "no-store" in browser.put("a")["Cache-Control"]
-    assert "Cache-Control" not in browser.do(lambda request: request.session.get("a") and None).headers
-    browser.sign_in(make_user())
-    assert "no-store" in browser.do(lambda request: HttpResponse(str(request.user)))["Cache-Control"]
-    own = HttpResponse(headers={"Cache-Control": "max-age=60, private"})
-    assert "max-age=60" in browser.do(lambda request: request.user.pk and own)["Cache-Control"]
-
-
-def test_a_key_that_opens_nothing_is_taken_from_the_browser_when_it_was_used(browser):
-    browser.client.cookies["sessionid"] = keys.mint().text
-    assert not browser.do(lambda request: None).cookies
-    assert browser.do(lambda request: request.session.get("a") and None).cookies["sessionid"]["max-age"] == 0
-
-
-def test_a_late_answer_does_not_take_the_new_key_away(browser):
-    browser.put("a")
-    late = Browser("sync")
-    late.client.cookies["sessionid"] = browser.key
-    browser.do(lambda request: request.session.cycle_key())
-    assert not late.do(lambda request: request.session.get("a") and None).cookies
-    assert browser.do(lambda request: HttpResponse(str(request.session.get("a")))).text == "1"
-
-
 def test_saving_every_request_touches_and_sets_the_cookie_each_time(browser, settings):
     browser.put("a")
     settings.SESSION_SAVE_EVERY_REQUEST = True
@@ -303,39 +214,6 @@ def test_a_strange_user_agent_is_cleaned_and_cut(browser, make_user, agent):
 
 
 # Failures
-
-
-def test_a_session_that_ended_while_it_was_written_to_is_djangos_400(browser):
-    browser.put("a")
-    session_id = keys.parse(browser.key).id
-    response = browser.do(put_and(lambda request: contents.drop(session_id) and None))
-    assert response.status_code == 400
-    assert "sessionid" not in response.cookies or response.cookies["sessionid"]["max-age"] == 0
-    assert not contents.records()
-
-
-def test_a_session_that_ended_while_it_was_written_to_raises_sessioninterrupted():
-    session = SessionStore()
-    session["a"] = 1
-    session.save()
-    request = RequestFactory().get("/", headers={"cookie": f"sessionid={session.session_key}"})
-    view = put_and(lambda request: session.delete() or HttpResponse())
-    with pytest.raises(SessionInterrupted, match="deleted before the request completed"):
-        SessionMiddleware(view)(request)
-
-
-def test_a_session_that_was_renewed_while_it_was_written_to_says_so(browser):
-    browser.put("a")
-    response = browser.do(put_and(lambda request: SessionStore(browser.key).cycle_key()))
-    assert response.status_code == 409
-    assert response.json()["code"] == "session_rotated"
-    assert not response.cookies
-    assert "b" not in stored_data(browser)
-
-
-def stored_data(browser):
-    """The data of the browser's session, whoever holds the key now."""
-    return contents.data(keys.parse(browser.key).id)
 
 
 def test_a_session_that_ended_while_it_was_read_makes_no_fuss(browser):
@@ -388,22 +266,3 @@ def test_djangos_middleware_works_over_the_engine_and_touches(make_user, setting
     contents.set_back("last_seen_at", hours=1)
     assert browser.whoami() == str(user.pk)
     assert registry.now() - stored(browser).last_seen_at < timedelta(minutes=30)
-
-
-def test_our_authentication_works_over_djangos_session_middleware(make_user):
-    user = make_user()
-    session = SessionStore()
-    session[auth.SESSION_KEY] = str(user.pk)
-    session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    request = RequestFactory().get("/", headers={"cookie": f"sessionid={session.session_key}"})
-    view = DjangoSessionMiddleware(
-        AuthenticationMiddleware(lambda request: HttpResponse(str(request.user.pk)))
-    )
-    assert view(request).text == str(user.pk)
-
-
-def test_the_classes_are_djangos_to_whoever_asks():
-    assert issubclass(SessionMiddleware, DjangoSessionMiddleware)
-    assert issubclass(AuthenticationMiddleware, auth.middleware.AuthenticationMiddleware)

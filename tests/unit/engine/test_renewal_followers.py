@@ -1,0 +1,124 @@
+"""Rows that know a session by its key get the new key."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from importlib import import_module
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.test import Client
+from django.utils import timezone
+
+from sessionkeeper.core import context
+from sessionkeeper.engine import renewal
+from sessionkeeper.models import AuditEvent
+from tests.demo_server import ROOT
+
+OLD = "django.contrib.sessions.backends."
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.unit.engine.test_adoption")]
+
+
+@pytest.fixture(params=["db", "cached_db"], autouse=True)
+def engine(request, settings):
+    """The engine of before; our engine is the one in use."""
+    settings.SESSIONKEEPER = {"ADOPT": OLD + request.param}
+    return import_module(OLD + request.param)
+
+
+@pytest.fixture(params=["ours", "django's"])
+def both(request, settings):
+    """Our middleware, or Django's."""
+    if request.param != "ours":
+        settings.MIDDLEWARE = [
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+        ]
+
+
+@pytest.fixture
+def person(make_user):
+    """A user."""
+    return make_user()
+
+
+@pytest.fixture
+def old(engine, person):
+    """The key of an old session in which that user is signed in."""
+    return make_old(engine, person)
+
+
+def make_old(engine, user=None, **data):
+    """Store an old session; return its key."""
+    session = engine.SessionStore()
+    session["basket"] = [1]
+    if user is not None:
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.update(data)
+    session.create()
+    return session.session_key
+
+
+def comes_with(cookie, url="/", **options):
+    """Make a first request with this cookie; return the answer and the client."""
+    client = Client(**options)
+    client.cookies["sessionid"] = cookie
+    answer = client.get(url)
+    context.begin()
+    return answer, client
+
+
+def test_a_table_of_keys_that_follows_has_the_new_one(old, monkeypatch):
+    # AuditEvent.reason stands for the table of an application, such as that of allauth.usersessions.
+    monkeypatch.setattr(renewal, "KEEPERS", {"sessionkeeper": ("sessionkeeper.AuditEvent", "reason")})
+    AuditEvent.objects.create(at=timezone.now(), kind="of another", reason=old)
+    _, client = comes_with(old)
+    assert AuditEvent.objects.get(kind="of another").reason == client.cookies["sessionid"].value
+
+
+@pytest.fixture
+def baskets(monkeypatch, settings):
+    """The middleware that the page on existing projects shows, over rows that know a session by its key."""
+    page = (ROOT / "docs/howto/existing-project.md").read_text()
+    code = re.search(r"```python title=\"mysite/baskets.py\"\n(.*?)```", page, re.DOTALL)[1]
+    rows = {}
+
+    class Rows:
+        def filter(self, session_key):
+            self.key = session_key
+            return self
+
+        def update(self, session_key):
+            rows[session_key] = rows.pop(self.key)
+
+    models = SimpleNamespace(Basket=SimpleNamespace(objects=Rows()))
+    shop, module = types.ModuleType("shop"), types.ModuleType("shop_baskets")
+    exec(compile(code, "mysite/baskets.py", "exec"), vars(module))
+    for name, one in (("shop", shop), ("shop.models", models), ("shop_baskets", module)):
+        monkeypatch.setitem(sys.modules, name, one)
+    at = next(place for place, path in enumerate(settings.MIDDLEWARE) if path.endswith(".SessionMiddleware"))
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE[: at + 1],
+        "shop_baskets.move_baskets",
+        *settings.MIDDLEWARE[at + 1 :],
+    ]
+    return rows
+
+
+def test_rows_that_know_a_session_by_its_key_come_along_as_the_page_shows(engine, both, baskets):
+    old = engine.SessionStore()
+    old["basket"] = 3
+    old.save()
+    baskets[old.session_key] = "three apples"
+    visitor = Client()
+    visitor.cookies["sessionid"] = old.session_key
+    for _ in range(2):
+        assert visitor.get("/").json()["basket"] == 3
+        assert baskets == {visitor.cookies["sessionid"].value: "three apples"}
+    assert visitor.cookies["sessionid"].value != old.session_key

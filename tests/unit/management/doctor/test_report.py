@@ -1,0 +1,41 @@
+"""The report of the doctor: its grade, its fixes, its exit code."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sessionkeeper.management.doctor import report
+from tests.unit.management.doctor.examined import examine
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]
+
+
+def found(findings):
+    return {(one.about, one.level.name) for one in findings}
+
+
+@pytest.mark.parametrize(
+    ("levels", "grade"), [("", "A"), ("0", "A"), ("01", "B"), ("0111", "B"), ("1111", "C"), ("02", "F")]
+)
+def test_the_grade_is_by_the_worst_and_by_how_many(levels, grade):
+    findings = [report.Finding(report.Level(int(level)), "a", "b") for level in levels]
+    assert report.grade(findings) == grade
+
+
+@pytest.mark.rule("R54")
+def test_each_warning_has_a_fix_below_it():
+    text, failure = examine()
+    assert "sessionkeeper.W030: SESSION_COOKIE_SECURE is off" in text
+    assert "-> Set SESSION_COOKIE_SECURE = True." in text
+    assert "security.W010" not in text  # Django's own, of the same
+    assert failure is None
+
+
+def test_json_holds_the_same_and_warnings_fail_when_asked_to():
+    text, failure = examine("--json", "--fail-level", "warning")
+    found = json.loads(text)
+    assert found["grade"] == "C"
+    assert {"level", "about", "text", "fix"} == set(found["findings"][0])
+    assert failure is not None

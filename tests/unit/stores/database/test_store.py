@@ -1,0 +1,179 @@
+"""What the database store costs, and what it has indexes for."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import pytest
+from asgiref.sync import SyncToAsync
+from django.db import connections
+
+from sessionkeeper.core import keys
+from sessionkeeper.core.records import (
+    SessionPatch,
+)
+from sessionkeeper.models import Session
+from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
+from sessionkeeper.stores.database.store import DatabaseStore
+from sessionkeeper.stores.near_cache.postgres import PostgresChannel
+from sessionkeeper.stores.near_cache.redis import RedisChannel
+from tests.memory_store import MemoryStore
+from tests.stores import KINDS, Channel, Clock, InLoop, insert, is_postgresql, near, redis_store
+
+pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
+
+
+def in_loop(kind, **settings):
+    """A store at such a server, used in an event loop."""
+    return InLoop(redis_store(kind, **settings))
+
+
+STORES = {
+    "memory": MemoryStore,
+    "database": DatabaseStore,
+    "valkey": partial(redis_store, "valkey"),
+    "redis": partial(redis_store, "redis"),
+    "valkey-cluster": partial(redis_store, "cluster"),
+    "valkey-sentinel": partial(redis_store, "sentinel"),
+    **{f"{kind}-loop": partial(in_loop, kind) for kind in KINDS},
+    "guarded": lambda **settings: CircuitBreakerStore(DatabaseStore(**settings)),
+    "guarded-valkey": lambda **settings: CircuitBreakerStore(redis_store("valkey", **settings)),
+    "near-valkey": lambda **settings: near(redis_store("valkey", **settings), Channel([], None)),
+    "near-valkey-told": lambda **settings: near_over(redis_store("valkey", **settings)),
+    "near-cluster-told": lambda **settings: near_over(redis_store("cluster", **settings)),
+    "near-memory": lambda **settings: near(MemoryStore(**settings)),
+    "near-database": lambda **settings: near(DatabaseStore(**settings)),
+    "near-postgres": lambda **settings: near(DatabaseStore(**settings), PostgresChannel("default")),
+}
+
+
+def near_over(store):
+    """Put a near cache in front of a store in Valkey, which tells and hears there."""
+    return near(store, RedisChannel(store.client))
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.postgres if name == "near-postgres" else ()) for name in STORES
+    ]
+)
+def kind(request):
+    """A kind of store, which a test opens as often as it likes."""
+    made = []
+
+    def opened(**settings):
+        made.append(STORES[request.param](**settings))
+        return made[-1]
+
+    yield opened
+    for store in made:
+        if isinstance(store, InLoop):
+            store.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_connection(db):
+    """Let Django's thread, which a store in an event loop takes, work in the test's transaction."""
+
+    def take():
+        connections.close_all()
+        connections["default"] = mine
+
+    def give_back():
+        del connections["default"]
+
+    mine, thread = connections["default"], SyncToAsync.single_thread_executor
+    mine.inc_thread_sharing()
+    thread.submit(take).result()
+    yield
+    thread.submit(give_back).result()
+    mine.dec_thread_sharing()
+
+
+@pytest.fixture
+def clock():
+    """The time as the store sees it."""
+    return Clock()
+
+
+@pytest.fixture
+def store(kind, clock):
+    """A store whose time stands."""
+    return kind(clock=clock)
+
+
+def patch(store, key, seen=None, deleted=(), **values):
+    """Merge these values."""
+    store.merge(key.id, key.secret_hash, SessionPatch(json.dumps(values), deleted), seen)
+
+
+def merge_replacing(store, key):
+    """Merge all."""
+    store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}', replace=True), None)
+
+
+def rotate(store, key):
+    """Rotate."""
+    new = keys.rotate(key)
+    store.rotate(key.id, key.secret_hash, new.secret_hash, new.family_hash)
+
+
+COSTS = {
+    "find": lambda store, key, user: store.find(key.id),
+    "find with principal": lambda store, key, user: store.find(key.id, principal=True),
+    "insert": lambda store, key, user: insert(store, user_id=user),
+    "rotate": lambda store, key, user: rotate(store, key),
+    "touch": lambda store, key, user: store.touch(key.id, key.secret_hash),
+    "revoke": lambda store, key, user: store.revoke(key.id),
+    "revoke of an absent": lambda store, key, user: store.revoke(1),
+    "revoke_all": lambda store, key, user: store.revoke_all(user, key.id),
+    "list_for": lambda store, key, user: store.list_for(user),
+    "list_for with a limit": lambda store, key, user: store.list_for(user, 2, key.id),
+    "count": lambda store, key, user: store.count(),
+    "merge that replaces": lambda store, key, user: merge_replacing(store, key),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+@pytest.mark.django_db(transaction=True)
+def test_one_statement_is_enough(django_assert_num_queries, make_user, name):
+    store, user = DatabaseStore(), make_user().pk
+    key = insert(store, user_id=user)
+    for _ in range(5):
+        insert(store, user_id=user)
+    store.find(key.id, principal=True)
+    with django_assert_num_queries(1):
+        COSTS[name](store, key, user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_merge_is_one_statement_where_the_record_was_read_and_on_postgresql_always(
+    django_assert_num_queries,
+):
+    store = DatabaseStore()
+    key = insert(store)
+    seen = store.find(key.id).record
+    with django_assert_num_queries(1):
+        patch(store, key, seen, a=1)
+    with django_assert_num_queries(1 if is_postgresql() else 2):
+        patch(store, key, None, b=1)
+    with django_assert_num_queries(1 if is_postgresql() else 3):  # try, read, try
+        patch(store, key, seen, c=1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.rule("L11")
+def test_a_step_of_a_purge_costs_the_same_whatever_it_finds(django_assert_num_queries, clock):
+    store = DatabaseStore(clock=clock)
+    for _ in range(20):
+        insert(store)
+    clock.move(days=5)
+    with django_assert_num_queries(2):  # look, delete
+        store.purge(20)
+
+
+def test_the_user_column_is_indexed_and_what_a_touch_moves_is_not():
+    indexed = {field.name for field in Session._meta.local_fields if field.db_index or field.unique}
+    assert indexed == {"id"}
+    assert [index.fields for index in Session._meta.indexes] == [["user", "id"]]
