@@ -57,7 +57,7 @@ lock: ## renew uv.lock
 
 docs: ## build the documentation into site/, with the reference of the settings written anew
 	@$(ENV) docs
-	@$(RUN) tools.settings_reference
+	@$(RUN) tests.pages.settings_reference
 	@.venv/bin/zensical build --strict
 
 clean: ## remove what the other commands made

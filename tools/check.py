@@ -19,7 +19,7 @@ STEPS: dict[str, list[str | Path]] = {
     "lint": [BIN / "ruff", "check", *FOLDERS],
     "types": [BIN / "mypy"],
     "layers": [BIN / "lint-imports"],
-    "requirements": [sys.executable, "-m", "tests.requirements", "--check"],
+    "requirements": [sys.executable, "-m", "tests.pages.requirements", "--check"],
     "sizes": [sys.executable, "-m", "tools.sizes"],
     "migrations": [sys.executable, "-m", "django", "makemigrations", "--check", "--dry-run", "sessionkeeper"],
     "lock": [BIN / "uv", "lock", "--check", "--offline"],

@@ -10,7 +10,7 @@ from django.apps import apps
 
 from sessionkeeper.audit.events import Kind
 from tests.demo_server import ROOT
-from tools import reference
+from tests.pages import reference
 
 ROWS = re.findall(r"^\| (\*\*.+?) \| (.+) \| (.*?)\|$", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
 SETTINGS = (ROOT / "docs/reference/settings.md").read_text()

@@ -11,7 +11,7 @@ import pytest
 
 import sessionkeeper
 from tests.demo_server import ROOT
-from tools import reference
+from tests.pages import reference
 
 SOURCE = Path(sessionkeeper.__file__).parent
 #: What exports names for the layers above it, and is private.
@@ -51,7 +51,7 @@ def is_public(dotted):
 
 
 def test_the_reference_is_that_of_the_docstrings():
-    assert reference.PAGE.read_text() == reference.page(), "Run: python -m tools.reference"
+    assert reference.PAGE.read_text() == reference.page(), "Run: python -m tests.pages.reference"
 
 
 def test_what_is_exported_is_in_the_reference():

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.demo_server import ROOT
-from tools import architecture
+from tests.pages import architecture
 
 PAGE = (ROOT / "docs/architecture.md").read_text()
 

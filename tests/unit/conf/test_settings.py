@@ -11,7 +11,7 @@ from django.test import override_settings
 from sessionkeeper import conf
 from sessionkeeper.conf import table
 from sessionkeeper.conf.near_cache import NearCache
-from tools import settings_reference
+from tests.pages import settings_reference
 
 
 def problems_of(**entries):
@@ -125,7 +125,7 @@ def test_the_settings_are_frozen():
 
 @pytest.mark.rule("R54")
 def test_the_reference_lists_the_settings_as_they_are():
-    """Write it anew with ``python -m tools.settings_reference``."""
+    """Write it anew with ``python -m tests.pages.settings_reference``."""
     text = settings_reference.PAGE.read_text()
     assert text == settings_reference.page()
     for key in [*table.settings_of(conf.Settings), *table.settings_of(NearCache)]:

@@ -1,7 +1,7 @@
 """Write docs/security/requirements.md: each security requirement, and the tests that carry its mark.
 
-python -m tests.requirements            writes the page
-python -m tests.requirements --check    fails when the page is old or a requirement has no test
+python -m tests.pages.requirements            writes the page
+python -m tests.pages.requirements --check    fails when the page is old or a requirement has no test
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SOURCE = ROOT / "tests" / "requirements.toml"
+SOURCE = ROOT / "tests" / "pages" / "requirements.toml"
 PAGE = ROOT / "docs" / "security" / "requirements.md"
 MARK = "rule"
 HEAD = """# Security requirements
 
-Made by `python -m tests.requirements` from the marks of the tests; `make check` fails when it is old or
+Made by `python -m tests.pages.requirements` from the marks of the tests; `make check` fails when it is old or
 when a line names no test. What is promised in words is in [Promises](../promises.md).
 
 | id | requirement | tests |
@@ -98,7 +98,7 @@ def main() -> int:
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text(text)
     elif not PAGE.is_file() or PAGE.read_text() != text:
-        wrong.append(f"{PAGE.relative_to(ROOT)} is old: run python -m tests.requirements.")
+        wrong.append(f"{PAGE.relative_to(ROOT)} is old: run python -m tests.pages.requirements.")
     sys.stdout.write("\n".join([*wrong, f"{len(rules)} requirements\n"]))
     return 1 if wrong else 0
 

@@ -1,6 +1,6 @@
 """Write the tables of docs/reference/settings.md from the settings that ``sessionkeeper.conf`` describes.
 
-python -m tools.settings_reference
+python -m tests.pages.settings_reference
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draw the packages and what they import from each other; `python -m tools.architecture` writes it."""
+"""Draw the packages and what they import from each other; `python -m tests.pages.architecture` writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/python.md`` from docstrings of the public names: ``python -m tools.reference``."""
+"""Writes ``docs/reference/python.md`` from docstrings of the public names: ``python -m tests.pages.reference``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INTRODUCTION = """# Python
 What your own code may import. Everything else is private and changes without notice.
 
 All of it is typed: annotate a request as a subclass of `HttpRequest` with `session: SessionStore`.
-`python -m tools.reference` writes this page from the docstrings.
+`python -m tests.pages.reference` writes this page from the docstrings.
 """
 
 
