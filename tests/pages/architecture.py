@@ -88,4 +88,3 @@ def drawing() -> str:
 
 if __name__ == "__main__":
     PICTURE.write_text(drawing(), encoding="utf-8")
-    print(PICTURE.relative_to(ROOT))

@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/python.md`` from docstrings of the public names: ``python -m tests.pages.reference``."""
+"""Writes ``docs/reference/python.md`` from the docstrings of public names."""
 
 from __future__ import annotations
 

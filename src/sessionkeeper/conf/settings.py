@@ -28,7 +28,7 @@ _CHANGE = validators.one_of(IGNORE, validators.NOTIFY, validators.STEP_UP, valid
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in force. Their reference is made from this class: ``python -m tests.pages.settings_reference``.
+    """The settings in force. The settings reference is made from this class.
 
     ``asked`` holds, by key, the functions that stand in the place of a value; the field of such a key has its
     default. ``store`` may contain a password and must not be shown.
