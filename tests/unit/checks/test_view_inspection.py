@@ -48,8 +48,8 @@ def test_evidence_is_what_the_code_says():
     assert view_inspection.evidence(plain) is None
     assert view_inspection.evidence(signs_in) == "signs users in or out"
     assert view_inspection.evidence(reads_user) == "reads request.user"
-    assert view_inspection.evidence(login_required(plain)) == "asks for a signed-in user"
-    assert view_inspection.evidence(Members.as_view()) == "asks for a signed-in user"
+    assert view_inspection.evidence(login_required(plain)) == "requires a signed-in user"
+    assert view_inspection.evidence(Members.as_view()) == "requires a signed-in user"
 
 
 def test_a_framework_puts_the_user_there_and_that_is_no_evidence():

@@ -32,13 +32,13 @@ def test_a_token_counts_in_its_header_only(rf):
 def test_other_cookies_of_the_name_are_found_each_once(rf, settings):
     name = settings.SESSION_COOKIE_NAME
     request = rf.get("/", headers={"Cookie": f"{name}=one; other=x; {name}=two; {name}=one; {name}=three"})
-    assert {Cookie.read(request), *Cookie.rivals(request)} == {"one", "two", "three"}
-    assert len(Cookie.rivals(request)) == 2
+    assert {Cookie.read(request), *Cookie.other_cookies(request)} == {"one", "two", "three"}
+    assert len(Cookie.other_cookies(request)) == 2
 
 
 def test_one_cookie_has_no_rival(rf, settings):
     request = rf.get("/", headers={"Cookie": f"{settings.SESSION_COOKIE_NAME}=one; other=x"})
-    assert Cookie.rivals(request) == ()
+    assert Cookie.other_cookies(request) == ()
 
 
 def test_the_cookie_has_the_flags_of_djangos_settings_and_is_cleared_where_it_was_set(settings):

@@ -25,7 +25,7 @@ def test_a_store_is_opened_once_for_each_url(settings):
 
 
 def test_without_the_setting_there_is_no_near_cache():
-    assert factory.near_cache() is None
+    assert factory.get_near_cache() is None
 
 
 def test_a_store_that_cannot_wait_in_an_event_loop_is_asked_in_a_thread(settings):

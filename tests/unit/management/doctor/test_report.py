@@ -27,7 +27,7 @@ def test_the_grade_is_by_the_worst_and_by_how_many(levels, grade):
 @pytest.mark.rule("R54")
 def test_each_warning_has_a_fix_below_it():
     text, failure = examine()
-    assert "sessionkeeper.W030: SESSION_COOKIE_SECURE is off" in text
+    assert "sessionkeeper.W030: SESSION_COOKIE_SECURE is not set to True" in text
     assert "-> Set SESSION_COOKIE_SECURE = True." in text
     assert "security.W010" not in text  # Django's own, of the same
     assert failure is None

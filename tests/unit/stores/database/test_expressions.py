@@ -9,7 +9,7 @@ import pytest
 from sessionkeeper.core import keys
 from sessionkeeper.core.records import NewSession
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import expressions
+from sessionkeeper.stores.database import expressions, writes
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -36,5 +36,5 @@ def test_a_new_row_is_one_insert(django_assert_num_queries):
     key = keys.mint()
     new = NewSession(key.id, key.secret_hash, key.family_hash, lifetime=timedelta(days=1), idle_seconds=60)
     with django_assert_num_queries(1):
-        expressions.insert(expressions.row(new, NOW, "default"), "default")
+        writes.insert(expressions.row(new, NOW, "default"), "default")
     assert Session.objects.filter(pk=key.id).exists()

@@ -58,13 +58,6 @@ def test_all_columns_of_the_user_are_selected():
     model = get_user_model()
     selected = user_query.select("default", model, 1, "%s", (1,))
     assert set(selected.names) == {field.attname for field in model._meta.concrete_fields}
-    assert selected.nobody is None
-
-
-def test_behind_a_filter_nobody_is_no_proof_that_there_is_none(managed):
-    selected = user_query.select("default", managed(Filtering()), 1, "%s", (1,))
-    assert selected.filtered
-    assert selected.nobody is not None
 
 
 def test_a_database_that_no_test_has_seen_is_left_to_django(monkeypatch):
