@@ -55,9 +55,9 @@ lock: ## renew uv.lock
 	@$(ENV) check
 	@.venv/bin/uv lock --upgrade
 
-docs: ## build the documentation into site/, with the reference of the settings written anew
-	@$(ENV) docs
-	@$(RUN) tests.pages.settings_reference
+docs: ## write the pages that are made from the code, and build the documentation into site/
+	@$(ENV) docs check
+	@for page in architecture reference requirements settings_reference; do $(RUN) tests.pages.$$page; done
 	@.venv/bin/zensical build --strict
 
 clean: ## remove what the other commands made
