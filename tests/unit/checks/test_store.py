@@ -16,6 +16,8 @@ from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import KINDS, insert, redis_store, server_url
 from tools.valkey import with_options
 
+pytestmark = pytest.mark.django_db
+
 
 def found(settings, url):
     """Return the ids of what is reported."""
@@ -85,7 +87,6 @@ def test_other_checks_take_no_url_for_a_database(settings):
     assert list(caches.check_near_cache()) == []
 
 
-@pytest.mark.django_db
 @pytest.mark.rule("R61")
 def test_a_store_of_another_site_is_an_error_that_says_what_to_set(settings, monkeypatch):
     url = redis_store().client.url
@@ -98,7 +99,6 @@ def test_a_store_of_another_site_is_an_error_that_says_what_to_set(settings, mon
     assert "?prefix=" in message.hint
 
 
-@pytest.mark.django_db
 def test_only_another_mark_than_the_one_in_the_database_is_another_sites():
     assert key_prefix.is_ours(key_prefix.of_this_site())
     assert not key_prefix.is_ours("0" * 32)
