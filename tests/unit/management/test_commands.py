@@ -101,7 +101,7 @@ def test_the_list_ends_at_its_limit_and_says_that_there_are_more():
         insert(DatabaseStore(), keys.Key(number + 1, keys.mint().secret))
     text = run("list", "--limit", "2")
     assert len(text.splitlines()) == 4
-    assert "There are more than 2: raise --limit." in text
+    assert "There are more than 2 sessions. Raise --limit" in text
     assert "more than" not in run("list", "--limit", "3")
 
 
@@ -241,7 +241,7 @@ def test_a_name_that_is_another_users_key_is_refused(make_user):
     user = make_user()
     namesake = make_user(username=str(user.pk))
     store_for(namesake)
-    with pytest.raises(CommandError, match=r"Say which one with --user-pk\."):
+    with pytest.raises(CommandError, match=r"Choose one with --user-pk\."):
         run("revoke", "--user", str(user.pk))
     assert Session.objects.count() == 1
 
