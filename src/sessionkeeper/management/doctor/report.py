@@ -21,7 +21,7 @@ class Level(IntEnum):
 
 
 class Finding(NamedTuple):
-    """The result of a test. ``about`` is a stable name; ``fix`` says what to do, and is empty if all is well."""
+    """The result of a test. ``about`` is a stable name; ``fix`` is empty if there is nothing to do."""
 
     level: Level
     about: str
