@@ -45,7 +45,6 @@ IMPORT = (
 _HEAD: Final = {"format": "sessionkeeper sessions", "version": 1}
 _END: Final = "sessions"
 _DIGEST_LENGTH = 32
-_LONGEST_TEXT = {"user_agent": 512, "label": 100, "amr": 100}
 _MOST_SECONDS = 2**31 - 1
 _LOUD = 2
 _STANDARD_INPUT = "-"
@@ -293,37 +292,27 @@ def _moment(value: Any) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _data(value: Any) -> str:
-    if not isinstance(value, dict):
-        raise TypeError("it must be a JSON object")
-    return json.dumps(value)
-
-
-def _seconds(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MOST_SECONDS:
-        raise ValueError(f"{value!r} is not a number of seconds")
-    return value
-
-
-def _transport(value: Any) -> str:
-    if value not in {COOKIE, BEARER}:
-        raise ValueError(f"{value!r} is not a transport")
-    return str(value)
-
-
-def _user_key(value: Any) -> Any:
-    if not isinstance(value, int | str):
-        raise TypeError(f"{value!r} is not a primary key")
-    return value
-
-
-def _text(name: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or len(value) > _LONGEST_TEXT[name] or not (value + " ").isprintable():
-            raise ValueError(f"it must be text of at most {_LONGEST_TEXT[name]} printable characters")
+def _checked(is_right: Callable[[Any], bool], wanted: str) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if not is_right(value):
+            raise ValueError(f"it must be {wanted}")
         return value
 
     return read
+
+
+def _text(longest: int) -> Callable[[Any], Any]:
+    def is_right(value: Any) -> bool:
+        return isinstance(value, str) and len(value) <= longest and (value + " ").isprintable()
+
+    return _checked(is_right, f"text of at most {longest} printable characters")
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST_SECONDS
+
+
+_object = _checked(lambda value: isinstance(value, dict), "a JSON object")
 
 
 def _or_none(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -336,14 +325,16 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "family_hash": _digest,
     "previous_hash": _or_none(_digest),
     "previous_at": _or_none(_moment),
-    "user_id": _or_none(_user_key),
-    "transport": _transport,
-    "data": _data,
+    "user_id": _or_none(_checked(lambda value: isinstance(value, int | str), "a primary key")),
+    "transport": _checked(lambda value: value in (COOKIE, BEARER), "cookie or bearer"),
+    "data": lambda value: json.dumps(_object(value)),
     "created_at": _moment,
     "authenticated_at": _or_none(_moment),
     "last_seen_at": _moment,
     "expires_at": _moment,
-    "idle_seconds": _or_none(_seconds),
+    "idle_seconds": _or_none(_checked(_is_seconds, "a number of seconds")),
     "ip_address": _or_none(lambda value: str(ip_address(value))),
-    **{name: _text(name) for name in _LONGEST_TEXT},
+    "user_agent": _text(512),
+    "label": _text(100),
+    "amr": _text(100),
 }

@@ -23,7 +23,8 @@ def find_pk(text: str) -> Any:
     Raises:
         CommandError: there is no such user, or one user has this name and another has this key.
     """
-    by_name: Any = _first(get_user_model().USERNAME_FIELD, _normalized(text))
+    model: Any = get_user_model()
+    by_name: Any = _first(model.USERNAME_FIELD, getattr(model, "normalize_username", str)(text))
     by_key: Any = None
     with suppress(CommandError):  # not every name can be a key
         by_key = _first("pk", read_pk(text))
@@ -57,11 +58,6 @@ def _first(field: str, value: Any) -> Any:
         return users().filter(**{field: value}).first() if _is_plain(str(value)) else None
     except _REFUSED:
         return None
-
-
-def _normalized(text: str) -> str:
-    normalize = getattr(get_user_model(), "normalize_username", str)
-    return str(normalize(text))
 
 
 def _is_plain(text: str) -> bool:

@@ -117,7 +117,7 @@ def test_the_context_manager_refuses_what_is_no_name(name):
 
 def test_it_may_not_name_another_tenant_than_the_schema_of_the_connection(monkeypatch):
     monkeypatch.setattr(connection, "schema_name", "a", raising=False)
-    namespaces._schemas.cache_clear()
+    namespaces.schemas.cache_clear()
     try:
         with namespaces.namespace("a"):
             assert namespaces.active() == "a"
@@ -125,7 +125,7 @@ def test_it_may_not_name_another_tenant_than_the_schema_of_the_connection(monkey
             pytest.fail("It ran.")
     finally:
         monkeypatch.undo()
-        namespaces._schemas.cache_clear()
+        namespaces.schemas.cache_clear()
 
 
 @pytest.mark.django_db
@@ -270,7 +270,7 @@ def test_a_backend_with_cursors_of_its_own_is_asked_about_where_users_are_rememb
 
 
 def test_one_name_for_tenants_with_users_of_their_own_is_an_error(settings, monkeypatch):
-    monkeypatch.setattr(namespaces, "_schemas", lambda: namespaces._Schemas(lambda: "a", True, True))
+    monkeypatch.setattr(namespaces, "schemas", lambda: namespaces.Schemas(lambda: "a", True, True))
     settings.SESSIONKEEPER = {"NAMESPACE": "all"}
     assert ids(checks.check_schemas()) == ["sessionkeeper.E081"]
     settings.SESSIONKEEPER = {}
@@ -278,7 +278,7 @@ def test_one_name_for_tenants_with_users_of_their_own_is_an_error(settings, monk
 
 
 def test_a_tenant_that_is_chosen_after_the_session_is_named(settings, monkeypatch):
-    monkeypatch.setattr(namespaces, "_schemas", lambda: namespaces._Schemas(lambda: "a", True, True))
+    monkeypatch.setattr(namespaces, "schemas", lambda: namespaces.Schemas(lambda: "a", True, True))
     tenants = "django_tenants.middleware.main.TenantMainMiddleware"
     settings.MIDDLEWARE = ["sessionkeeper.middleware.SessionMiddleware", tenants]
     assert ids(checks.check_order()) == ["sessionkeeper.W081"]

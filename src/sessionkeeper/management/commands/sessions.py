@@ -6,7 +6,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -56,21 +56,20 @@ class Command(base.Command):
         user, limit = _user(options), options["limit"]
         records: Iterable[SessionRecord] = registry.scan() if user is None else registry.walk(user)
         rows = users.with_names(islice(records, limit + 1))
-        now = registry.now()
+        shown, now, empty = islice(rows, limit), registry.now(), True
+        for row in shown:
+            if options["json"]:
+                text = json.dumps(formatting.as_dict(*row, now))
+                self.stdout.write(f"{'[' if empty else ','}\n  {text}", ending="")
+            else:
+                if empty:
+                    self.show(formatting.heading())
+                self.show(formatting.line(*row, now))
+            empty = False
         if options["json"]:
-            texts = (json.dumps(formatting.as_dict(*row, now)) for row in islice(rows, limit))
-            first = next(texts, None)
-            self.stdout.write("[" if first is None else f"[\n  {first}", ending="")
-            for text in texts:
-                self.stdout.write(f",\n  {text}", ending="")
-            self.stdout.write("]" if first is None else "\n]")
-        else:
-            lines = (formatting.line(*row, now) for row in islice(rows, limit))
-            first = next(lines, None)
-            for text in () if first is None else chain((formatting.heading(), first), lines):
-                self.show(text)
-            if first is None:
-                self.stdout.write("No sessions.")
+            self.stdout.write("[]" if empty else "\n]")
+        elif empty:
+            self.stdout.write("No sessions.")
         if next(rows, None) is not None:
             self.note(f"There are more than {limit} sessions. Raise --limit to see them.", self.style.WARNING)
 
