@@ -16,7 +16,6 @@ from sessionkeeper.checks import (
     adoption,
     caches,
     cookies,
-    deploy,
     drf,
     engine,
     middleware,
@@ -60,7 +59,7 @@ ALWAYS: tuple[engine.Check, ...] = (
     caches.check_query_caches,
 )
 #: Only with ``manage.py check --deploy``.
-DEPLOY: tuple[engine.Check, ...] = (deploy.check_cookies, deploy.check_https, passwords.check_hashers)
+DEPLOY: tuple[engine.Check, ...] = (cookies.check_cookies, middleware.check_https, passwords.check_hashers)
 
 
 def register() -> None:

@@ -114,20 +114,18 @@ def header(value: Any) -> str:
     raise ValueError(f"must be {X_FORWARDED_FOR!r} or {FORWARDED!r}, not {value!r}")
 
 
-def path(value: Any) -> str:
-    """Return the dotted path of a function."""
+def path(value: Any, target: str = "a function") -> str:
+    """Return a dotted path."""
     if is_path(value):
         return str(value)
-    raise ValueError(f"must be the dotted path of a function, not {value!r}")
+    raise ValueError(f"must be the dotted path of {target}, not {value!r}")
 
 
 def engine(value: Any) -> str:
     """Return the dotted path of another session engine."""
     if value == "sessionkeeper.engine":
         raise ValueError("must be the engine that was used before, not 'sessionkeeper.engine'")
-    if is_path(value):
-        return str(value)
-    raise ValueError(f"must be the dotted path of a session engine, not {value!r}")
+    return path(value, "a session engine")
 
 
 def covers(domain: str, host: str) -> bool:
