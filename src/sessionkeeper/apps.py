@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class SessionKeeperConfig(AppConfig):
-    """Registers the signal receivers that end sessions, the checks, and what drf-spectacular is told."""
+    """Registers signal receivers, system checks, and extensions for drf-spectacular."""
 
     name = "sessionkeeper"
     label = "sessionkeeper"
@@ -23,4 +23,4 @@ class SessionKeeperConfig(AppConfig):
         notifications.connect()
         checks.register()
         if apps.is_installed("drf_spectacular"):
-            import sessionkeeper.api.openapi  # noqa: F401 - registers what it knows of our API
+            import sessionkeeper.api.openapi  # noqa: F401 - registers extensions

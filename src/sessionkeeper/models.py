@@ -111,17 +111,11 @@ class SiteMark(models.Model):
 class _AppendOnlyRows(models.QuerySet["AuditEvent"]):
     """Rows that can be read and added. Code that deletes or shortens them uses ``_base_manager``."""
 
-    def update(self, **values: Any) -> NoReturn:
+    def update(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Not allowed."""
         raise AppendOnly
 
-    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not allowed."""
-        raise AppendOnly
-
-    def delete(self) -> NoReturn:
-        """Not allowed."""
-        raise AppendOnly
+    bulk_update = delete = update
 
 
 class AuditEvent(models.Model):

@@ -1,6 +1,6 @@
-"""The index of problems, which the ``type`` of each one points to. It is open to all.
+"""The index of problems, to which the ``type`` of each problem points. It is public.
 
-``sessionkeeper.api.urls`` has it at ``problems/``. A project without the API includes it by itself:
+``sessionkeeper.api.urls`` includes it at ``problems/``. A project without the API can include it separately:
 ``path("problems/", include("sessionkeeper.problem_index"))``.
 """
 
@@ -20,14 +20,14 @@ from sessionkeeper.http.problems import Problem
 
 
 def known() -> list[Problem]:
-    """Returns every kind of problem, by status and code; those of the API once its views are loaded."""
+    """Return all problems, by status and code. Those of the API are included once its views are loaded."""
     return sorted(problems.KNOWN.values(), key=lambda problem: (problem.status, problem.code))
 
 
 @login_not_required
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """Show them: code, status, what it means, what to do. Nothing of a session is read."""
+    """Show code, status, meaning and fix of each problem. The session is not read."""
     entries = [{"problem": problem, "fix": _fix(problem)} for problem in known()]
     response = render(request, "sessionkeeper/problems.html", {"entries": entries})
     response["Cache-Control"] = "no-store"  # as every answer of the API

@@ -220,7 +220,7 @@ def test_somebody_who_does_not_exist_is_said_in_a_sentence(project):
 
 def test_without_standard_input_nothing_is_confirmed_or_imported(project):
     done = project.manage("", ["sessions", "revoke", "--everyone"], '"$@" <&-')
-    assert says_one_sentence(done, "Nothing was ended: --everyone asks first, unless --no-input.")
+    assert says_one_sentence(done, "Nothing was ended. With --no-input there is no question.")
     done = project.manage("", ["sessions", "import", "-"], '"$@" <&-')
     assert says_one_sentence(done, "There is no standard input. Name a file.")
 

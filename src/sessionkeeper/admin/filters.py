@@ -1,4 +1,4 @@
-"""The filters of the lists. None of them queries a table for its choices."""
+"""Filters of the lists. None of them needs a query for its choices."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sessionkeeper.core.records import BEARER, COOKIE
 
 
 class Filter(admin.SimpleListFilter):
-    """A filter by one of some values."""
+    """A filter with fixed values."""
 
-    #: Each value and its name.
+    #: Pairs of a value and its label.
     values: Sequence[tuple[str, Any]] = ()
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
@@ -28,17 +28,17 @@ class Filter(admin.SimpleListFilter):
         return self.values
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the chosen rows; all where nothing is chosen."""
+        """Return the rows of the chosen value; all rows if none is chosen."""
         value = self.value()
         return self.chosen(queryset, value) if value in dict(self.values) else queryset
 
     def chosen(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        """Return the rows with a value: in the column that the parameter names."""
+        """Return the rows with this value in the column that the parameter names."""
         return rows.filter(**{str(self.parameter_name): value})
 
 
 class TransportFilter(Filter):
-    """By the way the key travels."""
+    """Filters by transport."""
 
     title = _("transport")
     parameter_name = "transport"
@@ -46,7 +46,7 @@ class TransportFilter(Filter):
 
 
 class SignedInFilter(Filter):
-    """By whether somebody is signed in."""
+    """Filters by whether somebody is signed in."""
 
     title = _("signed in")
     parameter_name = "signed_in"
@@ -58,7 +58,7 @@ class SignedInFilter(Filter):
 
 
 class LiveFilter(Filter):
-    """By whether both limits, idle and absolute, hold. Expired sessions stay until a purge."""
+    """Filters by whether the session has expired. Expired sessions remain until a purge."""
 
     title = _("state")
     parameter_name = "state"
@@ -68,7 +68,7 @@ class LiveFilter(Filter):
         """Return the live or the expired sessions."""
         now = moments.now()
         is_native = connections[rows.db].features.has_native_duration_field
-        # Elsewhere durations are microseconds, and MySQL takes no other product for one.
+        # Other databases store durations as microseconds, and MySQL accepts only a product of integers.
         second = Value(timedelta(seconds=1), DurationField()) if is_native else Value(1_000_000)
         idle_time = ExpressionWrapper(F("idle_seconds") * second, DurationField())
         rows = rows.alias(idle_end=ExpressionWrapper(F("last_seen_at") + idle_time, MomentField()))
@@ -78,7 +78,7 @@ class LiveFilter(Filter):
 
 
 class LastSeenFilter(Filter):
-    """By the time of the last recorded use."""
+    """Filters by the time of the last recorded use."""
 
     title = _("last seen")
     parameter_name = "seen"
@@ -91,7 +91,7 @@ class LastSeenFilter(Filter):
     _spans = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
     def chosen(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        """Return the sessions used since then, or before."""
+        """Return the sessions used since that time, or before it."""
         since = moments.now() - self._spans.get(value, timedelta(days=7))
         if value == "longer":
             return rows.filter(last_seen_at__lt=since)

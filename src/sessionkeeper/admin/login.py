@@ -1,4 +1,4 @@
-"""The form that signs in to Django's admin: a lockout is shown in it, and not on a page of its own."""
+"""The sign-in form of Django's admin, which shows a lockout as an error of the form."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sessionkeeper.core.errors import TooManyTries
 
 
 class LoginForm(AdminAuthenticationForm):
-    """The admin's own form. An admin site of your own takes it as ``login_form``.
+    """The admin's own form, with a lockout. Use it as the ``login_form`` of an admin site of your own.
 
-    Our middleware makes a 429 with ``Retry-After`` of the answer.
+    Our middleware turns the response into a 429 with ``Retry-After``.
     """
 
     def clean(self) -> dict[str, Any]:
-        """Say how long to wait where the password was not looked at."""
+        """Report a lockout as an error that says how long to wait."""
         try:
             return super().clean()
         except TooManyTries as error:
@@ -27,6 +27,6 @@ class LoginForm(AdminAuthenticationForm):
 
 
 def install() -> None:
-    """Give the form to the default admin site, unless the project has chosen one."""
+    """Set the form of the default admin site, unless the project has set one."""
     if admin.site.login_form is None:
         admin.site.login_form = LoginForm

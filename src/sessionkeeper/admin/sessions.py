@@ -1,11 +1,11 @@
-"""Sessions in Django's admin: look, search, end. Nothing can be added or changed, and no secret is shown."""
+"""Sessions in Django's admin: view, search and end. No secret is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Prefetch, Q, QuerySet
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from sessionkeeper.admin import store_changelist
+from sessionkeeper.admin.base import RecordAdmin
 from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilter, TransportFilter
 from sessionkeeper.admin.login import install
 from sessionkeeper.admin.store_changelist import is_elsewhere
@@ -30,15 +31,10 @@ _HIDDEN = ("secret_hash", "family_hash", "previous_hash")
 
 install()
 
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[Session]
-else:
-    _ModelAdmin = admin.ModelAdmin
-
 
 @admin.register(Session)
-class SessionAdmin(_ModelAdmin):
-    """A list of sessions in which to find the ones to end. To delete a session here is to end it."""
+class SessionAdmin(RecordAdmin):
+    """A list of sessions. Deleting a session ends it."""
 
     list_display = (
         "session_id",
@@ -52,10 +48,8 @@ class SessionAdmin(_ModelAdmin):
         "short_user_agent",
     )
     list_filter = (SignedInFilter, LiveFilter, LastSeenFilter, TransportFilter)
-    search_fields = ("id",)  # what is searched is in get_search_results
     search_help_text = _("User name, e-mail address, or the 11 characters of a session id")
     ordering = ("-id",)
-    show_full_result_count = False
     actions = ("delete_selected", "end_sessions_of_users")
     fields = readonly_fields = (
         "session_id",
@@ -76,103 +70,91 @@ class SessionAdmin(_ModelAdmin):
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Say what is not on the list, where the sessions are in no table."""
+        """Tell the user if the list is incomplete, because the sessions are not in a table."""
         if is_elsewhere() and request.method == "GET":
             text = _("Sessions are in Valkey or Redis. Without a search this list has the newest %(count)d.")
             self.message_user(request, text % {"count": store_changelist.SHOWN}, messages.INFO)
         return super().changelist_view(request, extra_context)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return what makes the list."""
+        """Return the class of the list."""
         return store_changelist.StoreList if is_elsewhere() else super().get_changelist(request, **kwargs)
 
     def get_list_filter(self, request: HttpRequest) -> Any:
-        """Return the filters, which a table takes and a store does not."""
+        """Return the filters, which work only with a table."""
         return () if is_elsewhere() else super().get_list_filter(request)
 
     def get_sortable_by(self, request: HttpRequest) -> Any:
-        """Return the columns that the list can be ordered by."""
+        """Return the columns by which the list can be sorted."""
         return () if is_elsewhere() else super().get_sortable_by(request)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Session | None:
-        """Return one session."""
+        """Return a session, or None."""
         if is_elsewhere():
             return store_changelist.session(object_id)
         return super().get_object(request, object_id, from_field)
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **options: Any) -> Any:
-        """Do to the selected sessions what was chosen."""
+        """Run the chosen action on the selected sessions."""
         selected: Any = store_changelist.Selected() if is_elsewhere() else queryset
         return super().response_action(request, selected, *args, **options)
 
     # Rows
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        """Read where the store writes, and all users of a page in one more query."""
+        """Return the sessions of the active namespace; the users of a page cost one more query."""
         rows = namespaces.rows(Session._base_manager.using(get_store().alias))
         if is_elsewhere():
-            rows = rows.none()  # they are in StoreList
+            rows = rows.none()  # StoreList has them
         owners = Prefetch("user", queryset=users())
         return rows.defer(*_HIDDEN, "data").prefetch_related(owners).order_by(*self.ordering)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
-    ) -> tuple[QuerySet[Session], bool]:
-        """Find by the user's name or e-mail address, whatever the user model calls them, or by session id."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        return queryset.filter(of_users_named(term, queryset) | Q(pk=keys.parse_id(term))), False
+    def matching(self, term: str, rows: QuerySet[Any]) -> Q:
+        """Find sessions by the user's name or e-mail address, or by session id."""
+        return of_users_named(term, rows) | Q(pk=keys.parse_id(term))
 
     # Columns
 
     @admin.display(description=_("session id"), ordering="id")
     def session_id(self, session: Session) -> str:
-        """Return the 11 characters."""
+        """Return the session id, 11 characters."""
         return str(session)
 
     @admin.display(description=_("user"))
     def user_name(self, session: Session) -> Any:
-        """Return the user's name; the user of a session may have been deleted."""
+        """Return the user's name, or a text in parentheses if there is no such user."""
         return _("(anonymous)") if session.user_id is None else name_of(session.user, session.user_id)
 
     @admin.display(description=_("ends at"))
     def ends_at(self, session: Session) -> str:
-        """Return when the session ends if nobody uses it again, as the admin writes times."""
-        end = _end_of(session)
-        return str(formats.localize(timezone.localtime(end)))
+        """Return when the session ends if it is not used again."""
+        return str(formats.localize(timezone.localtime(_end_of(session))))
 
     @admin.display(description=_("live"), boolean=True)
     def live(self, session: Session) -> bool:
-        """Return whether both limits hold."""
+        """Return whether the session has not expired."""
         return _end_of(session) > moments.now()
 
     @admin.display(description=_("user agent"), ordering="user_agent")
     def short_user_agent(self, session: Session) -> str:
-        """Return what fits into a column."""
+        """Return the user agent, truncated to the column."""
         text = session.user_agent
         return text if len(text) <= _AGENT_LENGTH else text[: _AGENT_LENGTH - 1] + "…"
 
     @admin.display(description=_("idle timeout"))
     def idle_timeout(self, session: Session) -> Any:
-        """Return the longest time without a request."""
+        """Return the idle timeout."""
         return _("(none)") if session.idle_seconds is None else timedelta(seconds=session.idle_seconds)
 
     @admin.display(description=_("names in the data"))
     def data_keys(self, session: Session) -> str:
-        """Return the names under which the session holds something, never what it holds."""
+        """Return the names in the session's data, without the values."""
         return ", ".join(sorted(session.data)) if isinstance(session.data, dict) else ""
 
-    # Permissions: view and delete are Django's own
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Sessions begin by signing in."""
-        return False
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing of a session is for editing."""
+        """Return False."""
         return False
 
     # Ending
@@ -187,26 +169,26 @@ class SessionAdmin(_ModelAdmin):
 
     @admin.action(permissions=["delete"], description=_("End selected sessions"))
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        """End what is selected, also over many pages. Takes the place of Django's action of this name."""
+        """End the selected sessions. Replaces Django's action of this name."""
         self._report(request, self._end(request, _ids(queryset)))
 
     @admin.action(permissions=["delete"], description=_("End all sessions of the selected users"))
     def end_sessions_of_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        """End also the sessions that these users have beside the selected ones."""
+        """End all sessions of the users whose sessions are selected."""
         signed_in = _users_of(queryset)
         if not signed_in:
             self.message_user(request, _("Nobody is signed in in these sessions."), messages.WARNING)
             return
-        # One by one, so that each is in the admin's log; then by user, for those that began meanwhile.
+        # One by one, to log each in the admin; then by user, to end those that began meanwhile.
         ended = sum(self._end(request, ((one.id, user) for one in registry.walk(user))) for user in signed_in)
         rest = (registry.revoke_all(user, reason="admin", actor=request.user) for user in signed_in)
         self._report(request, ended + sum(rest))
 
     def _end(self, request: HttpRequest, session_ids: Iterable[tuple[int, Any]]) -> int:
-        """End sessions in batches and write them into the admin's log."""
+        """End sessions in batches, log them in the admin, and return how many ended."""
         ids, ended = iter(session_ids), 0
         while batch := list(islice(ids, registry.BATCH)):
-            rows: Any = [Session(pk=session_id) for session_id, _ in batch]  # no query only to name them
+            rows: Any = [Session(pk=session_id) for session_id, _ in batch]  # the log needs only the id
             self.log_deletions(request, rows)
             ended += registry.revoke_many(
                 (session_id for session_id, _ in batch), reason="admin", actor=request.user

@@ -1,4 +1,4 @@
-"""The list of sessions that are in no table: read through the store, shown by the admin's own pages."""
+"""The admin's list of sessions that are not in a table, read through the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sessionkeeper.models import Session
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
-#: Sessions that the list shows where nothing is searched for: the newest.
+#: The newest sessions, which the list shows without a search.
 SHOWN = 100
 #: Users whose sessions a search shows.
 MOST_USERS = 50
@@ -28,7 +28,7 @@ _FACTS = ("id", "user_id", "transport", "idle_seconds", "ip_address", "user_agen
 
 
 def is_elsewhere() -> bool:
-    """Whether the sessions are in a Valkey or Redis, and not in the table."""
+    """Whether the sessions are in Valkey or Redis instead of the table."""
     return redis_url.is_redis(conf.current().store)
 
 
@@ -36,7 +36,7 @@ class StoreList(ChangeList):
     """The newest sessions, or those that a search finds by session id or user."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Ask the store. There is one page."""
+        """Read the sessions from the store, for a list of one page."""
         found: Any = search(self.query) if self.query else rows(get_store().scan(SHOWN))
         self.result_list = found
         self.result_count = self.full_result_count = len(found)
@@ -46,19 +46,19 @@ class StoreList(ChangeList):
 
 
 class Selected(list[Session]):
-    """Sessions of the store, with as much of a queryset as the admin asks of one for an action."""
+    """Sessions from the store, with the methods of a queryset that the admin's actions need."""
 
     def filter(self, pk__in: Collection[str]) -> Selected:
-        """Return the sessions with these ids, asked for now."""
+        """Return the sessions with these ids, read again."""
         return Selected(found for pk in pk__in if (found := session(pk)) is not None)
 
     def ids(self) -> Iterable[tuple[int, Any]]:
-        """Return ids and keys of users."""
+        """Return pairs of session id and user key."""
         return [(one.pk, one.user_id) for one in self]
 
 
 def search(term: str) -> list[Session]:
-    """Return the sessions of this id, and of the users with this name or e-mail address."""
+    """Return the sessions with this id, or of users with this name or e-mail address."""
     found = session(keys.parse_id(term.strip()))
     people = list(users_named(term.strip()).values_list("pk", flat=True)[:MOST_USERS])
     records = [record for pk in people for record in registry.records_of(pk, SHOWN)]
@@ -77,7 +77,7 @@ def session(pk: Any) -> Session | None:
 
 
 def rows(records: list[SessionRecord]) -> list[Session]:
-    """Return records as the admin shows them, with all their users in one query."""
+    """Return records as model instances; their users cost one query."""
     people = users().in_bulk({record.user_id for record in records if record.user_id is not None})
     return [_row(record, people.get(record.user_id)) for record in records]
 

@@ -1,4 +1,4 @@
-"""Django REST Framework: authentication by session, permissions, and the handler of errors."""
+"""For Django REST Framework: authentication by session, permissions, and an exception handler."""
 
 from __future__ import annotations
 

@@ -23,32 +23,26 @@ from sessionkeeper.http.transports import Bearer
 
 
 def django_request(request: Request) -> HttpRequest:
-    """Return the request that DRF's request wraps."""
+    """Return Django's request, which DRF's request wraps."""
     wrapped: HttpRequest = request._request  # noqa: SLF001 - DRF has no other name for it
     return wrapped
 
 
 class CsrfFailed(exceptions.PermissionDenied):
-    """The CSRF check refused the request. DRF's own handler shows ``detail`` and ``code`` of it."""
+    """The CSRF check refused the request. DRF's own handler shows its ``detail`` and ``code``."""
 
     def __init__(self, reason: str) -> None:
         self.problem, detail = csrf_problems.explain(reason)
         code = self.problem.code
-        super().__init__(
-            {
-                "detail": exceptions.ErrorDetail(detail, code),
-                "code": exceptions.ErrorDetail(code, code),
-            },
-            code,
-        )
+        super().__init__({"detail": detail, "code": code}, code)
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
     """DRF's session authentication, with responses that say what to do.
 
-    Not signed in: 401 with ``WWW-Authenticate`` (DRF's own class answers 403). Signed in but not allowed:
-    403. Signed in, with an unsafe method and without a CSRF token: a 403 that names the cookie, the header
-    and the endpoint. Bearer sessions are left to :class:`TokenAuthentication`.
+    Anonymous requests get a 401 with ``WWW-Authenticate`` (DRF's own class answers 403). Users without
+    permission get a 403. Unsafe requests without a CSRF token get a 403 that names the cookie, the header and
+    the endpoint. Bearer sessions are left to :class:`TokenAuthentication`.
     """
 
     realm = "api"
@@ -61,18 +55,18 @@ class SessionAuthentication(authentication.SessionAuthentication):
         return super().authenticate(request)
 
     def challenge(self, request: Request) -> str:
-        """Return this scheme's part of ``WWW-Authenticate``."""
+        """Return the challenge of this scheme for ``WWW-Authenticate``."""
         return f'Session realm="{self.realm}"'
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenges of the view, which make DRF answer 401."""
+        """Return the challenges of the view, so that DRF answers 401."""
         return challenges(request, self)
 
     def enforce_csrf(self, request: Request) -> None:
-        """Ask where the request comes from, then run Django's own check if the browser did not say.
+        """Check the origin of the request, and run Django's own check if the browser did not send one.
 
         Raises:
-            CsrfFailed: one of them refused the request.
+            CsrfFailed: one of the checks refused the request.
         """
         wrapped = django_request(request)
         if wrapped.method in fetch_metadata.SAFE_METHODS:
@@ -85,7 +79,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 class CheckedSessionAuthentication(SessionAuthentication):
-    """Also checks unsafe requests in which nobody is signed in: login and logout ride on cookies too."""
+    """Also checks anonymous unsafe requests, because login and logout depend on cookies too."""
 
     def authenticate(self, request: Request) -> Any:
         """Run the CSRF check, then return the user."""
@@ -94,7 +88,7 @@ class CheckedSessionAuthentication(SessionAuthentication):
 
 
 def challenges(request: Request, first: Any) -> str:
-    """Return the challenges of all our classes in a view: DRF itself names only the ``first`` one's."""
+    """Return the challenges of all our classes in a view. DRF itself sends only that of the ``first``."""
     ours = [one for one in request.authenticators or () if hasattr(one, "challenge")]
     return ", ".join([one.challenge(request) for one in ours or [first]])
 
@@ -104,31 +98,31 @@ def _never_called(request: HttpRequest) -> Any:  # pragma: no cover
 
 
 class TokenInvalid(exceptions.AuthenticationFailed):
-    """The bearer token opens no session. Malformed, unknown, expired and ended look the same."""
+    """No session has this bearer token. Malformed, unknown, expired and revoked tokens look alike."""
 
     default_code = TOKEN_INVALID.code
     default_detail = TOKEN_INVALID.detail
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
-    """Authentication by the bearer session that ``Authorization: Bearer sess_…`` opens.
+    """Authentication by the bearer session of ``Authorization: Bearer sess_…``.
 
-    No cookie is involved, so there is no CSRF check. A token that opens no session gets a 401 with
+    No cookie is involved, so there is no CSRF check. A token without a session gets a 401 with
     ``error="invalid_token"``. Other tokens are left to other classes. Put classes that refuse foreign tokens
     after this one.
 
-    A session with scopes opens only views whose permissions ask for scopes: see
+    A session with scopes is accepted only by views whose permissions require scopes: see
     :func:`sessionkeeper.api.HasScope`.
     """
 
     realm = "api"
 
     def authenticate(self, request: Request) -> Any:
-        """Return the user and the session, or None when no token of ours came with the request.
+        """Return the user and the session, or None if the request has none of our tokens.
 
         Raises:
-            TokenInvalid: it opens no session.
-            PermissionDenied: it opens one with scopes, and the view asks for none.
+            TokenInvalid: the token has no session.
+            PermissionDenied: its session has scopes, and the view requires none.
         """
         wrapped = django_request(request)
         if Bearer.read(wrapped) is None:
@@ -139,7 +133,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
                 "sessionkeeper.api.TokenAuthentication needs sessionkeeper.middleware.SessionMiddleware."
             )
         scopes = restricted_to(wrapped)
-        # In a session with scopes nobody is signed in as far as Django's own views see.
+        # For Django's own views, nobody is signed in to a session with scopes.
         user = (
             getattr(wrapped, "user", None) if scopes is None else principal.get_user(wrapped, in_scope=True)
         )
@@ -150,12 +144,12 @@ class TokenAuthentication(authentication.BaseAuthentication):
         return user, session
 
     def challenge(self, request: Request) -> str:
-        """Return this scheme's part of ``WWW-Authenticate`` (RFC 6750, section 3)."""
+        """Return the challenge of this scheme for ``WWW-Authenticate`` (RFC 6750, section 3)."""
         refused = Bearer.read(django_request(request)) is not None
         return f'Bearer realm="{self.realm}"' + (', error="invalid_token"' if refused else "")
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenges of the view, which make DRF answer 401."""
+        """Return the challenges of the view, so that DRF answers 401."""
         return challenges(request, self)
 
 

@@ -1,6 +1,6 @@
-"""Errors of the API as RFC 9457 ``application/problem+json``.
+"""Errors of the API as problem details, ``application/problem+json`` (RFC 9457).
 
-``exception_handler`` may also be a project's own ``REST_FRAMEWORK["EXCEPTION_HANDLER"]``.
+A project can use ``exception_handler`` as its own ``REST_FRAMEWORK["EXCEPTION_HANDLER"]``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _OURS = {"type", "title", "status", "detail", "code"}
 
 
 class Refused(exceptions.APIException):
-    """An answer that is one of our problems."""
+    """An error that is one of our problems."""
 
     def __init__(self, problem: Problem) -> None:
         self.status_code = problem.status
@@ -54,21 +54,21 @@ class Refused(exceptions.APIException):
 
 
 class WrongCredentials(exceptions.AuthenticationFailed):
-    """A 401 of somebody who tries to sign in, to which DRF adds the challenges of the view."""
+    """The 401 of a failed sign-in, to which DRF adds the challenges of the view."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail, problem.code)
 
 
 class ReauthenticationNeeded(exceptions.PermissionDenied):
-    """The 403 that asks for reauthentication. DRF's own handler shows ``detail`` and ``code`` of it."""
+    """The 403 that asks for reauthentication. DRF's own handler shows its ``detail`` and ``code``."""
 
     def __init__(self) -> None:
         problem = problems.REAUTHENTICATION_REQUIRED
         super().__init__({"detail": str(problem.detail), "code": problem.code}, problem.code)
 
 
-#: Errors of ours that say all by their type, and what answers them.
+#: For errors without further data, the exception of REST framework.
 _ANSWERS: dict[type[Exception], Callable[[], exceptions.APIException]] = {
     ReauthenticationRequired: ReauthenticationNeeded,
     InvalidCredentials: partial(WrongCredentials, INVALID_CREDENTIALS),
@@ -85,20 +85,20 @@ _ANSWERS: dict[type[Exception], Callable[[], exceptions.APIException]] = {
 
 
 class ProblemResponse(Response):
-    """A problem: as ``application/problem+json`` where JSON is rendered, as a page in the browsable API."""
+    """A problem, as ``application/problem+json`` or as a page of the browsable API."""
 
     @property
     def rendered_content(self) -> Any:
-        """Render, under the media type of problems."""
+        """Render the problem, and set its media type."""
         if isinstance(self.accepted_renderer, JSONRenderer):
             self.content_type = problems.MEDIA_TYPE
         return super().rendered_content
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Return the response to an exception that a view raised, as a problem; None for other exceptions.
+    """Return the problem for an exception of a view; None for exceptions that are not errors of an API.
 
-    An outage of the store is one of these: the middleware answers it and keeps the cookie.
+    One of these is an outage of the store, which the middleware answers.
     """
     error = translated(exc)
     if not isinstance(error, exceptions.APIException):
@@ -108,7 +108,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
         headers["WWW-Authenticate"] = str(error.auth_header)  # type: ignore[attr-defined]
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
-    if not isinstance(error, WrongCredentials):  # what counts or logs failed logins has to stay written
+    if not isinstance(error, WrongCredentials):  # what counts or logs failed logins must be committed
         from rest_framework.views import set_rollback  # DRF imports this module while it imports its views
 
         set_rollback()
@@ -116,7 +116,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
 
 
 def translated(exc: Exception) -> Exception:
-    """Return REST framework's form of an error of ours or of Django's; others as they are."""
+    """Return REST framework's exception for an error of ours or of Django's; other exceptions unchanged."""
     for kind, answer in _ANSWERS.items():
         if isinstance(exc, kind):
             return answer()
@@ -160,7 +160,7 @@ def _members(error: exceptions.APIException) -> dict[str, Any]:
 
 
 def _summary(errors: dict[str, Any]) -> str:
-    """Return the first message of each field as one text, for clients that read only ``detail``."""
+    """Return the first message of each field as one text, for clients that show only ``detail``."""
     lines = []
     for name, messages in errors.items():
         first = messages[0] if isinstance(messages, list) and messages else messages

@@ -1,4 +1,4 @@
-"""Reads the bodies of the API: JSON objects and forms, in UTF-8, of bounded size."""
+"""Reads request bodies of the API: JSON objects and forms, in UTF-8 and of limited size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UTF8 = {"utf-8", "utf8"}
 
 
 class JSONObjectParser(parsers.BaseParser):
-    """One JSON object in UTF-8 (RFC 8259), without NaN and Infinity."""
+    """Parses one JSON object in UTF-8 (RFC 8259), without NaN and Infinity."""
 
     media_type = "application/json"
     renderer_class = JSONRenderer
@@ -32,7 +32,7 @@ class JSONObjectParser(parsers.BaseParser):
         """Return the object.
 
         Raises:
-            ParseError: the body is no JSON, or no object.
+            ParseError: the body is not a JSON object.
         """
         try:
             value = json.loads(stream.read().decode("utf-8"), parse_constant=_refuse)
@@ -48,13 +48,11 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def read_bounded(request: HttpRequest) -> None:
-    """Read the body into memory, unless it is too large or not in UTF-8.
-
-    ``Content-Length`` is believed only when it says too much; what counts is what is read.
+    """Read the body into memory. Its real length counts, whatever ``Content-Length`` says.
 
     Raises:
-        Refused: it is longer than BODY_LIMIT.
-        UnsupportedMediaType: the charset is another one.
+        Refused: the body is longer than BODY_LIMIT, or ``Content-Length`` says so.
+        UnsupportedMediaType: the charset is not UTF-8.
     """
     if request.encoding and request.encoding.lower() not in _UTF8:
         raise exceptions.UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))
@@ -64,10 +62,10 @@ def read_bounded(request: HttpRequest) -> None:
     if not request._read_started:  # type: ignore[attr-defined] # noqa: SLF001
         request._body = _read(request)  # noqa: SLF001
     body = getattr(request, "_body", b"")
-    if len(body) > BODY_LIMIT:  # other code read it all before
+    if len(body) > BODY_LIMIT:  # other code has read it already
         raise Refused(BODY_TOO_LARGE)
     if declared != len(body):
-        request.META["CONTENT_LENGTH"] = str(len(body))  # a chunked body has none; DRF would see no body
+        request.META["CONTENT_LENGTH"] = str(len(body))  # without it DRF ignores a chunked body
 
 
 def _read(request: HttpRequest) -> bytes:

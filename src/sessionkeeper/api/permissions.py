@@ -1,4 +1,4 @@
-"""Permissions for your own views, beside those of Django REST Framework."""
+"""Permissions for your own views, in addition to those of Django REST Framework."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:  # DRF imports this module while it imports its views
 
 
 class RecencyPermission(BasePermission):
-    """Base of what :func:`RecentlyAuthenticated` returns."""
+    """The base class of what :func:`RecentlyAuthenticated` returns."""
 
     within: timedelta | None = None
     level = 0
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether somebody is signed in and has authenticated recently enough.
+        """Whether a user is signed in and has authenticated recently enough.
 
-        The session has to be that of ``request.user``: a token of another kind says nothing of when a
-        password was given in the session of a cookie that happens to come along.
+        The session must be that of ``request.user``. If a token of another kind authenticates the user, a
+        session cookie in the same request proves nothing.
 
         Raises:
-            ReauthenticationNeeded: somebody is signed in, and last authenticated before that.
+            ReauthenticationNeeded: the user is signed in, but has not authenticated recently enough.
         """
         user: Any = request.user
         if not (user and user.is_authenticated):
@@ -44,12 +44,12 @@ class RecencyPermission(BasePermission):
         return True
 
 
-def RecentlyAuthenticated(  # noqa: N802 - it stands where a class does
+def RecentlyAuthenticated(  # noqa: N802 - used like a class
     *, within: timedelta | None = None, level: int = 0
 ) -> type[RecencyPermission]:
-    """Return a permission class that requires a proof of a credential within this time.
+    """Return a permission class that requires authentication within this time.
 
-    ``within`` is ``REAUTHENTICATE_AFTER`` by default; ``level=2`` requires two factors. Users who are not
-    signed in get the view's 401, users with an older proof get a 403 ``reauthentication_required``.
+    ``within`` is ``REAUTHENTICATE_AFTER`` by default; ``level=2`` requires two factors. Anonymous requests
+    get the view's 401. Users who authenticated longer ago get a 403, ``reauthentication_required``.
     """
     return type("RecentlyAuthenticated", (RecencyPermission,), {"within": within, "level": level})

@@ -1,4 +1,4 @@
-"""The problems that the API answers with, beside those of the middleware and of the CSRF check."""
+"""The problems of the API, in addition to those of the middleware and of the CSRF check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessionkeeper.http.problems import define
 
-#: Longest request body, in bytes, that these endpoints read.
+#: The longest request body that the endpoints accept, in bytes.
 BODY_LIMIT = 64 * 1024
 
 INVALID = define("invalid", 400, _("The request is not valid"), _("See errors for each field."))
@@ -79,5 +79,5 @@ UNSUPPORTED_MEDIA_TYPE = define(
     _("Send application/json, application/x-www-form-urlencoded or multipart/form-data, in UTF-8."),
 )
 
-#: What only a project's own views answer with, where they use the exception handler.
+#: Problems that only a project's own views have, if they use the exception handler.
 FOR_OTHERS = (AUTHENTICATION_FAILED, PERMISSION_DENIED, NOT_ACCEPTABLE)

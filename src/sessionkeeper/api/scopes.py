@@ -1,4 +1,4 @@
-"""Scopes of bearer sessions, and the permission that asks for them."""
+"""Scopes of bearer sessions, and the permission that requires them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class ScopePermission(BasePermission):
-    """Base of what :func:`HasScope` returns."""
+    """The base class of what :func:`HasScope` returns."""
 
     scopes: frozenset[str] = frozenset()
     message = INSUFFICIENT_SCOPE.detail
     code = INSUFFICIENT_SCOPE.code
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether somebody is signed in, in a session without scopes or with all of these."""
+        """Whether a user is signed in, with a session without scopes or with all of these scopes."""
         user: Any = request.user  # None where UNAUTHENTICATED_USER says so
         if not (user and user.is_authenticated):
             return False
@@ -31,18 +31,18 @@ class ScopePermission(BasePermission):
         return given is None or self.scopes <= set(given)
 
 
-def HasScope(*scopes: str) -> type[ScopePermission]:  # noqa: N802 - it stands where a class does
-    """Return a permission class that opens a view to bearer sessions with all of these scopes.
+def HasScope(*scopes: str) -> type[ScopePermission]:  # noqa: N802 - used like a class
+    """Return a permission class that admits bearer sessions with all of these scopes.
 
-    A bearer session with scopes opens only views that ask for scopes; ``HasScope()`` without names lets it in
-    whatever its scopes are. Sessions in a cookie, bearer sessions without scopes, and users from other
-    authentication classes may do what their user may.
+    Bearer sessions with scopes are admitted only by views that require scopes; ``HasScope()`` without names
+    admits them whatever their scopes are. Sessions in a cookie, bearer sessions without scopes, and users
+    from other authentication classes are not restricted.
     """
     return type("HasScope", (ScopePermission,), {"scopes": frozenset(scopes)})
 
 
 def asks_for_scope(permission: Any) -> bool:
-    """Whether nobody gets through ``permission`` without a look at the scopes."""
+    """Whether ``permission`` always checks the scopes."""
     if isinstance(permission, AND | OR):
         sides: Any = permission  # the stubs know no operands
         each = asks_for_scope(sides.op1), asks_for_scope(sides.op2)
@@ -51,6 +51,6 @@ def asks_for_scope(permission: Any) -> bool:
 
 
 def restricted_to(request: HttpRequest | Request) -> list[str] | None:
-    """Return the scopes that the session of the request is restricted to; None: it is not restricted."""
+    """Return the scopes to which the session of the request is restricted; None if it is not."""
     session = getattr(request, "session", None)
     return session.scopes if isinstance(session, BearerSession) else None

@@ -1,4 +1,4 @@
-"""What sign-ins send, and the JSON of sessions."""
+"""The fields of requests that sign in, and the JSON of sessions."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from sessionkeeper.http.user_agents import device
 
 
 class Text(serializers.CharField):
-    """A string and nothing else: DRF's own field takes numbers too."""
+    """A string. Unlike DRF's own field it refuses numbers, and its schema says whether it may be empty."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_length=None if options.get("allow_blank") else 1, **options)
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse what is no string."""
+        """Refuse values that are not strings."""
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
 
 
 class Password(Text):
-    """A password, of a length that is hashed."""
+    """A password that is not too long to be hashed."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -37,7 +40,7 @@ class Password(Text):
 
 
 class Choice(serializers.BooleanField):
-    """True, false or null; as text only in a form. Not sent and null are the same: no choice."""
+    """True, false or null; text only in a form. A missing value means the same as null."""
 
     def to_internal_value(self, data: Any) -> bool:
         """Refuse numbers, and text in JSON."""
@@ -48,7 +51,7 @@ class Choice(serializers.BooleanField):
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    """What ``POST login/`` takes."""
+    """The body of ``POST login/``."""
 
     username = Text(max_length=254)
     password = Password()
@@ -58,11 +61,10 @@ class LoginSerializer(serializers.Serializer[Any]):
     )
 
     def validate_username(self, value: str) -> str:
-        """Return the name in the form in which Django stores names."""
+        """Return the name normalized as Django stores it."""
         return unicodedata.normalize("NFKC", value)
 
 
 def session_json(record: SessionRecord, *, current_id: int | None) -> dict[str, Any]:
-    """Return a session for its owner's eyes; ``current_id`` is the id of the session that asks."""
-    told = record.as_dict(current=record.id == current_id)
-    return {**told, "device": device(record.user_agent)}
+    """Return the JSON of a session for its owner; ``current_id`` is the id of the session of the request."""
+    return {**record.as_dict(current=record.id == current_id), "device": device(record.user_agent)}

@@ -1,1 +1,1 @@
-"""The audit trail: events, where they are written, and the signals that tell of them."""
+"""The audit trail: events, the code that records them, and their signals."""

@@ -1,4 +1,4 @@
-"""The events of the audit trail: their kinds and attributes, and the form of a log line."""
+"""The events of the audit trail: their kinds, their attributes, and their log line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sessionkeeper.core.text import json_key, rfc3339
 
 
 class Kind(StrEnum):
-    """The kinds of events. Each has a signal of the same meaning in :mod:`sessionkeeper.signals`."""
+    """The kinds of events. Each has a signal in :mod:`sessionkeeper.signals`."""
 
     SIGN_IN = "sign_in"
     ADOPTED = "adopted"
@@ -41,7 +41,7 @@ class Kind(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105
 
 
-#: Kinds that begin a session in which somebody is signed in, and kinds that end one.
+#: Kinds that begin a signed-in session, and kinds that end one.
 BEGINNINGS = (Kind.SIGN_IN, Kind.TOKEN_MADE)
 ENDS = (Kind.SIGN_OUT, Kind.REVOKED, Kind.EXPIRED, Kind.COPY_DETECTED)
 
@@ -53,10 +53,10 @@ class Event:
     Attributes:
         kind: what happened.
         at: when, an aware time in UTC.
-        user_id: primary key of the user it is about; None if there is none or the user is not known.
-        session_id: number of the session it is about.
-        actor_id: primary key of the user who did it, if a user did.
-        reason: why or how, one word.
+        user_id: primary key of the user concerned; None if there is none or the user is not known.
+        session_id: number of the session concerned.
+        actor_id: primary key of the user who caused the event, if a user did.
+        reason: one word that says why or how.
         ip_address: address of the client that sent the request.
         user_agent: user agent of that client.
         detail: further facts, by name.
@@ -73,7 +73,7 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the facts that are known, ready for JSON; the session by its public id."""
+        """Return the known facts, ready for JSON, with the public id of the session."""
         stated = {
             "event": self.kind.value,
             "at": rfc3339(self.at),
@@ -88,6 +88,6 @@ class Event:
         return {name: value for name, value in stated.items() if value is not None}
 
     def __str__(self) -> str:
-        """Return the log line: ASCII, each value as JSON, so that none forges a line or steers a terminal."""
+        """Return the log line: ASCII, with values in JSON, which cannot forge lines or control a terminal."""
         rest = [f"{name}={json.dumps(value)}" for name, value in self.as_dict().items() if name != "event"]
         return " ".join([self.kind.value, *rest])

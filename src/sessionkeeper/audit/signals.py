@@ -1,7 +1,7 @@
 """A Django signal for each kind of audit event: ``signals.signed_in.connect(receiver)``.
 
-Each is sent with ``event``, an ``Event``, when the event is recorded, which may be inside a transaction. A
-receiver that raises is logged and does not stop anything.
+Each is sent with ``event``, an ``Event``, when the event is recorded, which may be inside a transaction. An
+exception of a receiver is logged and has no other effect.
 """
 
 from __future__ import annotations

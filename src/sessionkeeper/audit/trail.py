@@ -1,7 +1,7 @@
 """The audit trail: a row, a log line and a signal for each event.
 
-:func:`record` never raises: an event that cannot be written is logged with the reason. No secret gets into an
-event: text that looks like a session key or a bearer token is removed.
+:func:`record` never raises: if an event cannot be written, the reason is logged. Events contain no secrets:
+text that looks like a session key or a bearer token is removed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 trail = logging.getLogger("sessionkeeper.audit")
 log = logging.getLogger("sessionkeeper.security")
 
-#: Events that one step of a purge takes.
+#: How many events one step of a purge reads.
 BATCH = 500
 _LONGEST_TEXT = 200
 # A key is 40 characters of base64url, a bearer token has more.
@@ -43,20 +43,20 @@ _LOUD = {Kind.REFUSED, Kind.LOCKED_OUT, Kind.COPY_DETECTED}
 
 
 def record(kind: Kind, **facts: Any) -> Event:
-    """Make an event as :func:`make` does, record and return it. Costs one INSERT, none with ``AUDIT`` off."""
+    """Make an event with :func:`make`, record it and return it. Costs one INSERT, none without ``AUDIT``."""
     event = make(kind, **facts)
     record_all([event])
     return event
 
 
 def record_once(kind: Kind, *, user: Any, session_id: int, **detail: Any) -> None:
-    """Record an event of a session, unless the trail has one of its kind already."""
+    """Record an event of a session, unless the trail already has one of this kind."""
     if not greenlets.run_in_database_thread(_has, session_id, (kind,)):
         record(kind, user=user, session_id=session_id, **detail)
 
 
 def _has(session_id: int, kinds: Iterable[Kind]) -> bool:
-    """Whether the trail has an event of these kinds; True if it cannot be read, so that none comes twice."""
+    """Whether the trail has an event of these kinds; True if it cannot be read, to avoid duplicates."""
     if not conf.current().audit:
         return False
     try:
@@ -80,13 +80,13 @@ def make(
 
     Args:
         kind: what happened.
-        user: the user it is about, or their primary key.
-        session_id: number of the session it is about.
-        actor: the user who did it, or their primary key.
-        reason: why or how, one word.
+        user: the user concerned, or their primary key.
+        session_id: number of the session concerned.
+        actor: the user who caused the event, or their primary key.
+        reason: one word that says why or how.
         client: address and user agent; by default those of the current request.
-        detail: further facts: text, numbers, booleans. Never a secret, and never anything that a client may
-            have typed by mistake: see :func:`digest`.
+        detail: further facts: text, numbers, booleans. Never a secret, and never text that a client may have
+            typed by mistake: see :func:`digest`.
     """
     client = client_info.current.get() if client is None else client
     facts = {} if client is None else client.columns()
@@ -117,7 +117,7 @@ def _record_all(events: list[Event]) -> None:
             level = logging.WARNING if event.kind in _LOUD else logging.INFO
             trail.log(level, "%s", event, extra={"event": event})
             sent = signals.BY_KIND[event.kind].send_robust(sender=Event, event=event)
-        except Exception:  # a handler of logs is the project's own
+        except Exception:  # a log handler of the project may raise anything
             log.exception("The audit event %s could not be logged or sent.", event.kind.value)
             continue
         for receiver, error in sent:
@@ -126,15 +126,15 @@ def _record_all(events: list[Event]) -> None:
 
 
 def digest(text: str) -> str:
-    """Return a keyed digest of a text that must not be recorded, by which events can be matched.
+    """Return a keyed digest of a text that must not be recorded, so that events can still be matched.
 
-    A name that somebody typed is such a text: it may be a password in the wrong field.
+    A user name that somebody typed is such a text, because it may be a password in the wrong field.
     """
     return salted_hmac("sessionkeeper.audit.digest", text, algorithm="sha256").hexdigest()[:16]
 
 
 def database() -> str:
-    """Return the alias of the database with the trail: the one with the sessions, if the settings name it."""
+    """Return the alias of the trail's database, which is that of the sessions if ``STORE`` names one."""
     return conf.current().store_alias or router.db_for_write(_table())
 
 
@@ -146,10 +146,10 @@ def _write(events: list[Event]) -> None:
         connection = connections[alias]
         if connection.needs_rollback:
             raise transaction.TransactionManagementError("The transaction is broken.")  # noqa: TRY301
-        # A failed INSERT must not break the transaction that it is in.
+        # A failed INSERT must not break the transaction around it.
         with transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
             _table()._base_manager.using(alias).bulk_create([_row(event) for event in events])
-    except Exception:  # nothing here may keep a user from signing in or out
+    except Exception:  # nothing here may prevent users from signing in or out
         kinds = ", ".join(sorted({event.kind.value for event in events}))
         log.exception("%d audit event(s) could not be written: %s.", len(events), kinds)
 
@@ -202,19 +202,19 @@ def _pk(user: Any) -> Any:
 
 
 def note(expired: Expired) -> None:
-    """Record once that a session in which somebody was signed in has expired."""
+    """Record once that a signed-in session has expired."""
     if expired.user_id is None or greenlets.run_in_database_thread(_has, expired.id, ENDS):
         return
     record(
         Kind.EXPIRED,
         user=expired.user_id,
         session_id=expired.id,
-        client=ClientInfo(),  # nobody's request ended it
+        client=ClientInfo(),  # no request ended it
         ended_at=expired.ended_at.isoformat(timespec="seconds"),
     )
 
 
 def note_purged(number: int) -> None:
-    """Record, as one event, how many sessions in which somebody was signed in a purge has removed."""
+    """Record, as one event, how many signed-in sessions a purge has removed."""
     if number:
         record(Kind.PURGED, client=ClientInfo(), sessions=number)

@@ -16,13 +16,10 @@ from sessionkeeper.checks import (
     adoption,
     caches,
     cookies,
-    deploy,
     drf,
     engine,
-    mfa,
     middleware,
     passwords,
-    query_caches,
     settings,
     store,
     tenants,
@@ -57,12 +54,12 @@ ALWAYS: tuple[engine.Check, ...] = (
     middleware.check_mixed,
     urls.check_csrf_exempt,
     drf.check_defaults,
-    mfa.check_second_factor,
+    passwords.check_second_factor,
     passwords.check_backends,
-    query_caches.check_query_caches,
+    caches.check_query_caches,
 )
 #: Only with ``manage.py check --deploy``.
-DEPLOY: tuple[engine.Check, ...] = (deploy.check_cookies, deploy.check_https, passwords.check_hashers)
+DEPLOY: tuple[engine.Check, ...] = (cookies.check_cookies, middleware.check_https, passwords.check_hashers)
 
 
 def register() -> None:

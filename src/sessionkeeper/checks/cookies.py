@@ -78,3 +78,40 @@ def check_domain() -> Iterator[checks.CheckMessage]:
             "SESSION_COOKIE_DOMAIN.",
             id=CheckId.DOMAIN_ASKED_IN_VAIN,
         )
+
+
+def check_cookies() -> Iterator[checks.CheckMessage]:
+    """Report cookies that are sent too far. Run by ``check --deploy``.
+
+    Django's own checks find only its own middleware and application, not ours.
+    """
+    for name, otherwise, check_id in (
+        ("SESSION_COOKIE_SECURE", "The session key is also sent over plain HTTP", CheckId.COOKIE_NOT_SECURE),
+        ("SESSION_COOKIE_HTTPONLY", "Scripts in a page can read the session key", CheckId.COOKIE_READABLE),
+        (
+            "CSRF_COOKIE_SECURE",
+            "The CSRF cookie is also sent over plain HTTP",
+            CheckId.CSRF_COOKIE_NOT_SECURE,
+        ),
+    ):
+        if not getattr(settings, name) and not (name.startswith("CSRF") and settings.CSRF_USE_SESSIONS):
+            yield checks.Warning(
+                f"{name} is not set to True. {otherwise}.", hint=f"Set {name} = True.", id=check_id
+            )
+    same_site = settings.SESSION_COOKIE_SAMESITE
+    strict = isinstance(same_site, str) and same_site.lower() in {"lax", "strict"}
+    if not strict and not conf.current().cookie_partitioned:
+        yield checks.Warning(
+            f"SESSION_COOKIE_SAMESITE is {same_site!r}. Requests from other sites carry the session key.",
+            hint="Set SESSION_COOKIE_SAMESITE = 'Lax' or 'Strict'.",
+            id=CheckId.COOKIE_SENT_ACROSS_SITES,
+        )
+    name = settings.SESSION_COOKIE_NAME
+    if not str(name).startswith(HOST_PREFIX):
+        yield checks.Warning(
+            f"SESSION_COOKIE_NAME, {name!r}, has no {HOST_PREFIX!r} prefix. Another host of the same domain "
+            "can set such a cookie.",
+            hint=f"Set SESSION_COOKIE_NAME = '{HOST_PREFIX}sessionid' and SESSION_COOKIE_SECURE = True, and "
+            "leave SESSION_COOKIE_DOMAIN unset. All users have to sign in once more.",
+            id=CheckId.COOKIE_WITHOUT_PREFIX,
+        )

@@ -17,6 +17,7 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessio
 from django.core import checks
 from django.middleware.cache import UpdateCacheMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.utils.module_loading import import_string
 
 from sessionkeeper.checks import engine
@@ -174,6 +175,26 @@ def check_mixed() -> Iterator[checks.CheckMessage]:
             f"{_missing(stock)}.",
             hint=" ".join(_advice(entry) for entry in stock),
             id=CheckId.MIXED_MIDDLEWARE,
+        )
+
+
+def check_https() -> Iterator[checks.CheckMessage]:
+    """Report a site that can be used without HTTPS. Run by ``check --deploy``."""
+    works = bool(entries(SecurityMiddleware))
+    missing = "" if works else " and add 'django.middleware.security.SecurityMiddleware' to MIDDLEWARE"
+    if not (works and settings.SECURE_SSL_REDIRECT):
+        yield checks.Warning(
+            "Django does not redirect plain HTTP to HTTPS.",
+            hint=f"Set SECURE_SSL_REDIRECT = True{missing}. If a proxy redirects, silence this check.",
+            id=CheckId.HTTP_NOT_REDIRECTED,
+        )
+    if not (works and settings.SECURE_HSTS_SECONDS):
+        yield checks.Warning(
+            "Django does not send Strict-Transport-Security. The first request of a browser may use plain "
+            "HTTP.",
+            hint=f"Set SECURE_HSTS_SECONDS, to 3600 at first{missing}. If a proxy sends it, silence this "
+            "check.",
+            id=CheckId.NO_HSTS,
         )
 
 

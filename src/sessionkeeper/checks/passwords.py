@@ -1,4 +1,4 @@
-"""Whether failed sign-ins are counted everywhere, and how passwords are stored."""
+"""Whether failed sign-ins are counted everywhere, how passwords are stored, and second factors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
+from sessionkeeper.auth import credentials
 from sessionkeeper.auth.backends import LockoutBackend, ModelBackend
 from sessionkeeper.checks import engine
 from sessionkeeper.core.check_ids import CheckId
@@ -73,4 +74,30 @@ def check_hashers() -> Iterator[checks.CheckMessage]:
             "ones.",
             hint="Use the list that `django-admin startproject` writes.",
             id=CheckId.NO_VALIDATORS,
+        )
+
+
+def check_second_factor() -> Iterator[checks.CheckMessage]:
+    """Report a function that cannot be imported; otherwise say that second factors are asked for."""
+    paths = credentials.second_factors()
+    for path in paths:
+        try:
+            works = callable(import_string(path))
+        except ImportError:
+            works = False
+        if not works:
+            yield checks.Error(
+                f"{path}, which tells whether a user has a second factor, cannot be imported. Every sign-in "
+                "with a password fails.",
+                hint="Correct SESSIONKEEPER['SECOND_FACTOR'], or install the package that it names.",
+                id=CheckId.SECOND_FACTOR_MISSING,
+            )
+            return
+    if paths:
+        yield checks.Info(
+            f"Users with a second factor, according to {' and '.join(paths)}, cannot sign in with a password "
+            "alone: sessionkeeper's login, tokens and reauthentication answer second_factor_required.",
+            hint="Ask for the second factor in a view of your own and call flows.complete_log_in(), or use "
+            "the login of the package that manages it. Then silence this check.",
+            id=CheckId.SECOND_FACTOR_ASKED,
         )

@@ -35,14 +35,15 @@ def check_namespace() -> Iterator[checks.CheckMessage]:
 def check_schemas() -> Iterator[checks.CheckMessage]:
     """Report one namespace for tenants that have their own users."""
     fixed = conf.current().namespace
-    if isinstance(fixed, str) and namespaces.has_own_users():
+    schemas = namespaces.schemas()
+    if isinstance(fixed, str) and schemas is not None and schemas.users:
         yield checks.Error(
             f"SESSIONKEEPER['NAMESPACE'] is {fixed!r} for all tenants, but each tenant has its own users. "
             "The session of a user is also valid for the user with the same primary key of another tenant.",
             hint="Remove NAMESPACE. The schema of the connection tells which tenant is active.",
             id=CheckId.NAMESPACE_SHARED,
         )
-    if fixed is None and not namespaces.has_schemas() and _caches() and (backend := _unknown_backend()):
+    if fixed is None and schemas is None and _caches() and (backend := _unknown_backend()):
         yield checks.Warning(
             f"SESSIONKEEPER caches users ({_caches()}), and the database backend {backend} may choose a "
             "schema for each tenant (a guess, because it has its own cursor). If it does, users of different "
@@ -56,7 +57,7 @@ def check_schemas() -> Iterator[checks.CheckMessage]:
 @engine.if_ours
 def check_order() -> Iterator[checks.CheckMessage]:
     """Report a tenant that is chosen after the session is opened."""
-    if not namespaces.has_schemas():
+    if namespaces.schemas() is None:
         return
     paths = list(settings.MIDDLEWARE)
     chosen = [number for number, path in enumerate(paths) if "tenant" in path.lower()]

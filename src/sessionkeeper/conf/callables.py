@@ -1,4 +1,4 @@
-"""Settings whose value a function of the project returns, for each request and user."""
+"""Settings whose value is a function of the project, called for each request and user."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallableSetting:
-    """A function in the place of a value.
+    """A function instead of a value.
 
     Attributes:
         name: the key of ``SESSIONKEEPER``.
         target: the function, or its dotted path.
-        reader: reads what it returns, as it would read the value itself.
+        reader: reads what the function returns, as it would read the value itself.
     """
 
     name: str
@@ -44,11 +44,11 @@ class CallableSetting:
         return found  # type: ignore[no-any-return]
 
     def ask(self, request: HttpRequest | None, user: AbstractBaseUser | None) -> Any:
-        """Return the value for this request and user; None if the setting shall count as not set.
+        """Return the value for this request and user; None means that the setting is not set.
 
         Raises:
-            ImproperlyConfigured: the function cannot be called, or returned a wrong value: a session does not
-                begin while its limits are unknown. What the function itself raises is passed on.
+            ImproperlyConfigured: the function cannot be called, or returned a wrong value, because a session
+                must not begin with unknown limits. Exceptions of the function itself are passed on.
         """
         answer = self.function()(request, user)
         if answer is None:
@@ -61,7 +61,7 @@ class CallableSetting:
             ) from error
 
     def problem(self, *parameters: str) -> str:
-        """Return why the function cannot be called with these parameters, a sentence; empty if it can."""
+        """Return, as a sentence, why the function cannot be called with these parameters; empty if it can."""
         try:
             signature(self.function()).bind(*parameters)
         except ImproperlyConfigured as error:
@@ -70,7 +70,7 @@ class CallableSetting:
             wanted = f"({', '.join(parameters)})"
             return f"SESSIONKEEPER[{self.name!r}]: {self.label} does not take {wanted}: {error}."
         except ValueError:
-            pass  # a function written in C, which does not tell its parameters
+            pass  # a function written in C, whose parameters are unknown
         return ""
 
     @property

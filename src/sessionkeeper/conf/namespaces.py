@@ -1,9 +1,9 @@
-"""The active tenant, to which everything stored or cached of sessions and users belongs.
+"""The active tenant, to which all stored and cached sessions and users belong.
 
 ``SESSIONKEEPER["NAMESPACE"]`` names it. Without that setting it is the schema of the database connection, if
-the backend has schemas for tenants (django-tenants, django-pgschemas); otherwise there is one namespace, the
-empty text. It is read when it is needed, never from the ``Host`` header. If none is active, nothing is read
-or written.
+the backend has schemas for tenants (django-tenants, django-pgschemas). Otherwise there is one namespace, the
+empty string. It is read when it is needed, never from the ``Host`` header. If there are tenants and none is
+active, nothing is read or written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from asyncio import _get_running_loop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 
 from asgiref.sync import sync_to_async
@@ -27,7 +27,7 @@ from sessionkeeper.core import context, greenlets
 from sessionkeeper.core.errors import NoNamespace
 
 _given: ContextVar[str | None] = ContextVar("sessionkeeper_namespace", default=None)
-# That of the request, for its code in an event loop, which cannot ask the request's thread without waiting.
+# The namespace of the request, for code in an event loop, which cannot wait for the request's thread.
 _noted: ContextVar[str | None] = context.variable("namespace_of_request")
 #: Settings that say where tenants and their users are.
 _SETTINGS = {"AUTH_USER_MODEL", "DATABASES", "INSTALLED_APPS", "TENANT_APPS", "TENANT_TYPES", "TENANTS"}
@@ -67,7 +67,7 @@ def active() -> str:
 
 
 def at_hand() -> str | None:
-    """Return the namespace as :func:`active` does; None if that would have to wait in an event loop."""
+    """Return the active namespace; None if an event loop would have to wait for it."""
     if _get_running_loop() is None or greenlets.in_greenlet() or not must_be_read():
         return active()
     return _noted.get()
@@ -79,7 +79,7 @@ def must_be_read() -> bool:
 
 
 async def note() -> None:
-    """Remember the namespace of the request that begins for its code in the event loop. Takes a thread."""
+    """Store the namespace of the current request for its code in the event loop. Uses a thread."""
     _noted.set(await sync_to_async(active)())
 
 
@@ -109,7 +109,7 @@ def namespace(name: str) -> Iterator[None]:
 
 
 def later(function: Callable[[], _T]) -> Callable[[], _T]:
-    """Return ``function``, bound to the namespace that is active now: for ``on_commit`` and the like."""
+    """Return ``function`` bound to the namespace that is active now, for example for ``on_commit``."""
     name = active()
 
     def run() -> _T:
@@ -123,34 +123,23 @@ def later(function: Callable[[], _T]) -> Callable[[], _T]:
 
 
 def rows(queryset: _Rows) -> _Rows:
-    """Return the rows of the active namespace: all tenants may share a table."""
+    """Return the rows of the active namespace, because tenants may share a table."""
     return cast("_Rows", queryset.filter(namespace=active()))
 
 
 def apart(text: str) -> str:
-    """Return ``text``, made different for each namespace; unchanged where there are none."""
+    """Return ``text`` with the namespace in front; unchanged if there are no tenants."""
     name = active()
     return f"{name}\n{text}" if name else text
 
 
 def of_users() -> str:
-    """Return what tells users with the same primary key apart; empty if tenants may share users.
+    """Return what distinguishes users with the same primary key; empty if tenants may share users.
 
-    They may if a function of the project names the tenants: all tenants then hear what happens to a user.
+    They may if a function of the project names the tenants. Messages about a user then go to all tenants.
     """
-    schemas = _schemas() if conf.current().namespace is None else None
-    return active() if schemas is not None and schemas.users else ""
-
-
-def has_schemas() -> bool:
-    """Whether the database backend is known to have schemas for tenants."""
-    return _schemas() is not None
-
-
-def has_own_users() -> bool:
-    """Whether it has, and each tenant has users of its own."""
-    schemas = _schemas()
-    return schemas is not None and schemas.users
+    found = schemas() if conf.current().namespace is None else None
+    return active() if found is not None and found.users else ""
 
 
 def _source() -> tuple[str, Callable[[], Any] | None]:
@@ -160,12 +149,12 @@ def _source() -> tuple[str, Callable[[], Any] | None]:
         return setting, None
     if setting is not None:
         return "", setting.function()
-    schemas = _schemas()
-    if schemas is None:
+    found = schemas()
+    if found is None:
         return "", None
-    if schemas.users or schemas.sessions:
-        return "", schemas.read
-    return _public(), None  # all tenants have the same users, and they one set of sessions
+    if found.users or found.sessions:
+        return "", found.read
+    return _public(), None  # all tenants share the users and their sessions
 
 
 def _checked(name: Any) -> str:
@@ -178,7 +167,7 @@ def _checked(name: Any) -> str:
     )
 
 
-class _Schemas(NamedTuple):
+class Schemas(NamedTuple):
     """Reads the active schema, and knows whether tenants have their own users and their own sessions."""
 
     read: Callable[[], Any]
@@ -187,29 +176,18 @@ class _Schemas(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _schemas() -> _Schemas | None:
+def schemas() -> Schemas | None:
     """Return how tenants have schemas; None if the database backend has none."""
     alias = getattr(settings, "TENANT_DB_ALIAS", DEFAULT_DB_ALIAS)
-    if hasattr(connections[alias], "schema_name"):
-        read = partial(_schema_of, alias)
-    elif apps.is_installed("django_pgschemas"):
+    each: Any = connections  # a backend with schemas has attributes that Django's lacks
+    labels = settings.AUTH_USER_MODEL.partition(".")[0], "sessionkeeper"
+    if hasattr(each[alias], "schema_name"):
+        return Schemas(lambda: each[alias].schema_name, *map(_is_of_tenants, labels))
+    if apps.is_installed("django_pgschemas"):
         from django_pgschemas.schema import get_current_schema  # type: ignore[import-not-found]
 
-        read = partial(_schema_in, get_current_schema)
-    else:
-        return None
-    return _Schemas(
-        read, _is_of_tenants(settings.AUTH_USER_MODEL.partition(".")[0]), _is_of_tenants("sessionkeeper")
-    )
-
-
-def _schema_of(alias: str) -> Any:
-    connection: Any = connections[alias]
-    return connection.schema_name
-
-
-def _schema_in(current_schema: Callable[[], Any]) -> Any:
-    return current_schema().schema_name
+        return Schemas(lambda: get_current_schema().schema_name, *map(_is_of_tenants, labels))
+    return None
 
 
 def _public() -> str:
@@ -228,7 +206,7 @@ def _is_of_tenants(label: str) -> bool:
 
 def _forget(*, setting: str, **_: Any) -> None:
     if setting in _SETTINGS:
-        _schemas.cache_clear()
+        schemas.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="sessionkeeper.namespaces")

@@ -1,4 +1,4 @@
-"""The options of the near cache: limits that hold in each process."""
+"""The options of the near cache, which limit it in each process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sessionkeeper.conf import table, validators
 from sessionkeeper.conf.table import setting
 
-#: Longest lease: it bounds what no message tells of.
+#: The longest lease, which bounds how stale a change that no message announces can be.
 LONGEST_LEASE = timedelta(minutes=5)
 
 
@@ -36,7 +36,7 @@ class NearCache:
 
 
 def read(value: Any) -> NearCache | None:
-    """Return the options that ``NEAR_CACHE`` stands for; None if it is off.
+    """Return the options that ``NEAR_CACHE`` means; None if it is off.
 
     Raises:
         ValueError: the value cannot be read.

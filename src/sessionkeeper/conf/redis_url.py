@@ -1,4 +1,4 @@
-"""Reads the URL of a Valkey or Redis store. Error messages do not repeat it, as it may hold passwords."""
+"""Reads the URL of a Valkey or Redis store. Errors do not repeat it, because it may contain passwords."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from sessionkeeper.conf import table
 
-#: Scheme to (how the servers are found, whether the connection is encrypted).
+#: For each scheme, how the servers are found, and whether the connection is encrypted.
 SCHEMES: Final[Mapping[str, tuple[str, bool]]] = {
     f"{name}{'s' if tls else ''}{'+' + way if way != 'server' else ''}": (way, tls)
     for name in ("redis", "valkey")
@@ -21,7 +21,7 @@ SCHEMES: Final[Mapping[str, tuple[str, bool]]] = {
 _T = TypeVar("_T")
 _PORTS = {"server": 6379, "cluster": 6379, "sentinel": 26379}
 _LONGEST_TIMEOUT = 60.0
-#: The most that Linux accepts.
+#: The highest values that Linux accepts.
 _LONGEST_KEEPALIVE, _MOST_PROBES = 32767, 127
 
 
@@ -88,7 +88,7 @@ def parse(url: str) -> RedisUrl:
     """Return the parts of a URL.
 
     Raises:
-        ValueError: the URL is wrong. The message contains nothing that may be a password.
+        ValueError: the URL is wrong. The text contains no password.
     """
     scheme, _, rest = url.partition("://")
     way, tls = SCHEMES[scheme.lower()]
@@ -185,7 +185,7 @@ def _one_of(values: Mapping[str, _T]) -> Callable[[str], _T]:
     return read
 
 
-#: Option in the query to what reads its text.
+#: For each option of the query, what reads its text.
 READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "prefix": str,
     "timeout": _seconds,

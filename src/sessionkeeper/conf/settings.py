@@ -1,8 +1,8 @@
-"""The settings of ``SESSIONKEEPER``: their table, and the object that is made of it.
+"""The settings of ``SESSIONKEEPER``: their table, and the object with the settings in force.
 
 :func:`current` returns the settings as a frozen, typed object, read at call time, so that
-``override_settings`` takes effect. A wrong value never stops a request: its default holds, and the system
-check ``sessionkeeper.E001`` reports it at start.
+``override_settings`` takes effect. A wrong value never stops a request: its default is used, and the system
+check ``sessionkeeper.E001`` reports it at startup.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _CHANGE = validators.one_of(IGNORE, validators.NOTIFY, validators.STEP_UP, valid
 class Settings:
     """The settings in force. The settings reference is made from this class.
 
-    ``asked`` holds, by key, the functions that stand in the place of a value; the field of such a key has its
-    default. ``store`` may contain a password and must not be shown.
+    ``asked`` contains, by key, the functions that replace a value. The field of such a key has its default.
+    ``store`` may contain a password and must not be shown.
     """
 
     store: str = setting("database:", validators.store, unit="URL", secret=True)
@@ -171,7 +171,7 @@ class Settings:
 
     @property
     def idle_seconds(self) -> int | None:
-        """The idle timeout, in seconds, of a session that has none of its own; None: no idle timeout."""
+        """The idle timeout, in seconds, of a session without its own; None if there is no idle timeout."""
         if self.idle_timeout is not None:
             return int(self.idle_timeout.total_seconds())
         if self.timeout_preset is not None:
@@ -181,7 +181,7 @@ class Settings:
 
     @property
     def explicit_idle(self) -> bool:
-        """Whether the site configured an idle timeout, so that every session has one."""
+        """Whether the settings contain an idle timeout, so that every session has one."""
         return self.idle_timeout is not None or self.timeout_preset is not None
 
     @property

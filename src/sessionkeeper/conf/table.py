@@ -1,4 +1,4 @@
-"""Describes a setting in one place: its default, what reads its value, and its line in the reference."""
+"""Describes each setting in one place: its default, its reader, and its row in the reference."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Problem(ValueError):
     """Something wrong with a setting.
 
     Attributes:
-        message: what is wrong. Without a name in front it follows the name of the setting.
-        hint: how to fix it, where that is known.
+        message: what is wrong, to follow the name of the setting.
+        hint: how to fix it, if that is known.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -25,13 +25,13 @@ class Problem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is known of a key besides its default and its docstring.
+    """The properties of a setting, except its default and its docstring.
 
     Attributes:
         reader: returns the value in the form that code uses, or raises ``ValueError``: "must be …".
-        type, unit, shown: cells of the reference, ``shown`` for the default. They are empty if the field's
-            annotation and default say it.
-        per_request: whether a function of request and user may stand in the place of the value.
+        type, unit, shown: cells of the reference, ``shown`` for the default; empty if the field's annotation
+            and default say the same.
+        per_request: whether the value may be a function of request and user.
     """
 
     reader: Callable[[Any], Any]
@@ -68,7 +68,7 @@ def read(options: type[Any], key: Any, value: Any) -> Any:
     """Return the value of a key.
 
     Raises:
-        Problem: there is no such key, or it does not take this value.
+        Problem: the key is unknown, or the value is wrong.
     """
     known = settings_of(options)
     if key not in known:
@@ -82,7 +82,7 @@ def read(options: type[Any], key: Any, value: Any) -> Any:
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
-    """Return the name that was probably meant, or all that there are."""
+    """Return a hint with the name that was probably meant, or with all names."""
     spelled = {one.upper(): one for one in known}
     close = difflib.get_close_matches(str(name).upper(), spelled, n=1)
     return f"Did you mean {spelled[close[0]]!r}?" if close else f"Known: {', '.join(known)}."

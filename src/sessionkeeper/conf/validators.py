@@ -1,4 +1,4 @@
-"""Reads the values of settings. A wrong one is a ``ValueError`` that says what the value must be."""
+"""Reads the values of settings. Raises ``ValueError`` with a text that says what the value must be."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Final
 from sessionkeeper.conf import redis_url
 from sessionkeeper.conf.callables import CallableSetting, is_path
 
-#: What every database's integers and calendars hold.
+#: The longest duration, which fits the integers and dates of every database.
 LONGEST = timedelta(days=50 * 365)
 X_FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED: Final = "Forwarded"
-#: Entry of ``TRUSTED_PROXIES`` for a proxy that connects over a Unix socket, where there is no address.
+#: Entry of ``TRUSTED_PROXIES`` for a proxy that connects over a Unix socket and so has no address.
 UNIX: Final = "unix"
 END_OLDEST: Final = "end_oldest"
 REFUSE: Final = "refuse"
@@ -24,7 +24,7 @@ STEP_UP: Final = "step_up"
 END: Final = "end"
 LONGEST_NAMESPACE: Final = 100
 
-#: Of what users can be told by mail.
+#: The events of which users can be notified by e-mail.
 NOTICES = ("new_device", "password_changed", "token_made", "copy_detected")
 
 
@@ -59,7 +59,7 @@ def switch(value: Any) -> bool:
 
 
 def one_of(*names: str) -> Callable[[Any], str]:
-    """Return a reader of one of these texts."""
+    """Return a reader of one of these strings."""
 
     def read(value: Any) -> str:
         if isinstance(value, str) and value in names:
@@ -70,7 +70,7 @@ def one_of(*names: str) -> Callable[[Any], str]:
 
 
 def store(value: Any) -> str:
-    """Return the URL of a store. The message about a wrong one does not repeat it: it may hold a password."""
+    """Return the URL of a store. The error does not repeat a wrong one, which may contain a password."""
     if isinstance(value, str) and (value == "database" or value.startswith("database:")):
         return value if ":" in value else "database:"
     if redis_url.is_redis(value):
@@ -81,14 +81,14 @@ def store(value: Any) -> str:
 
 
 def database_alias(value: Any) -> str:
-    """Return a text that may name an entry of ``DATABASES``."""
+    """Return a string that may be the name of an entry of ``DATABASES``."""
     if isinstance(value, str) and value:
         return value
     raise ValueError(f"must be the name of an entry of DATABASES, not {value!r}")
 
 
 def networks(value: Any) -> tuple[IPv4Network | IPv6Network | str, ...]:
-    """Return networks, and UNIX where it is listed."""
+    """Return the networks, and UNIX if it is listed."""
     if not isinstance(value, list | tuple | set | frozenset):
         raise ValueError(f"must be a list of addresses and networks, not {value!r}")
     read = tuple(entry if entry == UNIX else _network(entry) for entry in value)
@@ -107,37 +107,35 @@ def _network(entry: Any) -> IPv4Network | IPv6Network:
 
 
 def header(value: Any) -> str:
-    """Return the name of a header that proxies write, spelled as usual."""
+    """Return the name of a header that proxies write, in its usual spelling."""
     for name in (X_FORWARDED_FOR, FORWARDED):
         if isinstance(value, str) and value.lower() == name.lower():
             return name
     raise ValueError(f"must be {X_FORWARDED_FOR!r} or {FORWARDED!r}, not {value!r}")
 
 
-def path(value: Any) -> str:
-    """Return the dotted path of a function."""
+def path(value: Any, target: str = "a function") -> str:
+    """Return a dotted path."""
     if is_path(value):
         return str(value)
-    raise ValueError(f"must be the dotted path of a function, not {value!r}")
+    raise ValueError(f"must be the dotted path of {target}, not {value!r}")
 
 
 def engine(value: Any) -> str:
     """Return the dotted path of another session engine."""
     if value == "sessionkeeper.engine":
         raise ValueError("must be the engine that was used before, not 'sessionkeeper.engine'")
-    if is_path(value):
-        return str(value)
-    raise ValueError(f"must be the dotted path of a session engine, not {value!r}")
+    return path(value, "a session engine")
 
 
 def covers(domain: str, host: str) -> bool:
-    """Whether a host may set cookies of this domain, as far as its name tells (RFC 6265, 5.1.3)."""
+    """Whether a host may set cookies for this domain, judged by its name (RFC 6265, 5.1.3)."""
     name = domain.lower().removeprefix(".")
     return bool(name) and (host.lower() == name or host.lower().endswith(f".{name}"))
 
 
 def cookie_domain(value: Any) -> dict[str, str | None] | CallableSetting:
-    """Return the domain by host, or the function to ask for it."""
+    """Return the domain for each host, or the function that returns it."""
     if callable(value) or is_path(value):
         return CallableSetting("COOKIE_DOMAIN", value, str)
     if not isinstance(value, dict):
@@ -153,12 +151,12 @@ def cookie_domain(value: Any) -> dict[str, str | None] | CallableSetting:
 
 
 def is_namespace(value: Any) -> bool:
-    """Whether this can name a tenant: it becomes part of keys, rows and messages."""
+    """Whether this can name a tenant, which becomes part of keys, rows and messages."""
     return isinstance(value, str) and 0 < len(value) <= LONGEST_NAMESPACE and value.isprintable()
 
 
 def namespace(value: Any) -> str | CallableSetting:
-    """Return the name of the one tenant, or the function to ask for it."""
+    """Return the name of the only tenant, or the function that returns the active one."""
     if callable(value) or is_path(value):
         return CallableSetting("NAMESPACE", value, str)
     if is_namespace(value):

@@ -1,7 +1,6 @@
-"""What all our commands are: whatever fails ends with one sentence and an exit code, and never a traceback.
+"""The base class of our commands: failures end with one sentence and an exit code, without a traceback.
 
-Codes: 0, all was done; 1, it was refused or failed; 2, the arguments were wrong (argparse's); 130, it was
-interrupted.
+The codes are 0 (done), 1 (refused or failed), 2 (wrong arguments, from argparse) and 130 (interrupted).
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ _INTERRUPTED = 130
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and what it counts."""
+    """Return a number and its noun, in the plural if needed."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def confirm(question: str, refusal: str, write: Callable[[str], None]) -> None:
-    """Go on only if somebody types yes.
+    """Ask for confirmation.
 
     Raises:
-        CommandError: they did not.
+        CommandError: the answer is not "yes"; the text is ``refusal``.
     """
     write(question)
     try:
-        answer = input("Type 'yes' to go on: ")
-    except (EOFError, KeyboardInterrupt, RuntimeError):  # the last: there is no standard input at all
+        answer = input("Type 'yes' to continue: ")
+    except (EOFError, KeyboardInterrupt, RuntimeError):  # RuntimeError: there is no standard input
         answer = ""
     if answer.strip().lower() != "yes":
         raise CommandError(refusal)
 
 
 class Command(BaseCommand):
-    """A command whose verbs may raise what they like: here, and only here, it becomes a sentence."""
+    """A command that turns exceptions into one sentence."""
 
     quiet = False
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Run the command of a shell. Where not even the sentence can be written, the code is left."""
+        """Run the command from a shell. If even the sentence cannot be written, only set the exit code."""
         try:
             super().run_from_argv(argv)
         except OSError:
@@ -53,10 +52,10 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        """Run the command, output included: what cannot be written is a failure as well.
+        """Run the command and flush its output: output that cannot be written is a failure too.
 
         Raises:
-            CommandError: it failed; the text says why, ``returncode`` how.
+            CommandError: the command failed. The text says why; ``returncode`` is the exit code.
         """
         self.quiet = options.get("verbosity") == 0
         self._open_what_is_closed()
@@ -68,15 +67,15 @@ class Command(BaseCommand):
             raise
         except (Exception, KeyboardInterrupt) as error:
             self._let_go()
-            told = failures.sentence(error)
-            if told is None:
+            text = failures.sentence(error)
+            if text is None:
                 raise
             code = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
-            raise CommandError(told, returncode=code) from error
+            raise CommandError(text, returncode=code) from error
         return output
 
     def check(self, *args: Any, **options: Any) -> Any:
-        """Stop at errors of the system checks; warnings are for ``manage.py check``, not for each run."""
+        """Stop if system checks report errors. Their warnings are left to ``manage.py check``."""
         heard, self.stderr = self.stderr, OutputWrapper(io.StringIO())
         try:
             return super().check(*args, **options)
@@ -84,29 +83,29 @@ class Command(BaseCommand):
             self.stderr = heard
 
     def say(self, text: str) -> None:
-        """Say what was done: nothing with ``-v 0``, which leaves only what was asked for."""
+        """Report what was done, unless ``-v 0`` is given."""
         if not self.quiet:
             self.show(text)
 
     def show(self, text: str) -> None:
-        """Write what was asked for, in characters that the terminal's encoding has."""
+        """Write the result, with escapes for characters that the terminal's encoding lacks."""
         encoding = getattr(self.stdout, "encoding", None) or "utf-8"
         self.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
     def note(self, text: str, style: Any = str) -> None:
-        """Say something beside the output, unless with ``-v 0``."""
+        """Write a note to standard error, unless ``-v 0`` is given."""
         if not self.quiet:
             self.stderr.write(text, style)
 
     def _open_what_is_closed(self) -> None:
-        """Give a command something to write to that was started without (``>&-``): output fails in words."""
+        """Replace closed streams (``>&-``), so that writing to them fails with a message."""
         if sys.stdout is None:
             self.stdout = OutputWrapper(cast("Any", _Closed()))
         if sys.stderr is None:
             self.stderr = OutputWrapper(io.StringIO())
 
     def _let_go(self) -> None:
-        """Write what is left of the output, or drop it, so that nothing is said of it at the exit."""
+        """Write the rest of the output, or drop it, so that Python does not complain about it at exit."""
         try:
             self.stdout.flush()
         except (OSError, ValueError):
@@ -115,13 +114,13 @@ class Command(BaseCommand):
 
 
 def _to_nowhere(stream: Any) -> None:
-    """Drop what a stream still holds, which Python would try to write, and complain of, at the exit."""
+    """Drop what a stream has buffered, which Python would otherwise try to write at exit."""
     if stream is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _Closed(io.TextIOBase):
-    """Standard output where there is none."""
+    """Stands in for a closed standard output."""
 
     def write(self, text: str) -> int:
         raise OSError("there is no standard output")

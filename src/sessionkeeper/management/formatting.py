@@ -1,4 +1,4 @@
-"""Sessions on the command line: a line of a list, a page about one, JSON. No hashes, no values of data."""
+"""Formats sessions for the command line, without hashes and without the values of their data."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def heading() -> str:
 
 
 def line(record: SessionRecord, name: str | None, now: datetime) -> str:
-    """Return one line of a list; what is too long for its column is cut."""
-    end = ends_at(record)
+    """Return one line of a list. Values are truncated to the width of their column."""
+    end = policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
     values = {
         "id": keys.encode_id(record.id),
         "state": state(record, now),
@@ -43,11 +43,10 @@ def line(record: SessionRecord, name: str | None, now: datetime) -> str:
 
 
 def as_dict(record: SessionRecord, name: str | None, now: datetime) -> dict[str, Any]:
-    """Return everything that may be told about a session, ready for JSON."""
+    """Return everything about a session that may be shown, ready for JSON."""
     key = json_key(record.user_id)
     user = None if key is None else {"id": key, "username": name}
-    told = record.as_dict(state=state(record, now), user=user)
-    return {**told, "data_keys": _data_keys(record)}
+    return {**record.as_dict(state=state(record, now), user=user), "data_keys": _data_keys(record)}
 
 
 def page(record: SessionRecord, name: str | None, now: datetime) -> list[str]:
@@ -65,13 +64,8 @@ def state(record: SessionRecord, now: datetime) -> str:
     return "live" if policy.is_live(record, now) else "expired"
 
 
-def ends_at(record: SessionRecord) -> datetime:
-    """Return when the session ends if nobody uses it again."""
-    return policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
-
-
 def user_text(record: SessionRecord, name: str | None) -> str:
-    """Return the user's name, or what there is instead."""
+    """Return the user's name, or a text in parentheses if there is none."""
     if record.user_id is None:
         return "(anonymous)"
     return f"(deleted user {record.user_id})" if name is None else name

@@ -1,14 +1,16 @@
-"""How many sessions there are, by state, user, transport and last use; in one walk, in flat memory."""
+"""``manage.py sessions stats``: counts sessions in one pass, with constant memory."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from sessionkeeper.core import policy
 from sessionkeeper.core.records import BEARER, COOKIE, SessionRecord
+from sessionkeeper.engine import registry
 
 _AGES = (
     ("within an hour", timedelta(hours=1)),
@@ -18,16 +20,23 @@ _AGES = (
 )
 _LONGER = "longer ago"
 
-HELP = "Count sessions by state, user, transport and last use. Reads all, in batches."
+HELP = "Count sessions by state, user, transport and last use. Reads all of them, in batches."
 
 
 def add_arguments(parser: Any) -> None:
     """Declare the options."""
-    parser.add_argument("--json", action="store_true", help="a JSON object instead of lines")
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of lines")
+
+
+def run(options: dict[str, Any], write: Callable[[str], None]) -> None:
+    """Count the sessions, and write the counts."""
+    counts = count(registry.scan(), registry.now())
+    for text in [json.dumps(counts, indent=2)] if options["json"] else lines(counts):
+        write(text)
 
 
 def count(records: Iterable[SessionRecord], now: datetime) -> dict[str, Any]:
-    """Return the counts, ready for JSON. All groups but the state are of live sessions."""
+    """Return the counts, ready for JSON. All groups except the state count only live sessions."""
     state, who, transport, used = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for record in records:
         if not policy.is_live(record, now):
@@ -47,7 +56,7 @@ def count(records: Iterable[SessionRecord], now: datetime) -> dict[str, Any]:
 
 
 def lines(counts: dict[str, Any]) -> Iterator[str]:
-    """Yield the counts for people."""
+    """Yield the counts as lines of text."""
     yield f"{'sessions':<26}{counts['sessions']:>12,}"
     for group, numbers in counts.items():
         for name, number in numbers.items() if isinstance(numbers, dict) else ():

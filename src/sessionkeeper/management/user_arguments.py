@@ -1,4 +1,4 @@
-"""Users as the command line names them: found by name or primary key, and named in lists."""
+"""Finds the users that command-line arguments name."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ _REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
 
 
 def find_pk(text: str) -> Any:
-    """Return the primary key of the one user whom ``text`` means, by user name or by primary key.
+    """Return the primary key of the user with this user name or primary key.
 
     Raises:
-        CommandError: nobody, or one user has it as a name and another one as a key.
+        CommandError: there is no such user, or one user has this name and another has this key.
     """
-    by_name: Any = _first(get_user_model().USERNAME_FIELD, _normalized(text))
+    model: Any = get_user_model()
+    by_name: Any = _first(model.USERNAME_FIELD, getattr(model, "normalize_username", str)(text))
     by_key: Any = None
-    with suppress(CommandError):  # not every name is spelled like a key
+    with suppress(CommandError):  # not every name can be a key
         by_key = _first("pk", read_pk(text))
     if by_name is None and by_key is None:
-        raise CommandError(f"There is no user {text!r}. If the user is deleted, give --user-pk.")
+        raise CommandError(f"There is no user {text!r}. If the user has been deleted, use --user-pk.")
     if by_name is not None and by_key is not None and by_name.pk != by_key.pk:
         raise CommandError(
-            f"{text!r} is the name of the user with the key {by_name.pk} and the key of the user "
-            f"{by_key.get_username()!r}. Say which one with --user-pk."
+            f"{text!r} is the name of the user with the key {by_name.pk}, and the key of the user "
+            f"{by_key.get_username()!r}. Choose one with --user-pk."
         )
     return by_key.pk if by_name is None else by_name.pk
 
 
 def read_pk(text: str) -> Any:
-    """Return the primary key that ``text`` spells, whether there is such a user or not.
+    """Return the primary key that ``text`` represents, whether or not there is such a user.
 
     Raises:
-        CommandError: the user model has no such keys.
+        CommandError: it is not a valid key of the user model.
     """
     field = user_keys.plain_field(get_user_model()._meta.pk)
     try:
@@ -49,7 +50,7 @@ def read_pk(text: str) -> Any:
             raise ValueError(text)
         return field.clean(text, None)
     except _REFUSED as error:
-        raise CommandError(f"{text!r} is not a primary key of a user.") from error
+        raise CommandError(f"{text!r} is not a valid primary key of a user.") from error
 
 
 def _first(field: str, value: Any) -> Any:
@@ -57,11 +58,6 @@ def _first(field: str, value: Any) -> Any:
         return users().filter(**{field: value}).first() if _is_plain(str(value)) else None
     except _REFUSED:
         return None
-
-
-def _normalized(text: str) -> str:
-    normalize = getattr(get_user_model(), "normalize_username", str)
-    return str(normalize(text))
 
 
 def _is_plain(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The devices on which a user is signed in: see them, sign out there."""
+"""The devices on which a user is signed in, with buttons to sign out there."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from sessionkeeper.http.user_agents import device
 from sessionkeeper.pages.base import DONE, Page, route, signed_out
 
 _ENDED = f"?{DONE}=ended"
-#: The query parameter that names the session before which the page goes on.
+#: The query parameter that names the session before which the page continues.
 _BEFORE = "before"
-#: Ended sessions that the page shows.
+#: How many ended sessions the page shows.
 _MOST_ENDED = 10
 _HOW = {
     Kind.SIGN_OUT: _("Signed out"),
@@ -34,7 +34,7 @@ _HOW = {
 
 
 class SessionsPage(Page):
-    """All live sessions of the user, this one first."""
+    """Lists the live sessions of the user, the current one first."""
 
     template = "sessions"
     signed_in = True
@@ -53,13 +53,13 @@ class SessionsPage(Page):
 
 
 class EndOne(Page):
-    """End one session."""
+    """Ends one session."""
 
     signed_in = True
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
-        """End the session. One that does not exist any more has ended already."""
+        """End the session, if it still exists."""
         number = keys.parse_id(session_id)
         is_this = number is not None and number == registry.current_id(request)
         if number is not None:
@@ -69,7 +69,7 @@ class EndOne(Page):
 
 
 class EndOthers(Page):
-    """End all sessions but this one."""
+    """Ends all sessions except the current one."""
 
     signed_in = True
     http_method_names = ["post"]
@@ -81,7 +81,7 @@ class EndOthers(Page):
 
 
 def _ended(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the sessions that ended last, with the words for how."""
+    """Return the sessions that ended last, each with a text that says how."""
     return [
         {
             "name": device(one.user_agent),

@@ -1,4 +1,4 @@
-"""The forms, with the hints that password managers read."""
+"""The forms, with the attributes that password managers need."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ class LoginForm(forms.Form):
         self.fields["username"].label = capfirst(model._meta.get_field(model.USERNAME_FIELD).verbose_name)
 
     def clean_username(self) -> str:
-        """Return the name in the form in which Django stores names."""
+        """Return the name normalized as Django stores it."""
         return unicodedata.normalize("NFKC", self.cleaned_data["username"])
 
 
 class ReauthenticateForm(forms.Form):
-    """The password, again."""
+    """The current password."""
 
     password = _password(_("Password"), "current-password", focus=True)
 
 
 class _NewPassword(forms.Form):
-    """A new password, typed twice."""
+    """A new password, entered twice."""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse two different ones."""
+        """Refuse two different passwords."""
         given = super().clean() or {}
         if {"new_password", "again"} <= given.keys() and given["new_password"] != given["again"]:
             self.add_error("again", _("The two new passwords are not the same."))
@@ -68,7 +68,7 @@ class _NewPassword(forms.Form):
 
 
 class ChangeForm(_NewPassword):
-    """The password as it is, and the new one."""
+    """The current password and a new one."""
 
     current_password = _password(_("Current password"), "current-password", focus=True)
     new_password = _password(_("New password"), "new-password")
@@ -76,7 +76,7 @@ class ChangeForm(_NewPassword):
 
 
 class ResetForm(forms.Form):
-    """The address that the mail goes to."""
+    """The address that the mail is sent to."""
 
     email = forms.EmailField(
         label=_("E-mail address"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
@@ -11,22 +12,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import lockout, passwords, reauthentication
-from sessionkeeper.core.errors import (
-    InvalidCredentials,
-    InvalidToken,
-    RefusedPassword,
-    SessionGone,
-    StaleSession,
-    TooManyTries,
-)
-from sessionkeeper.pages.base import DONE, Page, route, with_next
+from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, SessionGone, StaleSession
+from sessionkeeper.pages.base import DONE, FormPage, route, with_next
 from sessionkeeper.pages.forms import ChangeForm, ConfirmForm, ResetForm
-from sessionkeeper.pages.login import Refusing
 
 
 @method_decorator(lockout.counting, name="dispatch")
-class ChangePage(Refusing):
-    """The current password and a new one. Reauthentication is asked for before anything is typed."""
+class ChangePage(FormPage):
+    """Asks for the current password and a new one, after reauthentication."""
 
     template, form = "password_change", ChangeForm
     signed_in = True
@@ -37,74 +30,53 @@ class ChangePage(Refusing):
         return super().get(request)
 
     def after_reauthentication(self, request: HttpRequest) -> str:
-        """Return to the form."""
+        """Return the URL of the form."""
         return request.path
 
     @sensitive_variables()
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Change the password; all other sessions end."""
-        form = ChangeForm(request.POST)
-        if form.is_valid():
-            given = form.cleaned_data
-            try:
-                passwords.change_password(
-                    request, current=given["current_password"], new=given["new_password"]
-                )
-            except InvalidCredentials:
-                form.add_error("current_password", _("This is not the password."))
-            except RefusedPassword as error:
-                form.add_error("new_password", error.messages)
-            except TooManyTries as error:
-                return self.refuse(request, form, error)
-            except (SessionGone, StaleSession):
-                return redirect(with_next(route("login"), request.path))
-            else:
-                return redirect(f"{route('sessions')}?{DONE}=password")
-        return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
+    def submit(self, request: HttpRequest, form: Form) -> HttpResponse | None:
+        """Change the password and end all other sessions."""
+        given = form.cleaned_data
+        try:
+            passwords.change_password(request, current=given["current_password"], new=given["new_password"])
+        except InvalidCredentials:
+            form.add_error("current_password", _("This is not the password."))
+            return None
+        except (SessionGone, StaleSession):
+            return redirect(with_next(route("login"), request.path))
+        return redirect(f"{route('sessions')}?{DONE}=password")
 
 
 @method_decorator(lockout.counting, name="dispatch")
-class ResetPage(Refusing):
-    """The address that a mail goes to."""
+class ResetPage(FormPage):
+    """Asks for the address that a mail is sent to."""
 
     template, form = "password_reset", ResetForm
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Send the mail, or not: the answer is the same whether somebody has the address."""
-        form = ResetForm(request.POST)
-        if not form.is_valid():
-            return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
-        try:
-            lockout.count_reset(request)
-        except TooManyTries as error:
-            return self.refuse(request, form, error)
+    def submit(self, request: HttpRequest, form: Form) -> HttpResponse:
+        """Send the mail, if a user has the address. The response is the same if not."""
+        lockout.count_reset(request)
         passwords.request_reset(request, form.cleaned_data["email"])
         return redirect(route("password-reset-sent"))
 
 
-class ConfirmPage(Page):
-    """A new password, with the link of the mail."""
+class ConfirmPage(FormPage):
+    """Asks for a new password, at the link in the mail."""
 
-    template = "password_reset_confirm"
+    template, form = "password_reset_confirm", ConfirmForm
 
     @sensitive_variables()
     def get(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
-        """Show the form, or say that the link is not good any more."""
+        """Show the form, or that the link is not valid."""
         if passwords.user_of_reset(uid, token) is None:
             return self.show(request, form=None, status=HTTPStatus.BAD_REQUEST)
         return self.show(request, form=ConfirmForm())
 
     @sensitive_variables()
-    def post(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
-        """Set the password; all sessions of the user end."""
-        form = ConfirmForm(request.POST)
-        if form.is_valid():
-            try:
-                passwords.confirm_reset(uid, token, form.cleaned_data["new_password"])
-            except InvalidToken:
-                return self.show(request, form=None, status=HTTPStatus.BAD_REQUEST)
-            except RefusedPassword as error:
-                form.add_error("new_password", error.messages)
-            else:
-                return redirect(route("password-reset-done"))
-        return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
+    def submit(self, request: HttpRequest, form: Form, uid: str, token: str) -> HttpResponse:
+        """Set the password and end all sessions of the user."""
+        try:
+            passwords.confirm_reset(uid, token, form.cleaned_data["new_password"])
+        except InvalidToken:
+            return self.show(request, form=None, status=HTTPStatus.BAD_REQUEST)
+        return redirect(route("password-reset-done"))

@@ -332,12 +332,12 @@ def test_the_command_unlocks_an_account_or_a_source(make_user, settings, capsys)
     call_command("sessions", "unlock", "--source", "192.0.2.77")
     assert api(browser("192.0.2.1"), name, PASSWORD).status_code == 200
     call_command("sessions", "unlock", name)
-    assert capsys.readouterr().out.splitlines()[-1] == "There were no failed sign-ins to forget."
+    assert capsys.readouterr().out.splitlines()[-1] == "There were no failed sign-ins."
 
 
 @pytest.mark.parametrize("words", [[], ["name", "--source", "192.0.2.1"], ["--source", "nowhere"]])
 def test_the_command_says_what_it_needs(words):
-    with pytest.raises(CommandError, match=r"Say what to unlock|not an address"):
+    with pytest.raises(CommandError, match=r"Name what to unlock|not an IP address"):
         call_command("sessions", "unlock", *words)
 
 

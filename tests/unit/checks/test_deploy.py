@@ -38,9 +38,9 @@ SAFE = {
 def test_each_weak_setting_of_a_deployment_is_a_warning_of_its_own(settings, name, value, expected):
     for safe, fine in SAFE.items():
         setattr(settings, safe, fine)
-    assert not {**found(deploy.check_cookies), **found(deploy.check_https)}
+    assert not {**found(cookies.check_cookies), **found(middleware.check_https)}
     setattr(settings, name, value)
-    messages = {**found(deploy.check_cookies), **found(deploy.check_https)}
+    messages = {**found(cookies.check_cookies), **found(middleware.check_https)}
     assert set(messages) == {expected}
     assert name in messages[expected].hint
 
@@ -49,9 +49,9 @@ def test_https_settings_without_the_middleware_that_reads_them_are_no_use(settin
     for safe, fine in SAFE.items():
         setattr(settings, safe, fine)
     settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
-    assert set(found(deploy.check_https)) == {"W035", "W036"}
+    assert set(found(middleware.check_https)) == {"W035", "W036"}
 
 
 def test_no_csrf_cookie_needs_no_secure_csrf_cookie(settings):
     settings.CSRF_USE_SESSIONS = True
-    assert "W034" not in found(deploy.check_cookies)
+    assert "W034" not in found(cookies.check_cookies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import override_settings
 
-from sessionkeeper.checks.mfa import check_second_factor
+from sessionkeeper.checks.passwords import check_second_factor
 
 
 def has_factor(user):

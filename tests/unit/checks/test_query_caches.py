@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.test import override_settings
 
-from sessionkeeper.checks.query_caches import check_query_caches
+from sessionkeeper.checks.caches import check_query_caches
 
 FETCH = {"ops": {"fetch"}, "timeout": 60}
 

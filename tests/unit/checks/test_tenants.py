@@ -62,7 +62,7 @@ def test_a_backend_with_cursors_of_its_own_is_asked_about_where_users_are_rememb
 
 
 def test_one_name_for_tenants_with_users_of_their_own_is_an_error(settings, monkeypatch):
-    monkeypatch.setattr(namespaces, "_schemas", lambda: namespaces._Schemas(lambda: "a", True, True))
+    monkeypatch.setattr(namespaces, "schemas", lambda: namespaces.Schemas(lambda: "a", True, True))
     settings.SESSIONKEEPER = {"NAMESPACE": "all"}
     assert ids(checks.check_schemas()) == ["sessionkeeper.E081"]
     settings.SESSIONKEEPER = {}
@@ -70,7 +70,7 @@ def test_one_name_for_tenants_with_users_of_their_own_is_an_error(settings, monk
 
 
 def test_a_tenant_that_is_chosen_after_the_session_is_named(settings, monkeypatch):
-    monkeypatch.setattr(namespaces, "_schemas", lambda: namespaces._Schemas(lambda: "a", True, True))
+    monkeypatch.setattr(namespaces, "schemas", lambda: namespaces.Schemas(lambda: "a", True, True))
     tenants = "django_tenants.middleware.main.TenantMainMiddleware"
     settings.MIDDLEWARE = ["sessionkeeper.middleware.SessionMiddleware", tenants]
     assert ids(checks.check_order()) == ["sessionkeeper.W081"]

@@ -115,7 +115,7 @@ def test_the_context_manager_refuses_what_is_no_name(name):
 
 def test_it_may_not_name_another_tenant_than_the_schema_of_the_connection(monkeypatch):
     monkeypatch.setattr(connection, "schema_name", "a", raising=False)
-    namespaces._schemas.cache_clear()
+    namespaces.schemas.cache_clear()
     try:
         with namespaces.namespace("a"):
             assert namespaces.active() == "a"
@@ -123,7 +123,7 @@ def test_it_may_not_name_another_tenant_than_the_schema_of_the_connection(monkey
             pytest.fail("It ran.")
     finally:
         monkeypatch.undo()
-        namespaces._schemas.cache_clear()
+        namespaces.schemas.cache_clear()
 
 
 @pytest.mark.django_db

@@ -77,14 +77,14 @@ def test_the_command_says_how_much_and_asks_first(person, capsys, monkeypatch):
     name = person.get_username()
     run(name, "--dry-run")
     counted = capsys.readouterr().out
-    assert counted.startswith("Would be erased: 4 sessions, ")
+    assert counted.startswith("Would erase: 4 sessions, ")
     monkeypatch.setattr("builtins.input", lambda _: "no")
     with pytest.raises(CommandError, match="Nothing was erased"):
         run(name)
     assert ADDRESS in dump()
     monkeypatch.setattr("builtins.input", lambda _: "yes")
     run(name)
-    assert capsys.readouterr().out.splitlines()[-1] == counted.strip().replace("Would be erased", "Erased")
+    assert capsys.readouterr().out.splitlines()[-1] == counted.strip().replace("Would erase", "Erased")
     assert ADDRESS not in dump()
 
 
@@ -99,5 +99,5 @@ def test_the_command_takes_a_key_and_names_of_a_deleted_user(person):
 
 @pytest.mark.parametrize("words", [[], ["alice", "--user-pk", "1"]])
 def test_the_command_says_what_it_needs(words):
-    with pytest.raises(CommandError, match="Say whom"):
+    with pytest.raises(CommandError, match="Name the user"):
         run(*words)

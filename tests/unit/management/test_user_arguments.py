@@ -41,6 +41,6 @@ def test_a_name_that_is_another_users_key_is_refused(make_user):
     user = make_user()
     namesake = make_user(username=str(user.pk))
     store_for(namesake)
-    with pytest.raises(CommandError, match=r"Say which one with --user-pk\."):
+    with pytest.raises(CommandError, match=r"Choose one with --user-pk\."):
         run("revoke", "--user", str(user.pk))
     assert Session.objects.count() == 1

@@ -1,4 +1,4 @@
-"""Writes the operations of our endpoints from :data:`OPERATIONS` and from what the views are."""
+"""Makes the operations of our endpoints from :data:`OPERATIONS` and from the attributes of the views."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from sessionkeeper.api import problems as api_problems
 from sessionkeeper.api.authentication import SessionAuthentication, TokenAuthentication
-from sessionkeeper.api.openapi import examples, operations, schemas, security
+from sessionkeeper.api.openapi import operations, schemas, security
 from sessionkeeper.api.openapi.operations import Operation
 from sessionkeeper.api.scopes import asks_for_scope
 from sessionkeeper.csrf import fetch_metadata
@@ -19,7 +19,7 @@ from sessionkeeper.http import problems
 from sessionkeeper.http.problems import MEDIA_TYPE, Problem
 
 TAG = "Sessions"
-#: Of components and operations, so that they do not meet a project's own of the same name.
+#: The prefix of components and operations, so that they do not clash with the project's own.
 PREFIX = "Auth"
 
 
@@ -28,12 +28,12 @@ class EndpointSchema(AutoSchema):
 
     @property
     def operation(self) -> Operation:
-        """The description of the endpoint; in a project's subclass, of the class that it was made of."""
-        found = (operations.OPERATIONS.get(kind) for kind in type(self.view).__mro__)
-        return next(operation for operation in found if operation is not None)
+        """The description of the endpoint, which the project's subclasses inherit."""
+        kinds = type(self.view).__mro__
+        return next(operations.OPERATIONS[kind] for kind in kinds if kind in operations.OPERATIONS)
 
     def is_excluded(self) -> bool:
-        """Leave out endpoints that a project made by itself of our base class."""
+        """Exclude the project's own endpoints that only share our base class."""
         return not any(kind in operations.OPERATIONS for kind in type(self.view).__mro__)
 
     def get_operation_id(self) -> str:
@@ -41,15 +41,15 @@ class EndpointSchema(AutoSchema):
         return f"{PREFIX.lower()}_{self.operation.name}"
 
     def get_tags(self) -> list[str]:
-        """Return one tag for all endpoints."""
+        """Return the tag of all endpoints."""
         return [TAG]
 
     def get_summary(self) -> str:
-        """Return the first line of what the view says of itself."""
+        """Return the first line of the view's docstring."""
         return (type(self.view).__doc__ or "").partition("\n")[0]
 
     def get_description(self) -> str:  # type: ignore[override] # as drf-spectacular has it
-        """Return nothing more: the reference says the rest."""
+        """Return an empty text: the documentation says the rest."""
         return ""
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
@@ -61,9 +61,9 @@ class EndpointSchema(AutoSchema):
         return list(self.operation.parameters)
 
     def get_auth(self) -> list[dict[str, list[Any]]]:
-        """Return the schemes that get in."""
+        """Return the security schemes that the endpoint accepts."""
         auths = [auth for auth in super().get_auth() if auth or not self._is_checked]
-        if self.is_open:  # it needs no session, and a request with one is checked all the same
+        if self.is_open:  # it needs no session, but a request with one is checked too
             auths = [security.with_token() if security.COOKIE in auth else auth for auth in auths]
             if not self._is_checked:
                 auths = [{}]
@@ -72,12 +72,12 @@ class EndpointSchema(AutoSchema):
         return auths
 
     def get_request_serializer(self) -> Any:
-        """Return what the endpoint takes, in each of the media types."""
+        """Return the serializer of the request body, or None."""
         view: Any = self.view
         return None if self.operation.sent is None else view.serializer_class
 
     def get_response_serializers(self) -> Any:
-        """Return the answer and all refusals, by status."""
+        """Return the response and all problems, by status."""
         operation, answered = self.operation, "application/json"
         if operation.answer is None:
             found: dict[Any, Any] = {operation.status: OpenApiResponse(description="Done.")}
@@ -95,7 +95,7 @@ class EndpointSchema(AutoSchema):
         }
 
     def get_examples(self) -> list[OpenApiExample]:
-        """Return what is sent."""
+        """Return the example of the request body."""
         if self.operation.sent is None:
             return []
         return [OpenApiExample(self.operation.name, self.operation.sent, request_only=True)]
@@ -117,7 +117,7 @@ class EndpointSchema(AutoSchema):
 
     @property
     def is_open(self) -> bool:
-        """Whether it answers visitors."""
+        """Whether the endpoint answers anonymous requests."""
         return not any(isinstance(permission, IsAuthenticated) for permission in self.view.get_permissions())
 
     @property
@@ -132,7 +132,7 @@ class EndpointSchema(AutoSchema):
         return any(isinstance(one, kind) for one in self.view.get_authenticators())
 
     def _refusal(self, found: list[Problem]) -> OpenApiResponse:
-        """Return the problems of one status, in one shape that names their codes."""
+        """Return the problems of one status, as one schema with their codes."""
         shape = self.resolve_serializer(schemas.Problem, "response").ref
         schema = {"allOf": [shape], "properties": {"code": {"enum": [problem.code for problem in found]}}}
         titles = dict.fromkeys(str(problem.title) for problem in found)
@@ -145,7 +145,8 @@ class EndpointSchema(AutoSchema):
 
 def _example(problem: Problem) -> dict[str, Any]:
     if problem is api_problems.INVALID:
-        return problem.as_dict("username: This field is required.", errors=examples.ERRORS)
+        text = "This field is required."
+        return problem.as_dict(f"username: {text}", errors={"username": [text]})
     if problem in csrf_problems.CURED_BY_TOKEN:
         return problem.as_dict(f"{problem.detail} {csrf_problems.recipe()}")
     return problem.as_dict()

@@ -1,4 +1,4 @@
-"""The shapes of answers, for the schema. The JSON itself comes from ``as_dict`` of what is described."""
+"""The schemas of responses. The JSON itself comes from the ``as_dict()`` of the objects."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rest_framework import serializers
 from sessionkeeper.api.serializers import Text
 from sessionkeeper.api.views.tokens import LONGEST_SCOPE
 
-# Patterns, no choices: drf-spectacular makes a component of each enum, whose name a project may have already.
+# Not choices: drf-spectacular makes a component of each enum, and its name may clash with the project's.
 ID_PATTERN = r"^[A-Za-z0-9_-]{11}$"
 TRANSPORTS = r"^(cookie|bearer)$"
 
 
 @extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
 class PrimaryKey(serializers.Field[Any, Any, Any, Any]):
-    """A number, or text where the key is no number."""
+    """A number, or text if the primary key is not a number."""
 
 
 class CsrfToken(serializers.Serializer[Any]):
-    """What ``csrf/`` answers."""
+    """The response of ``csrf/``."""
 
     csrf_token = serializers.CharField(help_text="For the header, or for csrfmiddlewaretoken in a form.")
 
@@ -31,17 +31,17 @@ class User(serializers.Serializer[Any]):
 
     id = PrimaryKey()
     username = serializers.CharField()
-    email = serializers.CharField(help_text="Empty where the user model has none.")
+    email = serializers.CharField(help_text="Empty if the user model has none.")
 
 
 class Session(serializers.Serializer[Any]):
     """A session."""
 
-    id = serializers.RegexField(ID_PATTERN, help_text="The session id. No secret: it opens nothing.")
-    current = serializers.BooleanField(help_text="Whether the request came in this session.")
+    id = serializers.RegexField(ID_PATTERN, help_text="The session id, which is not a secret.")
+    current = serializers.BooleanField(help_text="Whether the request belongs to this session.")
     transport = serializers.RegexField(TRANSPORTS, help_text="How the key travels.")
     label = serializers.CharField(  # type: ignore[assignment] # DRF collects fields; an instance's own label stays
-        help_text="What the login said, or empty."
+        help_text="The label that was given at login, or empty."
     )
     created_at = serializers.DateTimeField(help_text="When the session began.")
     authenticated_at = serializers.DateTimeField(
@@ -49,19 +49,17 @@ class Session(serializers.Serializer[Any]):
     )
     last_seen_at = serializers.DateTimeField(help_text="The last recorded use.")
     idle_expires_at = serializers.DateTimeField(
-        allow_null=True, help_text="When it ends if nobody uses it again."
+        allow_null=True, help_text="When it ends if it is not used again."
     )
-    expires_at = serializers.DateTimeField(help_text="When it ends whatever happens.")
-    amr = serializers.ListField(
-        child=serializers.CharField(), help_text="How the user signed in, in the words of RFC 8176."
-    )
+    expires_at = serializers.DateTimeField(help_text="When it ends however much it is used.")
+    amr = serializers.ListField(child=serializers.CharField(), help_text="How the user signed in (RFC 8176).")
     ip_address = serializers.CharField(allow_null=True)
     user_agent = serializers.CharField()
-    device = serializers.CharField(allow_null=True, help_text="Browser and system in words.")
+    device = serializers.CharField(allow_null=True, help_text="Browser and operating system in words.")
 
 
 class SignedIn(serializers.Serializer[Any]):
-    """Who is signed in, and in which session."""
+    """The signed-in user and the session."""
 
     user = User()
     session = Session()
@@ -90,16 +88,16 @@ class SessionPage(Page):
 
 
 class EndedSession(serializers.Serializer[Any]):
-    """A session that is over."""
+    """A session that has ended."""
 
     id = serializers.RegexField(ID_PATTERN)
     transport = serializers.RegexField(TRANSPORTS)
     authenticated_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(
-        allow_null=True, help_text="Null where it has expired and no purge has come by."
+        allow_null=True, help_text="Null if it has expired and has not been purged yet."
     )
     how = serializers.RegexField(r"^(sign_out|revoked|expired|copy_detected)$")
-    reason = serializers.CharField(help_text="One word of the audit trail, or empty.")
+    reason = serializers.CharField(help_text="One word from the audit trail, or empty.")
     ip_address = serializers.CharField(allow_null=True)
     user_agent = serializers.CharField()
     device = serializers.CharField(allow_null=True)
@@ -118,13 +116,13 @@ class Revoked(serializers.Serializer[Any]):
 
 
 class Problem(serializers.Serializer[Any]):
-    """What went wrong (RFC 9457)."""
+    """A problem (RFC 9457)."""
 
-    type = serializers.CharField(help_text="A path of this site that leads to what to do about it.")
+    type = serializers.CharField(help_text="A path of this site that explains the problem and its fix.")
     title = serializers.CharField()
     status = serializers.IntegerField(min_value=400, max_value=599)
     detail = serializers.CharField(help_text="For people.")
-    code = serializers.CharField(help_text="For programs: it never changes its meaning.")
+    code = serializers.CharField(help_text="For programs. Its meaning never changes.")
     errors = serializers.DictField(  # type: ignore[assignment] # as label above
-        required=False, help_text="Of the code invalid: for each field what is wrong with it."
+        required=False, help_text="With the code invalid: for each field what is wrong."
     )

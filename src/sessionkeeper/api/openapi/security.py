@@ -19,13 +19,13 @@ BEARER = "sessionToken"
 
 
 def definitions() -> dict[str, dict[str, Any]]:
-    """Return the schemes in the names that the settings give cookies and header."""
+    """Return the schemes, with the names of cookies and header that the settings define."""
     schemes = {
         COOKIE: {
             "type": "apiKey",
             "in": "cookie",
             "name": settings.SESSION_COOKIE_NAME,
-            "description": "The session key, which signing in sets.",
+            "description": "The session key. Signing in sets it.",
         },
         CSRF_COOKIE: {
             "type": "apiKey",
@@ -37,14 +37,14 @@ def definitions() -> dict[str, dict[str, Any]]:
             "type": "apiKey",
             "in": "header",
             "name": csrf_problems.header_name(),
-            "description": f"{csrf_problems.recipe()} A page of the site itself needs neither: "
-            "its browser says where the request comes from.",
+            "description": f"{csrf_problems.recipe()} Pages of the site itself need neither, "
+            "because the browser says where the request comes from.",
         },
         BEARER: {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "sess_",
-            "description": "The token of a session for what is not a browser. No cookie goes with it.",
+            "description": "The token of a client that is not a browser. Send no cookie with it.",
         },
     }
     if settings.CSRF_USE_SESSIONS:
@@ -53,19 +53,19 @@ def definitions() -> dict[str, dict[str, Any]]:
 
 
 def with_token() -> dict[str, list[str]]:
-    """Return what an unsafe request brings that rides on no session: the CSRF token and its cookie."""
+    """Return the schemes of an unsafe request without a session: the CSRF token and its cookie."""
     names = (COOKIE, CSRF_TOKEN) if settings.CSRF_USE_SESSIONS else (CSRF_COOKIE, CSRF_TOKEN)
     return {name: [] for name in names}
 
 
 class _Scheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Registers its schemes itself: drf-spectacular would once for each subclass, and warn of the second."""
+    """Registers its schemes itself: drf-spectacular registers one per subclass, and warns of the second."""
 
     match_subclasses = True
     name: list[str] = []
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
-        """Return none."""
+        """Return an empty list."""
         return []
 
     def _registered(self, auto_schema: AutoSchema, names: list[str]) -> dict[str, list[Any]]:
@@ -83,12 +83,12 @@ class _Scheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
 
 
 class SessionScheme(_Scheme):  # type: ignore[no-untyped-call]
-    """The cookie; with the CSRF token where the method is unsafe."""
+    """The session cookie."""
 
     target_class = "sessionkeeper.api.SessionAuthentication"
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> dict[str, list[Any]]:
-        """Return the cookie, and the CSRF token where the method is unsafe."""
+        """Return the cookie, and the CSRF token if the method is unsafe."""
         names = [COOKIE, *([] if auto_schema.method in fetch_metadata.SAFE_METHODS else with_token())]
         return self._registered(auto_schema, list(dict.fromkeys(names)))
 

@@ -33,12 +33,12 @@ from sessionkeeper.stores.factory import get_store
 
 
 class Negotiation(DefaultContentNegotiation):
-    """Answers in JSON where a client asks for nothing that there is, errors above all."""
+    """Answers in JSON if the client accepts none of the formats."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """Return the renderer that fits ``Accept``, JSON when none does."""
+        """Return the renderer that matches ``Accept``, or JSON."""
         renderers = list(renderers)
         try:
             chosen: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
@@ -49,7 +49,7 @@ class Negotiation(DefaultContentNegotiation):
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class Endpoint(APIView):
-    """An endpoint. A project's defaults for its own views do not reach it."""
+    """An endpoint, which ignores the project's defaults for its own views."""
 
     authentication_classes = [CheckedSessionAuthentication, TokenAuthentication]
     permission_classes = [AllowAny]
@@ -61,7 +61,7 @@ class Endpoint(APIView):
     serializer_class: type[Serializer[Any]] = Serializer
 
     def get_renderers(self) -> list[BaseRenderer]:
-        """JSON; the browsable API too where the project has it."""
+        """Return JSON, and the browsable API if the project uses it."""
         defaults: Any = api_settings.DEFAULT_RENDERER_CLASSES
         browsable = [
             renderer()
@@ -71,15 +71,15 @@ class Endpoint(APIView):
         return [JSONRenderer(), *browsable]
 
     def get_exception_handler(self) -> Callable[..., Any]:
-        """Return ours, whatever the project has for its own views."""
+        """Return our handler instead of the project's."""
         return exception_handler
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Translate first, so that each 401 gets its challenge."""
+        """Translate the exception first, so that each 401 gets its challenge."""
         return super().handle_exception(translated(exc))
 
     def perform_authentication(self, request: Request) -> None:
-        """Look at method and size before anything is read, at the token before anything is believed."""
+        """Check the method and read the body, within its limit, before authentication."""
         if not isinstance(getattr(django_request(request), "session", None), SessionStore):
             raise ImproperlyConfigured("sessionkeeper.api needs sessionkeeper.engine and its middleware.")
         if request.method not in self.allowed_methods:
@@ -89,23 +89,23 @@ class Endpoint(APIView):
 
     @sensitive_variables()
     def validated(self, request: Request) -> dict[str, Any]:
-        """Return what the request sends, in the form that the endpoint takes."""
+        """Return the validated data of the request."""
         form = self.serializer_class(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         return dict(form.validated_data)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Keep every answer out of caches."""
+        """Keep all responses out of caches."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response["Cache-Control"] = "no-store"
         return response
 
 
 def whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
-    """Return user and session of a request in which somebody is signed in."""
+    """Return the JSON of the signed-in user and the session."""
     session: Any = request.session
     key, found = session._active.key, session._active.found
-    if found is None or found.is_stale:  # written by this request: ask for what is there now
+    if found is None or found.is_stale:  # this request has changed it, so read it again
         found = get_store().find(key.id) if key is not None else None
     if found is None:
         raise SessionGone

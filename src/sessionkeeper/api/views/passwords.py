@@ -22,26 +22,26 @@ from sessionkeeper.core.errors import InvalidCredentials
 
 
 class ReauthenticateSerializer(serializers.Serializer[Any]):
-    """What ``POST reauthenticate/`` takes."""
+    """The body of ``POST reauthenticate/``."""
 
     password = Password()
 
 
 class PasswordChangeSerializer(serializers.Serializer[Any]):
-    """What ``POST password/change/`` takes."""
+    """The body of ``POST password/change/``."""
 
     current_password = Password()
     new_password = Password()
 
 
 class PasswordResetSerializer(serializers.Serializer[Any]):
-    """What ``POST password/reset/`` takes."""
+    """The body of ``POST password/reset/``."""
 
     email = Text(max_length=254)
 
 
 class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
-    """What ``POST password/reset/confirm/`` takes."""
+    """The body of ``POST password/reset/confirm/``."""
 
     uid = Text(max_length=200)
     token = Text(max_length=200)
@@ -86,22 +86,22 @@ class PasswordChangeView(Endpoint):
 
 
 class ResetThrottle(SimpleRateThrottle):
-    """Limits mails of a password reset, and tries of their tokens, for each address: counted by the lockout.
+    """Limits the password resets, and the attempts at their tokens, of each client address.
 
-    ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"][scope]`` overrides the rate; None there switches it off.
+    ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"][scope]`` overrides the rate; None disables the limit.
     """
 
     scope = "sessionkeeper-reset"
     default_rate = "10/min"
 
     def get_rate(self) -> str | None:
-        """Return the project's rate, or ours."""
+        """Return the project's rate, or the default."""
         rates: dict[str, Any] = api_settings.DEFAULT_THROTTLE_RATES or {}
         rate: str | None = rates.get(self.scope, self.default_rate)
         return rate
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Count a request that tries something.
+        """Count a POST request.
 
         Raises:
             TooManyTries: there were too many.
@@ -121,21 +121,21 @@ class PasswordResetView(Endpoint):
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Send the mail. The answer is the same whether a user has the address or not."""
+        """Send the mail, if a user has the address. The response is the same if not."""
         passwords.request_reset(django_request(request), **self.validated(request))
         return Response(status=204)
 
 
 @method_decorator(lockout.counting, name="dispatch")
 class PasswordResetConfirmView(Endpoint):
-    """Set a new password, with the values of the mail."""
+    """Set a new password, with the values in the mail."""
 
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetConfirmSerializer
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Set the password; all sessions of the user end."""
+        """Set the password and end all sessions of the user."""
         given = self.validated(request)
         passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
         return Response(status=204)

@@ -22,7 +22,7 @@ from sessionkeeper.http.headers import CLEAR_SITE_DATA
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class CsrfView(Endpoint):
-    """Return the CSRF token, in the answer and in the cookie."""
+    """Return the CSRF token, in the response and in the cookie."""
 
     authentication_classes = [CheckedSessionAuthentication]
 
@@ -48,12 +48,12 @@ class LoginView(Endpoint):
             remember=given["remember"],
             label=given["label"],
         )
-        request.user = user  # so that the browsable API shows who it is now
+        request.user = user  # the browsable API shows it
         return Response(whoami(django_request(request), user))
 
 
 class LogoutView(Endpoint):
-    """Sign out. A token that opens nothing any more is signed out already."""
+    """Sign out. A request without a session succeeds too."""
 
     authentication_classes = [CheckedSessionAuthentication]
 
@@ -70,7 +70,7 @@ class SessionView(Endpoint):
     permission_classes = [IsAuthenticated, HasScope()]
 
     def get(self, request: Request) -> Response:
-        """Return user and session; no session under REST framework's ``force_authenticate()``."""
+        """Return user and session. With REST framework's ``force_authenticate()`` the session is null."""
         if registry.current_id(django_request(request)) is None:
             return Response({"user": users.as_dict(request.user), "session": None})
         return Response(whoami(django_request(request), request.user))

@@ -1,4 +1,4 @@
-"""The user's own sessions: list, end one, the others, or all."""
+"""The user's own sessions: list them, and end one, the others, or all."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.history import history_for
 
-#: Sessions that a list looks at in one go, and counts; of more its last page leads on.
+#: How many sessions a list reads and counts. Its last page links to the rest.
 AT_ONCE = 200
-#: The query parameter that names the session before which a list goes on.
+#: The query parameter that names the session before which a list continues.
 BEFORE = "before"
-#: Ended sessions that are looked at.
+#: How many ended sessions the history contains at most.
 MOST_ENDED = 500
 
 
 class Pages(PageNumberPagination):
-    """Twenty sessions a page; ``?page_size=`` asks for up to a hundred."""
+    """Pages of twenty sessions, or up to a hundred with ``?page_size=``."""
 
     page_size = 20
     max_page_size = 100
@@ -37,12 +37,12 @@ class Pages(PageNumberPagination):
 
 
 class SessionPages(Pages):
-    """Pages of a long list; the last one leads on to the sessions before."""
+    """Pages of a long list. The last one links to the earlier sessions."""
 
     before: str | None = None
 
     def get_next_link(self) -> str | None:
-        """Return the address of what comes next."""
+        """Return the URL of the next page, or of the earlier sessions."""
         link = super().get_next_link()
         if link is not None or self.before is None:
             return link
@@ -52,7 +52,7 @@ class SessionPages(Pages):
 
 
 class SessionsView(Endpoint):
-    """List the user's live sessions, this one first."""
+    """List the user's live sessions, the current one first."""
 
     permission_classes = [IsAuthenticated]
 
@@ -84,7 +84,7 @@ class OneSessionView(Endpoint):
     permission_classes = [IsAuthenticated]
 
     def delete(self, request: Request, session_id: str) -> Response:
-        """End the session. Another user's is answered like one that never was (OWASP ASVS 5.0, 8.2.2)."""
+        """End the session. Another user's is answered like an unknown one (OWASP ASVS 5.0, 8.2.2)."""
         number = keys.parse_id(session_id)
         if number is None:
             raise exceptions.NotFound
@@ -93,7 +93,7 @@ class OneSessionView(Endpoint):
 
 
 class RevokeOthersView(Endpoint):
-    """End all sessions of the user but this one."""
+    """End all sessions of the user except the current one."""
 
     permission_classes = [IsAuthenticated]
 
@@ -108,14 +108,14 @@ class RevokeAllView(Endpoint):
     permission_classes = [IsAuthenticated]
 
     def post(self, request: Request) -> Response:
-        """End the sessions, this one last."""
+        """End the sessions, the current one last."""
         revoked = flows.revoke_all(django_request(request))
         request.user = AnonymousUser()
         return Response({"revoked": revoked})
 
 
 def _newest(request: Request) -> int:
-    """Return the id from which on a list goes down."""
+    """Return the highest session id of a list."""
     text = request.query_params.get(BEFORE)
     if text is None:
         return keys.MAX_ID

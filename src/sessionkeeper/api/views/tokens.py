@@ -1,4 +1,4 @@
-"""Bearer tokens for what is not a browser."""
+"""Bearer tokens for clients that are not browsers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import lockout, tokens
 from sessionkeeper.csrf import fetch_metadata
 
-#: Most scopes of one session, and the longest one.
+#: How many scopes a session can have, and how long each can be.
 MOST_SCOPES = 50
 LONGEST_SCOPE = 100
 
 
 class Scopes(serializers.ListField):
-    """Scopes in the characters of RFC 6749: visible ASCII but the quote and the backslash."""
+    """Scopes, which consist of visible ASCII characters except quote and backslash (RFC 6749)."""
 
     child = serializers.RegexField(r"\A[!#-\[\]-~]+\Z", max_length=LONGEST_SCOPE, trim_whitespace=False)
     default_error_messages = {
@@ -35,7 +35,7 @@ class Scopes(serializers.ListField):
     }
 
     def run_child_validation(self, data: Any) -> list[str]:
-        """Say once what is wrong, not once for each scope."""
+        """Report errors once, not for each scope."""
         if not all(isinstance(scope, str) for scope in data):
             self.fail("not_scopes", longest=LONGEST_SCOPE)
         try:
@@ -45,9 +45,9 @@ class Scopes(serializers.ListField):
 
 
 class TokenSerializer(LoginSerializer):
-    """What ``POST tokens/`` takes."""
+    """The body of ``POST tokens/``."""
 
-    remember = None  # type: ignore[assignment] # there is no cookie to keep
+    remember = None  # type: ignore[assignment] # there is no cookie
     scopes = Scopes(max_length=MOST_SCOPES, required=False, allow_null=True, default=None)
 
 
@@ -59,19 +59,19 @@ class TokensView(Endpoint):
     serializer_class = TokenSerializer
 
     def perform_authentication(self, request: Request) -> None:
-        """Refuse pages of other sites, though no cookie is read and there is nothing to ride on."""
+        """Refuse pages of other sites, although no cookie is read."""
         super().perform_authentication(request)
         reason = _foreign(django_request(request))
         if request.method == "POST" and reason is not None:
             raise CsrfFailed(reason)
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Return the challenge that makes DRF answer 401."""
+        """Return the challenge, so that DRF answers 401."""
         return TokenAuthentication().challenge(request)
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Begin a session and return its token: here and nowhere else."""
+        """Begin a session and return its token, which is never shown again."""
         given = self.validated(request)
         issued = tokens.issue_token(
             django_request(request),
@@ -84,7 +84,7 @@ class TokensView(Endpoint):
 
 
 def _foreign(request: HttpRequest) -> str | None:
-    """Return why a request is of another site's page; None when it is not, as far as the browser says."""
+    """Return why a request seems to come from a page of another site; None if it does not."""
     verdict, origin = fetch_metadata.judge(request), request.META.get("HTTP_ORIGIN")
     if verdict in fetch_metadata.REFUSED:
         return str(verdict.value)

@@ -1,4 +1,4 @@
-"""``manage.py clearsessions``, there also without ``django.contrib.sessions`` among the applications."""
+"""``manage.py clearsessions``, which also works without ``django.contrib.sessions``."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from sessionkeeper.management.base import Command as OurCommand
 
 
 class Command(OurCommand, clearsessions.Command):
-    """Django's command. With our engine it does what ``manage.py sessions purge`` does, and says nothing."""
+    """Django's command. With our engine it does what ``manage.py sessions purge`` does, without output."""

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -16,114 +16,62 @@ from sessionkeeper.core import keys
 from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.engine import registry, retention, users
 from sessionkeeper.http.client_address import parse_address
-from sessionkeeper.management import base, erase, formatting, stats, user_arguments
-from sessionkeeper.management.doctor import command as doctor
-from sessionkeeper.management.transfer import command as exchange
+from sessionkeeper.management import base, doctor, erase, formatting, stats, transfer, user_arguments
 from sessionkeeper.stores.factory import get_store
 
 _LIMIT = 50
 _MOST = 1_000_000_000
 _MOST_BATCH = 10_000
 _LOUD = 2
+_ID = f"the {keys.ID_LENGTH} characters that `sessions list` shows"
 VERBS = ("list", "show", "revoke", "purge", "stats", "import", "export", "unlock", "doctor", "erase")
 
 
 class Command(base.Command):
-    """Verbs about everybody's sessions."""
+    """Manages the sessions of all users, with one verb for each task."""
 
     help = "List, show, end, count and move sessions, and remove expired ones. Each verb has its own --help."
 
     def add_arguments(self, parser: Any) -> None:
-        """Declare the verbs."""
+        """Declare the verbs and their options."""
         verbs = parser.add_subparsers(
             dest="verb", required=True, metavar=f"{{{','.join(VERBS)}}}", title="verbs"
         )
-        self._add_list(verbs)
-        self._add_show(verbs)
-        self._add_revoke(verbs)
-        purge = _verb(
-            verbs,
-            "purge",
-            "Remove expired sessions from the store and old events from the audit trail, in batches with "
-            "short locks, and shorten the addresses of older events. Run it once a day. Expired sessions "
-            "are refused with or without it.",
-        )
+        _add_list(verbs)
+        _add_show(verbs)
+        _add_revoke(verbs)
+        _add_purge(verbs)
+        _add_unlock(verbs)
         stats.add_arguments(_verb(verbs, "stats", stats.HELP))
-        exchange.add_export_arguments(_verb(verbs, "export", exchange.EXPORT))
-        exchange.add_import_arguments(_verb(verbs, "import", exchange.IMPORT))
+        transfer.add_export_arguments(_verb(verbs, "export", transfer.EXPORT))
+        transfer.add_import_arguments(_verb(verbs, "import", transfer.IMPORT))
         doctor.add_arguments(_verb(verbs, "doctor", doctor.HELP))
         erase.add_arguments(_verb(verbs, "erase", erase.HELP))
-        purge.add_argument(
-            "--batch",
-            metavar="N",
-            type=_number(_MOST_BATCH),
-            default=registry.BATCH,
-            help="sessions that one step looks at (default: %(default)s); with -v 2 each step reports",
-        )
-
-        unlock = _verb(
-            verbs, "unlock", "Let an account, or a source of requests, try to sign in again at once."
-        )
-        unlock.add_argument("name", metavar="NAME", nargs="?", help="the name as people type it to sign in")
-        unlock.add_argument("--source", metavar="ADDRESS", help="the network of this address")
-
-    def _add_list(self, verbs: Any) -> None:
-        parser = _verb(
-            verbs, "list", "List sessions, newest first: everybody's or one user's. Expired ones are marked."
-        )
-        _add_user(parser, "only the sessions of this user")
-        parser.add_argument(
-            "--limit",
-            metavar="N",
-            type=_number(_MOST),
-            default=_LIMIT,
-            help="how many at most (default: %(default)s)",
-        )
-        parser.add_argument("--json", action="store_true", help="a JSON array instead of a table")
-
-    def _add_show(self, verbs: Any) -> None:
-        parser = _verb(
-            verbs, "show", "Show one session. Of its data only the names are shown, of its key only the id."
-        )
-        parser.add_argument("id", metavar="ID", help="the 11 characters that `list` shows")
-        parser.add_argument("--json", action="store_true", help="a JSON object instead of lines")
-
-    def _add_revoke(self, verbs: Any) -> None:
-        parser = _verb(verbs, "revoke", "End sessions: they are refused from their next request on.")
-        parser.add_argument("ids", metavar="ID", nargs="*", help="the 11 characters that `list` shows")
-        _add_user(parser, "end all sessions of this user")
-        parser.add_argument(
-            "--everyone", action="store_true", help="end all sessions of all users and visitors"
-        )
-        parser.add_argument(
-            "--no-input", "--noinput", action="store_true", help="--everyone does not ask for confirmation"
-        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the verb; what it raises becomes a sentence in the base class."""
+        """Run the verb. The base class turns what it raises into a sentence."""
         getattr(self, f"_{options['verb']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
         user, limit = _user(options), options["limit"]
         records: Iterable[SessionRecord] = registry.scan() if user is None else registry.walk(user)
         rows = users.with_names(islice(records, limit + 1))
-        now = registry.now()
+        shown, now, empty = islice(rows, limit), registry.now(), True
+        for row in shown:
+            if options["json"]:
+                text = json.dumps(formatting.as_dict(*row, now))
+                self.stdout.write(f"{'[' if empty else ','}\n  {text}", ending="")
+            else:
+                if empty:
+                    self.show(formatting.heading())
+                self.show(formatting.line(*row, now))
+            empty = False
         if options["json"]:
-            texts = (json.dumps(formatting.as_dict(*row, now)) for row in islice(rows, limit))
-            first = next(texts, None)
-            self.stdout.write("[" if first is None else f"[\n  {first}", ending="")
-            for text in texts:
-                self.stdout.write(f",\n  {text}", ending="")
-            self.stdout.write("]" if first is None else "\n]")
-        else:
-            lines = (formatting.line(*row, now) for row in islice(rows, limit))
-            first = next(lines, None)
-            for text in () if first is None else chain((formatting.heading(), first), lines):
-                self.show(text)
-            if first is None:
-                self.stdout.write("No sessions.")
+            self.stdout.write("[]" if empty else "\n]")
+        elif empty:
+            self.stdout.write("No sessions.")
         if next(rows, None) is not None:
-            self.note(f"There are more than {limit}: raise --limit.", self.style.WARNING)
+            self.note(f"There are more than {limit} sessions. Raise --limit to see them.", self.style.WARNING)
 
     def _show(self, options: dict[str, Any]) -> None:
         session_id = _session_id(options["id"])
@@ -140,7 +88,7 @@ class Command(base.Command):
     def _revoke(self, options: dict[str, Any]) -> None:
         ids, user, everyone = options["ids"], _user(options), options["everyone"]
         if sum((bool(ids), user is not None, everyone)) != 1:
-            raise CommandError("Say whose sessions to end: IDs, or --user, or --user-pk, or --everyone.")
+            raise CommandError("Name the sessions to end: IDs, --user, --user-pk or --everyone.")
         if everyone:
             self._revoke_everyone(options)
         elif user is not None:
@@ -149,17 +97,15 @@ class Command(base.Command):
             self._revoke_ids({_session_id(text): None for text in ids})
 
     def _revoke_ids(self, session_ids: Collection[int]) -> None:
-        missing = [
-            session_id for session_id in session_ids if not registry.revoke(session_id, reason="command")
-        ]
+        missing = [number for number in session_ids if not registry.revoke(number, reason="command")]
         self._report(len(session_ids) - len(missing))
         if missing:
             raise CommandError(f"There was no session {', '.join(map(keys.encode_id, missing))}.")
 
     def _revoke_everyone(self, options: dict[str, Any]) -> None:
         if not options["no_input"]:
-            question = f"This signs everybody out: {get_store().count()} sessions, yours included."
-            base.confirm(question, "Nothing was ended: --everyone asks first, unless --no-input.", self.show)
+            question = f"This ends all {get_store().count()} sessions, including your own."
+            base.confirm(question, "Nothing was ended. With --no-input there is no question.", self.show)
         ended = 0
         for number in registry.revoke_everyone(reason="command"):
             ended += number
@@ -173,21 +119,21 @@ class Command(base.Command):
             if what == retention.SESSIONS:
                 self._progress(options, f"{removed[what]} removed so far")
         self.say(f"{base.counted(removed[retention.SESSIONS], 'expired session')} removed.")
-        if counts := removed[retention.COUNTS]:
-            self.say(f"{base.counted(counts, 'count')} of failed sign-ins removed.")
-        if events := removed[retention.EVENTS]:
-            self.say(f"{base.counted(events, 'old audit event')} removed.")
+        for what, noun, rest in (
+            (retention.COUNTS, "count", " of failed sign-ins"),
+            (retention.EVENTS, "old audit event", ""),
+        ):
+            if removed[what]:
+                self.say(f"{base.counted(removed[what], noun)}{rest} removed.")
 
     def _stats(self, options: dict[str, Any]) -> None:
-        counts = stats.count(registry.scan(), registry.now())
-        for text in [json.dumps(counts, indent=2)] if options["json"] else stats.lines(counts):
-            self.stdout.write(text)
+        stats.run(options, self.stdout.write)
 
     def _export(self, options: dict[str, Any]) -> None:
-        exchange.run_export(options, self.stdout, self.note)
+        transfer.run_export(options, self.stdout, self.note)
 
     def _import(self, options: dict[str, Any]) -> None:
-        exchange.run_import(options, self.say)
+        transfer.run_import(options, self.say)
 
     def _doctor(self, options: dict[str, Any]) -> None:
         doctor.run(options, self.show)
@@ -198,14 +144,14 @@ class Command(base.Command):
     def _unlock(self, options: dict[str, Any]) -> None:
         name, source = options["name"], options["source"]
         if (name is None) == (source is None):
-            raise CommandError("Say what to unlock: NAME, or --source ADDRESS.")
+            raise CommandError("Name what to unlock: NAME or --source ADDRESS.")
         if name is not None:
             done = lockout.unlock(name, reason="command")
         else:
             if parse_address(source) is None:
-                raise CommandError(f"{source!r} is not an address.")
+                raise CommandError(f"{source!r} is not an IP address.")
             done = lockout.unlock_source(source)
-        self.say("Unlocked." if done else "There were no failed sign-ins to forget.")
+        self.say("Unlocked." if done else "There were no failed sign-ins.")
 
     def _progress(self, options: dict[str, Any], text: str) -> None:
         if options["verbosity"] >= _LOUD:
@@ -216,11 +162,64 @@ class Command(base.Command):
         self.say(f"{base.counted(ended, 'session')} ended.")
 
 
+def _add_list(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "list", "List the sessions of all users or of one, newest first. Expired ones are marked."
+    )
+    _add_user(parser, "list only the sessions of this user")
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=_number(_MOST),
+        default=_LIMIT,
+        help="list at most this many (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")
+
+
+def _add_show(verbs: Any) -> None:
+    parser = _verb(verbs, "show", "Show one session, without its key, and without the values of its data.")
+    parser.add_argument("id", metavar="ID", help=_ID)
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of lines")
+
+
+def _add_revoke(verbs: Any) -> None:
+    parser = _verb(verbs, "revoke", "End sessions. Their next requests are refused.")
+    parser.add_argument("ids", metavar="ID", nargs="*", help=_ID)
+    _add_user(parser, "end all sessions of this user")
+    parser.add_argument("--everyone", action="store_true", help="end all sessions of all users and visitors")
+    parser.add_argument(
+        "--no-input", "--noinput", action="store_true", help="do not ask for confirmation of --everyone"
+    )
+
+
+def _add_purge(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "purge",
+        "Remove expired sessions and old audit events, in batches with short locks, and shorten the "
+        "addresses in older events. Run it once a day. Expired sessions are refused whether it runs or not.",
+    )
+    parser.add_argument(
+        "--batch",
+        metavar="N",
+        type=_number(_MOST_BATCH),
+        default=registry.BATCH,
+        help="read this many sessions in each step, which -v 2 reports (default: %(default)s)",
+    )
+
+
+def _add_unlock(verbs: Any) -> None:
+    parser = _verb(verbs, "unlock", "Let an account, or the clients of a network, sign in again at once.")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the name with which people sign in")
+    parser.add_argument("--source", metavar="ADDRESS", help="an address of the network")
+
+
 def _verb(verbs: Any, name: str, text: str) -> Any:
-    # Without abbreviations: `--every` must not end everybody's sessions.
+    # No abbreviations: `--every` must not end the sessions of all users.
     title = text.partition(". ")[0].rstrip(".")
     parser = verbs.add_parser(name, help=title, description=text, allow_abbrev=False)
-    # Django's own options stand before the verb; people write them after it.
+    # Django declares its own options before the verb, but people write them after it.
     unset = argparse.SUPPRESS
     parser.add_argument("-v", "--verbosity", type=int, choices=range(4), default=unset, help=unset)
     for option in ("--settings", "--pythonpath"):
@@ -233,7 +232,7 @@ def _verb(verbs: Any, name: str, text: str) -> Any:
 def _add_user(parser: Any, text: str) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--user", metavar="NAME_OR_PK", help=f"{text}, by name or primary key")
-    group.add_argument("--user-pk", metavar="PK", help=f"{text}, who need not exist any more")
+    group.add_argument("--user-pk", metavar="PK", help=f"{text}, who may have been deleted")
 
 
 def _user(options: dict[str, Any]) -> Any:
@@ -247,13 +246,11 @@ def _session_id(text: str) -> int:
     session_id = keys.parse_id(text)
     if session_id is None and keys.parse(text) is not None:
         raise CommandError(
-            "This is a whole session key, which signs in whoever has it. "
-            f"Give its first {keys.ID_LENGTH} characters."
+            f"This is a session key, with which anybody can sign in. Give only its first {keys.ID_LENGTH} "
+            "characters."
         )
     if session_id is None:
-        raise CommandError(
-            f"{text!r} is not a session id: {keys.ID_LENGTH} characters, as `sessions list` shows."
-        )
+        raise CommandError(f"{text!r} is not a session id, {_ID}.")
     return session_id
 
 

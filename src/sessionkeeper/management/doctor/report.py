@@ -1,18 +1,19 @@
-"""What the doctor found: one line each with its fix, a grade over all, text or JSON."""
+"""The doctor's findings, each with its fix, their grade, and the report as text or JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
-#: So many warnings are still a B.
+#: The most warnings of a deployment with grade B.
 _FEW = 3
 
 
 class Level(IntEnum):
-    """How bad a finding is."""
+    """How bad a finding is: a warning weakens or slows sign-in, an error breaks it or lets somebody in."""
 
     OK = 0
     WARNING = 1
@@ -20,7 +21,7 @@ class Level(IntEnum):
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at. ``about`` is a stable name, ``fix`` what to do unless all is well."""
+    """The result of a test. ``about`` is a stable name; ``fix`` is empty if there is nothing to do."""
 
     level: Level
     about: str
@@ -28,48 +29,35 @@ class Finding(NamedTuple):
     fix: str = ""
 
 
-def ok(about: str, text: str) -> Finding:
-    """All is well."""
-    return Finding(Level.OK, about, text)
+ok = partial(Finding, Level.OK)
+warning = partial(Finding, Level.WARNING)
+error = partial(Finding, Level.ERROR)
 
 
-def warning(about: str, text: str, fix: str) -> Finding:
-    """Something that weakens or slows sign-in."""
-    return Finding(Level.WARNING, about, text, fix)
-
-
-def error(about: str, text: str, fix: str) -> Finding:
-    """Something that breaks sign-in, or lets somebody in."""
-    return Finding(Level.ERROR, about, text, fix)
+def _count(findings: Sequence[Finding], level: Level) -> int:
+    return sum(finding.level is level for finding in findings)
 
 
 def grade(findings: Sequence[Finding]) -> str:
-    """Return A (nothing to do), B (up to three warnings), C (more of them) or F (an error)."""
-    if any(finding.level is Level.ERROR for finding in findings):
+    """Return A (nothing to do), B (up to three warnings), C (more warnings) or F (an error)."""
+    if _count(findings, Level.ERROR):
         return "F"
-    warnings = sum(finding.level is Level.WARNING for finding in findings)
-    if not warnings:
-        return "A"
-    return "B" if warnings <= _FEW else "C"
+    warnings = _count(findings, Level.WARNING)
+    return "A" if not warnings else "B" if warnings <= _FEW else "C"
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield the report for people: the worst first, each with its fix; then the grade."""
+    """Yield the report as text: the worst findings first, each with its fix, then the grade."""
     for finding in sorted(findings, key=lambda one: -one.level):
         yield f"{finding.level.name:<8}{finding.about}: {finding.text}"
         if finding.fix:
             yield f"{'':<8}-> {finding.fix}"
-    errors, warnings = (
-        sum(finding.level is level for finding in findings) for level in (Level.ERROR, Level.WARNING)
-    )
+    errors, warnings = _count(findings, Level.ERROR), _count(findings, Level.WARNING)
     yield ""
-    yield f"Grade {grade(findings)}: {errors} errors, {warnings} warnings, {len(findings)} things looked at."
+    yield f"Grade {grade(findings)}: {errors} errors, {warnings} warnings, {len(findings)} findings."
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """Return the report for programs."""
-    found: list[dict[str, Any]] = [
-        {"level": one.level.name.lower(), "about": one.about, "text": one.text, "fix": one.fix}
-        for one in findings
-    ]
+    """Return the report as a JSON object."""
+    found = [{**one._asdict(), "level": one.level.name.lower()} for one in findings]
     return json.dumps({"grade": grade(findings), "findings": found}, indent=2)

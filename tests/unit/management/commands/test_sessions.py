@@ -55,7 +55,7 @@ def test_the_list_ends_at_its_limit_and_says_that_there_are_more():
         insert(DatabaseStore(), keys.Key(number + 1, keys.mint().secret))
     text = run("list", "--limit", "2")
     assert len(text.splitlines()) == 4
-    assert "There are more than 2: raise --limit." in text
+    assert "There are more than 2 sessions. Raise --limit" in text
     assert "more than" not in run("list", "--limit", "3")
 
 

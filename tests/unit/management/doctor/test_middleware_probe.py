@@ -45,31 +45,31 @@ STOCK = "django.contrib.sessions.middleware.SessionMiddleware"
 
 def test_a_request_shows_what_the_checks_only_guess():
     (told,), heard = says(SESSION, f"{__name__}.sets_a_user")
-    assert told == ("OK", "A request that came through MIDDLEWARE has our session and a user.")
+    assert told == ("OK", "After MIDDLEWARE a request has a session of sessionkeeper's and a user.")
     assert "sessionkeeper.W004" not in heard
     (told,), heard = says(SESSION)
-    assert told == ("WARNING", "A request that came through MIDDLEWARE has no user.")
+    assert told == ("WARNING", "After MIDDLEWARE a request has no user.")
 
 
 def test_a_request_without_a_session_is_an_error():
     told, heard = says(f"{__name__}.sets_a_user")
-    assert told == [("ERROR", "A request that came through MIDDLEWARE has no session.")]
+    assert told == [("ERROR", "After MIDDLEWARE a request has no session.")]
     assert not {"sessionkeeper.W003", "sessionkeeper.W009"} & heard
 
 
 def test_sessions_of_another_engine_are_told():
     with override_settings(SESSION_ENGINE="django.contrib.sessions.backends.db"):
         told, _ = says(STOCK, f"{__name__}.sets_a_user")
-    assert "django.contrib.sessions.backends.db.SessionStore, which is none of ours" in told[0][1]
+    assert "django.contrib.sessions.backends.db.SessionStore, not sessionkeeper's" in told[0][1]
 
 
 def test_where_nothing_comes_through_the_guess_stays_one():
     told, heard = says(f"{__name__}.answers_all", SESSION)
-    assert told == [("OK", "A middleware answered 503 by itself: the ones after it were not seen.")]
+    assert told == [("OK", "A middleware answered with 503, so those after it could not be tested.")]
     assert "sessionkeeper.W004" in heard
 
 
 def test_middleware_that_cannot_be_set_up_is_an_error():
     told, _ = says("no.such.Middleware")
     assert told[0][0] == "ERROR"
-    assert "cannot be set up" in told[0][1]
+    assert "MIDDLEWARE fails" in told[0][1]

@@ -182,12 +182,12 @@ def test_a_file_that_is_none_or_is_cut_off_is_refused(path):
     head, first, second, end = export(path)
     lacking = {name: value for name, value in second.items() if name != "amr"}
     for lines, complaint in (
-        ([], "cut off after 0 sessions"),
-        ([first], "Line 1 is not the head"),
-        ([{**head, "version": 2}, end], "Line 1 is not the head"),
-        ([head, first], "cut off after 1 session"),
-        ([head, first, end], "Line 3 is the end, and says otherwise"),
-        ([head, first, second, end, end], "Line 4 is the end, and says otherwise"),
+        ([], "truncated after 0 sessions"),
+        ([first], "Line 1 is not the first line"),
+        ([{**head, "version": 2}, end], "Line 1 is not the first line"),
+        ([head, first], "truncated after 1 session"),
+        ([head, first, end], "Line 3 is the end of an export, but"),
+        ([head, first, second, end, end], "Line 4 is the end of an export, but"),
         ([head, first, lacking, end], "Line 3 lacks amr"),
         ([head, "text", end], "Line 2 is not a JSON object"),
     ):

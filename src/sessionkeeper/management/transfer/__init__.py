@@ -1,1 +1,0 @@
-"""Sessions in a file: written by one store, read by another, or by the same one later."""
