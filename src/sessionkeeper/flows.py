@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from sessionkeeper.auth.flows import complete_log_in, log_in, log_out, revoke, revoke_all, revoke_others
-from sessionkeeper.auth.lockout import unlock
-from sessionkeeper.auth.reauthentication import (
+from sessionkeeper.auth.flows import (
+    complete_log_in,
     complete_reauthentication,
     is_recent,
+    log_in,
+    log_out,
     proofs,
     reauthenticate,
     require_recent,
+    revoke,
+    revoke_all,
+    revoke_others,
 )
+from sessionkeeper.auth.lockout import unlock
 from sessionkeeper.auth.tokens import Issued, issue_token
 
 __all__ = [

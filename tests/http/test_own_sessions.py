@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper.api.views import sessions
-from sessionkeeper.auth import reauthentication
+from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
@@ -253,7 +253,7 @@ def test_the_old_key_is_dead_after_reauthentication(make_user):
 def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(make_user, how, monkeypatch):
     here = signed_in(make_user())
     pk = keys.parse_id(id_of(here))
-    authenticate = reauthentication.auth.authenticate
+    authenticate = flows.auth.authenticate
 
     def meanwhile(*args, **credentials):
         if how == "ended":
@@ -262,7 +262,7 @@ def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(ma
             get_store().rotate(pk, contents.record(pk).secret_hash, b"x" * 32, b"y" * 32)
         return authenticate(*args, **credentials)
 
-    monkeypatch.setattr(reauthentication.auth, "authenticate", meanwhile)
+    monkeypatch.setattr(flows.auth, "authenticate", meanwhile)
     response = here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
     problem(response, 409, "session_ended" if how == "ended" else "session_rotated")
     assert contents.count() == (how == "renewed")

@@ -14,11 +14,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import identifiers, lockout
-from sessionkeeper.auth.credentials import LONGEST_PASSWORD, PASSWORD
+from sessionkeeper.auth import lockout
+from sessionkeeper.auth.flows import LONGEST_PASSWORD, PASSWORD
 from sessionkeeper.core import client_info
 from sessionkeeper.core.errors import TooManyTries
-from sessionkeeper.engine import amr
+from sessionkeeper.engine import session_data, users
 
 
 class LockoutBackend(backends.BaseBackend):
@@ -33,7 +33,7 @@ class LockoutBackend(backends.BaseBackend):
             PermissionDenied: the same where our middleware is not there to answer, so that ``authenticate()``
                 returns None. Also for a name or a password that no backend should be bothered with.
         """
-        password, name = credentials.get("password"), identifiers.name_in(credentials)
+        password, name = credentials.get("password"), users.name_in(credentials)
         try:
             lockout.begin(request, credentials)
         except TooManyTries as error:
@@ -41,7 +41,7 @@ class LockoutBackend(backends.BaseBackend):
                 raise
             raise PermissionDenied from error
         too_long = isinstance(password, str) and len(password) > LONGEST_PASSWORD
-        if too_long or (name is not None and not identifiers.is_plain(name)):
+        if too_long or (name is not None and not users.is_plain(name)):
             raise PermissionDenied
 
     @sensitive_variables()
@@ -73,7 +73,7 @@ class ModelBackend(backends.ModelBackend):
         user = super().authenticate(request, username, password, **kwargs)
         if user is not None:
             lockout.succeeded()
-            amr.note(user, PASSWORD)
+            session_data.note_amr(user, PASSWORD)
         return user
 
     @sensitive_variables()
@@ -89,5 +89,5 @@ class ModelBackend(backends.ModelBackend):
         user = await super().aauthenticate(request, username, password, **kwargs)
         if user is not None:
             await sync_to_async(lockout.succeeded)()
-            amr.note(user, PASSWORD)
+            session_data.note_amr(user, PASSWORD)
         return user

@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest
 
 from sessionkeeper import conf
-from sessionkeeper.auth import reauthentication
+from sessionkeeper.auth import flows
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -62,15 +62,15 @@ def require_recent_authentication(
                 request = _request_of(args)
                 await request.session.akeys()  # loaded here, so that the check asks nobody
                 if conf.current().asked:  # or a function of the project's, which may ask anybody
-                    await sync_to_async(reauthentication.require_recent)(request, within, level)
+                    await sync_to_async(flows.require_recent)(request, within, level)
                 else:
-                    reauthentication.require_recent(request, within, level)
+                    flows.require_recent(request, within, level)
                 return await view(*args, **kwargs)
         else:
 
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                reauthentication.require_recent(_request_of(args), within, level)
+                flows.require_recent(_request_of(args), within, level)
                 return view(*args, **kwargs)
 
         return wrapper  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 
 from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import attempts, identifiers, lockout
+from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.engine import registry, users
@@ -66,12 +66,12 @@ def erase(user: Any, *, names: Iterable[str] = (), actor: Any = None, dry_run: b
 def _names(pk: Any) -> list[str]:
     """Return the names by which a user may sign in; none of one who is deleted."""
     user = users.find(pk)
-    return [] if user is None else identifiers.names_of(user)
+    return [] if user is None else users.names_of(user)
 
 
 def _about(pk: Any, names: Iterable[str]) -> QuerySet[Any]:
     """Events about a user, and those that name one by a digest of what was typed."""
-    digests = [trail.digest(form) for name in names for form in (identifiers.normal(name), name.casefold())]
+    digests = [trail.digest(form) for name in names for form in (users.normal(name), name.casefold())]
     typed = Q(detail__name__in=digests) | Q(detail__address__in=digests)
     return trail.rows().filter(Q(user=pk) | Q(typed, user=None) if digests else Q(user=pk))
 

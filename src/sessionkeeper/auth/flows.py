@@ -1,36 +1,93 @@
-"""Sign in, sign out, revoke: the verbs that pages and API share, so that the two cannot drift apart.
+"""Verify credentials, sign in, reauthenticate, sign out, revoke: what pages, API and your own views call.
 
-Each writes before it returns. A login or logout that the store did not take raises, and is never answered
-as if it had happened.
+Each function writes before it returns. If the store does not take a sign-in or sign-out, it raises.
+
+A password alone never signs in a user with a second factor. The factors themselves belong to other packages:
+allauth.mfa and django-otp are asked if they are installed, and so is the function that
+``SESSIONKEEPER["SECOND_FACTOR"]`` names. Follows NIST SP 800-63B-4, 5.1 and 5.2, and OWASP ASVS 5.0, 7.5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth.credentials import verify
-from sessionkeeper.auth.reauthentication import require_recent
+from sessionkeeper import conf
+from sessionkeeper.audit import events, trail
+from sessionkeeper.auth import lockout
+from sessionkeeper.core import policy
 from sessionkeeper.core.errors import (
+    InvalidCredentials,
     NoSuchSession,
     NoTransport,
+    ReauthenticationRequired,
+    SecondFactorRequired,
     SessionGone,
     TooManySessions,
 )
 from sessionkeeper.core.records import COOKIE
-from sessionkeeper.engine import limits, registry
-from sessionkeeper.engine.amr import noted
+from sessionkeeper.engine import limits, registry, session_data
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
 
 #: Django's ``set_expiry(0)``: the cookie goes when the browser closes.
 _BROWSER_CLOSE = 0
+#: What ``amr`` says of a session that began with a password (RFC 8176).
+PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
+#: Longest password that is hashed at all (as Django's own form; CVE-2013-1443).
+LONGEST_PASSWORD = 4096
+#: Applications that are asked for a second factor, and the function of each that says whether a user has one.
+KNOWN = {
+    "allauth.mfa": "allauth.mfa.utils.is_mfa_enabled",
+    "django_otp": "django_otp.user_has_device",
+}
+
+
+@sensitive_variables("credentials")
+def verify(
+    request: HttpRequest,
+    credentials: Mapping[str, Any],
+    *,
+    user: Any = None,
+    session_id: int | None = None,
+) -> Any:
+    """Return the user whom the credentials prove, with the ``backend`` that took them.
+
+    The attempt is counted before a backend looks. With ``user`` the credentials have to be that user's, and
+    with ``session_id`` the failures count for that session alone.
+
+    Raises:
+        InvalidCredentials: no backend takes them, or they are another user's.
+        SecondFactorRequired: they are right, and the user has a second factor.
+        TooManyTries: too many have failed; no backend was asked.
+        StoreUnavailable: a database did not answer.
+    """
+    lockout.begin(request, credentials, session_id=session_id)
+    with translate_errors():
+        proven: Any = auth.authenticate(request, **credentials)
+        if proven is None or (user is not None and proven.pk != user.pk):
+            raise InvalidCredentials
+        if any(import_string(path)(proven) for path in second_factors()):
+            trail.record(events.Kind.SECOND_FACTOR_REQUIRED, user=proven)
+            raise SecondFactorRequired(proven)
+        lockout.succeeded()
+    session_data.note_amr(proven, PASSWORD if "password" in credentials else "")
+    return proven
+
+
+def second_factors() -> list[str]:
+    """Return the functions that say whether a user has a second factor, as dotted paths."""
+    own = conf.current().second_factor
+    return [path for app, path in KNOWN.items() if apps.is_installed(app)] + ([own] if own else [])
 
 
 @sensitive_variables("credentials")
@@ -55,7 +112,7 @@ def log_in(
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
         raise NoTransport
     user = verify(request, credentials)
-    return complete_log_in(request, user, amr=noted(user), remember=remember, label=label)
+    return complete_log_in(request, user, amr=session_data.noted_amr(user), remember=remember, label=label)
 
 
 def complete_log_in(
@@ -94,6 +151,99 @@ def complete_log_in(
         request.user = AnonymousUser()
         raise
     return user
+
+
+def is_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> bool:
+    """Return whether the user proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
+
+    ``level`` is the number of factors required, each within this time. The server's record of the session
+    decides, never what the client says.
+    """
+    session: Any = request.session
+    if auth.SESSION_KEY not in session:
+        return False
+    active = session._active
+    user_id, now = session_data.user_of(session), registry.now() if active.found is None else active.found.now
+    if within is None:
+        within = limits.in_force(limits.PROOF, user_id, request).reauthenticate_after
+    if not (active.proved or active.signing_in):
+        found = active.found
+        if found is None or session_data.PROOF_IS_VOID in session:
+            return False
+        if not policy.is_recent(found.record.authenticated_at, now, within):
+            return False
+    recent = [name for name, at in proofs(request).items() if policy.is_recent(at, now, within)]
+    return policy.level_of(" ".join(recent)) >= level
+
+
+def proofs(request: HttpRequest) -> dict[str, datetime]:
+    """Return the methods (RFC 8176) that the signed-in user has used, and when each was last proved.
+
+    Reauthentication adds its methods; a sign-in starts from nothing. Empty for anonymous visitors, and if the
+    methods are unknown.
+    """
+    session: Any = request.session
+    if auth.SESSION_KEY not in session:
+        return {}
+    active = session._active
+    if active.proved or active.signing_in:  # in this very request
+        now = registry.now()
+        return {**session_data.earlier_proofs(session, now), **dict.fromkeys(session.client.amr.split(), now)}
+    return {} if active.found is None else session_data.proofs_of(active.found.record, session)
+
+
+def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
+    """Require a recent proof, of at least ``level`` factors.
+
+    Raises:
+        ReauthenticationRequired: the last proof is older, or had fewer factors.
+    """
+    if not is_recent(request, within, level):
+        raise ReauthenticationRequired
+
+
+@sensitive_variables("credentials")
+def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None:
+    """Check ``credentials`` of the signed-in user, and move the authentication time.
+
+    ``credentials`` are passed to ``authenticate()`` together with the user's own name, as ``username``, like
+    Django's login form does. A cookie's key changes. Written at once.
+
+    Raises:
+        InvalidCredentials: the credentials are not those of this user.
+        SecondFactorRequired: they are, but the user has a second factor. Nothing was written.
+        TooManyTries: too many attempts have failed in this session.
+        SessionGone, StaleSession, StoreUnavailable: nothing was written.
+    """
+    user, session = request.user, request.session
+    credentials = {"username": user.get_username(), **credentials}  # this loads a user who is lazy
+    session_id = registry.current_id(request)
+    if session_id is None:  # the user is not the session's, but that of a token of another package, say
+        raise SessionGone
+    proven = verify(request, credentials, user=user, session_id=session_id)
+    if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
+        session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
+    complete_reauthentication(request, amr=session_data.noted_amr(proven))
+
+
+def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
+    """Record that the signed-in user has proved a credential to your code.
+
+    The authentication time moves, and a cookie's key changes. ``amr`` names the methods of the proof,
+    separated by spaces (RFC 8176): never more than was proved. Earlier methods keep their own times. Written
+    at once.
+
+    Raises:
+        SessionGone, StaleSession, StoreUnavailable: nothing was written.
+    """
+    session: Any = request.session
+    if auth.SESSION_KEY not in session:
+        raise SessionGone
+    session.rotate_key()
+    session_data.carry_proofs(proofs(request), session)
+    session.client.amr = amr
+    session._active.signing_in, session._active.proof = True, events.Kind.STEP_UP
+    session.save()
 
 
 def log_out(request: HttpRequest) -> None:

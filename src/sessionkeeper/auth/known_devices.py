@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 
 from sessionkeeper import conf
 from sessionkeeper.core import context
-from sessionkeeper.http import cookies
+from sessionkeeper.http import transports
 
 _SALT = "sessionkeeper.known_devices"
 _LIFE = timedelta(days=400)  # the longest that browsers keep a cookie
@@ -72,13 +72,13 @@ def write(response: HttpResponseBase, device: Device) -> None:
         cookie_name(),
         signing.dumps([device.id, list(device.accounts)], salt=_SALT),
         max_age=_LIFE,
-        domain=cookies.domain(),
+        domain=transports.domain(),
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE or False,
         httponly=True,
         samesite="None" if conf.current().cookie_partitioned else "Lax",
     )
-    cookies.partition(response, cookie_name())
+    transports.partition(response, cookie_name())
 
 
 def cookie_name() -> str:

@@ -20,10 +20,11 @@ from django.utils.translation import ngettext
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import attempts, identifiers, known_devices
+from sessionkeeper.auth import attempts, known_devices
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
+from sessionkeeper.engine import users
 from sessionkeeper.http.client_address import client_address, network
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.database.errors import revive, translate_errors
@@ -89,10 +90,10 @@ def begin(
         TooManyTries: there is none left. It is the same whether there is such an account or not.
         StoreUnavailable: the database did not answer.
     """
-    name = identifiers.name_in(credentials)
+    name = users.name_in(credentials)
     if name is None or "password" not in credentials:
         return None
-    attempt, normal = under_way.get(), identifiers.normal(name)
+    attempt, normal = under_way.get(), users.normal(name)
     if credentials["password"] is None:
         under_way.set(Attempt(normal, "", "", None, state="none"))
         return None
@@ -207,19 +208,19 @@ def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> 
 
 def marks(user: Any) -> tuple[str, ...]:
     """Return by what a device remembers an account: its key, and the names that an attempt may give."""
-    return (_key("user", str(user.pk)), *map(key_of, identifiers.names_of(user)))
+    return (_key("user", str(user.pk)), *map(key_of, users.names_of(user)))
 
 
 def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
     """Unlock a user's account, under all its names; see :func:`unlock`."""
-    return sum(unlock(name, reason=reason, actor=actor) for name in identifiers.names_of(user)) > 0
+    return sum(unlock(name, reason=reason, actor=actor) for name in users.names_of(user)) > 0
 
 
 def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
     """Unlock the account with this name; return whether it had failures."""
     unlocked = bool(attempts.reset(key_of(name)))
     if unlocked:
-        account = identifiers.find(name)
+        account = users.account_named(name)
         trail.record(events.Kind.UNLOCKED, user=account.user_id, actor=actor, reason=reason)
     return unlocked
 
@@ -234,7 +235,7 @@ def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
 
 def key_of(name: str) -> str:
     """Return the key of the row of the account that has this name."""
-    return _key(attempts.ACCOUNT, identifiers.normal(name))
+    return _key(attempts.ACCOUNT, users.normal(name))
 
 
 def unlock_source(address: str) -> bool:

@@ -20,8 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout, notifications
-from sessionkeeper.auth.credentials import LONGEST_PASSWORD
-from sessionkeeper.auth.reauthentication import require_recent
+from sessionkeeper.auth.flows import LONGEST_PASSWORD, require_recent
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.database.errors import revive, translate_errors

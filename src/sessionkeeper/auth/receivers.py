@@ -16,11 +16,11 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import attempts, identifiers, known_devices, lockout
+from sessionkeeper.auth import attempts, known_devices, lockout
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import COOKIE, SessionRecord
-from sessionkeeper.engine import amr, registry, retention
+from sessionkeeper.engine import registry, retention, session_data, users
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import codec, user_keys
 from sessionkeeper.stores.database import user_query
@@ -32,7 +32,7 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     lockout.succeeded()
     session = getattr(request, "session", None)
     if isinstance(session, SessionStore):
-        session.client.amr = session.client.amr or amr.noted(user)
+        session.client.amr = session.client.amr or session_data.noted_amr(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
         device, marks = known_devices.read(request), lockout.marks(user)
         was_known = device is not None and device.knows(marks[0])
@@ -51,16 +51,16 @@ def _login_failed(credentials: dict[str, Any], request: HttpRequest | None = Non
 
     Without a name or a password nothing was tried.
     """
-    name = identifiers.name_in(credentials)
+    name = users.name_in(credentials)
     if name is None or "password" not in credentials:
         return
-    account = identifiers.find(name)
+    account = users.account_named(name)
     if not lockout.failed(request, credentials, account.user_id):
         return  # nobody looked at the password: no row for each, or a flood of tries would fill the table
     reason = "unknown" if account.user_id is None else "password" if account.is_active else "inactive"
     # The name that was typed is not written down: it may be a password in the wrong field.
     trail.record(
-        events.Kind.REFUSED, user=account.user_id, reason=reason, name=trail.digest(identifiers.normal(name))
+        events.Kind.REFUSED, user=account.user_id, reason=reason, name=trail.digest(users.normal(name))
     )
 
 

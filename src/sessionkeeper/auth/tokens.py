@@ -10,7 +10,7 @@ from django.contrib import auth
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth.credentials import verify
+from sessionkeeper.auth.flows import verify
 from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.core.records import SessionRecord

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from django.core import checks
 from django.utils.module_loading import import_string
 
-from sessionkeeper.auth import credentials
+from sessionkeeper.auth import flows
 from sessionkeeper.core.check_ids import CheckId
 
 
 def check_second_factor() -> Iterator[checks.CheckMessage]:
     """Report a function that cannot be imported; otherwise say that second factors are asked for."""
-    paths = credentials.second_factors()
+    paths = flows.second_factors()
     for path in paths:
         try:
             works = callable(import_string(path))

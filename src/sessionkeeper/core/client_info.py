@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -61,3 +62,16 @@ def _address(text: str) -> str | None:
 
 #: Who sent the request under way; None where our middleware does not know.
 current: ContextVar[ClientInfo | None] = context.variable("client")
+
+
+@lru_cache(maxsize=256)
+def device(user_agent: str) -> str | None:
+    """Return a user agent in words, "Firefox on Linux", if ``ua-parser`` is installed and knows it."""
+    try:
+        import ua_parser
+    except ImportError:
+        return None
+    found = ua_parser.parse(user_agent)
+    browser = found.user_agent.family if found.user_agent else None
+    system = found.os.family if found.os else None
+    return " on ".join(name for name in (browser, system) if name) or None

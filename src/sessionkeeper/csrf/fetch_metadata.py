@@ -6,17 +6,24 @@ both with every unsafe request, the first only to https and to loopback addresse
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.urls import get_callable
 from django.utils.http import is_same_domain
+from django.utils.log import log_response
 
-if TYPE_CHECKING:
-    from django.http import HttpRequest
+from sessionkeeper.http import transports
+
+logger = logging.getLogger("django.security.csrf")
 
 #: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
 _ODD = re.compile(r"^//|[\x00-\x1f\\]")
@@ -122,3 +129,56 @@ def is_trusted(origin: str) -> bool:
         given.scheme == pattern.scheme and is_same_domain(given.netloc, pattern.netloc.lstrip("*"))
         for pattern in patterns
     )
+
+
+class FetchMetadataMiddleware:
+    """Lets requests of the site's own pages pass without a token, and refuses those of other sites.
+
+    It stands before Django's ``CsrfViewMiddleware``, which stays and checks the rest. Views marked with
+    ``csrf_exempt`` stay exempt. It reads two headers, and asks neither session nor store.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            self.process_view = self._aprocess_view  # type: ignore[method-assign]  # no thread for a look
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Pass the request on: the look at it comes when the view is known."""
+        if iscoroutinefunction(self):
+            return self.__acall__(request)
+        response = self.get_response(request)
+        if settings.CSRF_COOKIE_NAME in response.cookies:  # as the session's, or a frame has no token
+            transports.partition(response, settings.CSRF_COOKIE_NAME)
+        return response
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        response = await self.get_response(request)
+        transports.partition(response, settings.CSRF_COOKIE_NAME)
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
+        """Answer for the view when the request is refused."""
+        if request.method in SAFE_METHODS:
+            return None
+        reason = check(request)
+        return None if reason is None or getattr(view, "csrf_exempt", False) else refuse(request, reason)
+
+    async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
+        reason = check(request)
+        if reason is None or getattr(view, "csrf_exempt", False):
+            return None
+        return await sync_to_async(refuse)(request, reason)  # the project's failure view may ask a database
+
+
+def refuse(request: HttpRequest, reason: str) -> HttpResponse:
+    """Answer as Django's check does: with ``CSRF_FAILURE_VIEW`` and a line in its log."""
+    response: HttpResponse = get_callable(settings.CSRF_FAILURE_VIEW)(request, reason=reason)
+    log_response(
+        "Forbidden (%s): %s", reason, request.path, response=response, request=request, logger=logger
+    )
+    return response

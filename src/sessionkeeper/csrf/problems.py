@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.middleware import csrf as django_csrf
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sessionkeeper.csrf.fetch_metadata import Verdict
-from sessionkeeper.http.problems import KNOWN, Problem, define
+from sessionkeeper.http.problems import KNOWN, Problem, define, prefers_html
 
 #: Name of the route that hands out a token, when ``sessionkeeper.api.urls`` is included.
 TOKEN_ROUTE = "sessionkeeper-api:csrf"  # noqa: S105 - the name of a route
@@ -133,6 +134,20 @@ def explain(reason: str) -> Explanation:
     )
     detail = str(problem.detail)
     return Explanation(problem, f"{detail} {recipe()}" if problem in CURED_BY_TOKEN else detail)
+
+
+def failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a request that failed the check: ``CSRF_FAILURE_VIEW = "sessionkeeper.csrf.failure"``."""
+    problem, detail = explain(reason)
+    if prefers_html(request) and problem in CURED_BY_TOKEN:
+        advice = _("In a browser: allow cookies for this site, reload the page, and send the form again.")
+        if problem is TOKEN_INCORRECT:
+            advice = _(
+                "In a browser: go back, where most browsers still have what you typed, and copy it; reload "
+                "the page, paste it, and send the form again."
+            )
+        detail = f"{advice} {detail}"  # what a person can do comes first
+    return problem.response(request, detail)
 
 
 def header_name() -> str:

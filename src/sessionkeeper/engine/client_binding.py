@@ -24,8 +24,6 @@ from sessionkeeper.stores.factory import get_store
 if TYPE_CHECKING:
     from sessionkeeper.engine.active_session import ActiveSession
 
-#: Key in the session data of a session whose last proof counts no more for sensitive actions.
-PROOF_IS_VOID = "_sessionkeeper_proof_is_void"
 _network = partial(network, ipv6=48)
 _NUMBERS = re.compile(r"[\d._]+")
 
@@ -49,7 +47,7 @@ def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
             _record(active, changed)
         return False
     if validators.STEP_UP in actions:
-        data[PROOF_IS_VOID] = True
+        data[session_data.PROOF_IS_VOID] = True
     change = session_data.changes(record.data, data)._replace(facts=active.client.columns())
     try:
         get_store().merge(key.id, key.secret_hash, change, record)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from sessionkeeper.audit import trail
 from sessionkeeper.audit.events import BEGINNINGS, ENDS, Kind
 from sessionkeeper.core import keys
+from sessionkeeper.core.client_info import device
 from sessionkeeper.core.moments import aware
 from sessionkeeper.core.policy import is_live
 from sessionkeeper.core.records import BEARER, COOKIE
 from sessionkeeper.core.text import rfc3339
 from sessionkeeper.engine import registry
-from sessionkeeper.http.user_agents import device
 from sessionkeeper.stores.factory import get_store
 
 

@@ -22,7 +22,7 @@ from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import COOKIE, KeyStatus
-from sessionkeeper.engine import adoption, amr, client_binding, limits, lookup, renewal
+from sessionkeeper.engine import adoption, client_binding, limits, lookup, renewal, session_data
 from sessionkeeper.engine.active_session import ActiveSession
 from sessionkeeper.stores.factory import get_store, run_in_loop
 
@@ -191,7 +191,7 @@ class SessionStore(SessionBase):
         self._get_session()
         if self.session_key is None or (self._active.stored and not self._active.rotated):
             self.cycle_key()
-        amr.begin_anew(self._session)
+        session_data.forget_proofs(self._session)
         self._active.signing_in = True
 
     def create(self) -> None:

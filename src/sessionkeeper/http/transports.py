@@ -1,23 +1,36 @@
 """How a session key travels: in the cookie that ``SESSION_COOKIE_NAME`` names, or as a bearer token.
 
-A session has one transport. Neither opens sessions of the other.
+A session has one transport, and the other one never opens it. What Django's cookie settings cannot express is
+here too: a domain for each host, cookies of embedded sites, and headers that keep responses out of caches.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from http.cookies import Morsel
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http.cookie import parse_cookie
-from django.utils.cache import patch_vary_headers
+from django.http.request import split_domain_port
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
+from sessionkeeper import conf
+from sessionkeeper.conf.callables import CallableSetting
+from sessionkeeper.conf.validators import covers
+from sessionkeeper.core import context
 from sessionkeeper.core.keys import BEARER_PREFIX
 from sessionkeeper.core.records import BEARER, COOKIE
-from sessionkeeper.http import cookies
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
+
+#: What a browser forgets at a sign-out (ASVS 5.0, 14.3.1): its copies of the pages. Not its cookies or
+#: its storage, which the rest of the site may need.
+CLEAR_SITE_DATA = '"cache"'
+#: ``Cache-Control`` of what belongs to one person.
+NOT_CACHED = "no-store, private"
 
 
 class Cookie:
@@ -47,13 +60,13 @@ class Cookie:
             settings.SESSION_COOKIE_NAME,
             key,
             max_age=max_age,
-            domain=cookies.domain(),
+            domain=domain(),
             path=settings.SESSION_COOKIE_PATH,
             secure=settings.SESSION_COOKIE_SECURE or False,
             httponly=settings.SESSION_COOKIE_HTTPONLY or False,
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
-        cookies.partition(response, settings.SESSION_COOKIE_NAME)
+        partition(response, settings.SESSION_COOKIE_NAME)
 
     @staticmethod
     def clear(response: HttpResponseBase) -> None:
@@ -61,10 +74,10 @@ class Cookie:
         response.delete_cookie(
             settings.SESSION_COOKIE_NAME,
             path=settings.SESSION_COOKIE_PATH,
-            domain=cookies.domain(),
+            domain=domain(),
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
-        cookies.partition(response, settings.SESSION_COOKIE_NAME)
+        partition(response, settings.SESSION_COOKIE_NAME)
 
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
@@ -102,3 +115,64 @@ def _vary(response: HttpResponseBase, header: str) -> None:
         patch_vary_headers(response, (header,))
     else:
         response.headers["Vary"] = header
+
+
+def forbid_caching(response: Any) -> None:
+    """Keep answers that belong to one person out of every cache (OWASP ASVS 5.0, 14.3.2)."""
+    if response.has_header("Cache-Control"):
+        patch_cache_control(response, no_store=True, private=True)
+    else:
+        response.headers["Cache-Control"] = NOT_CACHED
+
+
+class _Partitioned(Morsel[str]):
+    """A cookie with an attribute that ``http.cookies`` knows from Python 3.14 on."""
+
+    def OutputString(self, attrs: Any = None) -> str:  # noqa: N802 - the name that is overridden
+        """Return the value of the header."""
+        return f"{super().OutputString(attrs)}; Partitioned"
+
+
+def domain() -> str | None:
+    """Return the domain of cookies in the answer to the request under way; None: its host alone.
+
+    By ``COOKIE_DOMAIN``, and ``SESSION_COOKIE_DOMAIN`` where that says nothing of the host.
+
+    Raises:
+        ImproperlyConfigured: the project's function answered what no browser takes from this host.
+    """
+    wanted, request = conf.current().cookie_domain, context.current_request()
+    default: str | None = settings.SESSION_COOKIE_DOMAIN
+    if wanted is None or request is None:
+        return default
+    try:
+        host = split_domain_port(request.get_host())[0]
+    except DisallowedHost:
+        return default
+    if not isinstance(wanted, CallableSetting):
+        found = next((name for name in _names(host) if name in wanted), None)
+        return default if found is None else wanted[found]
+    answer = wanted.function()(request)
+    if answer is not None and not (isinstance(answer, str) and covers(answer, host)):
+        raise ImproperlyConfigured(
+            f"SESSIONKEEPER['COOKIE_DOMAIN']: {wanted.label} answered {answer!r} for the host {host!r}, "
+            "which may set no cookie for it."
+        )
+    return answer
+
+
+def partition(response: Any, name: str) -> None:
+    """Let the cookie of this name in an answer count for the site alone that embeds this one, if so set."""
+    cookie = response.cookies.get(name)
+    if cookie is None or not conf.current().cookie_partitioned or isinstance(cookie, _Partitioned):
+        return
+    partitioned = _Partitioned()
+    partitioned.set(cookie.key, cookie.value, cookie.coded_value)
+    partitioned.update({key: value for key, value in cookie.items() if key != "partitioned"})
+    response.cookies[name] = partitioned
+
+
+def _names(host: str) -> list[str]:
+    """Return what a mapping may call a host: its name, and from the nearest on the domains that it is in."""
+    labels = host.split(".")
+    return [host, *("." + ".".join(labels[start:]) for start in range(len(labels)))]

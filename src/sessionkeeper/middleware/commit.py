@@ -14,7 +14,7 @@ from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import BEARER, KeyStatus, SessionStatus
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.http import headers
+from sessionkeeper.http import transports
 from sessionkeeper.http.transports import Bearer, Cookie
 from sessionkeeper.middleware import responses
 
@@ -59,7 +59,7 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
             gives_key = renewed or (always and active.stored) or (session.modified and is_new)
     if gives_key and session.transport != BEARER and not session.is_empty():
         Cookie.write(response, str(session.session_key), session.cookie_age())
-        headers.forbid_caching(response)
+        transports.forbid_caching(response)
     _finish_headers(response, session)
 
 
@@ -104,7 +104,7 @@ def _finish_headers(response: HttpResponseBase, session: SessionStore) -> None:
     if session.accessed:
         (Bearer if session.transport == BEARER else Cookie).vary(response)
         if session.names_user() and not response.has_header("Cache-Control"):
-            response.headers["Cache-Control"] = headers.NOT_CACHED
+            response.headers["Cache-Control"] = transports.NOT_CACHED
 
 
 def _is_passive(request: Any) -> bool:

@@ -13,8 +13,7 @@ from django.urls import NoReverseMatch, reverse
 
 from sessionkeeper.core.records import KeyStatus
 from sessionkeeper.http import problems
-from sessionkeeper.http.headers import forbid_caching
-from sessionkeeper.http.transports import Bearer, Cookie
+from sessionkeeper.http.transports import Bearer, Cookie, forbid_caching
 from sessionkeeper.middleware import htmx
 
 if TYPE_CHECKING:

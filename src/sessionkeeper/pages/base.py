@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from sessionkeeper.core.errors import ReauthenticationRequired
 from sessionkeeper.csrf.fetch_metadata import may_leave
-from sessionkeeper.http.headers import CLEAR_SITE_DATA
+from sessionkeeper.http.transports import CLEAR_SITE_DATA
 
 #: The query parameter and form field that says where to go afterwards.
 NEXT = "next"

@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import flows, lockout, reauthentication
+from sessionkeeper.auth import flows, lockout
 from sessionkeeper.core.errors import (
     InvalidCredentials,
     SecondFactorRequired,
@@ -92,7 +92,7 @@ class ReauthenticatePage(Refusing):
         if not form.is_valid():
             return self.show(request, form=form, status=HTTPStatus.BAD_REQUEST)
         try:
-            reauthentication.reauthenticate(request, {"password": form.cleaned_data["password"]})
+            flows.reauthenticate(request, {"password": form.cleaned_data["password"]})
         except (InvalidCredentials, TooManyTries, SecondFactorRequired) as error:
             return self.refuse(request, form, error)
         except (SessionGone, StaleSession):

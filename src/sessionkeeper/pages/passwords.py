@@ -10,7 +10,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import lockout, passwords, reauthentication
+from sessionkeeper.auth import flows, lockout, passwords
 from sessionkeeper.core.errors import (
     InvalidCredentials,
     InvalidToken,
@@ -33,7 +33,7 @@ class ChangePage(Refusing):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the form."""
-        reauthentication.require_recent(request)
+        flows.require_recent(request)
         return super().get(request)
 
     def after_reauthentication(self, request: HttpRequest) -> str:

@@ -28,9 +28,10 @@ from rest_framework.response import Response
 
 from sessionkeeper.admin import login
 from sessionkeeper.api.views.passwords import ResetThrottle
-from sessionkeeper.auth import attempts, identifiers, lockout
+from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.core import policy
 from sessionkeeper.core.errors import TooManyTries
+from sessionkeeper.engine import users
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests import contents
 from tests.conftest import PASSWORD
@@ -292,13 +293,9 @@ def test_another_spelling_of_the_name_is_the_same_account(make_user, spelling):
 
 @given(st.text())
 def test_a_spelling_is_normal_at_once(name):
-    once = identifiers.normal(name)
-    assert identifiers.normal(once) == once
-    assert (
-        identifiers.normal(name.upper()) == identifiers.normal(name.lower())
-        or len(name) > 100
-        or not name.isascii()
-    )
+    once = users.normal(name)
+    assert users.normal(once) == once
+    assert users.normal(name.upper()) == users.normal(name.lower()) or len(name) > 100 or not name.isascii()
 
 
 @pytest.mark.parametrize(
@@ -314,7 +311,7 @@ def test_a_spelling_is_normal_at_once(name):
 )
 @pytest.mark.rule("R36")
 def test_lookalikes_that_a_database_may_take_for_the_same_are_one(one, two):
-    assert identifiers.normal(one) == identifiers.normal(two)
+    assert users.normal(one) == users.normal(two)
 
 
 @pytest.mark.parametrize("door", [by_admin, by_view, by_basic], ids=["admin", "view", "basic"])
