@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sessionkeeper.auth.flows import (
+    Issued,
     complete_log_in,
     complete_reauthentication,
     is_recent,
+    issue_token,
     log_in,
     log_out,
     proofs,
@@ -16,7 +18,6 @@ from sessionkeeper.auth.flows import (
     revoke_others,
 )
 from sessionkeeper.auth.lockout import unlock
-from sessionkeeper.auth.tokens import Issued, issue_token
 
 __all__ = [
     "Issued",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from sessionkeeper.auth import flows, tokens
+from sessionkeeper.auth import flows
 from sessionkeeper.core.errors import SecondFactorRequired
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import AuditEvent
@@ -89,5 +89,5 @@ def test_a_program_is_told_too(alice):
     request = RequestFactory().get("/")
     request.session = SessionStore()
     with pytest.raises(SecondFactorRequired):
-        tokens.issue_token(request, credentials={"username": alice.get_username(), "password": PASSWORD})
+        flows.issue_token(request, credentials={"username": alice.get_username(), "password": PASSWORD})
     assert not contents.records()

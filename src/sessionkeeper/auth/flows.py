@@ -1,4 +1,4 @@
-"""Verify credentials, sign in, reauthenticate, sign out, revoke: what pages, API and your own views call.
+"""Signs in, issues tokens, reauthenticates, signs out and revokes, for pages, API and your own views.
 
 Each function writes before it returns. If the store does not take a sign-in or sign-out, it raises.
 
@@ -9,9 +9,10 @@ allauth.mfa and django-otp are asked if they are installed, and so is the functi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
@@ -24,7 +25,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout
-from sessionkeeper.core import policy
+from sessionkeeper.core import context, keys, policy
 from sessionkeeper.core.errors import (
     InvalidCredentials,
     NoSuchSession,
@@ -34,22 +35,37 @@ from sessionkeeper.core.errors import (
     SessionGone,
     TooManySessions,
 )
-from sessionkeeper.core.records import COOKIE
+from sessionkeeper.core.records import COOKIE, SessionRecord
 from sessionkeeper.engine import limits, registry, session_data
+from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
 
-#: Django's ``set_expiry(0)``: the cookie goes when the browser closes.
-_BROWSER_CLOSE = 0
-#: What ``amr`` says of a session that began with a password (RFC 8176).
+#: The ``amr`` of a sign-in with a password (RFC 8176).
 PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
-#: Longest password that is hashed at all (as Django's own form; CVE-2013-1443).
+#: The longest password that is hashed, as in Django's forms (CVE-2013-1443).
 LONGEST_PASSWORD = 4096
-#: Applications that are asked for a second factor, and the function of each that says whether a user has one.
+#: Applications with second factors, and the function of each that tells whether a user has one.
 KNOWN = {
     "allauth.mfa": "allauth.mfa.utils.is_mfa_enabled",
     "django_otp": "django_otp.user_has_device",
 }
+# In these, Django notes that the response has to set its CSRF cookie.
+_CSRF_NOTES = ("CSRF_COOKIE", "CSRF_COOKIE_NEEDS_UPDATE")
+
+
+class Issued(NamedTuple):
+    """A token, which is not stored, and the session that it opens."""
+
+    token: str
+    session_id: int
+    user: Any
+    scopes: list[str] | None
+    record: SessionRecord
+
+    def __repr__(self) -> str:
+        """Leave the token out of logs."""
+        return f"<Issued token of session {keys.encode_id(self.session_id)}>"
 
 
 @sensitive_variables("credentials")
@@ -60,15 +76,15 @@ def verify(
     user: Any = None,
     session_id: int | None = None,
 ) -> Any:
-    """Return the user whom the credentials prove, with the ``backend`` that took them.
+    """Return the user with these credentials, with the ``backend`` that accepted them.
 
-    The attempt is counted before a backend looks. With ``user`` the credentials have to be that user's, and
-    with ``session_id`` the failures count for that session alone.
+    The attempt is counted before a backend is asked. With ``user``, the credentials must be that user's. With
+    ``session_id``, the failures count for that session only.
 
     Raises:
-        InvalidCredentials: no backend takes them, or they are another user's.
-        SecondFactorRequired: they are right, and the user has a second factor.
-        TooManyTries: too many have failed; no backend was asked.
+        InvalidCredentials: no backend accepts the credentials, or they are another user's.
+        SecondFactorRequired: they are correct, but the user has a second factor.
+        TooManyTries: too many attempts have failed; no backend was asked.
         StoreUnavailable: a database did not answer.
     """
     lockout.begin(request, credentials, session_id=session_id)
@@ -85,7 +101,7 @@ def verify(
 
 
 def second_factors() -> list[str]:
-    """Return the functions that say whether a user has a second factor, as dotted paths."""
+    """Return the dotted paths of the functions that tell whether a user has a second factor."""
     own = conf.current().second_factor
     return [path for app, path in KNOWN.items() if apps.is_installed(app)] + ([own] if own else [])
 
@@ -137,13 +153,13 @@ def complete_log_in(
     session: Any = request.session
     if session.transport != COOKIE:
         raise NoTransport
-    session.set_expiry(None)  # what the last sign-in chose is not this one's choice
+    session.set_expiry(None)  # not the choice of the last sign-in
     session.client.label = label
     session.client.amr = amr
     with translate_errors():
         auth.login(request, user)
     if remember is not None:
-        session.set_expiry(_persistent(request, user) if remember else _BROWSER_CLOSE)
+        session.set_expiry(_persistent(request, user) if remember else 0)  # until the browser closes
     try:
         session.save()
     except (SessionGone, TooManySessions):
@@ -151,6 +167,62 @@ def complete_log_in(
         request.user = AnonymousUser()
         raise
     return user
+
+
+@sensitive_variables("credentials")
+def issue_token(
+    request: HttpRequest,
+    *,
+    credentials: Mapping[str, Any],
+    label: str = "",
+    scopes: Sequence[str] | None = None,
+) -> Issued:
+    """Begin a bearer session for the user with ``credentials`` and return its token.
+
+    The request's own session is neither read nor changed, and no cookie is set. ``label`` is a name for the
+    session in lists. With ``scopes``, the session opens only views that require some of them; None does not
+    restrict it. ``user_logged_in`` is sent; its receivers find the new session in ``request.session``.
+
+    Raises:
+        InvalidCredentials: no backend accepts the credentials.
+        SecondFactorRequired: they are correct, but the user has a second factor. There is no token.
+        TooManyTries: too many attempts have failed; the credentials were not checked.
+        TooManySessions: the user has as many tokens as the site allows.
+        StoreUnavailable: the store did not answer; there is no token.
+    """
+    user = verify(request, credentials)
+    own: Any = request.session
+    session = BearerSession(is_new=True)
+    session.client.address, session.client.user_agent = own.client.address, own.client.user_agent
+    session.client.label = label
+    granted = None if scopes is None else sorted(set(scopes))
+    if granted is not None:
+        session[session_data.SCOPES_KEY] = granted
+    with translate_errors(), _aside(request, session):
+        auth.login(request, user)
+        session.save()
+    key, found = session._active.key, session._active.found
+    if key is None or found is None:  # a receiver of user_logged_in ended it
+        raise SessionGone
+    return Issued(keys.to_bearer(key), key.id, user, granted, found.record)
+
+
+@contextmanager
+def _aside(request: HttpRequest, session: BearerSession) -> Iterator[None]:
+    """Replace the request's session with ``session``, and restore everything afterwards."""
+    attributes, meta = vars(request), request.META
+    before: dict[str, Any] = {name: attributes[name] for name in ("session", "user") if name in attributes}
+    notes = {name: meta[name] for name in _CSRF_NOTES if name in meta}
+    claimed = context.current_session().id
+    request.session = session
+    try:
+        yield
+    finally:
+        attributes.update(before)
+        for name in _CSRF_NOTES:
+            meta.pop(name, None)
+        meta.update(notes)
+        context.current_session().id = claimed
 
 
 def is_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> bool:
@@ -186,7 +258,7 @@ def proofs(request: HttpRequest) -> dict[str, datetime]:
     if auth.SESSION_KEY not in session:
         return {}
     active = session._active
-    if active.proved or active.signing_in:  # in this very request
+    if active.proved or active.signing_in:  # in this request
         now = registry.now()
         return {**session_data.earlier_proofs(session, now), **dict.fromkeys(session.client.amr.split(), now)}
     return {} if active.found is None else session_data.proofs_of(active.found.record, session)
@@ -216,12 +288,12 @@ def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
     user, session = request.user, request.session
-    credentials = {"username": user.get_username(), **credentials}  # this loads a user who is lazy
+    credentials = {"username": user.get_username(), **credentials}  # this loads a lazy user
     session_id = registry.current_id(request)
-    if session_id is None:  # the user is not the session's, but that of a token of another package, say
+    if session_id is None:  # the user comes from elsewhere, such as a token of another package
         raise SessionGone
     proven = verify(request, credentials, user=user, session_id=session_id)
-    if hasattr(proven, "get_session_auth_hash"):  # the password may just have got another hash
+    if hasattr(proven, "get_session_auth_hash"):  # the password may have been hashed anew
         session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
     complete_reauthentication(request, amr=session_data.noted_amr(proven))
 
@@ -274,7 +346,7 @@ def revoke(request: HttpRequest, session_id: int) -> None:
 
 
 def revoke_others(request: HttpRequest) -> int:
-    """End all sessions of the signed-in user but this one; return how many.
+    """End all sessions of the signed-in user except this one; return how many.
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.

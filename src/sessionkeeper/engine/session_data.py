@@ -37,19 +37,19 @@ def user_of(data: dict[str, Any]) -> Any:
     field = user_keys.plain_field(get_user_model()._meta.pk)
     try:
         value = field.to_python(value)
-        field.run_validators(value)  # a number that no column holds is nobody
+        field.run_validators(value)  # a number that does not fit the column is no user
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None
     return value
 
 
 def owner_of(data: dict[str, Any]) -> Any:
-    """Return the user whose session this is to a store: whom the data names, or None. Never raises."""
+    """Return the user as a store's column holds it, or None. Never raises."""
     return user_of(data) if user_keys.fit() else None
 
 
 def scopes_of(data: dict[str, Any]) -> list[str] | None:
-    """Return the scopes that a session is restricted to; None: it is not restricted."""
+    """Return the scopes that a session is restricted to; None if it is not restricted."""
     if SCOPES_KEY not in data:
         return None
     scopes = data[SCOPES_KEY]
@@ -57,7 +57,7 @@ def scopes_of(data: dict[str, Any]) -> list[str] | None:
 
 
 def changes(base: str | None, data: dict[str, Any]) -> SessionPatch:
-    """Return what must be written to get from the JSON text ``base`` to ``data``; None: replace all."""
+    """Return the patch from the JSON text ``base`` to ``data``. Without ``base``, it replaces everything."""
     if base is None:
         return SessionPatch(patch=codec.encode(data), replace=True)
     before = codec.decode(base)
@@ -72,22 +72,22 @@ def changes(base: str | None, data: dict[str, Any]) -> SessionPatch:
 
 
 def is_nothing(change: SessionPatch) -> bool:
-    """Whether a merge would write no key, column or limit."""
+    """Return whether a merge would write no key, column or limit."""
     return change.patch == "{}" and not (change.deleted or change.replace or change.facts or change.lifetime)
 
 
 def note_amr(user: Any, amr: str) -> None:
-    """Remember on a user object, as Django does with ``backend``, how its user was proved just now."""
+    """Note on a user object how the user was just authenticated, as Django notes ``backend``."""
     setattr(user, _NOTE, amr)
 
 
 def noted_amr(user: Any) -> str:
-    """Return what was noted on this object, or nothing."""
+    """Return what :func:`note_amr` noted, or an empty text."""
     return getattr(user, _NOTE, "")
 
 
 def proofs_of(record: SessionRecord, data: Mapping[str, Any]) -> dict[str, datetime]:
-    """Return the methods (RFC 8176) that were proved, when each was last; none where that is void."""
+    """Return the methods (RFC 8176) that were proved, and when each was last; none if the proof is void."""
     if PROOF_IS_VOID in data or record.authenticated_at is None:
         return {}
     last = dict.fromkeys(record.amr.split(), record.authenticated_at)
@@ -95,7 +95,7 @@ def proofs_of(record: SessionRecord, data: Mapping[str, Any]) -> dict[str, datet
 
 
 def carry_proofs(known: Mapping[str, datetime], data: MutableMapping[str, Any]) -> None:
-    """Keep what was proved so far, before a step-up takes the place of the last proof."""
+    """Keep the earlier proofs when the user reauthenticates."""
     forget_proofs(data)
     latest = sorted(known.items(), key=lambda proof: proof[1])[-_MOST:]
     if latest:
@@ -103,13 +103,13 @@ def carry_proofs(known: Mapping[str, datetime], data: MutableMapping[str, Any]) 
 
 
 def forget_proofs(data: MutableMapping[str, Any]) -> None:
-    """Forget earlier proofs: somebody signs in, and proves what they prove now."""
+    """Remove earlier proofs because a user signs in."""
     data.pop(PROOF_IS_VOID, None)
     data.pop(EARLIER, None)
 
 
 def earlier_proofs(data: Mapping[str, Any], until: datetime) -> dict[str, datetime]:
-    """Return what was proved before the last proof, at ``until``; what cannot be read counts for nothing."""
+    """Return the proofs before the last one, at ``until``. What cannot be read is left out."""
     found = {}
     stored = data.get(EARLIER)
     for name, text in stored.items() if isinstance(stored, dict) else ():
