@@ -152,9 +152,7 @@ class FetchMetadataMiddleware:
         if iscoroutinefunction(self):
             return self.__acall__(request)
         response = self.get_response(request)
-        if (
-            settings.CSRF_COOKIE_NAME in response.cookies
-        ):  # so that a frame has a token
+        if settings.CSRF_COOKIE_NAME in response.cookies:  # so that a frame has a token
             transports.partition(response, settings.CSRF_COOKIE_NAME)
         return response
 
