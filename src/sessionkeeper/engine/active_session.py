@@ -260,7 +260,7 @@ class ActiveSession:
                 return get_store().touch(self.key.id, self.key.secret_hash)
             except StoreUnavailable:
                 renewal.log.warning(
-                    "The use of session %s could not be recorded: the store did not answer.",
+                    "Session %s: the touch failed, because the store did not answer.",
                     keys.encode_id(self.key.id),
                 )
         return False
