@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from sessionkeeper.auth.flows import complete_log_in, log_in, log_out, revoke, revoke_all, revoke_others
-from sessionkeeper.auth.lockout import unlock
-from sessionkeeper.auth.reauthentication import (
+from sessionkeeper.auth.flows import (
+    Issued,
+    complete_log_in,
     complete_reauthentication,
     is_recent,
+    issue_token,
+    log_in,
+    log_out,
     proofs,
     reauthenticate,
     require_recent,
+    revoke,
+    revoke_all,
+    revoke_others,
 )
-from sessionkeeper.auth.tokens import Issued, issue_token
+from sessionkeeper.auth.lockout import unlock
 
 __all__ = [
     "Issued",

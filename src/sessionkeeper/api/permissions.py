@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.exceptions import ReauthenticationNeeded
-from sessionkeeper.auth import reauthentication
+from sessionkeeper.auth import flows
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
 
@@ -39,7 +39,7 @@ class RecencyPermission(BasePermission):
         session = getattr(django_request(request), "session", None)
         if not isinstance(session, SessionStore) or session_data.user_of(session) != user.pk:
             return False
-        if not reauthentication.is_recent(django_request(request), self.within, self.level):
+        if not flows.is_recent(django_request(request), self.within, self.level):
             raise ReauthenticationNeeded
         return True
 

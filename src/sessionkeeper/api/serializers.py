@@ -9,9 +9,9 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.utils import html
 
-from sessionkeeper.auth.credentials import LONGEST_PASSWORD
+from sessionkeeper.auth.flows import LONGEST_PASSWORD
+from sessionkeeper.core.client_info import device
 from sessionkeeper.core.records import SessionRecord
-from sessionkeeper.http.user_agents import device
 
 
 class Text(serializers.CharField):

@@ -1,9 +1,9 @@
-"""The rows that count attempts, counted by the database, so that parallel attempts are all counted.
+"""Counts attempts in rows of the database, so that parallel attempts are all counted.
 
-An account or a known device waits ever longer after its last failure. A source has a number of failures an
-hour: ``until`` is when all of them are forgiven (the "generic cell rate algorithm"), so that they come back
-one by one and not at the end of a window. So do an address's password resets, where ``until`` is
-when the next one comes back.
+An account or known device has to wait longer after each failure. A source may have a number of failures per
+hour: ``until`` is when all of them have expired (the "generic cell rate algorithm"), so that they expire one
+by one, not at the end of a window. The password resets of an address do the same; their ``until`` is when the
+next one expires.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
 
 ACCOUNT, DEVICE, SOURCE, RESET = "account", "device", "source", "reset"
-#: Rows that one step of a purge looks at.
+#: Rows that one step of a purge reads.
 BATCH = 500
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 _FOREVER = 10 * 365 * _DAY
 _LONGEST_WAIT = 86_400
 _FORGOTTEN_AFTER = 30 * _DAY
-#: How often a change is made again that a deadlock undid.
+#: How often a change is repeated after a deadlock.
 _TRIES = 3
 _POSTGRESQL_DEADLOCK, _MYSQL_DEADLOCK = "40P01", 1213
 _P = ParamSpec("_P")
@@ -42,11 +42,11 @@ _T = TypeVar("_T")
 
 
 def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing: bool = True) -> bool:
-    """Count an attempt in each of these rows, given by key and kind. False: one has none left; none counts.
+    """Count an attempt in each of these rows, given by key and kind.
 
-    Where some may be ``missing`` they are made; ``source`` is the network of the row of that kind. All
-    attempts lock their rows in the order of the keys, so that no two, in whatever transactions, wait for each
-    other.
+    Returns False, and counts in none of them, if one has no attempt left. Creates rows that are ``missing``;
+    ``source`` is the network for the row of that kind. Locks rows in the order of their keys, so that
+    parallel attempts cannot deadlock.
     """
     counts = sorted(counts)
     if _returns_what_it_counts():
@@ -64,7 +64,7 @@ def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing
 
 
 def consume_reset(key: str, tries: int, seconds: int) -> int:
-    """Count one of so many resets in so many seconds; return 0, or the seconds to wait where none is left."""
+    """Count one of ``tries`` resets in these seconds; return 0, or the seconds to wait if none is left."""
     moment, step = now(), math.ceil(1000 * seconds / tries)
     _make([(key, RESET)], "", moment)
     until = Greatest(F("until"), moment - 1000 * seconds + step) + step
@@ -75,13 +75,13 @@ def consume_reset(key: str, tries: int, seconds: int) -> int:
 
 
 def _returns_what_it_counts() -> bool:
-    """Whether the database takes INSERT … ON CONFLICT … WHERE … RETURNING."""
+    """Return whether the database supports INSERT … ON CONFLICT … WHERE … RETURNING."""
     features = connections[trail.database()].features
     return bool(features.supports_update_conflicts_with_target and features.can_return_rows_from_bulk_insert)
 
 
 def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> set[str]:
-    """Make and count the rows in one statement; return the keys of those that had an attempt left."""
+    """Create and count the rows in one statement; return the keys of those that had an attempt left."""
     connection = connections[trail.database()]
     name = connection.ops.quote_name
     t, step, burst = name(table()._meta.db_table), *_pace()
@@ -113,7 +113,7 @@ def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -
 
 
 def _consume_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
-    """Count the rows one by one, until one has no attempt left; return the keys of those that had."""
+    """Count the rows one by one, until one has no attempt left; return the keys of the others."""
     step, burst = _pace()
     counted: list[str] = []
     for key, kind in counts:
@@ -124,7 +124,7 @@ def _consume_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
                 When(failures__gte=failures, then=Value(ends)) for failures, ends in reversed(_steps(now))
             )
             until = Case(*steps, default=Value(0))
-        # In this order: MySQL and MariaDB let an assignment see those before it.
+        # In this order, since MySQL and MariaDB let an assignment see those before it.
         if not _again(free.update, until=until, failures=F("failures") + 1, at=now):
             break
         counted.append(key)
@@ -132,10 +132,10 @@ def _consume_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
 
 
 def _make(counts: Sequence[tuple[str, str]], source: str, now: int) -> None:
-    """Make the rows that are missing, which count nothing yet, and lock all of them.
+    """Create the missing rows, which count nothing yet, and lock all of them.
 
-    On MySQL by ON DUPLICATE KEY UPDATE: INSERT IGNORE shares its lock on a row that is there, and of two that
-    share one neither gets it alone.
+    On MySQL with ON DUPLICATE KEY UPDATE: INSERT IGNORE locks an existing row in shared mode, and two such
+    locks deadlock.
     """
     here = namespaces.active()
     new = [
@@ -152,9 +152,9 @@ def _make(counts: Sequence[tuple[str, str]], source: str, now: int) -> None:
 
 
 def _again(change: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Make a change, again where the database gave it up for another one that waited for it.
+    """Make a change, and repeat it after a deadlock.
 
-    In a transaction, which is lost with it, that is for its owner.
+    Not inside a transaction, which the deadlock has rolled back.
     """
     for _ in range(_TRIES):
         try:
@@ -172,7 +172,7 @@ def _is_deadlock(error: OperationalError) -> bool:
 
 
 def _steps(now: int) -> list[tuple[int, int]]:
-    """Return from how many failures on a row waits after one more, and until when, the fewest first."""
+    """Return pairs of failures and the time until which one more failure makes a row wait, ascending."""
     settings = conf.current()
     steps, failures = [], settings.lockout_tries
     delay, longest = (
@@ -187,33 +187,33 @@ def _steps(now: int) -> list[tuple[int, int]]:
 
 
 def _pace() -> tuple[int, int]:
-    """Return what one failure costs a source, in milliseconds, and what it has left when it is rested."""
+    """Return what one failure costs a source, in milliseconds, and how much a source may use at once."""
     tries = conf.current().source_tries
     return math.ceil(_HOUR / tries), _HOUR - math.ceil(_HOUR / tries)
 
 
 def wait(until: int, kind: str, now: int) -> int:
-    """Return the seconds until a row has an attempt again; 0 when it has one."""
+    """Return the seconds until a row has an attempt left; 0 if it has one."""
     free_at = until - _pace()[1] if kind == SOURCE else until
     return min(max(math.ceil((free_at - now) / 1000), 0), _LONGEST_WAIT)
 
 
 def refund(key: str, kind: str) -> None:
-    """Give the count of one attempt back."""
+    """Take the count of one attempt back."""
     until = F("until") - _pace()[0] if kind == SOURCE else Value(0)
     _again(rows().filter(pk=key, failures__gt=0).update, failures=F("failures") - 1, until=until)
 
 
 def reset(*keys: str) -> int:
-    """Set these rows to nothing counted; return how many had counted anything."""
+    """Reset these rows; return how many had counted anything."""
     return _again(rows().filter(pk__in=keys, failures__gt=0).update, failures=0, until=0)
 
 
-def begin_anew(counted: str, account: str) -> None:
+def reset_both(counted: str, account: str) -> None:
     """Reset a row that has just counted a successful attempt, and that of its account.
 
-    A transaction under way has locked the first one only: the other waits for its end, or two could wait for
-    each other.
+    In a transaction, which has locked only the first one, the other is reset at the commit, since two
+    transactions could deadlock.
     """
     if counted == account or not connections[trail.database()].in_atomic_block:
         reset(counted, account)
@@ -223,9 +223,9 @@ def begin_anew(counted: str, account: str) -> None:
 
 
 def purge(batch: int = BATCH) -> Iterator[int]:
-    """Remove counts that have no effect any more, batch by batch; yield how many each removed.
+    """Remove counts without effect in batches; yield how many each batch removed.
 
-    A source is forgotten when all its failures are forgiven, an account after 30 days without a failure, and
+    A source is removed when all its failures have expired, an account after 30 days without a failure, and
     the resets of an address after a day without one.
     """
     after, every, moment = "", rows(), now()
@@ -238,7 +238,7 @@ def purge(batch: int = BATCH) -> Iterator[int]:
 
 
 def commit_probe() -> Callable[[], bool]:
-    """Return a function that tells whether the writes until now are kept, as far as is known by then."""
+    """Return a function that tells whether the writes so far are committed or still may be."""
     connection = connections[trail.database()]
     if not connection.in_atomic_block:
         return lambda: True
@@ -257,12 +257,12 @@ def now() -> int:
 
 
 def table() -> type[LoginAttempt]:
-    """Return the model, which can only be imported once the application registry is ready."""
+    """Return the model, which can be imported only when the application registry is ready."""
     from sessionkeeper.models import LoginAttempt
 
     return LoginAttempt
 
 
 def rows() -> QuerySet[LoginAttempt]:
-    """All rows, where they are written."""
+    """Return all rows, in the database that is written to."""
     return table()._base_manager.using(trail.database())

@@ -1,7 +1,7 @@
-"""Django's ``ModelBackend``, with a count of attempts before each look at a password.
+"""Django's ``ModelBackend``, with a lockout.
 
-As the first of ``AUTHENTICATION_BACKENDS`` it stands before all doors that call ``authenticate()``: the
-admin, allauth, HTTP Basic, views of your own; and before all other backends.
+As the first of ``AUTHENTICATION_BACKENDS``, it covers everything that calls ``authenticate()``: the admin,
+allauth, HTTP Basic, and your own views.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import identifiers, lockout
-from sessionkeeper.auth.credentials import LONGEST_PASSWORD, PASSWORD
+from sessionkeeper.auth import lockout
+from sessionkeeper.auth.flows import LONGEST_PASSWORD, PASSWORD
 from sessionkeeper.core import client_info
 from sessionkeeper.core.errors import TooManyTries
-from sessionkeeper.engine import amr
+from sessionkeeper.engine import session_data, users
 
 
 class LockoutBackend(backends.BaseBackend):
-    """Counts attempts and refuses them; signs nobody in. For projects without ``ModelBackend``."""
+    """Counts and refuses attempts, and signs nobody in. For projects without ``ModelBackend``."""
 
     @sensitive_variables()
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
-        """Count the attempt. None lets the next backend look.
+        """Count the attempt. Returns None, so that the next backend is asked.
 
         Raises:
-            TooManyTries: there is none left; our middleware answers 429.
-            PermissionDenied: the same where our middleware is not there to answer, so that ``authenticate()``
-                returns None. Also for a name or a password that no backend should be bothered with.
+            TooManyTries: no attempt is left; our middleware answers 429.
+            PermissionDenied: the same without our middleware, so that ``authenticate()`` returns None. Also
+                for a name or a password that is too long, or a name that no database can store.
         """
-        password, name = credentials.get("password"), identifiers.name_in(credentials)
+        password, name = credentials.get("password"), users.name_in(credentials)
         try:
             lockout.begin(request, credentials)
         except TooManyTries as error:
@@ -41,7 +41,7 @@ class LockoutBackend(backends.BaseBackend):
                 raise
             raise PermissionDenied from error
         too_long = isinstance(password, str) and len(password) > LONGEST_PASSWORD
-        if too_long or (name is not None and not identifiers.is_plain(name)):
+        if too_long or (name is not None and not users.is_plain(name)):
             raise PermissionDenied
 
     @sensitive_variables()
@@ -50,13 +50,13 @@ class LockoutBackend(backends.BaseBackend):
         await sync_to_async(self.authenticate)(request, **credentials)
 
     def get_user(self, user_id: Any) -> None:
-        """Nobody is signed in by this backend."""
+        """Return None: this backend signs nobody in."""
 
 
 class ModelBackend(backends.ModelBackend):
     """Django's backend, with a lockout. ``get_user`` and permissions are Django's own.
 
-    A session that begins with a user of this backend has ``pwd`` in its ``amr``, whatever code calls
+    The ``amr`` of a session that begins with a user of this backend is ``pwd``, whatever code calls
     ``login()``.
     """
 
@@ -68,12 +68,12 @@ class ModelBackend(backends.ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Count the attempt, then ask Django's backend. Raises what :class:`LockoutBackend` does."""
+        """Count the attempt, then ask Django's backend. Raises as :class:`LockoutBackend` does."""
         LockoutBackend().authenticate(request, username=username, password=password, **kwargs)
         user = super().authenticate(request, username, password, **kwargs)
         if user is not None:
             lockout.succeeded()
-            amr.note(user, PASSWORD)
+            session_data.note_amr(user, PASSWORD)
         return user
 
     @sensitive_variables()
@@ -89,5 +89,5 @@ class ModelBackend(backends.ModelBackend):
         user = await super().aauthenticate(request, username, password, **kwargs)
         if user is not None:
             await sync_to_async(lockout.succeeded)()
-            amr.note(user, PASSWORD)
+            session_data.note_amr(user, PASSWORD)
         return user

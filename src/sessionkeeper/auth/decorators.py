@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest
 
 from sessionkeeper import conf
-from sessionkeeper.auth import reauthentication
+from sessionkeeper.auth import flows
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -23,18 +23,19 @@ def passive(view: View) -> View:
     ``method_decorator(passive, name="dispatch")``, or decorate one method, such as ``get`` or a viewset's
     action. Requests with the header ``X-Session-Passive`` are passive without it.
     """
+    # The request is marked, since not every way of wrapping a view keeps the function's attributes.
     wrapper: Any
     if iscoroutinefunction(view):
 
         @wraps(view)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            _mark(args)
+            _request_of(args).session_passive = True
             return await view(*args, **kwargs)
     else:
 
         @wraps(view)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            _mark(args)
+            _request_of(args).session_passive = True
             return view(*args, **kwargs)
 
     wrapper.session_passive = True
@@ -60,17 +61,17 @@ def require_recent_authentication(
             @wraps(view)
             async def wrapper(*args: Any, **kwargs: Any) -> Any:
                 request = _request_of(args)
-                await request.session.akeys()  # loaded here, so that the check asks nobody
-                if conf.current().asked:  # or a function of the project's, which may ask anybody
-                    await sync_to_async(reauthentication.require_recent)(request, within, level)
+                await request.session.akeys()  # loaded here, so that the check makes no query
+                if conf.current().asked:  # a function of the project's may make queries
+                    await sync_to_async(flows.require_recent)(request, within, level)
                 else:
-                    reauthentication.require_recent(request, within, level)
+                    flows.require_recent(request, within, level)
                 return await view(*args, **kwargs)
         else:
 
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                reauthentication.require_recent(_request_of(args), within, level)
+                flows.require_recent(_request_of(args), within, level)
                 return view(*args, **kwargs)
 
         return wrapper  # type: ignore[no-any-return]
@@ -80,13 +81,5 @@ def require_recent_authentication(
 
 def _request_of(args: tuple[Any, ...]) -> Any:
     """Return Django's request among the arguments of a view: ``(request, …)`` or ``(self, request, …)``."""
-    requests = [getattr(value, "_request", value) for value in args[:2]]
+    requests = [getattr(value, "_request", value) for value in args[:2]]  # DRF's request holds Django's
     return next(request for request in requests if isinstance(request, HttpRequest))
-
-
-def _mark(args: tuple[Any, ...]) -> None:
-    """Mark the request itself: not every way of wrapping a view keeps the attributes of the function."""
-    for value in args[:2]:  # (request, …) or (self, request, …)
-        request = getattr(value, "_request", value)  # DRF's request holds Django's
-        if isinstance(request, HttpRequest):
-            request.session_passive = True  # type: ignore[attr-defined]

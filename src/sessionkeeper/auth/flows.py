@@ -1,36 +1,109 @@
-"""Sign in, sign out, revoke: the verbs that pages and API share, so that the two cannot drift apart.
+"""Signs in, issues tokens, reauthenticates, signs out and revokes, for pages, API and your own views.
 
-Each writes before it returns. A login or logout that the store did not take raises, and is never answered
-as if it had happened.
+Each function writes before it returns. If the store does not take a sign-in or sign-out, it raises.
+
+A password alone never signs in a user with a second factor. The factors themselves belong to other packages:
+allauth.mfa and django-otp are asked if they are installed, and so is the function that
+``SESSIONKEEPER["SECOND_FACTOR"]`` names. Follows NIST SP 800-63B-4, 5.1 and 5.2, and OWASP ASVS 5.0, 7.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth.credentials import verify
-from sessionkeeper.auth.reauthentication import require_recent
+from sessionkeeper import conf
+from sessionkeeper.audit import events, trail
+from sessionkeeper.auth import lockout
+from sessionkeeper.core import context, keys, policy
 from sessionkeeper.core.errors import (
+    InvalidCredentials,
     NoSuchSession,
     NoTransport,
+    ReauthenticationRequired,
+    SecondFactorRequired,
     SessionGone,
     TooManySessions,
 )
-from sessionkeeper.core.records import COOKIE
-from sessionkeeper.engine import limits, registry
-from sessionkeeper.engine.amr import noted
+from sessionkeeper.core.records import COOKIE, SessionRecord
+from sessionkeeper.engine import limits, registry, session_data
+from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
 
-#: Django's ``set_expiry(0)``: the cookie goes when the browser closes.
-_BROWSER_CLOSE = 0
+#: The ``amr`` of a sign-in with a password (RFC 8176).
+PASSWORD = "pwd"  # noqa: S105 - the name of a method, not a password
+#: The longest password that is hashed, as in Django's forms (CVE-2013-1443).
+LONGEST_PASSWORD = 4096
+#: Applications with second factors, and the function of each that tells whether a user has one.
+KNOWN = {
+    "allauth.mfa": "allauth.mfa.utils.is_mfa_enabled",
+    "django_otp": "django_otp.user_has_device",
+}
+# In these, Django notes that the response has to set its CSRF cookie.
+_CSRF_NOTES = ("CSRF_COOKIE", "CSRF_COOKIE_NEEDS_UPDATE")
+
+
+class Issued(NamedTuple):
+    """A token, which is not stored, and the session that it opens."""
+
+    token: str
+    session_id: int
+    user: Any
+    scopes: list[str] | None
+    record: SessionRecord
+
+    def __repr__(self) -> str:
+        """Leave the token out of logs."""
+        return f"<Issued token of session {keys.encode_id(self.session_id)}>"
+
+
+@sensitive_variables("credentials")
+def verify(
+    request: HttpRequest,
+    credentials: Mapping[str, Any],
+    *,
+    user: Any = None,
+    session_id: int | None = None,
+) -> Any:
+    """Return the user with these credentials, with the ``backend`` that accepted them.
+
+    The attempt is counted before a backend is asked. With ``user``, the credentials must be that user's. With
+    ``session_id``, the failures count for that session only.
+
+    Raises:
+        InvalidCredentials: no backend accepts the credentials, or they are another user's.
+        SecondFactorRequired: they are correct, but the user has a second factor.
+        TooManyTries: too many attempts have failed; no backend was asked.
+        StoreUnavailable: a database did not answer.
+    """
+    lockout.begin(request, credentials, session_id=session_id)
+    with translate_errors():
+        proven: Any = auth.authenticate(request, **credentials)
+        if proven is None or (user is not None and proven.pk != user.pk):
+            raise InvalidCredentials
+        if any(import_string(path)(proven) for path in second_factors()):
+            trail.record(events.Kind.SECOND_FACTOR_REQUIRED, user=proven)
+            raise SecondFactorRequired(proven)
+        lockout.succeeded()
+    session_data.note_amr(proven, PASSWORD if "password" in credentials else "")
+    return proven
+
+
+def second_factors() -> list[str]:
+    """Return the dotted paths of the functions that tell whether a user has a second factor."""
+    own = conf.current().second_factor
+    return [path for app, path in KNOWN.items() if apps.is_installed(app)] + ([own] if own else [])
 
 
 @sensitive_variables("credentials")
@@ -55,7 +128,7 @@ def log_in(
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
         raise NoTransport
     user = verify(request, credentials)
-    return complete_log_in(request, user, amr=noted(user), remember=remember, label=label)
+    return complete_log_in(request, user, amr=session_data.noted_amr(user), remember=remember, label=label)
 
 
 def complete_log_in(
@@ -80,13 +153,13 @@ def complete_log_in(
     session: Any = request.session
     if session.transport != COOKIE:
         raise NoTransport
-    session.set_expiry(None)  # what the last sign-in chose is not this one's choice
+    session.set_expiry(None)  # not the choice of the last sign-in
     session.client.label = label
     session.client.amr = amr
     with translate_errors():
         auth.login(request, user)
     if remember is not None:
-        session.set_expiry(_persistent(request, user) if remember else _BROWSER_CLOSE)
+        session.set_expiry(_persistent(request, user) if remember else 0)  # until the browser closes
     try:
         session.save()
     except (SessionGone, TooManySessions):
@@ -94,6 +167,155 @@ def complete_log_in(
         request.user = AnonymousUser()
         raise
     return user
+
+
+@sensitive_variables("credentials")
+def issue_token(
+    request: HttpRequest,
+    *,
+    credentials: Mapping[str, Any],
+    label: str = "",
+    scopes: Sequence[str] | None = None,
+) -> Issued:
+    """Begin a bearer session for the user with ``credentials`` and return its token.
+
+    The request's own session is neither read nor changed, and no cookie is set. ``label`` is a name for the
+    session in lists. With ``scopes``, the session opens only views that require some of them; None does not
+    restrict it. ``user_logged_in`` is sent; its receivers find the new session in ``request.session``.
+
+    Raises:
+        InvalidCredentials: no backend accepts the credentials.
+        SecondFactorRequired: they are correct, but the user has a second factor. There is no token.
+        TooManyTries: too many attempts have failed; the credentials were not checked.
+        TooManySessions: the user has as many tokens as the site allows.
+        StoreUnavailable: the store did not answer; there is no token.
+    """
+    user = verify(request, credentials)
+    own: Any = request.session
+    session = BearerSession(is_new=True)
+    session.client.address, session.client.user_agent = own.client.address, own.client.user_agent
+    session.client.label = label
+    granted = None if scopes is None else sorted(set(scopes))
+    if granted is not None:
+        session[session_data.SCOPES_KEY] = granted
+    with translate_errors(), _aside(request, session):
+        auth.login(request, user)
+        session.save()
+    key, found = session._active.key, session._active.found
+    if key is None or found is None:  # a receiver of user_logged_in ended it
+        raise SessionGone
+    return Issued(keys.to_bearer(key), key.id, user, granted, found.record)
+
+
+@contextmanager
+def _aside(request: HttpRequest, session: BearerSession) -> Iterator[None]:
+    """Replace the request's session with ``session``, and restore everything afterwards."""
+    attributes, meta = vars(request), request.META
+    before: dict[str, Any] = {name: attributes[name] for name in ("session", "user") if name in attributes}
+    notes = {name: meta[name] for name in _CSRF_NOTES if name in meta}
+    claimed = context.current_session().id
+    request.session = session
+    try:
+        yield
+    finally:
+        attributes.update(before)
+        for name in _CSRF_NOTES:
+            meta.pop(name, None)
+        meta.update(notes)
+        context.current_session().id = claimed
+
+
+def is_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> bool:
+    """Return whether the user proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
+
+    ``level`` is the number of factors required, each within this time. The server's record of the session
+    decides, never what the client says.
+    """
+    session: Any = request.session
+    if auth.SESSION_KEY not in session:
+        return False
+    active = session._active
+    user_id, now = session_data.user_of(session), registry.now() if active.found is None else active.found.now
+    if within is None:
+        within = limits.in_force(limits.PROOF, user_id, request).reauthenticate_after
+    if not (active.proved or active.signing_in):
+        found = active.found
+        if found is None or session_data.PROOF_IS_VOID in session:
+            return False
+        if not policy.is_recent(found.record.authenticated_at, now, within):
+            return False
+    recent = [name for name, at in proofs(request).items() if policy.is_recent(at, now, within)]
+    return policy.level_of(" ".join(recent)) >= level
+
+
+def proofs(request: HttpRequest) -> dict[str, datetime]:
+    """Return the methods (RFC 8176) that the signed-in user has used, and when each was last proved.
+
+    Reauthentication adds its methods; a sign-in starts from nothing. Empty for anonymous visitors, and if the
+    methods are unknown.
+    """
+    session: Any = request.session
+    if auth.SESSION_KEY not in session:
+        return {}
+    active = session._active
+    if active.proved or active.signing_in:  # in this request
+        now = registry.now()
+        return {**session_data.earlier_proofs(session, now), **dict.fromkeys(session.client.amr.split(), now)}
+    return {} if active.found is None else session_data.proofs_of(active.found.record, session)
+
+
+def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
+    """Require a recent proof, of at least ``level`` factors.
+
+    Raises:
+        ReauthenticationRequired: the last proof is older, or had fewer factors.
+    """
+    if not is_recent(request, within, level):
+        raise ReauthenticationRequired
+
+
+@sensitive_variables("credentials")
+def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None:
+    """Check ``credentials`` of the signed-in user, and move the authentication time.
+
+    ``credentials`` are passed to ``authenticate()`` together with the user's own name, as ``username``, like
+    Django's login form does. A cookie's key changes. Written at once.
+
+    Raises:
+        InvalidCredentials: the credentials are not those of this user.
+        SecondFactorRequired: they are, but the user has a second factor. Nothing was written.
+        TooManyTries: too many attempts have failed in this session.
+        SessionGone, StaleSession, StoreUnavailable: nothing was written.
+    """
+    user, session = request.user, request.session
+    credentials = {"username": user.get_username(), **credentials}  # this loads a lazy user
+    session_id = registry.current_id(request)
+    if session_id is None:  # the user comes from elsewhere, such as a token of another package
+        raise SessionGone
+    proven = verify(request, credentials, user=user, session_id=session_id)
+    if hasattr(proven, "get_session_auth_hash"):  # the password may have been hashed anew
+        session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
+    complete_reauthentication(request, amr=session_data.noted_amr(proven))
+
+
+def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
+    """Record that the signed-in user has proved a credential to your code.
+
+    The authentication time moves, and a cookie's key changes. ``amr`` names the methods of the proof,
+    separated by spaces (RFC 8176): never more than was proved. Earlier methods keep their own times. Written
+    at once.
+
+    Raises:
+        SessionGone, StaleSession, StoreUnavailable: nothing was written.
+    """
+    session: Any = request.session
+    if auth.SESSION_KEY not in session:
+        raise SessionGone
+    session.rotate_key()
+    session_data.carry_proofs(proofs(request), session)
+    session.client.amr = amr
+    session._active.signing_in, session._active.proof = True, events.Kind.STEP_UP
+    session.save()
 
 
 def log_out(request: HttpRequest) -> None:
@@ -124,7 +346,7 @@ def revoke(request: HttpRequest, session_id: int) -> None:
 
 
 def revoke_others(request: HttpRequest) -> int:
-    """End all sessions of the signed-in user but this one; return how many.
+    """End all sessions of the signed-in user except this one; return how many.
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.

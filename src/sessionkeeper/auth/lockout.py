@@ -1,9 +1,8 @@
-"""Lockout: how many failed attempts to sign in an account, a known device and a source have.
+"""Lockout: limits the failed attempts to sign in of an account, a known device and a source.
 
-An attempt is counted before a password is looked at, which makes the limit exact: of parallel attempts only
-as many go on as are left, in any number of processes. A successful one gives its count back. What is locked
-is the account *at unknown devices*: a stranger who tries passwords locks out neither its sessions nor its
-known devices.
+An attempt is counted before the password is checked, so that the limit is exact for parallel attempts in any
+number of processes. A successful attempt takes its count back. An account is locked for *unknown devices*
+only: an attacker who tries passwords affects neither its sessions nor its known devices.
 """
 
 from __future__ import annotations
@@ -20,10 +19,11 @@ from django.utils.translation import ngettext
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import attempts, identifiers, known_devices
+from sessionkeeper.auth import attempts, known_devices
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
+from sessionkeeper.engine import users
 from sessionkeeper.http.client_address import client_address, network
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.database.errors import revive, translate_errors
@@ -34,16 +34,16 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt to sign in, counted and not decided yet.
+    """One attempt to sign in, counted before its outcome is known.
 
     Attributes:
-        name: the name that was given, in its one spelling.
+        name: the name, in the spelling of ``users.normal``.
         account: key of the row of the account.
-        waits: key of the row that waits after failures: the account's, or that of the known device.
-        source: key of the row of the source; None where nobody can say where the request comes from.
-        state: ``open`` until its outcome is known; ``failed``, ``right``, or ``refused`` by the lockout;
-            ``none`` where no password was given.
-        wait: seconds until the next attempt, where this one was refused.
+        waits: key of the row that has to wait after failures: the account's or the known device's.
+        source: key of the row of the source; None if the address is unknown.
+        state: ``open`` until the outcome is known; then ``failed``, ``right``, or ``refused`` by the lockout;
+            ``none`` if there was no password.
+        wait: seconds until the next attempt, if this one was refused.
     """
 
     name: str
@@ -56,20 +56,20 @@ class Attempt:
     kept: list[Callable[[], bool]] = field(default_factory=list)
 
     def counts(self) -> list[tuple[str, str]]:
-        """Return key and kind of the rows that count this attempt."""
+        """Return key and kind of each row that counts this attempt."""
         kind = attempts.ACCOUNT if self.waits == self.account else attempts.DEVICE
         source = [] if self.source is None else [(self.source, attempts.SOURCE)]
         return [(self.waits, kind), *source]
 
 
-#: The attempt to sign in that is under way.
+#: The current attempt to sign in.
 under_way: ContextVar[Attempt | None] = context.variable("attempt")
 
 
 def counting(view: _View) -> _View:
-    """Keep ``ATOMIC_REQUESTS`` from a view that counts attempts, in whatever database.
+    """Exempt a view that counts attempts from ``ATOMIC_REQUESTS``, in all databases.
 
-    The count stands whatever becomes of the request, and nobody waits for it while a password is hashed.
+    So the count stays if the request fails, and locks no row while a password is hashed.
     """
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
@@ -79,25 +79,24 @@ def counting(view: _View) -> _View:
 def begin(
     request: HttpRequest | None, credentials: Mapping[str, Any], *, session_id: int | None = None
 ) -> Attempt | None:
-    """Count an attempt before anybody looks at the password. None where nothing is to be counted.
+    """Count an attempt before the password is checked. Return None if there is nothing to count.
 
-    Calling it again for the same attempt counts nothing. With ``session_id`` the failures count for that
-    session, as for a known device: attempts at the account from elsewhere lock nobody out of one that is
-    under way.
+    A second call for the same attempt counts nothing. With ``session_id``, the failures count for that
+    session, as for a known device, so that attempts from elsewhere do not lock its user out.
 
     Raises:
-        TooManyTries: there is none left. It is the same whether there is such an account or not.
+        TooManyTries: no attempt is left, whether the account exists or not.
         StoreUnavailable: the database did not answer.
     """
-    name = identifiers.name_in(credentials)
+    name = users.name_in(credentials)
     if name is None or "password" not in credentials:
         return None
-    attempt, normal = under_way.get(), identifiers.normal(name)
+    attempt, normal = under_way.get(), users.normal(name)
     if credentials["password"] is None:
         under_way.set(Attempt(normal, "", "", None, state="none"))
         return None
     if attempt is None:
-        revive()  # what follows is the first that many a request asks, and nothing to be tried twice
+        revive()  # this is often the first query of a request, and must not be repeated
     if not conf.current().lockout:
         return None
     if attempt is not None and attempt.state == "open" and attempt.name == normal:
@@ -115,7 +114,7 @@ def begin(
 
 
 def explain(error: TooManyTries) -> str:
-    """Return how long to wait, for the person who tried to sign in."""
+    """Return how long to wait, as text for the user."""
     minutes = -(-error.retry_after // _MINUTE)
     text = ngettext(
         "That was too often. Try again in {minutes} minute.",
@@ -126,12 +125,12 @@ def explain(error: TooManyTries) -> str:
 
 
 def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id: Any) -> bool:
-    """Decide that an attempt failed; its count stays. Return whether anybody looked at the password."""
+    """Record that an attempt failed; its count stays. Return whether the password was checked."""
     attempt = under_way.get()
     if attempt is not None and attempt.state == "none":
-        under_way.set(None)  # Django's signal hides the password, also where there was none
+        under_way.set(None)  # Django's signal masks the password, also if it is None
         return False
-    if attempt is None or attempt.state in {"failed", "right"}:  # nobody has counted this one before
+    if attempt is None or attempt.state in {"failed", "right"}:  # this one is not counted yet
         try:
             attempt = begin(request, credentials)
         except TooManyTries:
@@ -146,21 +145,21 @@ def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id:
 
 
 def succeeded() -> None:
-    """Decide that the attempt under way succeeded: reset the account, give the source its count back."""
+    """Record that the current attempt succeeded: reset the account, and refund the source."""
     attempt = under_way.get()
     if attempt is None or attempt.state != "open":
         return
     attempt.state = "right"
     with translate_errors():
-        attempts.begin_anew(attempt.waits, attempt.account)
+        attempts.reset_both(attempt.waits, attempt.account)
         if attempt.source is not None:
             attempts.refund(attempt.source, attempts.SOURCE)
 
 
 def settle() -> int:
-    """Give back the count of an attempt that nobody decided on, and count again what a rollback undid.
+    """Refund an attempt whose outcome is unknown, and count again what a rollback undid.
 
-    Return the seconds to wait where the lockout refused it, else 0.
+    Return the seconds to wait if the lockout refused it, else 0.
     """
     attempt = under_way.get()
     if attempt is None:
@@ -177,24 +176,26 @@ def settle() -> int:
 
 
 def _settle_late() -> None:
-    """Settle where our middleware has not; the response is sent, so that an outage has nobody to tell."""
+    """Settle without our middleware. The response has been sent, so an outage is only logged."""
     try:
         settle()
     except StoreUnavailable:
-        trail.log.warning("An attempt to sign in could not be given back: the database did not answer.")
+        trail.log.warning(
+            "The count of an attempt to sign in could not be corrected: the database did not answer."
+        )
 
 
 def is_open() -> bool:
-    """Whether :func:`settle` has something to do."""
+    """Return whether :func:`settle` has something to do."""
     attempt = under_way.get()
     return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
 
 
 def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> None:
-    """Count a request for the mail of a password reset, or an attempt at its token, for the client's address.
+    """Count a request for a password reset, or an attempt with its token, for the client's address.
 
     Raises:
-        TooManyTries: the address has had so many in so many seconds.
+        TooManyTries: the address has had ``tries`` in ``seconds``.
         StoreUnavailable: the database did not answer.
     """
     revive()
@@ -206,20 +207,20 @@ def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> 
 
 
 def marks(user: Any) -> tuple[str, ...]:
-    """Return by what a device remembers an account: its key, and the names that an attempt may give."""
-    return (_key("user", str(user.pk)), *map(key_of, identifiers.names_of(user)))
+    """Return the keys by which a device remembers an account: of the user, and of the user's names."""
+    return (_key("user", str(user.pk)), *map(key_of, users.names_of(user)))
 
 
 def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
     """Unlock a user's account, under all its names; see :func:`unlock`."""
-    return sum(unlock(name, reason=reason, actor=actor) for name in identifiers.names_of(user)) > 0
+    return sum(unlock(name, reason=reason, actor=actor) for name in users.names_of(user)) > 0
 
 
 def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
     """Unlock the account with this name; return whether it had failures."""
     unlocked = bool(attempts.reset(key_of(name)))
     if unlocked:
-        account = identifiers.find(name)
+        account = users.account_named(name)
         trail.record(events.Kind.UNLOCKED, user=account.user_id, actor=actor, reason=reason)
     return unlocked
 
@@ -233,8 +234,8 @@ def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
 
 
 def key_of(name: str) -> str:
-    """Return the key of the row of the account that has this name."""
-    return _key(attempts.ACCOUNT, identifiers.normal(name))
+    """Return the key of the row of the account with this name."""
+    return _key(attempts.ACCOUNT, users.normal(name))
 
 
 def unlock_source(address: str) -> bool:
@@ -258,7 +259,7 @@ def _attempt(request: HttpRequest | None, name: str, session_id: int | None) -> 
 
 
 def _charge(attempt: Attempt) -> int:
-    """Count the attempt in each row. Return 0, or the seconds to wait where one of them has none left."""
+    """Count the attempt in each row. Return 0, or the seconds to wait if a row has no attempt left."""
     with translate_errors():
         rows = {key: (until, kind) for key, until, kind in _counts(attempt)}
         now = attempts.now()
@@ -267,7 +268,7 @@ def _charge(attempt: Attempt) -> int:
             return wait
         missing = len(rows) < len(attempt.counts())
         if not attempts.consume(attempt.counts(), attempt.network, now, missing=missing):
-            return 1  # somebody else took the last one
+            return 1  # a parallel attempt took the last one
         attempt.kept.append(attempts.commit_probe())
     return 0
 
@@ -278,7 +279,7 @@ def _counts(attempt: Attempt) -> Iterable[tuple[str, int, str]]:
 
 
 def _report(attempt: Attempt, user_id: Any) -> None:
-    """Write down a row that has to wait from now on."""
+    """Record each row that has to wait from now on."""
     for key, until, kind in _counts(attempt):
         wait = attempts.wait(until, kind, attempts.now())
         if wait:

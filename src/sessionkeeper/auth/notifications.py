@@ -1,4 +1,4 @@
-"""Sends mail in another thread, so that no answer waits for a mail server or tells what was sent."""
+"""Sends mail to users in another thread, so that no response waits for it or tells whether it was sent."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _pending: list[Future[None]] = []
 
 
 def send_aside(send: Callable[..., Any], *args: Any) -> None:
-    """Call ``send`` in another thread, in the language of this one. What it raises is logged."""
+    """Call ``send`` in another thread, in the current language. Exceptions are logged."""
     _pending[:] = [one for one in _pending if not one.done()]
     _pending.append(_mailer.submit(_quietly, get_language(), send, *args))
 
 
 def wait() -> None:
-    """Wait until all mail that was asked for is handed over. For tests and orderly ends."""
+    """Wait until all mail is sent, in tests and at shutdown."""
     while _pending:
         _pending.pop().result()
 
@@ -48,19 +48,19 @@ def _quietly(language: str | None, send: Callable[..., Any], *args: Any) -> None
     except Exception:
         log.exception("A mail could not be sent.")
     finally:
-        connections.close_all()  # this thread's own, if a template asked the database
+        connections.close_all()  # of this thread, if a template made a query
 
 
-#: Kinds of notices: what ``NOTICES`` may name.
+#: Kinds of notices, as in ``NOTICES``.
 NEW_DEVICE, TOKEN_MADE = "new_device", "token_made"
 PASSWORD_CHANGED, COPY_DETECTED = "password_changed", "copy_detected"
-#: Sign-ins of the user that are looked at to tell whether a device is new.
+#: How many of the user's sign-ins are compared to tell whether a device is new.
 _RECENT = 50
 _SIGN_INS = [Kind.SIGN_IN.value, Kind.TOKEN_MADE.value]
 
 
 def connect() -> None:
-    """Listen to the audit events that users are told of; called once, when the applications are ready."""
+    """Connect to the events that users are notified of; called once, when the applications are ready."""
     for signal, kind in (
         (signals.signed_in, NEW_DEVICE),
         (signals.token_made, TOKEN_MADE),
@@ -81,7 +81,7 @@ def _told(kind: str, event: Event, **_: Any) -> None:
 
 
 def _chosen() -> Collection[str]:
-    """Return what the site tells of: what ``NOTICES`` says, else all where our SessionMiddleware is there."""
+    """Return the kinds in ``NOTICES``; by default, all if our SessionMiddleware is installed."""
     chosen = conf.current().notices
     if chosen is not None:
         return chosen
@@ -98,9 +98,9 @@ def _is_ours(path: Any) -> bool:
 def _notify(kind: str, event: Event, namespace: str) -> None:
     if namespaces.active() != namespace:
         trail.log.warning(
-            "Nobody was told of %s: the tenant was another one at the commit.", event.kind.value
+            "No notice of %s was sent: another tenant was active at the commit.", event.kind.value
         )
-        return  # the user of this number may be somebody else
+        return  # there, the primary key may be another user's
     if kind == NEW_DEVICE and not _is_new(event):
         return
     user = users.find(event.user_id)
@@ -117,9 +117,9 @@ def _send(kind: str, context: dict[str, Any], address: str) -> None:
 
 
 def _is_new(event: Event) -> bool:
-    """Whether the user has signed in before, and never like this: with this user agent from this network.
+    """Return whether the user has signed in before, but never with this user agent from this network.
 
-    The first sign-in of all is no news to somebody who has just made the account.
+    The first sign-in does not count: the user has just created the account.
     """
     if not conf.current().audit:
         return True

@@ -1,9 +1,10 @@
-"""Password change and reset: Django's validators and tokens, and an end to the old sessions."""
+"""Changes and resets passwords, with Django's validators and tokens, and ends the old sessions."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
@@ -20,13 +21,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout, notifications
-from sessionkeeper.auth.credentials import LONGEST_PASSWORD
-from sessionkeeper.auth.reauthentication import require_recent
+from sessionkeeper.auth.flows import LONGEST_PASSWORD, require_recent
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
-#: Route of the page that takes a new password, when ``sessionkeeper.pages.urls`` is included.
+#: Route of the page that sets a new password, if ``sessionkeeper.pages.urls`` is included.
 CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
 
 log = logging.getLogger("sessionkeeper.security")
@@ -34,29 +34,29 @@ log = logging.getLogger("sessionkeeper.security")
 
 @sensitive_variables("current", "new")
 def change_password(request: HttpRequest, *, current: str, new: str) -> None:
-    """Give the signed-in user a new password; all other sessions end, this one's key changes.
+    """Change the signed-in user's password. All other sessions end, and this one's key changes.
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.
-        InvalidCredentials: ``current`` is not the password, or not any more.
+        InvalidCredentials: ``current`` is not the password.
         TooManyTries: ``current`` was wrong too often in this session.
         RefusedPassword: a validator refused ``new``.
-        SessionGone, StaleSession: the session was ended or given another key meanwhile.
-        StoreUnavailable: the store did not answer; look whether the password changed before trying again.
+        SessionGone, StaleSession: the session was ended, or its key was changed, meanwhile.
+        StoreUnavailable: the store did not answer. The password may or may not have changed.
     """
     require_recent(request)
     user: Any = request.user
     session: Any = request.session
     credentials = {"username": user.get_username(), "password": current}
     lockout.begin(request, credentials, session_id=registry.current_id(request))
-    with translate_errors():  # the password may get another hash, which is written
+    with translate_errors():  # the password may be hashed anew, which writes
         is_right = user.check_password(current)
     if not is_right:
         lockout.failed(request, credentials, user.pk)
         raise InvalidCredentials
     lockout.succeeded()
     _check(new, user)
-    session.rotate_key()  # before the password: a session that was ended changes none
+    session.rotate_key()  # before the password, so that an ended session cannot change it
     if not _set_password(user, new):
         raise InvalidCredentials
     registry.revoke_all(user, registry.current_id(request), reason="password_changed", actor=user)
@@ -66,9 +66,9 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
 
 
 def request_reset(request: HttpRequest, email: str) -> None:
-    """Mail a link to the users with this address. Nothing tells whether there are any, nor does the time."""
+    """Mail a link to the users with this address. Neither result nor time tells whether there are any."""
     revive()
-    # Without the user, whether there is one or not: looking for one would take time, which could be measured.
+    # Without the user: looking for one would take time, which could be measured.
     trail.record(events.Kind.PASSWORD_RESET_REQUESTED, address=trail.digest(email.casefold()))
     form = _ResetForm({"email": email})
     if form.is_valid():
@@ -84,11 +84,11 @@ def request_reset(request: HttpRequest, email: str) -> None:
 
 @sensitive_variables("token", "new")
 def confirm_reset(uid: str, token: str, new: str) -> None:
-    """Set a new password with the token of a reset mail. All sessions of the user end.
+    """Set a new password with the token of a reset mail. All of the user's sessions end.
 
     Raises:
-        InvalidToken: the token is spent, expired, or none of ours.
-        RefusedPassword: a validator refused ``new``; the token stays good.
+        InvalidToken: the token is used, expired or not valid.
+        RefusedPassword: a validator refused ``new``; the token stays valid.
     """
     user = user_of_reset(uid, token)
     if user is None:
@@ -102,7 +102,7 @@ def confirm_reset(uid: str, token: str, new: str) -> None:
 
 @sensitive_variables("token")
 def user_of_reset(uid: str, token: str) -> Any:
-    """Return the user whom a reset token is for, or None. Takes any text."""
+    """Return the user of a reset token, or None. Accepts any text."""
     revive()
     try:
         pk = urlsafe_base64_decode(uid).decode("utf-8")
@@ -114,35 +114,29 @@ def user_of_reset(uid: str, token: str) -> Any:
 
 
 class _ResetForm(PasswordResetForm):
-    """Django's form: its rules on who may reset, its token, and our templates."""
+    """Django's form, with its rules on who may reset a password, its token, and our templates."""
 
     def get_users(self, email: str) -> Iterator[Any]:
-        """Yield the users who may be sent a mail; none where the user model has no such field."""
+        """Yield the users to send a mail to; none if the user model lacks a field."""
         try:
             yield from super().get_users(email)
         except FieldError:
-            log.exception("Nobody can be sent a password reset: the user model lacks a field.")
+            log.exception("No password reset was sent: the user model lacks a field.")
 
-    def send_mail(  # noqa: PLR0917 - Django's signature
+    def send_mail(
         self,
         subject_template_name: str,
         email_template_name: str,
         context: dict[str, Any],
-        from_email: str | None,
-        to_email: str,
-        html_email_template_name: str | None = None,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
         """Render and send in another thread."""
         context = {**context, "confirm_path": _confirm_path(context)}
-        notifications.send_aside(
-            super().send_mail,
-            subject_template_name,
-            email_template_name,
-            context,
-            from_email,
-            to_email,
-            html_email_template_name,
+        send = partial(
+            super().send_mail, subject_template_name, email_template_name, context, *args, **kwargs
         )
+        notifications.send_aside(send)
 
 
 def _confirm_path(context: dict[str, Any]) -> str | None:
@@ -154,7 +148,7 @@ def _confirm_path(context: dict[str, Any]) -> str | None:
 
 @sensitive_variables("new")
 def _set_password(user: Any, new: str) -> bool:
-    """Write a new password, unless somebody else has written one since ``user`` was read."""
+    """Write a new password, unless it was changed since ``user`` was read."""
     model = user._meta.model  # request.user is of a lazy type
     users, alias = model._base_manager, router.db_for_write(model, instance=user)
     with translate_errors(), transaction.atomic(using=alias):

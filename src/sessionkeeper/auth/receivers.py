@@ -1,4 +1,4 @@
-"""Receivers of Django's signals: what they say of sign-ins and users goes to trail, lockout and store."""
+"""Receivers of Django's signals, which pass sign-ins and changes of users to trail, lockout and store."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import attempts, identifiers, known_devices, lockout
+from sessionkeeper.auth import attempts, known_devices, lockout
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import COOKIE, SessionRecord
-from sessionkeeper.engine import amr, registry, retention
+from sessionkeeper.engine import registry, retention, session_data, users
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import codec, user_keys
 from sessionkeeper.stores.database import user_query
@@ -28,11 +28,11 @@ from sessionkeeper.stores.factory import get_store
 
 
 def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
-    """The device is known from now on, and the account has all its tries again."""
+    """Remember the device, and reset the account's count of attempts."""
     lockout.succeeded()
     session = getattr(request, "session", None)
     if isinstance(session, SessionStore):
-        session.client.amr = session.client.amr or amr.noted(user)
+        session.client.amr = session.client.amr or session_data.noted_amr(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
         device, marks = known_devices.read(request), lockout.marks(user)
         was_known = device is not None and device.knows(marks[0])
@@ -40,27 +40,27 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
 
 
 def _logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
-    """Tell the end of the session that follows from any other one."""
+    """Mark the end of the session as a sign-out."""
     session = getattr(request, "session", None)
     if user is not None and isinstance(session, SessionStore):
         session.ending = (events.Kind.SIGN_OUT, "")
 
 
 def _login_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    """Tell a refusal, and why, to the audit trail alone. Whoever there is or is not, the work is the same.
+    """Record a refusal, and its reason, in the audit trail only. The work is the same for unknown users.
 
-    Without a name or a password nothing was tried.
+    Without a name and a password, there was no attempt.
     """
-    name = identifiers.name_in(credentials)
+    name = users.name_in(credentials)
     if name is None or "password" not in credentials:
         return
-    account = identifiers.find(name)
+    account = users.account_named(name)
     if not lockout.failed(request, credentials, account.user_id):
-        return  # nobody looked at the password: no row for each, or a flood of tries would fill the table
+        return  # the password was not checked: a row for each would let a flood fill the table
     reason = "unknown" if account.user_id is None else "password" if account.is_active else "inactive"
-    # The name that was typed is not written down: it may be a password in the wrong field.
+    # The name itself is not stored: it may be a password, typed into the wrong field.
     trail.record(
-        events.Kind.REFUSED, user=account.user_id, reason=reason, name=trail.digest(identifiers.normal(name))
+        events.Kind.REFUSED, user=account.user_id, reason=reason, name=trail.digest(users.normal(name))
     )
 
 
@@ -82,7 +82,7 @@ def connect() -> None:
 def _watch_users() -> None:
     """Connect to the user model, its proxies, children and parents.
 
-    Never to all senders: a listener for every model would take the fast path from every bulk delete.
+    Not to all senders: that would disable the fast path of every bulk delete.
     """
     user_model = user_keys.user_model()
     for model in apps.get_models() if user_model is not None else ():
@@ -107,10 +107,8 @@ def _user_saved(
     if raw:
         return
     if update_fields is not None and not {"is_active", "password"} & set(update_fields):
-        return  # a login moves last_login: it ends nothing and must not cost a query
-    if (
-        getattr(instance, "_password", None) is not None
-    ):  # Django's note of set_password(), until save() is over
+        return  # a login saves last_login, which must not cost a query
+    if getattr(instance, "_password", None) is not None:  # set by set_password(), until save() returns
         trail.record(events.Kind.PASSWORD_CHANGED, user=instance)
         lockout.unlock_user(instance, reason="password")
     if not getattr(instance, "is_active", True):
@@ -121,20 +119,15 @@ def _user_saved(
 
 
 def _revoke_older(user: Any) -> None:
-    """End the sessions that began under another password, but spare the one that this request is in.
+    """End the sessions that began with another password, except that of the current request.
 
-    The session in which a user changes the password is given the new hash right after, by Django's
-    ``update_session_auth_hash``; without that it is refused at its next request like all others.
+    Django's ``update_session_auth_hash`` gives that one the new hash; without it, the session is refused at
+    its next request.
     """
-    valid = [user.get_session_auth_hash(), *_fallbacks(user)]
+    valid = [user.get_session_auth_hash(), *getattr(user, "get_session_auth_fallback_hash", tuple)()]
     this = context.current_session().id
     older = (one.id for one in registry.walk(user) if one.id != this and not _matches(one, valid))
     registry.revoke_many(older, reason="password_changed")
-
-
-def _fallbacks(user: Any) -> list[str]:
-    fallbacks = getattr(user, "get_session_auth_fallback_hash", None)
-    return list(fallbacks()) if fallbacks is not None else []
 
 
 def _matches(record: SessionRecord, valid: list[str]) -> bool:
@@ -152,13 +145,13 @@ def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
 
 
 def _tell_store(sender: type, instance: Any) -> None:
-    """Let all processes forget what they remember of a user, and drop what is kept, whatever was saved."""
-    # The row of a parent model may have another key than the user.
+    """Make all processes drop what they have cached of a user, whatever was saved."""
+    # A row of a parent model may have another primary key than the user.
     get_store().user_changed(instance.pk if issubclass(sender, user_keys.user_model()) else None)
 
 
 def _is_user(sender: type) -> bool:
-    """Whether sessions of this engine belong to instances of ``sender``."""
+    """Return whether sessions of this engine belong to instances of ``sender``."""
     model = user_keys.user_model()
     if not (user_keys.fit() and _is_our_engine()):
         return False
@@ -169,7 +162,7 @@ def _is_our_engine() -> bool:
     try:
         return issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore)
     except (ImportError, AttributeError):
-        return False  # opening a session says so
+        return False  # opening a session raises it
 
 
 def _rebuild(*, setting: str, **_: Any) -> None:

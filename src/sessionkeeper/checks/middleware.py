@@ -22,7 +22,7 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper.checks import engine
 from sessionkeeper.core.check_ids import CheckId
-from sessionkeeper.csrf.middleware import FetchMetadataMiddleware
+from sessionkeeper.csrf.fetch_metadata import FetchMetadataMiddleware
 from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 
 _KNOWN = ("django.", "sessionkeeper.")

@@ -1,7 +1,7 @@
-"""The ids of all system checks, each once: what ``docs/reference/checks.md`` lists and projects silence.
+"""The ids of all system checks, as listed in ``docs/reference/checks.md``.
 
 The letter is the level: an Error breaks sign-in, a Warning weakens or slows it, an Info is good to know. An
-id never changes its meaning, and one that is gone is not given to another check.
+id never changes its meaning, and the id of a removed check is not used again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum, unique
 
 @unique
 class CheckId(StrEnum):
-    """One id of one check: two checks never share one, so that silencing one silences nothing else."""
+    """The id of a check. Two checks never share an id, so that each can be silenced alone."""
 
     WRONG_SETTING = "sessionkeeper.E001"
     NOT_INSTALLED = "sessionkeeper.E002"
@@ -86,5 +86,5 @@ class CheckId(StrEnum):
     KEYS_COME_LOOSE = "sessionkeeper.I004"
 
 
-#: Ids of checks that are gone, which no other one may take.
+#: Ids of removed checks.
 RETIRED = frozenset({"sessionkeeper.W001", "sessionkeeper.W002"})

@@ -1,10 +1,11 @@
-"""What a client says of itself, cleaned before it is stored."""
+"""What a client says about itself, cleaned before it is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -14,11 +15,10 @@ from sessionkeeper.core.text import printable
 
 @dataclass(slots=True)
 class ClientInfo:
-    """Facts of the client as it states them; cleaned when they are stored.
+    """What a client says about itself. It is stored when the session begins and when a user signs in.
 
-    They are stored when the session begins and when somebody signs in. ``source`` is the address, or a
-    function that is called once, by whoever wants the address first: most requests do without.
-    ``borrowed`` are those of a request that uses the session and did not bring its key to our middleware.
+    ``source`` is the address, or a function that returns it, which is called when the address is first used.
+    ``borrowed`` means that the session is not that of the request, but another one that its code opened.
     """
 
     source: str | Callable[[], str | None] = ""
@@ -28,12 +28,12 @@ class ClientInfo:
     borrowed: bool = False
 
     def lend(self) -> ClientInfo:
-        """Return the same place and program for another session, without what is said of this one."""
+        """Return a copy for another session, without label and methods."""
         return ClientInfo(lambda: self.address, self.user_agent, borrowed=True)
 
     @property
     def address(self) -> str:
-        """Where the client is, or an empty text."""
+        """The address of the client, or an empty text."""
         if not isinstance(self.source, str):
             self.source = self.source() or ""
         return self.source
@@ -43,7 +43,7 @@ class ClientInfo:
         self.source = value
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns that are known: one line of text each, and an address only if it is one."""
+        """Return the columns that are known, each one line of text, and the address only if it is valid."""
         stated = {
             "ip_address": _address(self.address),
             "user_agent": printable(self.user_agent)[:512].strip(),
@@ -59,5 +59,18 @@ def _address(text: str) -> str | None:
         return None
 
 
-#: Who sent the request under way; None where our middleware does not know.
+#: The client of the current request; None without our middleware.
 current: ContextVar[ClientInfo | None] = context.variable("client")
+
+
+@lru_cache(maxsize=256)
+def device(user_agent: str) -> str | None:
+    """Return a user agent in words, "Firefox on Linux", if ``ua-parser`` is installed and knows it."""
+    try:
+        import ua_parser
+    except ImportError:
+        return None
+    found = ua_parser.parse(user_agent)
+    browser = found.user_agent.family if found.user_agent else None
+    system = found.os.family if found.os else None
+    return " on ".join(name for name in (browser, system) if name) or None

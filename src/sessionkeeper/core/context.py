@@ -1,8 +1,7 @@
-"""The request under way, and the session that the code running now belongs to.
+"""The current request and its session.
 
-The session lets a change of the user's password spare the session in which it was made, and tells the
-middleware that the request itself ended its session. What else belongs to a request is kept by the module
-that needs it, in a :func:`variable` of its own.
+A change of the user's password spares this session, and the middleware learns from it that the request ended
+its own session. Other state of a request is in the modules that need it, each in a :func:`variable`.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class CurrentSession:
-    """The session of one request: its id, and whether the request ended it through its user.
+    """The session of one request: its id, and whether the request ended it.
 
-    Outside of requests it is the session used last. The object is shared by all threads and tasks that one
-    request runs in; only the reference is copied along.
+    Outside of requests it is the session used last. All threads and tasks of a request share the object; only
+    the reference is copied.
     """
 
     in_request: bool = False
@@ -31,10 +30,9 @@ class CurrentSession:
     _holder: weakref.ref[Any] | None = None
 
     def claim(self, session_id: int, holder: object) -> None:
-        """Make ``session_id`` the request's session, unless somebody else than ``holder`` has claimed one.
+        """Make ``session_id`` the request's session, unless another ``holder`` has claimed one.
 
-        The first claim counts: code may open sessions that are not the request's own, as a list of all the
-        user's devices does when it looks into each.
+        The first claim counts, since code may open other sessions than the request's own.
         """
         claimed_by = None if self._holder is None else self._holder()
         if not self.in_request or claimed_by is None or claimed_by is holder:
@@ -45,7 +43,7 @@ _variables: list[ContextVar[Any]] = []
 
 
 def variable(name: str) -> ContextVar[Any]:
-    """Return a new context variable that is None when a request begins and after it has ended."""
+    """Return a new context variable, which is None when a request begins and after it has ended."""
     made: ContextVar[Any] = ContextVar(f"sessionkeeper_{name}", default=None)
     _variables.append(made)
     return made
@@ -57,7 +55,7 @@ _last_steps: ContextVar[list[Callable[[], object]] | None] = variable("last_step
 
 
 def begin(request: HttpRequest | None = None, **_: Any) -> None:
-    """Start a request: no session yet. Also a receiver of Django's ``request_started``."""
+    """Start a request, without a session yet. Also a receiver of Django's ``request_started``."""
     for each in _variables:
         each.set(None)
     _session.set(CurrentSession(in_request=True))
@@ -65,7 +63,7 @@ def begin(request: HttpRequest | None = None, **_: Any) -> None:
 
 
 def end(**_: Any) -> None:
-    """End a request: what runs now belongs to none. Also a receiver of Django's ``request_finished``."""
+    """End a request. Also a receiver of Django's ``request_finished``."""
     for step in _last_steps.get() or ():
         step()
     for each in _variables:
@@ -78,7 +76,7 @@ def at_end(step: Callable[[], object]) -> None:
 
 
 def current_session() -> CurrentSession:
-    """Return the session that the code running now belongs to."""
+    """Return the session of the current request."""
     value = _session.get()
     if value is None:
         value = CurrentSession()
@@ -87,6 +85,6 @@ def current_session() -> CurrentSession:
 
 
 def current_request() -> HttpRequest | None:
-    """Return the request, where our middleware has told of it and it is not over; else None."""
+    """Return the current request, if there is one and our middleware is installed; else None."""
     reference = _request.get()
     return None if reference is None else reference()

@@ -1,4 +1,4 @@
-"""Failures in one sentence for the user of a command, with the fix where it is known."""
+"""Describes failures in one sentence for the user of a command, with the fix if it is known."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MISSING_WORDS = ("no such table", "no such column", "has no column named")
 
 
 def sentence(error: BaseException) -> str | None:
-    """Return what happened; None for a bug, whose traceback is needed."""
+    """Return what happened; None for an unknown error, whose traceback is needed."""
     if isinstance(error, StoreUnavailable):
         about = _line(error.__cause__ or error)
         return f"{_OUTAGE}." if about.startswith(_OUTAGE) else f"{_OUTAGE}: {about}."

@@ -1,8 +1,8 @@
-"""Sync code that waits in an event loop without a thread: it runs in a greenlet of the loop's task.
+"""Runs sync code in an event loop without a thread, in a greenlet of the loop's task.
 
-What reaches the store is written once, as sync code. Async code runs it by :func:`greenlet_spawn`; where it
-would block, it hands an awaitable to the task by :func:`await_only` and goes on with its result. What asks
-the database takes a thread by :func:`run_in_database_thread`.
+Access to the store is written once, as sync code. Async code runs it with :func:`greenlet_spawn`. Where it
+would block, it passes an awaitable to the task with :func:`await_only`, and continues with the result.
+Queries of the database take a thread, with :func:`run_in_database_thread`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asgiref.sync import AsyncToSync, sync_to_async
 
 try:
     from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
-except ImportError:  # comes with the extra [redis]; without it a thread is taken
+except ImportError:  # part of the extra [redis]; without it, a thread is used
     getcurrent = greenlet = None
 
 _P = ParamSpec("_P")
@@ -27,7 +27,7 @@ _Greenlet: Any = None
 if greenlet is not None:
 
     class _Greenlet(greenlet):  # type: ignore[misc, no-redef]  # greenlet has no types
-        """Sync code of the task that is its parent. It sees and sets the task's context variables."""
+        """Sync code of the task that is its parent. It shares the task's context variables."""
 
         def __init__(self, function: Callable[[], Any]) -> None:
             task = getcurrent()
@@ -36,10 +36,10 @@ if greenlet is not None:
 
 
 def is_possible() -> bool:
-    """Whether sync code may run in a greenlet of the task that runs now.
+    """Return whether sync code may run in a greenlet of the current task.
 
-    Not in a loop that sync code started for a single call, as an async view under WSGI: that code's thread
-    waits anyway, and has connections, which the loop would have to open first.
+    Not in a loop that sync code started for one call, such as an async view under WSGI: the thread of that
+    code waits anyway, and already has connections.
     """
     if _Greenlet is None:
         return False
@@ -55,18 +55,18 @@ def _is_of_one_call(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def in_greenlet() -> bool:
-    """Whether the code that runs now may :func:`await_only`."""
+    """Return whether the current code may call :func:`await_only`."""
     return _Greenlet is not None and isinstance(getcurrent(), _Greenlet)
 
 
 async def greenlet_spawn(function: Callable[[], _T]) -> _T:
-    """Run sync code in a greenlet of the task that runs now, and await for it what it waits for."""
+    """Run sync code in a greenlet of the current task, and await what it waits for."""
     spawned = _Greenlet(function)
     asked = spawned.switch()
     while not spawned.dead:
         try:
             answer = await asked
-        except BaseException:  # noqa: BLE001 - also the cancellation of the task is for the code to see
+        except BaseException:  # noqa: BLE001 - the code gets the cancellation of the task too
             asked = spawned.throw(*sys.exc_info())
         else:
             asked = spawned.switch(answer)
@@ -74,19 +74,19 @@ async def greenlet_spawn(function: Callable[[], _T]) -> _T:
 
 
 def await_only(awaitable: Awaitable[_T]) -> _T:
-    """Return what an awaitable gives, or raise what it raises. Only for code that ``greenlet_spawn`` runs."""
+    """Return the result of an awaitable. Only for code that ``greenlet_spawn`` runs."""
     return getcurrent().parent.switch(awaitable)  # type: ignore[no-any-return]
 
 
 def run_in_database_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Call what may ask the database: right here, or from a greenlet in the thread that Django has for it."""
+    """Call a function that may make queries: directly, or from a greenlet in Django's thread for them."""
     if not in_greenlet():
         return function(*args, **kwargs)
     return await_only(sync_to_async(function)(*args, **kwargs))
 
 
 def sleep(seconds: float) -> None:
-    """Do nothing for a while, and let the loop go on."""
+    """Sleep without blocking the event loop."""
     if in_greenlet():
         await_only(asyncio.sleep(seconds))
     else:

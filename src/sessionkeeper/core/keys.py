@@ -1,13 +1,13 @@
 """Session keys: mint, parse, hash, compare.
 
-A key is exactly 40 base64url characters: 11 for the session id and 29 for the secret, which are
-22 that rotate (132 bits) and 7 of family (42 bits). Forty, because tables of others that keep a
-``session_key`` (Django's own, allauth's) hold that many. The store sees only SHA-256 digests.
+A key is exactly 40 base64url characters: 11 for the session id and 29 for the secret, of which 22 rotate
+(132 bits) and 7 are the family (42 bits). Other tables with a ``session_key`` (Django's, allauth's) hold 40
+characters. The store sees only SHA-256 digests.
 
-Outside of cookies a key travels as a token: ``sess_``, the 40 characters, and six of checksum. The prefix and
-the checksum let a scanner for leaked secrets tell a token from anything else without asking anybody.
+A bearer token is ``sess_``, the 40 characters, and a checksum of six. Prefix and checksum let secret scanners
+recognise a token offline.
 
-The entropy exceeds what OWASP ASVS 5.0 7.2.3 (128 bits) and NIST SP 800-63B-4 5.1 (64 bits) ask for.
+The entropy exceeds what OWASP ASVS 5.0, 7.2.3 (128 bits) and NIST SP 800-63B-4, 5.1 (64 bits) require.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ MAX_ID = (1 << 63) - 1
 
 
 class Key(NamedTuple):
-    """A parsed session key. ``secret`` is the clear text: it lives in memory only.
+    """A parsed session key. ``secret`` is in clear text, in memory only.
 
-    ``repr`` and ``str`` leave the secret out, so that a log line or a traceback does not hold it.
+    ``repr`` and ``str`` leave the secret out of logs and tracebacks.
     """
 
     id: int
@@ -85,7 +85,7 @@ def rotate(key: Key) -> Key:
 
 
 def renew(key: Key, code: bytes) -> Key:
-    """Return the key after this one: same id, same family; the part that rotates is made of ``code``.
+    """Return the next key: same id and family; the part that rotates is derived from ``code``.
 
     ``code`` is 32 bytes that only the server can derive from the key.
     """
@@ -94,10 +94,10 @@ def renew(key: Key, code: bytes) -> Key:
 
 
 def parse(text: object) -> Key | None:
-    """Return the key that ``text`` spells, or None for anything of another shape.
+    """Return the key in ``text``, or None if it is malformed.
 
-    Takes any value and never raises. A key has one spelling: base64 that is not canonical is refused,
-    so that two different cookies are never the same session.
+    Accepts any value and never raises. Base64 that is not canonical is refused, so that two different cookies
+    never open the same session.
     """
     if not isinstance(text, str) or _KEY.fullmatch(text) is None:
         return None
@@ -110,9 +110,9 @@ def to_bearer(key: Key) -> str:
 
 
 def parse_bearer(text: object) -> Key | None:
-    """Return the key that a token spells, or None for anything of another shape. Never raises.
+    """Return the key in a token, or None if it is malformed. Accepts any value and never raises.
 
-    The checksum tells a mistyped or cut-off token without asking the store. It is no proof of anything.
+    The checksum detects a mistyped or truncated token without the store. It proves nothing.
     """
     match = _BEARER.fullmatch(text) if isinstance(text, str) else None
     if match is None or _checksum(match[1]) != match[2]:
@@ -126,7 +126,7 @@ def encode_id(session_id: int) -> str:
 
 
 def id_before(moment: datetime) -> int:
-    """Return an id that no session which began at this moment or later has."""
+    """Return an id below those of all sessions that began at this moment or later."""
     elapsed = int(moment.timestamp() * 1000) - _EPOCH_MS
     return max(elapsed << _RANDOM_BITS, 1) - 1
 
@@ -137,7 +137,7 @@ def made_at(session_id: int) -> int:
 
 
 def parse_id(text: object) -> int | None:
-    """Return the session id that 11 characters spell, or None for any other value."""
+    """Return the session id in 11 characters, or None for any other value."""
     if not isinstance(text, str) or _ID.fullmatch(text) is None:
         return None
     return _decode_id(text)

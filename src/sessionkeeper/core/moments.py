@@ -1,8 +1,7 @@
 """Times: aware and in UTC in our code, and UTC in our tables, whatever ``USE_TZ`` is.
 
-With ``USE_TZ = False`` Django stores local times. Once a year an hour of them occurs twice, so that a column
-does not tell which moment is meant. Our columns therefore hold UTC. Models have the values that Django's
-would have: naive local times, which are unambiguous as long as they are Python's (``fold``).
+With ``USE_TZ = False`` Django stores local times, which are ambiguous for an hour each year. So our columns
+hold UTC. Model instances have the values of Django's fields: naive local times, unambiguous by ``fold``.
 """
 
 from __future__ import annotations
@@ -17,33 +16,33 @@ from django.utils import timezone
 
 
 def now() -> datetime:
-    """Return the current time by Django's clock, which tests may replace."""
+    """Return the current time, by Django's clock, which tests may replace."""
     return aware(timezone.now())
 
 
 def aware(value: datetime) -> datetime:
-    """Return a time in UTC; a naive one is in the default time zone."""
+    """Return a time in UTC. A naive one is taken as in the current time zone."""
     return (timezone.make_aware(value) if timezone.is_naive(value) else value).astimezone(UTC)
 
 
 def native(moment: datetime) -> datetime:
-    """Return a time as Django has it under the current ``USE_TZ``."""
+    """Return a time as Django has it with the current ``USE_TZ``."""
     return moment if settings.USE_TZ else timezone.make_naive(moment)
 
 
 def are_plain(connection: BaseDatabaseWrapper) -> bool:
-    """Whether Django itself reads and writes UTC on this connection."""
+    """Return whether Django itself reads and writes UTC on this connection."""
     return bool(settings.USE_TZ) and connection.timezone is UTC
 
 
 def in_utc(connection: BaseDatabaseWrapper, sql: str) -> str:
-    """Return the SQL of a time in UTC, where PostgreSQL would use the connection's time zone."""
+    """Return the SQL of a time in UTC, even if PostgreSQL would use the connection's time zone."""
     is_local = connection.vendor == "postgresql" and not are_plain(connection)
     return f"({sql} AT TIME ZONE 'UTC')" if is_local else sql
 
 
 def read(value: datetime | None, expression: Any, connection: Any) -> datetime | None:
-    """Return a selected time, which is in UTC, whatever the driver or Django made of it."""
+    """Return a selected time as UTC, whatever time zone the driver or Django gave it."""
     return None if value is None else value.replace(tzinfo=UTC)
 
 

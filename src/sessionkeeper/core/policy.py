@@ -1,4 +1,4 @@
-"""Lifetimes: when a session has ended, when it is worth a touch. Pure: the caller brings ``now``."""
+"""Policy: when a session has ended, and when to touch or renew it. Pure functions of ``now``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sessionkeeper.core.errors import TooManySessions
 from sessionkeeper.core.records import Expired, SessionLimit, SessionRecord, idle_end
 
 DEFAULT_ABSOLUTE: Final = timedelta(days=30)
-#: Longest life of a session in which nobody signed in.
+#: Absolute timeout of an anonymous session.
 ANONYMOUS_ABSOLUTE: Final = timedelta(days=14)
-#: Largest session, as JSON text, in which nobody signed in: what strangers may store.
+#: Largest anonymous session, in characters of JSON.
 ANONYMOUS_LARGEST: Final = 64 * 1024
 LONGEST_TOUCH_INTERVAL: Final = timedelta(minutes=5)
 REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
-#: How long a secret is taken after the next one was first seen: requests may still be on their way.
+#: How long a secret is accepted after the first use of the next one, for requests already sent.
 ROTATE_OVERLAP: Final = timedelta(minutes=1)
-#: Failures in a row after which an account waits until it is unlocked (NIST SP 800-63B-4, 3.2.2).
+#: Failures in a row after which an account stays locked until it is unlocked (NIST SP 800-63B-4, 3.2.2).
 MOST_FAILURES: Final = 100
 _SECOND = timedelta(seconds=1)
 
@@ -47,19 +47,19 @@ PRESETS: Final[dict[str, Preset]] = {
 
 
 def is_live(record: SessionRecord, now: datetime) -> bool:
-    """Whether both limits of a record hold. The moment of expiry itself is over."""
+    """Return whether neither timeout of a record has passed. At the moment of expiry, it has."""
     idle = record.idle_seconds
     return now < record.expires_at and (idle is None or (now - record.last_seen_at) // _SECOND < idle)
 
 
 def end_of(last_seen_at: datetime, expires_at: datetime, idle_seconds: int | None) -> datetime:
-    """Return when a session ends if nobody uses it again."""
+    """Return when a session ends if it is not used again."""
     idle = idle_end(last_seen_at, idle_seconds)
     return expires_at if idle is None else min(idle, expires_at)
 
 
 def expired(record: SessionRecord) -> Expired:
-    """Return what a purge tells of a session that it removed."""
+    """Return what a purge returns of a session that it removed."""
     end = end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
     return Expired(record.id, record.user_id, end)
 
@@ -75,12 +75,12 @@ def touch_interval(idle_seconds: int | None, configured: timedelta | None) -> ti
 
 
 def touch_due(record: SessionRecord, now: datetime, configured: timedelta | None) -> bool:
-    """Whether the last recorded use is a touch interval old."""
+    """Return whether the last recorded use is a touch interval old."""
     return now - record.last_seen_at >= touch_interval(record.idle_seconds, configured)
 
 
 def renewal_due(record: SessionRecord, now: datetime, after: timedelta | None) -> bool:
-    """Whether the secret of a session, which was presented, is this old. None: secrets are not renewed."""
+    """Return whether the secret of a session is older than ``after``. With None, secrets are not renewed."""
     if after is None or awaits_first_use(record):
         return False
     began_at = record.previous_at or record.authenticated_at or record.created_at
@@ -88,12 +88,12 @@ def renewal_due(record: SessionRecord, now: datetime, after: timedelta | None) -
 
 
 def awaits_first_use(record: SessionRecord) -> bool:
-    """Whether nobody is known to have come with the renewed secret, so that the one before is still good."""
+    """Return whether the renewed secret has not been used yet, so that the previous one is still valid."""
     return record.previous_hash is not None and record.previous_at is None
 
 
 def previous_is_good(record: SessionRecord, now: datetime, overlap: timedelta) -> bool:
-    """Whether the secret before the last renewal is still taken."""
+    """Return whether the secret before the last renewal is still valid."""
     if record.previous_hash is None:
         return False
     return record.previous_at is None or now - record.previous_at < overlap
@@ -109,7 +109,7 @@ def to_end(
     """Return the sessions that must end so that ``session_id`` fits under the user's limit, oldest first.
 
     Raises:
-        TooManySessions: none may be ended for it.
+        TooManySessions: no other session may be ended.
     """
     others = [
         record
@@ -129,15 +129,15 @@ def to_end(
 
 
 def level_of(amr: str) -> int:
-    """Return how many kinds of factors these methods (RFC 8176, between spaces) have proven, at most 2.
+    """Return how many kinds of factors these methods (RFC 8176, separated by spaces) prove, at most 2.
 
-    Something known, something had, something that one is: two methods of a kind are one factor. A method that
-    is not known proves nothing, so that a level is never higher than the proof.
+    The kinds are something you know, have, or are. Two methods of one kind are one factor, and an unknown
+    method is none.
     """
     methods = set(amr.split())
     return 2 if "mfa" in methods else min(2, sum(bool(methods & kind) for kind in _FACTORS))
 
 
 def is_recent(authenticated_at: datetime | None, now: datetime, within: timedelta) -> bool:
-    """Whether a credential was proven within this time."""
+    """Return whether a credential was proved within this time."""
     return authenticated_at is not None and now - authenticated_at <= within

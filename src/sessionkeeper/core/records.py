@@ -1,4 +1,4 @@
-"""What a store holds of a session, and what became of it in a request."""
+"""What a store holds of a session, and what a request does with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEARER: Final = "bearer"
 
 
 def idle_end(last_seen_at: datetime, idle_seconds: int | None) -> datetime | None:
-    """Return when a session ends if nobody uses it again; None without an idle timeout."""
+    """Return when a session ends if it is not used again; None without an idle timeout."""
     if idle_seconds is None:
         return None
     try:
@@ -25,10 +25,10 @@ def idle_end(last_seen_at: datetime, idle_seconds: int | None) -> datetime | Non
 
 
 class SessionRecord(NamedTuple):
-    """One session as the store has it. Times are aware; ``data`` is JSON text, opened by the codec.
+    """One session as the store has it. Times are aware; ``data`` is JSON text, which the codec decodes.
 
-    ``previous_hash`` is the secret before the last renewal, ``previous_at`` when the one of now was first
-    seen: both None after a rotation.
+    ``previous_hash`` is of the secret before the last renewal, ``previous_at`` the first use of the current
+    one. Both are None after a rotation.
     """
 
     id: int
@@ -52,13 +52,13 @@ class SessionRecord(NamedTuple):
     namespace: str = ""
 
     def __repr__(self) -> str:
-        """Leave out hashes and data: a log line must not hold them."""
+        """Leave hashes and data out of logs."""
         return f"<SessionRecord {self.id} user={self.user_id!r} version={self.version}>"
 
     def as_dict(self, **more: Any) -> dict[str, Any]:
-        """Return what owners and operators may be told of the session, ready for JSON: no hash and no data.
+        """Return what owners and operators may see of the session, ready for JSON: no hashes and no data.
 
-        ``more`` stands after the id.
+        ``more`` is inserted after the id.
         """
         return {
             "id": keys.encode_id(self.id),
@@ -81,14 +81,14 @@ class Lookup(NamedTuple):
 
     Attributes:
         record: the session as it was read, or as it was written.
-        now: the store's own clock at that moment.
-        principal: the user, where the store could join; None: Django has to be asked.
-        snapshot: what the user was made of (``Snapshot``), where it is known.
+        now: the time of that, by the store's clock.
+        principal: the user, if the store could join; None if Django has to be asked.
+        snapshot: the ``Snapshot`` of the user, if known.
         key: the key that opened the session.
-        data: the session's data; of a session that was remembered, only who signed in.
-        read_at: when a session that was remembered was read, by the store's clock; else None.
-        is_stale: whether something was written since, so that the record is not what the store has now.
-        is_written: whether this request wrote the record, which a rollback may undo.
+        data: the session's data; from the near cache, only what names the user.
+        read_at: when a session from the near cache was read, by the store's clock; else None.
+        is_stale: whether something was written since, so that the record is no longer the stored one.
+        is_written: whether this request wrote the record, which a rollback may still undo.
     """
 
     record: SessionRecord
@@ -103,7 +103,7 @@ class Lookup(NamedTuple):
 
 
 class SessionLimit(NamedTuple):
-    """How many live sessions of one transport a user may have, and whether the oldest make room."""
+    """How many live sessions of one transport a user may have, and whether to end the oldest."""
 
     most: int
     end_oldest: bool = True
@@ -111,7 +111,7 @@ class SessionLimit(NamedTuple):
 
 
 class SessionTimestamps(NamedTuple):
-    """What a restored session brings along: aware times, and the secret before its last renewal."""
+    """The times of a restored session, which are aware, and the secret before its last renewal."""
 
     created_at: datetime
     authenticated_at: datetime | None
@@ -121,9 +121,9 @@ class SessionTimestamps(NamedTuple):
 
 
 class NewSession(NamedTuple):
-    """What ``Store.insert`` needs. ``lifetime`` is counted from the store's clock, or an aware moment.
+    """What ``Store.insert`` needs. ``lifetime`` is a duration by the store's clock, or an aware moment.
 
-    A session that is restored has a ``past``, which counts instead of ``authenticated`` and of that clock.
+    A restored session has a ``past``, which replaces ``authenticated`` and that clock.
     """
 
     id: int
@@ -143,11 +143,11 @@ class NewSession(NamedTuple):
     past: SessionTimestamps | None = None
 
     def past_at(self, now: Any) -> SessionTimestamps:
-        """Return the past of the session if it is stored now; ``now`` may be what a database makes of it."""
+        """Return the times of the session if it is stored at ``now``, which may be an SQL expression."""
         return self.past or SessionTimestamps(now, now if self.authenticated else None, now)
 
     def record_at(self, now: Any, namespace: str = "") -> SessionRecord:
-        """Return the session as it is stored now; ``now`` may be what a database makes of it."""
+        """Return the session as it is stored at ``now``, which may be an SQL expression."""
         return SessionRecord(
             id=self.id,
             secret_hash=self.secret_hash,
@@ -168,12 +168,12 @@ class NewSession(NamedTuple):
 
 
 class SessionPatch(NamedTuple):
-    """What ``Store.merge`` writes into a session. Fields left at their default are not touched.
+    """What ``Store.merge`` writes into a session. Fields with their default are not written.
 
     ``patch`` is JSON text of the keys to set, ``deleted`` names the keys to drop; with ``replace`` the
-    patch is all that remains. ``facts`` sets columns: user_id, idle_seconds, ip_address, user_agent,
-    label, amr. ``lifetime`` moves the absolute expiry; ``authenticated`` sets the authentication time
-    to now. ``limit`` holds for the user in ``facts``.
+    patch replaces all data. ``facts`` sets columns: user_id, idle_seconds, ip_address, user_agent,
+    label, amr. ``lifetime`` sets the absolute expiry; ``authenticated`` sets the authentication time
+    to now. ``limit`` is that of the user in ``facts``.
     """
 
     patch: str = "{}"
@@ -186,14 +186,14 @@ class SessionPatch(NamedTuple):
 
 
 class Revoked(NamedTuple):
-    """A session that was revoked, and whose it was; ``user_id`` is None for a visitor's."""
+    """A session that was revoked; ``user_id`` is None for an anonymous one."""
 
     id: int
     user_id: Any
 
 
 class Expired(NamedTuple):
-    """A session that a purge removed: whose it was, and when it ended."""
+    """A session that a purge removed, its user, and when it ended."""
 
     id: int
     user_id: Any
@@ -201,7 +201,7 @@ class Expired(NamedTuple):
 
 
 class KeyStatus(Enum):
-    """What a presented key turned out to be."""
+    """The status of a presented key."""
 
     LIVE = "live"
     MALFORMED = "malformed"
@@ -211,7 +211,7 @@ class KeyStatus(Enum):
 
 
 class SessionStatus(Enum):
-    """What the response has to do about the session, decided once."""
+    """What the response has to do about the session."""
 
     UNUSED = "unused"
     CLEAN = "clean"

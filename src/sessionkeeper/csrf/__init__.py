@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from sessionkeeper.csrf.middleware import FetchMetadataMiddleware, failure
+from sessionkeeper.csrf.fetch_metadata import FetchMetadataMiddleware
+from sessionkeeper.csrf.problems import failure
 
 __all__ = ["FetchMetadataMiddleware", "failure"]

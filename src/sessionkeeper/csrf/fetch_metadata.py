@@ -1,30 +1,38 @@
-"""Where a request comes from, by what browsers say of it and no page can forge.
+"""CSRF protection by headers that browsers set and pages cannot forge; without a token if these suffice.
 
-``Sec-Fetch-Site`` names the relation of the page to this site, ``Origin`` the page's origin. Browsers send
-both with every unsafe request, the first only to https and to loopback addresses.
+``Sec-Fetch-Site`` tells the relation of the page to this site, ``Origin`` the page's origin. Browsers send
+both with every unsafe request, the first only over HTTPS and to loopback addresses. If they do not suffice,
+Django's check decides: its middleware, token, cookie and settings.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.urls import get_callable
 from django.utils.http import is_same_domain
+from django.utils.log import log_response
 
-if TYPE_CHECKING:
-    from django.http import HttpRequest
+from sessionkeeper.http import transports
 
-#: Two slashes at the start, and what browsers drop or turn into a slash: none of it is in an address of ours.
+logger = logging.getLogger("django.security.csrf")
+
+#: Two slashes at the start, and characters that browsers drop or turn into a slash.
 _ODD = re.compile(r"^//|[\x00-\x1f\\]")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class Verdict(Enum):
-    """What the headers say. The refused ones have the reason that the CSRF failure view is given."""
+    """What the headers say. The value of a refused one is the reason for the CSRF failure view."""
 
     #: A page of this origin sent the request: no token is needed.
     OWN = "own"
@@ -39,14 +47,14 @@ REFUSED = frozenset({Verdict.CROSS_SITE, Verdict.SAME_SITE, Verdict.CONTRADICTIO
 
 
 def check(request: HttpRequest) -> str | None:
-    """Return why an unsafe request is refused; None when it passes or Django's check has to decide.
+    """Return why an unsafe request is refused; None if it passes or Django's check has to decide.
 
-    One that passes is marked so that Django's middleware, its decorators and REST framework let it pass too.
+    A request that passes is marked, so that Django's middleware and decorators and REST framework accept it.
     """
     if (
         getattr(request, "csrf_processing_done", False)
         or request.method in SAFE_METHODS
-        or getattr(request, "_dont_enforce_csrf_checks", False)  # as Django's test client asks
+        or getattr(request, "_dont_enforce_csrf_checks", False)  # set by Django's test client
     ):
         return None
     verdict = judge(request)
@@ -56,11 +64,10 @@ def check(request: HttpRequest) -> str | None:
 
 
 def mark_checked(request: HttpRequest) -> None:
-    """Let every later check of this request pass, as one that Django's middleware has accepted.
+    """Mark the request as accepted by Django's CSRF check, so that no later check requires a token.
 
-    The first is Django's own mark. Code that runs Django's check once more takes it away before that, as
-    django-ninja does for its cookies; the second one stays. What later checks would look at is the same
-    request, so no check that asks for a token knows better.
+    The first mark is Django's own. Code that repeats Django's check removes it, as django-ninja does for its
+    cookies; the second one stays.
     """
     request.csrf_processing_done = True  # type: ignore[attr-defined]
     request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined] # noqa: SLF001 - see above
@@ -79,7 +86,7 @@ def judge(request: HttpRequest) -> Verdict:
             if origin is not None and is_trusted(origin):
                 return Verdict.TOKEN
             return Verdict.CROSS_SITE if site == "cross-site" else Verdict.SAME_SITE
-        case _:  # "none", a value of tomorrow, or the header twice
+        case _:  # "none", an unknown value, or the header twice
             return Verdict.TOKEN
 
 
@@ -93,24 +100,24 @@ def _of_same_origin(request: HttpRequest, origin: str | None) -> Verdict:
 
 
 def own_origin(request: HttpRequest) -> str | None:
-    """Return the origin at which the request reached this site; None if the host is not an allowed one."""
+    """Return the origin at which the request reached this site; None if the host is not allowed."""
     try:
         host = request.get_host().lower()
     except DisallowedHost:
         return None
     secure = request.is_secure()
-    # Browsers leave the default port out of Origin; a proxy may have put it into Host.
+    # Browsers leave the default port out of Origin; a proxy may have added it to Host.
     host = host.removesuffix(":443" if secure else ":80")
     return f"{'https' if secure else 'http'}://{host}"
 
 
 def may_leave(address: str) -> bool:
-    """Whether a browser may read an address without a host as one of another site."""
+    """Return whether a browser may take a URL without a host for one of another site."""
     return _ODD.search(address) is not None
 
 
 def is_trusted(origin: str) -> bool:
-    """Whether ``CSRF_TRUSTED_ORIGINS`` lists the origin, by Django's rules."""
+    """Return whether ``CSRF_TRUSTED_ORIGINS`` lists the origin, by Django's rules."""
     if "*" not in origin and origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
     try:
@@ -122,3 +129,56 @@ def is_trusted(origin: str) -> bool:
         given.scheme == pattern.scheme and is_same_domain(given.netloc, pattern.netloc.lstrip("*"))
         for pattern in patterns
     )
+
+
+class FetchMetadataMiddleware:
+    """Lets requests of the site's own pages pass without a token, and refuses those of other sites.
+
+    Put it before Django's ``CsrfViewMiddleware``, which checks the rest. Views marked with ``csrf_exempt``
+    stay exempt. It reads two headers, and uses neither session nor store.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            self.process_view = self._aprocess_view  # type: ignore[method-assign]  # needs no thread
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Pass the request on. It is checked when the view is known."""
+        if iscoroutinefunction(self):
+            return self.__acall__(request)
+        response = self.get_response(request)
+        if settings.CSRF_COOKIE_NAME in response.cookies:  # so that a frame has a token
+            transports.partition(response, settings.CSRF_COOKIE_NAME)
+        return response
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        response = await self.get_response(request)
+        transports.partition(response, settings.CSRF_COOKIE_NAME)
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
+        """Return the response if the request is refused."""
+        if request.method in SAFE_METHODS:
+            return None
+        reason = check(request)
+        return None if reason is None or getattr(view, "csrf_exempt", False) else refuse(request, reason)
+
+    async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
+        reason = check(request)
+        if reason is None or getattr(view, "csrf_exempt", False):
+            return None
+        return await sync_to_async(refuse)(request, reason)  # the project's failure view may make queries
+
+
+def refuse(request: HttpRequest, reason: str) -> HttpResponse:
+    """Respond as Django's check does, with ``CSRF_FAILURE_VIEW`` and a line in its log."""
+    response: HttpResponse = get_callable(settings.CSRF_FAILURE_VIEW)(request, reason=reason)
+    log_response(
+        "Forbidden (%s): %s", reason, request.path, response=response, request=request, logger=logger
+    )
+    return response

@@ -1,19 +1,20 @@
-"""What a failed CSRF check means, and how to send the request instead."""
+"""The problems of failed CSRF checks, and how to send the request instead."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.middleware import csrf as django_csrf
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sessionkeeper.csrf.fetch_metadata import Verdict
-from sessionkeeper.http.problems import KNOWN, Problem, define
+from sessionkeeper.http.problems import KNOWN, Problem, define, prefers_html
 
-#: Name of the route that hands out a token, when ``sessionkeeper.api.urls`` is included.
+#: Name of the route that returns a token, if ``sessionkeeper.api.urls`` is included.
 TOKEN_ROUTE = "sessionkeeper-api:csrf"  # noqa: S105 - the name of a route
 _TITLE = gettext_lazy("The CSRF check failed")
 
@@ -93,7 +94,7 @@ REFERER_UNTRUSTED = _problem(
         "origin, with its scheme, in CSRF_TRUSTED_ORIGINS."
     ),
 )
-#: For a reason that a later Django or a middleware of the project's own gives.
+#: For the reasons of a later Django, or of a middleware of the project.
 FAILED = _problem("csrf_failed", gettext_lazy("The request did not pass the CSRF check."))
 
 PROBLEMS = tuple(problem for code, problem in KNOWN.items() if code.startswith("csrf_"))
@@ -115,24 +116,38 @@ _BEGINNINGS = {
     django_csrf.REASON_BAD_ORIGIN.partition("%s")[0]: ORIGIN_UNTRUSTED,
     django_csrf.REASON_BAD_REFERER.partition("%s")[0]: REFERER_UNTRUSTED,
 }
-#: Problems that a token cures. For the others, how to send one is beside the point.
+#: Problems that a token solves.
 CURED_BY_TOKEN = (COOKIE_MISSING, COOKIE_MALFORMED, TOKEN_MISSING, TOKEN_INCORRECT, FAILED)
 
 
 class Explanation(NamedTuple):
-    """The kind of problem, and a text that says what to do, with this site's own names."""
+    """The kind of problem, and a text that says what to do, with this site's names."""
 
     problem: Problem
     detail: str
 
 
 def explain(reason: str) -> Explanation:
-    """Return what a reason of ours or of Django's CSRF check means and how to send the request instead."""
+    """Return what a reason means, ours or that of Django's check, and how to send the request instead."""
     problem = _EXACT.get(reason) or next(
         (found for start, found in _BEGINNINGS.items() if reason.startswith(start)), FAILED
     )
     detail = str(problem.detail)
     return Explanation(problem, f"{detail} {recipe()}" if problem in CURED_BY_TOKEN else detail)
+
+
+def failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Return the response to a failed check: ``CSRF_FAILURE_VIEW = "sessionkeeper.csrf.failure"``."""
+    problem, detail = explain(reason)
+    if prefers_html(request) and problem in CURED_BY_TOKEN:
+        advice = _("In a browser: allow cookies for this site, reload the page, and send the form again.")
+        if problem is TOKEN_INCORRECT:
+            advice = _(
+                "In a browser: go back, where most browsers still have what you typed, and copy it; reload "
+                "the page, paste it, and send the form again."
+            )
+        detail = f"{advice} {detail}"  # what a person can do comes first
+    return problem.response(request, detail)
 
 
 def header_name() -> str:
@@ -142,7 +157,7 @@ def header_name() -> str:
 
 
 def token_url() -> str | None:
-    """Return the path of the endpoint that hands out a token; None when it is not included."""
+    """Return the path of the endpoint that returns a token; None if it is not included."""
     try:
         return reverse(TOKEN_ROUTE)
     except NoReverseMatch:
@@ -150,7 +165,7 @@ def token_url() -> str | None:
 
 
 def recipe() -> str:
-    """Return how to send a request with a token, in this site's own names."""
+    """Return how to send a request with a token, with this site's names."""
     names = {"url": token_url(), "cookie": settings.CSRF_COOKIE_NAME, "header": header_name()}
     if names["url"] is not None and settings.CSRF_USE_SESSIONS:
         text = _("GET {url} for the token, keep the session cookie, and send the token in {header}.")

@@ -1,7 +1,7 @@
-"""The session of one request: open, store, merge, rotate, revoke, touch.
+"""What one request does with its session: open, store, merge, rotate, revoke, touch.
 
-The engine puts Django's dictionary around it. It knows which key is proven, which data was read, and
-what a save has to write; it knows no HTTP and never decides what a failure means to the client.
+``SessionStore`` is Django's dictionary around it. This module knows which key is proven, which data was read,
+and what a save has to write. It does not know HTTP.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
 _BEGINNINGS = {events.Kind.SIGN_IN, events.Kind.TOKEN_MADE, events.Kind.STEP_UP}
-#: What an ActiveSession keeps when it detaches.
+#: What an ActiveSession keeps when it is detached.
 _OF_THE_REQUEST = frozenset({"client", "transport", "detect_reuse", "verdict"})
 
 
 class ActiveSession:
-    """The session that a key opens, or one that is about to be.
+    """The session that a key opens, or a new one.
 
     Attributes:
-        key: the key in use; None when there is no session.
-        stored: whether the store has proven the key. A minted key is not stored before ``insert``.
-        found: record, clock and principal as read, or as this request wrote the record.
-        from_near_cache: who signed in, when that was remembered and nothing was read; else None.
-        verdict: what the presented key turned out to be; None before ``attach``.
-        detect_reuse: whether a client presents the key right now, so that an old one is a copy.
+        key: the key in use; None if there is no session.
+        stored: whether the store has confirmed the key. A minted key is not stored before ``insert``.
+        found: record, clock and principal as read, or as this request wrote them.
+        from_near_cache: the data that names the user, if the near cache had it and nothing was read.
+        verdict: the status of the presented key; None before ``attach``.
+        detect_reuse: whether the client has just sent the key, so that an old one is a copy.
         rotated: whether this request gave the session another key.
-        renewed: whether the client is to be given another key for the same session and sign-in.
+        renewed: whether the response has to send a renewed key.
         revoked: whether this request ended the session.
-        signing_in: whether somebody signed in and it is not written yet.
-        proof: what a sign-in is to the audit trail: a sign-in, or a step-up.
-        proved: whether this request took a proof of a credential.
-        remaining_lifetime: time left until the absolute expiry; None when not known.
+        signing_in: whether a user signed in and that is not written yet.
+        proof: the kind of audit event for a sign-in: a sign-in, or a reauthentication.
+        proved: whether this request verified a credential.
+        remaining_lifetime: time left until the absolute expiry; None if not known.
     """
 
     detect_reuse = False
     verdict: KeyStatus | None = None
-    # What it holds; as long as there is nothing, these are what an instance has.
+    # Defaults of a detached instance.
     key: keys.Key | None = None
     found: Lookup | None = None
     stored = rotated = renewed = revoked = signing_in = False
@@ -64,12 +64,12 @@ class ActiveSession:
         self.transport = transport
 
     def detach(self) -> None:
-        """Let go of the session; nothing is written."""
+        """Forget the session; nothing is written."""
         for name in vars(self).keys() - _OF_THE_REQUEST:
             delattr(self, name)
 
     def attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
-        """Go on with the session that a key opens, and return its data; or None, ``verdict`` says why."""
+        """Take the session that a key opens and return its data; None if the key opens none."""
         self.detach()
         self.verdict = verdict
         if found is None:
@@ -81,29 +81,29 @@ class ActiveSession:
         return found.data
 
     def mark_saved(self, data: dict[str, Any]) -> None:
-        """Take note that ``data`` has just been written."""
+        """Note that ``data`` has just been written."""
         self._base = codec.encode(data)
         self._forget_version()
 
     def replace_on_save(self) -> None:
-        """Let the next merge replace all data, also what other requests wrote meanwhile."""
+        """Make the next merge replace all data, also what other requests have written meanwhile."""
         self._base = None
 
     def mint(self) -> None:
-        """Take a new key, in memory only."""
+        """Create a new key, in memory only."""
         self.detach()
         self.key = keys.mint()
         context.current_session().claim(self.key.id, self)
 
     def changes(self, data: dict[str, Any]) -> bool:
-        """Whether a save of ``data`` would write more than the time of use."""
+        """Return whether a save of ``data`` would write more than the time of use."""
         unwritten = self.key is not None and not self.stored
         if self.signing_in or self.revoked or unwritten:
             return True
         return self._base is None or not session_data.is_nothing(session_data.changes(self._base, data))
 
     def insert(self, data: dict[str, Any]) -> None:
-        """Store a new session with this data; on a collision of ids under yet another key."""
+        """Store a new session with this data. If its id is taken, try another key."""
         key = self.key if self.key is not None and not self.stored else keys.mint()
         text, user_id = limits.encode_bounded(data), session_data.owner_of(data)
         timeouts = limits.limits_of(data)
@@ -138,9 +138,9 @@ class ActiveSession:
             self._record(kind)
 
     def merge(self, data: dict[str, Any], *, key: keys.Key | None = None) -> bool:
-        """Write what changed. Return whether the key or the life of the session changed.
+        """Write what changed. Return whether the key or the lifetime of the session changed.
 
-        ``key`` is one that no read has proven; the store proves it as it writes.
+        ``key`` is a key that was not read before; the store checks it as it writes.
         """
         key = key or self.key
         if key is None:
@@ -148,18 +148,20 @@ class ActiveSession:
         text, user_id, rotated = limits.encode_bounded(data), session_data.owner_of(data), False
         change = session_data.changes(self._base, data)
         moved = self.stored and user_id != self._user_id
-        if moved:  # somebody signed in or out, however the data came there
+        if moved:  # a user signed in or out, by whatever code
             if not self.rotated and self.transport == COOKIE:
                 self.rotate()
                 key, rotated = self.key or key, True
             self.signing_in = user_id is not None
-        # Data that was never read says nothing about the user, unless it replaces all or names one.
+        # Data that was not read does not tell the user, unless it replaces everything or names one.
         whole = not self.stored and (self._base is None or SESSION_KEY in data)
         facts = self._columns(user_id) if moved or self.signing_in or whole else {}
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         if moved or whole:
             change = change._replace(limit=limits.limit_for(user_id, self.transport))
-        record, ended = get_store().merge(key.id, key.secret_hash, change, self._seen())
+        found = self.found
+        seen = None if found is None or found.is_stale or found.is_written else found.record
+        record, ended = get_store().merge(key.id, key.secret_hash, change, seen)
         limits.note_ended(ended, user_id)
         self.proved = self.proved or self.signing_in
         signed_in, self.signing_in = self.signing_in, False
@@ -168,7 +170,7 @@ class ActiveSession:
         if user_id is not None and (signed_in or self._unrecorded_rotation):
             self._record(self.proof if signed_in else events.Kind.ROTATED)
         self._unrecorded_rotation = False
-        found = self.found or Lookup(record, record.last_seen_at)
+        found = found or Lookup(record, record.last_seen_at)
         self.found = found._replace(record=record, now=record.last_seen_at, is_stale=False, is_written=True)
         return rotated or renewed
 
@@ -179,7 +181,7 @@ class ActiveSession:
         timeouts = limits.limits_of(data)
         lifetime = timeouts.lifetime
         if isinstance(lifetime, timedelta) and not self.signing_in and self.found is not None:
-            # Another expiry does not restart the absolute timeout, which counts from the authentication.
+            # Another expiry does not restart the absolute timeout, which begins with the authentication.
             record = self.found.record
             lifetime = (record.authenticated_at or record.created_at) + lifetime
         self._set_life(timeouts._replace(lifetime=lifetime))
@@ -187,23 +189,23 @@ class ActiveSession:
         return change._replace(facts=facts, lifetime=lifetime, authenticated=self.signing_in), True
 
     def effective_limits(self, data: dict[str, Any]) -> limits.Limits:
-        """Return the timeouts in force: the stored ones, unless code has set another expiry since."""
+        """Return the timeouts in force: the stored ones, unless code has set another expiry."""
         record = None if self.found is None or self.signing_in else self.found.record
         stored = {} if record is None else codec.decode(record.data)
-        if record is None or self.remaining_lifetime is None or _expiry(stored) != _expiry(data):
+        if (
+            record is None
+            or self.remaining_lifetime is None
+            or stored.get(limits.EXPIRY_KEY) != data.get(limits.EXPIRY_KEY)
+        ):
             timeouts = limits.limits_of(data)
             if self.remaining_lifetime is None or not isinstance(timeouts.lifetime, timedelta):
                 return timeouts
             return timeouts._replace(lifetime=min(timeouts.lifetime, self.remaining_lifetime))
         return limits.Limits(record.idle_seconds, self.remaining_lifetime)
 
-    def _seen(self) -> Any:
-        found = self.found
-        return None if found is None or found.is_stale or found.is_written else found.record
-
     def _columns(self, user_id: Any) -> dict[str, Any]:
         columns = {**self.client.columns(), "user_id": user_id}
-        if self.signing_in:  # how somebody else signed in before says nothing of this time
+        if self.signing_in:  # not how the user before signed in
             columns["amr"] = self.client.amr
         return columns
 
@@ -211,7 +213,7 @@ class ActiveSession:
         """Give the session another secret and family, at once.
 
         Raises:
-            SessionGone, StaleSession: somebody else ended or rotated it; nothing changes here.
+            SessionGone, StaleSession: the session was ended or rotated meanwhile; nothing changed.
         """
         if self.key is None:
             raise SessionGone
@@ -233,9 +235,9 @@ class ActiveSession:
     def revoke(
         self, unproven: object = None, *, kind: events.Kind = events.Kind.REVOKED, reason: str = ""
     ) -> None:
-        """End the session; one whose key was never read only if ``unproven`` is its key.
+        """End the session; one that was not read only if ``unproven`` is its key.
 
-        ``kind`` and ``reason`` are what the audit trail says, if somebody was signed in.
+        ``kind`` and ``reason`` are for the audit trail, if a user was signed in.
         """
         if self.stored and self.key is not None:
             self.revoked = True
@@ -247,9 +249,9 @@ class ActiveSession:
                 get_store().revoke(key.id, key.secret_hash)
 
     def touch_if_due(self, *, force: bool = False) -> bool:
-        """Record the use, at most once per interval, and return whether it was recorded.
+        """Record the use, at most once per interval. Return whether it was recorded.
 
-        Best effort: an outage is logged, not raised.
+        An outage is logged, not raised.
         """
         if self.key is None or self.found is None or self.renewed:
             return False
@@ -257,7 +259,10 @@ class ActiveSession:
             try:
                 return get_store().touch(self.key.id, self.key.secret_hash)
             except StoreUnavailable:
-                renewal.log.warning("Session %s: the touch failed.", keys.encode_id(self.key.id))
+                renewal.log.warning(
+                    "Session %s: the touch failed, because the store did not answer.",
+                    keys.encode_id(self.key.id),
+                )
         return False
 
     def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
@@ -267,13 +272,13 @@ class ActiveSession:
         return record.previous_hash is not None and renewal.is_first_use(key, record)
 
     def renew_if_due(self) -> bool:
-        """Take the key that the client is to be given next, if it is time. Return whether it is.
+        """Renew the key if that is due. Return whether the response has to send another key.
 
-        Best effort: in an outage the key in use stays good, and a later request renews it.
+        In an outage the key in use stays valid, and a later request renews it.
         """
         if self._renewal_due():
             try:
-                new = renewal.renew(self.key, self.found)  # type: ignore[arg-type]  # both are there
+                new = renewal.renew(self.key, self.found)  # type: ignore[arg-type]  # neither is None
             except StoreUnavailable:
                 return False
             if new is not None:
@@ -282,7 +287,7 @@ class ActiveSession:
         return self.renewed
 
     def upkeep_may_be_due(self) -> bool:
-        """Whether :meth:`upkeep_due` and all that it asks is worth asking. Cheap: every request does."""
+        """Return False if :meth:`upkeep_due` is certainly False. Cheap, for every request."""
         if self.key is None or self.found is None:
             return False
         record, settings = self.found.record, conf.current()
@@ -293,7 +298,7 @@ class ActiveSession:
         )
 
     def upkeep_due(self) -> bool:
-        """Whether the end of the request has a use to record or a key to renew."""
+        """Return whether the end of the request has to record the use or to renew the key."""
         if self.key is None or self.found is None:
             return False
         return self._touch_due(self.key, self.found) or self._renewal_due()
@@ -304,12 +309,12 @@ class ActiveSession:
         return renewal.is_due(self.key, self.found)
 
     def _forget_version(self) -> None:
-        """Note that what was read is not what the store has now."""
+        """Note that the record as read is no longer the stored one."""
         if self.found is not None:
             self.found = self.found._replace(is_stale=True)
 
     def key_is_current(self) -> bool:
-        """Ask the store whether the key in use opens the session, after a rotation that may be undone."""
+        """Return whether the stored session has the key in use, after a rotation that may be undone."""
         found = get_store().find(self.key.id) if self.key is not None else None
         return (
             self.key is not None
@@ -318,7 +323,7 @@ class ActiveSession:
         )
 
     def is_of_this_request(self) -> bool:
-        """Whether this is the session that the code running now belongs to, not one that it looks into."""
+        """Return whether this is the request's own session, not another one that its code opened."""
         return self.key is not None and context.current_session().id == self.key.id
 
     def _record(self, kind: events.Kind, reason: str = "") -> None:
@@ -336,7 +341,3 @@ class ActiveSession:
     def _set_life(self, timeouts: limits.Limits) -> None:
         lifetime = timeouts.lifetime
         self.remaining_lifetime = lifetime if isinstance(lifetime, timedelta) else lifetime - moments.now()
-
-
-def _expiry(data: dict[str, Any]) -> Any:
-    return data.get(limits.EXPIRY_KEY)

@@ -1,10 +1,9 @@
 """Takes over sessions of the engine that a site used before: ``SESSIONKEEPER["ADOPT"]``.
 
-A cookie of Django's shape is looked up in the old table. Deleting that row is the claim: one of any number
-of requests succeeds, and stores a session of ours in the same transaction. Its key is derived from the old
-one with ``SECRET_KEY``, so that requests which come too late for the row find the same session, for a
-minute. After that, after a sign-in or after the session ended, the old cookie opens nothing: there is no row
-and no such key.
+A cookie of Django's format is looked up in the old table. Of parallel requests only one can delete that row,
+and it stores the new session in the same transaction. The new key is derived from the old one with
+``SECRET_KEY``, so that for a minute the other requests find the same session. After that, after a sign-in,
+or when the session has ended, the old cookie opens nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -36,10 +36,10 @@ from sessionkeeper.stores.factory import get_store
 if TYPE_CHECKING:
     from sessionkeeper.engine.session_store import SessionStore
 
-#: How long the old cookie is taken after the adoption: parallel requests, and an answer that got lost.
+#: How long the old cookie is accepted after the adoption, for parallel requests and lost responses.
 OVERLAP = timedelta(minutes=1)
 _OLD_KEY = re.compile(r"[a-z0-9]{32}", re.ASCII)
-# Derived ids look like those of the years before the first release: no key that is minted has one.
+# Derived ids look as if minted before the first release, so that no minted key has one.
 _HIGHEST_ID = 1 << 59
 _DJANGOS = "django.contrib.auth.backends.ModelBackend"
 _OURS = "sessionkeeper.backends.ModelBackend"
@@ -48,44 +48,38 @@ log = logging.getLogger("sessionkeeper.security")
 
 
 class _Peeked(dict[str, Any]):
-    """Data of an old session, on which Django's ``get_user`` checks who it names, and writes nothing."""
+    """Data of an old session, for Django's ``get_user``, which can write nothing to it."""
 
     def flush(self) -> None:
-        """Called for a session from before a change of the password."""
+        """Called if the password was changed since."""
         self.clear()
 
     def cycle_key(self) -> None:
-        """Called when ``SECRET_KEY_FALLBACKS`` verified it; the key changes in any case."""
-
-
-class _Request:
-    def __init__(self, data: _Peeked) -> None:
-        self.session = data
+        """Called if ``SECRET_KEY_FALLBACKS`` verified the session. The key changes anyway."""
 
 
 def is_old_key(text: object) -> bool:
-    """Whether ``ADOPT`` is set and this is what a key of the old engine looks like. Asks nobody."""
+    """Return whether ``ADOPT`` is set and this looks like a key of the old engine. Costs no query."""
     return conf.current().adopt is not None and isinstance(text, str) and bool(_OLD_KEY.fullmatch(text))
 
 
 def take_over(session: SessionStore) -> dict[str, Any] | None:
-    """Let our engine's ``session`` go on with what its old cookie opens; return the data, or None."""
-    wanted = session.principal_wanted
-    adopted = (
-        adopt(session.session_key, session.client, principal=wanted) if session.transport == COOKIE else None
-    )
+    """Continue, in ``session``, the session that its old cookie opens; return the data, or None."""
+    if session.transport != COOKIE:
+        return None
+    adopted = adopt(session.session_key, session.client, principal=session.principal_wanted)
     if adopted is None:
         return None
     data = session._active.attach(KeyStatus.LIVE, adopted)
-    session.adopted = session.modified = True  # so that the client is given the new key
+    session.adopted = session.modified = True  # so that the response sends the new key
     session.take_key()
     return data
 
 
 def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Lookup | None:
-    """Return the session of ours that an old cookie has become, or None.
+    """Return the session that an old one has become, or None.
 
-    Costs two queries for a cookie that nobody knows, and none for one of another shape.
+    Costs two queries for an unknown cookie, and none for one of another format.
 
     Raises:
         StoreUnavailable: a database did not answer.
@@ -101,7 +95,7 @@ def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Looku
 
 
 def end(text: object) -> None:
-    """End the session of an old cookie that nobody has looked into."""
+    """End the session of an old cookie that was not loaded."""
     if is_old_key(text):
         greenlets.run_in_database_thread(_end, str(text))
 
@@ -118,7 +112,7 @@ def _old_store(text: str) -> Any:
 
 
 def _derived(text: str) -> keys.Key:
-    """Return the key of ours that belongs to an old one; only who has ``SECRET_KEY`` can."""
+    """Return the new key for an old one. It cannot be computed without ``SECRET_KEY``."""
     code = salted_hmac("sessionkeeper.adoption", text, algorithm="sha512").digest()
     secret = urlsafe_b64encode(code[8:40]).decode("ascii")[: keys.KEY_LENGTH - keys.ID_LENGTH]
     return keys.Key(int.from_bytes(code[:8], "big") % _HIGHEST_ID, secret)
@@ -130,13 +124,15 @@ def _rows(old: DatabaseSessions) -> Any:
 
 
 def _read(old: DatabaseSessions) -> tuple[dict[str, Any], datetime] | None:
-    """Return data and expiry of a live old session whose user Django would take; None without one."""
+    """Return data and expiry of the old session if it is live and Django would accept its user; else None."""
     with translate_errors():
         row = _rows(old).first()
     if row is None or moments.aware(row.expire_date) <= moments.now():
         return None
     data = _Peeked(old.decode(row.session_data))
-    if data.get(auth.BACKEND_SESSION_KEY) == _DJANGOS and _is_replaced():
+    backends = settings.AUTHENTICATION_BACKENDS
+    if data.get(auth.BACKEND_SESSION_KEY) == _DJANGOS and _OURS in backends and _DJANGOS not in backends:
+        # Our ModelBackend, which finds the same users, has replaced Django's.
         data[auth.BACKEND_SESSION_KEY] = _OURS
     if auth.SESSION_KEY in data and not _is_somebody(data):
         return None
@@ -144,40 +140,36 @@ def _read(old: DatabaseSessions) -> tuple[dict[str, Any], datetime] | None:
 
 
 def _is_somebody(data: _Peeked) -> bool:
-    """Whether Django would let in whom the data names; what is no user's key is nobody."""
+    """Return whether Django would accept the user whom the data names."""
     return (
-        session_data.user_of(data) is not None and not auth.get_user(cast("Any", _Request(data))).is_anonymous
+        session_data.user_of(data) is not None
+        and not auth.get_user(cast("Any", SimpleNamespace(session=data))).is_anonymous
     )
-
-
-def _is_replaced() -> bool:
-    """Whether the switch put our ``ModelBackend``, which finds the same users, in place of Django's."""
-    return _OURS in settings.AUTHENTICATION_BACKENDS and _DJANGOS not in settings.AUTHENTICATION_BACKENDS
 
 
 def _claim(
     old: DatabaseSessions, key: keys.Key, row: tuple[dict[str, Any], datetime], client: ClientInfo
 ) -> bool:
-    """Take the old row away and store our session, both or neither. Return False if it cannot be ours.
+    """Delete the old row and store the new session, both or neither. Return False if it cannot be adopted.
 
-    Who comes second waits at the row for the first, and then finds it gone: nothing is stored twice, nor
-    again after the session has ended.
+    A parallel request waits for the row, and then finds it deleted: nothing is stored twice, nor again after
+    the session has ended.
     """
     try:
         new = _new_session(key, row, client)
     except SessionTooLarge:
-        log.warning("An old session was not adopted: nobody is signed in, and it is too large.")
+        log.warning("An anonymous session was not adopted: it is too large.")
         return False
     rows = _rows(old)
     with translate_errors(), transaction.atomic(using=rows.db):
-        # Nothing is read in this transaction before the row is taken: SQLite would refuse who comes second.
+        # The transaction must not begin with a read: SQLite would refuse the second request.
         claimed = delete(rows)
         if claimed:
             try:
                 get_store().insert(new)
-            except IdTaken:  # two databases, of which one committed: the session is there
+            except IdTaken:  # with two databases, only one was committed: the session exists
                 claimed = 0
-            old.delete()  # what a cache holds of it
+            old.delete()  # also from a cache
     if claimed:
         renewal.follow(str(old.session_key), key.text)
     if claimed and new.user_id is not None:

@@ -1,8 +1,7 @@
-"""What becomes of a session that is used from elsewhere: ``ON_ADDRESS_CHANGE``, ``ON_USER_AGENT_CHANGE``.
+"""Reacts to a session that is used by another client: ``ON_ADDRESS_CHANGE`` and ``ON_USER_AGENT_CHANGE``.
 
-Elsewhere is another network (/24, /48 of IPv6), or a user agent that differs in more than numbers: addresses
-change within a network, and browsers update themselves. A change counts once; what is new is what the session
-knows from then on.
+Another client has an address in another network (/24, or /48 of IPv6), or a user agent that differs in more
+than numbers, since browsers update themselves. A change counts once: the session then stores the new values.
 """
 
 from __future__ import annotations
@@ -24,22 +23,20 @@ from sessionkeeper.stores.factory import get_store
 if TYPE_CHECKING:
     from sessionkeeper.engine.active_session import ActiveSession
 
-#: Key in the session data of a session whose last proof counts no more for sensitive actions.
-PROOF_IS_VOID = "_sessionkeeper_proof_is_void"
 _network = partial(network, ipv6=48)
 _NUMBERS = re.compile(r"[\d._]+")
 
 
 def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
-    """Whether the session that was opened goes on for this client; ``data`` is what the session holds.
+    """Return whether this client may continue the session that was opened and holds ``data``.
 
-    Asked where ``Settings.watches_clients``. Costs one write when something changed, else nothing.
+    Called only if ``Settings.watches_clients``. Costs one write if something changed, else nothing.
     """
     found, key, settings = active.found, active.key, conf.current()
     if found is None or key is None or found.record.user_id is None or active.transport != COOKIE:
         return True
     if active.client.borrowed or not active.client.address:
-        return True  # code looks into a session; or nobody can say where the request comes from
+        return True  # code opened the session; or the address of the client is unknown
     changed = dict(_changes(active, settings))
     if not changed:
         return True
@@ -49,21 +46,21 @@ def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
             _record(active, changed)
         return False
     if validators.STEP_UP in actions:
-        data[PROOF_IS_VOID] = True
+        data[session_data.PROOF_IS_VOID] = True
     change = session_data.changes(record.data, data)._replace(facts=active.client.columns())
     try:
         get_store().merge(key.id, key.secret_hash, change, record)
     except SessionGone:
         return False
     except StaleSession:
-        return True  # somebody signs in this very moment; this request writes nothing any more
+        return True  # a sign-in has just changed the key; this request writes nothing any more
     active.mark_saved(data)
     _record(active, changed)
     return True
 
 
 def _changes(active: ActiveSession, settings: conf.Settings) -> Iterator[tuple[events.Kind, str]]:
-    record, facts = active.found.record, active.client.columns()  # type: ignore[union-attr]  # it was opened
+    record, facts = active.found.record, active.client.columns()  # type: ignore[union-attr]  # the session was opened
     address, agent = facts.get("ip_address"), facts.get("user_agent", "")
     moved = bool(address and record.ip_address) and _network(address) != _network(record.ip_address)
     if moved and settings.on_address_change != validators.IGNORE:
@@ -74,7 +71,7 @@ def _changes(active: ActiveSession, settings: conf.Settings) -> Iterator[tuple[e
 
 
 def _record(active: ActiveSession, changed: dict[events.Kind, str]) -> None:
-    record = active.found.record  # type: ignore[union-attr]  # it was opened
+    record = active.found.record  # type: ignore[union-attr]  # the session was opened
     trail.record_all(
         trail.make(kind, user=record.user_id, session_id=record.id, reason=action, client=active.client)
         for kind, action in changed.items()

@@ -1,4 +1,4 @@
-"""What became of a user's earlier sessions, for the user's own eyes: read from the audit trail."""
+"""A user's ended sessions, read from the audit trail."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from sessionkeeper.audit import trail
 from sessionkeeper.audit.events import BEGINNINGS, ENDS, Kind
 from sessionkeeper.core import keys
+from sessionkeeper.core.client_info import device
 from sessionkeeper.core.moments import aware
 from sessionkeeper.core.policy import is_live
 from sessionkeeper.core.records import BEARER, COOKIE
 from sessionkeeper.core.text import rfc3339
 from sessionkeeper.engine import registry
-from sessionkeeper.http.user_agents import device
 from sessionkeeper.stores.factory import get_store
 
 
@@ -23,8 +23,8 @@ class EndedSession(NamedTuple):
     Attributes:
         id: number of the session.
         kind: how it began, ``sign_in`` or ``token_made``.
-        began_at: when somebody signed in, the last time in this session.
-                ended_at: when it ended; None if it has expired and its key has not been presented since.
+        began_at: the last sign-in of the session.
+        ended_at: when it ended; None if it has expired and its key has not been presented since.
         how: ``sign_out``, ``revoked``, ``expired`` or ``copy_detected``.
         reason: of a revocation, as in the audit trail.
         ip_address, user_agent: of the client that signed in; shortened as the trail's are.
@@ -40,7 +40,7 @@ class EndedSession(NamedTuple):
     user_agent: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the session for its owner's eyes, ready for JSON."""
+        """Return what the API tells the owner of the session, ready for JSON."""
         return {
             "id": keys.encode_id(self.id),
             "transport": BEARER if self.kind == Kind.TOKEN_MADE else COOKIE,
@@ -93,7 +93,7 @@ def _ended(number: int, begun: Any, ended: Any) -> EndedSession:
 
 
 def _moment(ended: Any) -> datetime | None:
-    """Return when a session ended: it may have expired long before somebody noted it."""
+    """Return when a session ended, which may be long before its expiry was recorded."""
     if ended is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The limits of a session: how long it lives, how much a stranger's holds, how many a user has."""
+"""The limits of sessions: their timeouts, the size of anonymous ones, and how many a user may have."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PROOF = ("REAUTHENTICATE_AFTER",)
 
 
 def in_force(names: tuple[str, ...], user_id: Any, request: HttpRequest | None = None) -> conf.Settings:
-    """Return the settings with the values of these keys for a user (None: nobody signed in).
+    """Return the settings with the values of these keys for a user (None: anonymous).
 
-    ``request`` is by default the one under way, where our middleware knows it. Costs nothing unless a key
-    names a function; then a query for the user, if the request has not got them yet.
+    ``request`` is by default the current one, if our middleware knows it. If a key names a function, this
+    costs a query for the user, unless the request has loaded the user.
 
     Raises:
-        ImproperlyConfigured: a function cannot be asked, or answers no such value.
+        ImproperlyConfigured: a function cannot be imported, or returns an invalid value.
     """
     settings = conf.current()
     asked = [settings.asked[name] for name in names if name in settings.asked]
@@ -55,17 +55,17 @@ _LONGEST_IDLE = 2**31 - 1
 
 
 class Limits(NamedTuple):
-    """Idle timeout in seconds (None: none) and absolute life, as a length or as a moment."""
+    """Idle timeout in seconds, or None, and absolute timeout, as a duration or a moment."""
 
     idle_seconds: int | None
     lifetime: timedelta | datetime
 
 
 def limits_of(data: dict[str, Any]) -> Limits:
-    """Return the limits of a session that holds ``data``, for the request under way.
+    """Return the timeouts of a session that holds ``data``, for the current request.
 
-    What ``set_expiry`` was given counts first: an int is an idle timeout, a moment (or its ISO text) the
-    absolute expiry. What the site configured caps both.
+    The value of ``set_expiry`` takes precedence: an int is an idle timeout, a datetime (or its ISO text) the
+    absolute expiry. The settings cap both.
     """
     expiry, signed_in = data.get(EXPIRY_KEY), SESSION_KEY in data
     settings = in_force(TIMES, owner_of(data))
@@ -84,22 +84,22 @@ def limits_of(data: dict[str, Any]) -> Limits:
 
 
 def encode_bounded(data: dict[str, Any]) -> str:
-    """Return the JSON text of all data. Strangers may store so much and no more, or a flood fills the store.
+    """Return the JSON text of all data. It is limited for anonymous sessions, or a flood fills the store.
 
     Raises:
-        SessionTooLarge: nobody is signed in, and it is more. Django answers 400.
+        SessionTooLarge: no user is signed in, and the text is too long. Django answers 400.
     """
     text = codec.encode(data)
     if SESSION_KEY not in data and len(text) > ANONYMOUS_LARGEST:
         raise SessionTooLarge(
-            f"A session in which nobody signed in holds at most {ANONYMOUS_LARGEST} characters of JSON, and "
-            f"this one would hold {len(text)}. Keep less in it, or keep it elsewhere."
+            f"An anonymous session may hold at most {ANONYMOUS_LARGEST} characters of JSON, but this one has "
+            f"{len(text)}. Store less in it, or store the data elsewhere."
         )
     return text
 
 
 def limit_for(user_id: Any, transport: str) -> SessionLimit | None:
-    """Return the limit for a sign-in of this user; None without one."""
+    """Return the limit for a sign-in of this user, or None."""
     if user_id is None:
         return None
     settings = in_force(SESSIONS, user_id)
@@ -111,6 +111,6 @@ def limit_for(user_id: Any, transport: str) -> SessionLimit | None:
 
 
 def note_ended(session_ids: Collection[int], user_id: Any) -> None:
-    """Record that a sign-in ended these sessions of the user, the oldest."""
+    """Record that a sign-in ended these sessions, the user's oldest."""
     reason = {"user": user_id, "reason": "limit"}
     trail.record_all(trail.make(events.Kind.REVOKED, session_id=one, **reason) for one in session_ids)

@@ -1,7 +1,8 @@
-"""What a client's key opens. Knows stores and policy, no HTTP."""
+"""Finds the session that a key opens."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from itertools import islice
 
@@ -12,22 +13,22 @@ from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.policy import expired, is_live, touch_due
 from sessionkeeper.core.records import KeyStatus, Lookup
 from sessionkeeper.engine import renewal
-from sessionkeeper.engine.registry import log
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_near_cache, get_store
 
-#: Cookies of one name that are looked at.
+#: The most cookies of one name that are read.
 MOST_COOKIES = 4
+
+log = logging.getLogger("sessionkeeper.security")
 
 
 def resolve(
     session_key: object, *, transport: str, principal: bool = False, detect_reuse: bool = False
 ) -> tuple[KeyStatus, Lookup | None]:
-    """Return what a client's key turned out to be, and the session if it opens one.
+    """Return the status of a key, and the session if the key opens one.
 
-    Any value is taken; only an outage raises.
-
-    With ``detect_reuse`` a client presents the key right now: an old one is a copy, and ends the session.
+    Any value is accepted; only an outage raises. With ``detect_reuse``, an old key of the session is taken
+    for a copy, which ends the session.
 
     Raises:
         StoreUnavailable: the store did not answer.
@@ -57,9 +58,9 @@ def resolve(
 
 
 def resolve_one(session_keys: Iterable[str | None], *, transport: str) -> tuple[str | None, KeyStatus]:
-    """Return which of several keys in one request counts: the only one that opens a session.
+    """Return the one of several keys in a request that opens a session, and the status.
 
-    None counts where several do, since somebody may have planted one of them; the verdict is for that case.
+    If several do, none of them counts, since an attacker may have planted one.
     """
     live = []
     for session_key in islice(dict.fromkeys(session_keys), MOST_COOKIES):
@@ -67,7 +68,10 @@ def resolve_one(session_keys: Iterable[str | None], *, transport: str) -> tuple[
         if found is not None:
             live.append(session_key)
             user, session_id = found.record.user_id, found.record.id
-            log.warning("A request brought several session cookies, one of %s.", keys.encode_id(session_id))
+            log.warning(
+                "A request had several session cookies, one of them of session %s.",
+                keys.encode_id(session_id),
+            )
             trail.record_once(events.Kind.SEVERAL_COOKIES, user=user, session_id=session_id)
     if len(live) == 1:
         return live[0], KeyStatus.LIVE
@@ -75,17 +79,17 @@ def resolve_one(session_keys: Iterable[str | None], *, transport: str) -> tuple[
 
 
 def recall(session_key: object, *, transport: str) -> Lookup | None:
-    """Return who a key stands for as this process remembers it, asking nobody; None: the store has to say.
+    """Return the session of a key as the near cache remembers it; None if the store has to be asked.
 
-    ``data`` holds no more than who signed in. Only a live session is recalled: what would be refused, or is
-    due for a touch, may have been used elsewhere since, so the store is asked before that.
+    ``data`` holds only the user. A session that would be refused or is due for a touch is not returned, since
+    it may have been used elsewhere meanwhile.
     """
     near = get_near_cache()
     if near is None:
         return None
     key, settings = keys.parse(session_key), conf.current()
     if key is None or settings.watches_clients:
-        return None  # whether the client is another one now is asked of the session itself
+        return None  # the session itself has to be compared with the client
     recalled = near.recall(key.id)
     if recalled is None or recalled.read_at is None:
         return None
@@ -101,6 +105,6 @@ def recall(session_key: object, *, transport: str) -> Lookup | None:
 
 
 def _end_corrupt(key: keys.Key) -> tuple[KeyStatus, Lookup | None]:
-    log.warning("Session %s ended: what is stored of it cannot be read.", keys.encode_id(key.id))
+    log.warning("Session %s was ended: its stored data cannot be read.", keys.encode_id(key.id))
     get_store().revoke(key.id)
     return KeyStatus.GONE, None

@@ -1,7 +1,7 @@
-"""Who a session authenticates: Django's ``get_user``, without its query where the store brought the user.
+"""The user of a session: Django's ``get_user``, without its query if the store has joined the user.
 
-Where the store could not join (other backends, another database, a ``get_user`` of the project's own),
-Django's own function is asked: correct first, one more query.
+If the store cannot join (other backends, another database, a backend with its own ``get_user``), Django's
+function is called, which costs one more query.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from sessionkeeper.stores.database.errors import on_live_connection, translate_e
 def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
     """Return the user whom ``request.session`` authenticates, or an AnonymousUser: ``request.user``.
 
-    A session of a deleted or disabled user, or from before a change of the password, is revoked on sight:
-    it stays ended when the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3). To views that know no
-    scopes, which is all that do not say ``in_scope``, a bearer session with scopes authenticates nobody.
+    A session of a deleted or disabled user, or from before a change of the password, is revoked at once, and
+    stays revoked if the user is enabled again (OWASP ASVS 5.0, 7.4.2 and 7.4.3). A bearer session with scopes
+    authenticates nobody, except with ``in_scope``, for callers that check the scopes.
 
     Raises:
-        StoreUnavailable: the store, or the database of the users, did not answer.
+        StoreUnavailable: the store or the users' database did not answer.
     """
     if not in_scope and "_cached_user" in vars(request):
         return vars(request)["_cached_user"]
@@ -51,7 +51,7 @@ def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
         if user is None:
             user = _asked_user(request) if _names_somebody(data) else AnonymousUser()
         elif not _may_sign_in(user, data):
-            # Disabled ends the session; another reason of the project's own only refuses this request.
+            # A disabled user ends the session; a reason of the project's own only refuses this request.
             is_active = getattr(user, "is_active", True)
             user = AnonymousUser() if is_active else _end(session, "user_disabled")
         elif not _hash_is_current(session, data, user):
@@ -66,8 +66,9 @@ def _is_restricted(session: SessionStore) -> bool:
 
 
 def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> Any:
-    """Return the user if the hash is only from before a change of ``SECRET_KEY``; else end the session."""
-    if not _hash_is_fallback(data, user):
+    """Return the user if only ``SECRET_KEY`` has changed since the hash was made; else end the session."""
+    stored = data.get(auth.HASH_SESSION_KEY)
+    if not any(_is_hash(stored, fallback) for fallback in user.get_session_auth_fallback_hash()):
         return _end(session, "password_changed")
     session.cycle_key()
     session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
@@ -75,7 +76,7 @@ def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> 
 
 
 def _asked_user(request: HttpRequest) -> Any:
-    """Return whom Django's function finds; where that is nobody, end the session of a disabled user."""
+    """Return the user whom Django finds. If there is none, end the session of a disabled user."""
     session: Any = request.session
     model = auth.get_user_model()
     connection = connections[router.db_for_read(model)]
@@ -99,7 +100,7 @@ def _end(session: SessionStore, reason: str) -> AnonymousUser:
 
 
 async def aget_user(request: HttpRequest) -> Any:
-    """Async form of :func:`get_user`; no thread beyond the one that loads the session."""
+    """Async form of :func:`get_user`. It takes no thread except to load the session."""
     if "_acached_user" in vars(request):
         return vars(request)["_acached_user"]
     session: Any = request.session
@@ -117,7 +118,7 @@ async def aget_user(request: HttpRequest) -> Any:
 
 
 async def _aasked_user(request: HttpRequest) -> Any:
-    with suppress(DatabaseError):  # then it is asked once more, on a connection that is alive
+    with suppress(DatabaseError):  # ask again, on a live connection
         user = await auth.aget_user(request)
         if user.is_authenticated:
             return user
@@ -125,7 +126,7 @@ async def _aasked_user(request: HttpRequest) -> Any:
 
 
 def _recalled_user(session: SessionStore) -> Any:
-    """Return the user whom the near cache lets in, or None: whatever else it may be, the store has to say."""
+    """Return the user whom the near cache lets in; None if the store has to be asked."""
     if session.session_key is None or session.other_cookies or hasattr(session, "_session_cache"):
         return None
     active = session._active
@@ -141,7 +142,7 @@ def _recalled_user(session: SessionStore) -> Any:
 
 
 def _names_somebody(data: dict[str, Any]) -> bool:
-    """Whether the session is of a user: whom Django's function could find by what the data holds."""
+    """Return whether the data names a user whom Django's function could find."""
     return (
         data.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
         and session_data.user_of(data) is not None
@@ -149,12 +150,12 @@ def _names_somebody(data: dict[str, Any]) -> bool:
 
 
 def _joined_user(session: SessionStore, data: dict[str, Any]) -> Any:
-    """Return the user whom the store brought with the session; None: Django has to be asked."""
+    """Return the user whom the store joined; None if Django has to be asked."""
     found, path = session._active.found, data.get(auth.BACKEND_SESSION_KEY, "")
     user = None if found is None else found.principal
     if user is None or path not in settings.AUTHENTICATION_BACKENDS or not _is_stock(_backend(path)):
         return None
-    # The data may name another user than the column, or nobody.
+    # The data may name another user than the column does, or none.
     return user if user._meta.pk.value_to_string(user) == data.get(auth.SESSION_KEY) else None
 
 
@@ -169,7 +170,7 @@ def _backend(path: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _is_stock(backend: Hashable) -> bool:
-    """Whether a backend looks users up as Django's ModelBackend does."""
+    """Return whether a backend finds users as Django's ModelBackend does."""
     return all(
         getattr(backend, name, None) is getattr(ModelBackend, name) for name in ("get_user", "aget_user")
     )
@@ -181,18 +182,12 @@ def _hash_is_current(session: SessionStore, data: dict[str, Any], user: Any) -> 
     return _is_hash(data.get(auth.HASH_SESSION_KEY), _auth_hash(session, user))
 
 
-def _hash_is_fallback(data: dict[str, Any], user: Any) -> bool:
-    """Whether the session is from before a change of ``SECRET_KEY``, in ``SECRET_KEY_FALLBACKS`` since."""
-    stored = data.get(auth.HASH_SESSION_KEY)
-    return any(_is_hash(stored, fallback) for fallback in user.get_session_auth_fallback_hash())
-
-
 def _is_hash(stored: Any, expected: str) -> bool:
     return isinstance(stored, str) and stored.isascii() and compare_digest(stored, expected)
 
 
 def _auth_hash(session: SessionStore, user: Any) -> str:
-    """Return the hash that the session must have, also of a user who came without the password."""
+    """Return the hash that the session must have, also for a user loaded without the password."""
     found = session._active.found
     kept = None if found is None or found.snapshot is None else found.snapshot.auth_hash
     return user_query.session_auth_hash(user) if kept is None else str(kept)

@@ -1,10 +1,8 @@
-"""What may be done with sessions beside the one under way: list, walk over, and revoke them."""
+"""Lists and revokes sessions, also other ones than the request's."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -17,18 +15,18 @@ from sessionkeeper.core.records import Revoked, SessionRecord
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.factory import get_store
 
-#: Sessions that one step of a walk over all of them looks at.
+#: Sessions that are read, revoked or purged at once.
 BATCH = 500
-#: Sessions of one user that a walk over all of them reads at once.
+#: Sessions of one user that :func:`walk` reads at once.
 MANY = 5000
-#: Sessions of a user that a list looks at in one go.
+#: Sessions of a user on one page of a list.
 PAGE = 100
 
-log = logging.getLogger("sessionkeeper.security")
+now = moments.now
 
 
 def current_id(request: HttpRequest) -> int | None:
-    """Return the id of the session in which a request came, or None."""
+    """Return the id of the request's session, or None."""
     session: Any = request.session
     return None if session._active.key is None else session._active.key.id
 
@@ -42,9 +40,9 @@ def list_for(user: Any) -> list[SessionRecord]:
 def page_for(
     user: Any, this: int | None, limit: int = PAGE, newest: int = keys.MAX_ID
 ) -> tuple[list[SessionRecord], int | None]:
-    """Return the live ones of a user's ``limit`` sessions from the id ``newest`` down, and where to go on.
+    """Return the live ones of ``limit`` sessions from the id ``newest`` down, and the next ``newest``.
 
-    That is None at the end. The session with the id ``this`` comes first of all, and not again.
+    The latter is None at the end. The session with the id ``this`` comes first on the first page only.
     """
     records = records_of(user, limit, newest)
     rest = records[-1].id - 1 if len(records) == limit else None
@@ -69,19 +67,19 @@ def walk(user: Any) -> Iterator[SessionRecord]:
 
 
 def records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -> list[SessionRecord]:
-    """Return a user's sessions as the store lists them; none of a user whom its columns cannot name."""
+    """Return a user's sessions as the store lists them; none if its columns cannot hold the user's key."""
     return get_store().list_for(_pk(user), limit, newest) if user_keys.fit() else []
 
 
 def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
-    """Yield everybody's sessions, expired ones included, newest first, read in batches."""
+    """Yield all sessions, expired ones included, newest first, read in batches."""
     while records := get_store().scan(BATCH, newest):
         yield from records
         newest = records[-1].id - 1
 
 
 def revoke(session_id: int | str, *, reason: str = "code", actor: Any = None) -> bool:
-    """End one session, given by its number or its public id; return whether there was one.
+    """End one session, given by number or public id; return whether it existed.
 
     The audit trail records ``reason`` and ``actor``, a user or None.
     """
@@ -94,18 +92,16 @@ def revoke(session_id: int | str, *, reason: str = "code", actor: Any = None) ->
 
 
 def revoke_many(session_ids: Iterable[int], *, reason: str = "code", actor: Any = None) -> int:
-    """End these sessions in batches; return how many there were."""
+    """End these sessions in batches; return how many existed."""
     ids = iter(session_ids)
-    number = 0
-    while batch := list(islice(ids, BATCH)):
-        number += _note_end(get_store().revoke_many(batch), reason, actor)
-    return number
+    batches = iter(lambda: list(islice(ids, BATCH)), [])
+    return sum(_note_end(get_store().revoke_many(batch), reason, actor) for batch in batches)
 
 
 def revoke_everyone(*, reason: str = "everyone", actor: Any = None) -> Iterator[int]:
-    """End all sessions of all users and visitors, batch by batch; yield how many each batch ended.
+    """End all sessions of all users and visitors in batches; yield how many each batch ended.
 
-    Sessions that begin meanwhile may be spared: ids grow with time, and the walk goes down.
+    Sessions that begin meanwhile may stay: ids grow with time, and the batches go down.
     """
     newest = keys.MAX_ID
     while records := get_store().scan(BATCH, newest):
@@ -126,9 +122,9 @@ def revoke_all(
 
 
 def purge(batch: int = BATCH) -> Iterator[int]:
-    """Remove expired sessions batch by batch; yield how many each batch removed.
+    """Remove expired sessions in batches; yield how many each batch removed.
 
-    The audit trail gets one event for all of them, also if the purge is interrupted.
+    The audit trail gets one event for all of them, even if the purge is interrupted.
     """
     after: int | None = 0
     signed_in = 0
@@ -142,14 +138,14 @@ def purge(batch: int = BATCH) -> Iterator[int]:
 
 
 def _note_end(ended: list[Revoked], reason: str | None, actor: Any) -> int:
-    """Write down which sessions ended in which somebody was signed in; return how many ended in all.
+    """Record the end of those sessions that had a user; return how many ended in all.
 
-    Remember too whether the request under way ended the session that it is in.
+    Also note whether the current request ended its own session.
     """
     this = context.current_session()
     this.ended = this.ended or any(one.id == this.id for one in ended)
-    signed_in = iter(ended if reason is not None else ())
-    while batch := list(islice((one for one in signed_in if one.user_id is not None), BATCH)):
+    signed_in = (one for one in ended if one.user_id is not None and reason is not None)
+    while batch := list(islice(signed_in, BATCH)):
         trail.record_all(
             trail.make(
                 events.Kind.REVOKED, user=one.user_id, session_id=one.id, actor=actor, reason=reason or ""
@@ -165,8 +161,3 @@ def _number(session_id: int | str | None) -> int | None:
 
 def _pk(user: Any) -> Any:
     return getattr(user, "pk", user)
-
-
-def now() -> datetime:
-    """Return the application's clock, in UTC."""
-    return moments.now()

@@ -1,12 +1,11 @@
-"""Periodic renewal of the key in a cookie, and the copies that it brings to light (OWASP ASVS 5.0, 10.4.5).
+"""Renews the key in a cookie periodically, which detects copies of it (OWASP ASVS 5.0, 10.4.5).
 
-Every ``ROTATE_AFTER`` the client is given another secret, which is derived from the one it has: requests that
-run side by side, and one that asks again because the answer was lost, are given the same. The family stays.
+Every ``ROTATE_AFTER`` the client gets another secret. It is derived from the current one, so that parallel
+requests, and a request that is repeated because the response was lost, get the same. The family stays.
 
-The secret before is good until a request has come with the new one, and ``ROTATE_OVERLAP`` longer for those
-that were on their way. Whoever comes with an old secret of the family after that has a copy, or had one made:
-which of the two is the owner cannot be told, so the session ends. Who knows the id alone, or anything else
-than a secret that the session once had, ends nothing.
+The previous secret is valid until a request has used the new one, and ``ROTATE_OVERLAP`` longer for requests
+already sent. An old secret of the family that is used after that has been copied. Which of the two clients is
+the owner cannot be known, so the session ends. Without a secret that the session once had, nobody can end it.
 """
 
 from __future__ import annotations
@@ -30,20 +29,20 @@ from sessionkeeper.stores.factory import get_store
 if TYPE_CHECKING:
     from sessionkeeper.core.records import Lookup, SessionRecord
 
-#: Applications that keep session keys of their own accord, and the model and the field that do. They follow a
-#: rotation, and keep renewal off, since they would lose sight of a session each time.
+#: Applications that store session keys, with the model and the field, which a rotation updates. They keep
+#: renewal off, since they would lose the session each time.
 KEEPERS = {"allauth.usersessions": ("usersessions.UserSession", "session_key")}
 
 log = logging.getLogger("sessionkeeper.security")
 
 
 def is_current(key: keys.Key, record: SessionRecord) -> bool:
-    """Whether the key has the session's secret of now."""
+    """Return whether the key has the current secret of the session."""
     return keys.same_hash(record.secret_hash, key.secret_hash)
 
 
 def is_good(key: keys.Key, found: Lookup) -> bool:
-    """Whether the key opens the session: by its secret of now, or by the one before while that is good."""
+    """Return whether the key has the current secret, or the previous one while that is valid."""
     record = found.record
     if is_current(key, record):
         return True
@@ -56,22 +55,22 @@ def is_good(key: keys.Key, found: Lookup) -> bool:
 
 
 def end_if_copied(key: keys.Key, record: SessionRecord) -> bool:
-    """End the session if a key that opens it no more is one that it once had. Return whether it is."""
+    """End the session if a key that no longer opens it once did. Return whether it did."""
     if record.transport != COOKIE or not keys.same_hash(record.family_hash, key.family_hash):
         return False
-    # Not if somebody signs in this very moment, which gives the session another family.
+    # Not if a sign-in has just given the session another family.
     if get_store().revoke(record.id, record.secret_hash):
         trail.record(events.Kind.COPY_DETECTED, user=record.user_id, session_id=record.id)
     return True
 
 
 def is_first_use(key: keys.Key, record: SessionRecord) -> bool:
-    """Whether a request with this key, which opened the session, is the first with a renewed secret."""
+    """Return whether this key, which opened the session, is the first use of a renewed secret."""
     return policy.awaits_first_use(record) and is_current(key, record)
 
 
 def is_due(key: keys.Key, found: Lookup) -> bool:
-    """Whether the client should be given another key than this one, which opened the session."""
+    """Return whether the client should get another key than this one, which opened the session."""
     record = found.record
     after = conf.current().rotate_after
     if record.transport != COOKIE or record.user_id is None or (after is None and not record.previous_hash):
@@ -82,12 +81,12 @@ def is_due(key: keys.Key, found: Lookup) -> bool:
 
 
 def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
-    """Renew the secret, or find the one that it was renewed to, and return the key to hand out.
+    """Renew the secret, or find the one that it was renewed to, and return the key to send.
 
-    None when there is none to hand out any more: somebody signed in or out, or came with the new one.
+    None if there is none to send: a user signed in or out meanwhile, or a request used the new key.
 
     Raises:
-        StoreUnavailable: the store did not answer. The key in use stays good.
+        StoreUnavailable: the store did not answer. The key in use stays valid.
     """
     first = is_current(key, found.record)
     for successor in _successors(key):
@@ -103,19 +102,19 @@ def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
 
 
 def keeper() -> str | None:
-    """Return the installed application that keeps session keys itself, which keeps renewal off."""
+    """Return the installed application that stores session keys, which keeps renewal off, or None."""
     return next((name for name in KEEPERS if apps.is_installed(name)), None)
 
 
 def _successors(key: keys.Key) -> Iterator[keys.Key]:
-    """Yield what this key is renewed to, by each server key: so a change of SECRET_KEY signs nobody out."""
+    """Yield what this key is renewed to with each server key, so that a new SECRET_KEY signs nobody out."""
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         code = salted_hmac("sessionkeeper.renewal", key.text, secret=secret, algorithm="sha256")
         yield keys.renew(key, code.digest())
 
 
 def follow(old: str, new: str) -> None:
-    """Write the new key of a session where another application has the old one. Best effort."""
+    """Replace the key of a session where another application stores it. Failures are logged."""
     for application, (model, field) in KEEPERS.items():
         if apps.is_installed(application):
             greenlets.run_in_database_thread(_replace, model, field, old, new)
@@ -129,4 +128,4 @@ def _replace(model: str, field: str, old: str, new: str) -> None:
         with transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext():
             table._base_manager.using(alias).filter(**{field: old}).update(**{field: new})
     except DatabaseError:
-        log.exception("%s keeps the key that a session had before.", model)
+        log.exception("%s could not be updated, and has the old key of a session.", model)

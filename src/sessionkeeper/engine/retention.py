@@ -1,4 +1,4 @@
-"""Removes what is old, everywhere: what ``sessions purge`` and ``clearsessions`` do."""
+"""Removes expired sessions and old records: what ``sessions purge`` and ``clearsessions`` do."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sessionkeeper.stores.database.writes import delete
 
 
 def purge_events(batch: int = BATCH) -> Iterator[int]:
-    """Remove events that are older than ``AUDIT_RETENTION``, batch by batch; yield how many each removed.
+    """Remove events older than ``AUDIT_RETENTION`` in batches; yield how many each batch removed.
 
-    Of those older than ``AUDIT_MINIMISE_AFTER`` only the network of the address is kept (/24, /48 of IPv6),
-    and nothing of the user agent. What is too old goes in all namespaces.
+    Events older than ``AUDIT_MINIMISE_AFTER`` keep only the network of the address (/24, or /48 of IPv6) and
+    lose the user agent. This applies to all namespaces.
     """
     settings, every = conf.current(), _all_rows()
     old = every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
@@ -40,42 +40,41 @@ def _ago(duration: timedelta) -> datetime:
     return moments.now() - duration
 
 
-#: What a step has removed.
+#: What a step removes.
 SESSIONS, COUNTS, EVENTS = "sessions", "counts", "events"
-#: What layers above remove in the database: a name, and a function that is given the size of a batch.
+#: Steps of the layers above: a name, and a function that takes the size of a batch.
 steps: dict[str, Callable[[int], Iterator[int]]] = {}
 
 
 class CleaningFailed(StoreUnavailable, CommandError):
-    """Not all that is old was removed; the next run does the rest.
+    """Not everything was removed; the next run removes the rest.
 
-    It is an error of a command too, since Django's own ``clearsessions`` may be the one that runs: that ends
-    with the sentence then, instead of a traceback.
+    It is a ``CommandError`` too, so that Django's own ``clearsessions`` prints no traceback.
     """
 
 
 def clean(batch: int = registry.BATCH) -> Iterator[tuple[str, int]]:
-    """Remove step by step; yield what each step removed, and how many.
+    """Remove in steps; yield what each step removed, and how many.
 
-    Expired sessions go, counts of failed sign-ins without effect, and audit events older than
-    ``AUDIT_RETENTION``; older ones than ``AUDIT_MINIMISE_AFTER`` lose the address and the user agent.
+    Removes expired sessions, counts of failed sign-ins without effect, and audit events older than
+    ``AUDIT_RETENTION``; see :func:`purge_events`.
 
     Raises:
         StoreUnavailable, django.db.Error: a store did not answer, or refused.
     """
     for number in registry.purge(batch):
         yield SESSIONS, number
-    # The database has these wherever the sessions are.
+    # These are in the database, whatever store has the sessions.
     for what, purge in {**steps, EVENTS: purge_events}.items():
         for number in greenlets.run_in_database_thread(list, purge(batch)):
             yield what, number
 
 
 def clean_all() -> None:
-    """Remove all that is old.
+    """Remove everything that is old.
 
     Raises:
-        CleaningFailed: a store did not answer, or refused; the text says it in one sentence.
+        CleaningFailed: a store did not answer, or refused; the text says so in one sentence.
     """
     try:
         for _ in clean():

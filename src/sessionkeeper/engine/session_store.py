@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.conf import settings
@@ -22,15 +22,16 @@ from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import COOKIE, KeyStatus
-from sessionkeeper.engine import adoption, amr, client_binding, limits, lookup, renewal
+from sessionkeeper.engine import adoption, client_binding, limits, lookup, renewal, session_data
 from sessionkeeper.engine.active_session import ActiveSession
 from sessionkeeper.stores.factory import get_store, run_in_loop
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class noting_outage:  # noqa: N801 - a context manager, which every request enters: a generator would cost more
-    """Notes on the session that the store did not answer, for the middleware."""
+    """Notes an outage of the store on the session, for the middleware."""
 
     __slots__ = ("_session",)
 
@@ -46,8 +47,21 @@ class noting_outage:  # noqa: N801 - a context manager, which every request ente
             self._session.outage = error
 
 
+def _async_form(
+    method: Callable[Concatenate[SessionStore, _P], _T],
+) -> Callable[Concatenate[SessionStore, _P], Coroutine[Any, Any, _T]]:
+    """Return the async form of a method. It takes a thread if the store cannot wait in the event loop."""
+    name = method.__name__
+
+    async def run(self: SessionStore, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await run_in_loop(partial(getattr(self, name), *args, **kwargs))
+
+    run.__name__, run.__doc__ = f"a{name}", f"Async form of :meth:`{name}`."
+    return run
+
+
 if apps.apps_ready and not apps.is_installed("sessionkeeper"):
-    # An application that is not installed cannot register a system check, so its absence is told here.
+    # An application that is not installed cannot register a system check.
     raise ImproperlyConfigured(
         "SESSION_ENGINE = 'sessionkeeper.engine' needs 'sessionkeeper' in INSTALLED_APPS, and `manage.py "
         f"migrate` once after that. ({CheckId.NOT_INSTALLED})"
@@ -63,22 +77,21 @@ class SessionStore(SessionBase):
     """
 
     # For the engine and the middleware:
-    # client: facts of the client that are stored with the session.
-    # principal_wanted: whether a load brings the user along; set by our middleware.
-    # touches_on_load: whether a load of the request's session records the use; our middleware does it after
-    #     the response instead.
-    # touched: whether it is ``modified`` only so that the cookie is sent again.
-    # cookie_due: whether the client must be given the key (again).
+    # client: what is known of the client, stored with the session.
+    # principal_wanted: whether loading also fetches the user; set by our middleware.
+    # touches_on_load: whether loading records the use; our middleware records it after the response instead.
+    # touched: whether ``modified`` is set only so that the cookie is sent again.
+    # cookie_due: whether the response has to send the key.
     # flushed: whether this request ended the session.
-    # ended_id: id of the stored session that it ended.
-    # ending: what the audit trail says of the end of the session, and why it ended.
+    # ended_id: id of the stored session that this request ended.
+    # ending: kind and reason that the audit trail gives for the end of the session.
     # adopted: whether this request took the session over from another engine.
     # other_cookies: keys in further cookies of the same name.
-    # outage: the StoreUnavailable that this request met, or None.
+    # outage: the StoreUnavailable that this request raised, or None.
 
     client: ClientInfo
     _active: ActiveSession
-    # Django's, which its type stubs leave out.
+    # Django's, missing from its type stubs.
     _session: dict[str, Any]
     _get_session: Callable[..., dict[str, Any]]
     transport = COOKIE
@@ -91,10 +104,10 @@ class SessionStore(SessionBase):
     ending: tuple[events.Kind, str] = (events.Kind.REVOKED, "flushed")
 
     def __init__(self, session_key: str | None = None) -> None:
-        # What Django's does, but for the serializer, which the codec looks up when there is data.
+        # As Django's, but without importing the serializer, which the codec does when there is data.
         self._session_key = session_key
         self.accessed = self.modified = False
-        # A session that code makes for itself, beside that of the request, has the client of the request.
+        # A session that code creates in addition to the request's has the client of the request.
         client = client_info.current.get()
         self.client = ClientInfo() if client is None else client.lend()
         self._active = ActiveSession(self.client, self.transport)
@@ -117,10 +130,10 @@ class SessionStore(SessionBase):
     # Reading
 
     def load(self) -> dict[str, Any]:
-        """Return the data of the session, or {} when the key opens none; then the key is dropped.
+        """Return the data of the session, or {} and drop the key if it opens none.
 
         Raises:
-            StoreUnavailable: the store did not answer. The key stays.
+            StoreUnavailable: the store did not answer. The key is kept.
         """
         was_recalled = self._active.from_near_cache is not None
         with noting_outage(self):
@@ -147,22 +160,22 @@ class SessionStore(SessionBase):
                 self._active.detach()
                 data, self._active.verdict = None, KeyStatus.GONE
         if data is None:
-            # Whoever was let in from memory works in this session: a save says that it has ended, and does
-            # not begin another one.
+            # A user who was let in from the near cache is in this session: a save raises that it has ended,
+            # instead of beginning another one.
             self._session_key = self._session_key if was_recalled else None
             return {}
         if self.touches_on_load and self._active.is_of_this_request():
-            # Django's middleware gives the cookie the life of get_expiry_age(), and only what is modified.
+            # Django's middleware sends a cookie, which lives for get_expiry_age(), only if modified.
             self.touched = self._active.touch_if_due() and conf.current().limits_life
             self.modified |= self.touched
         return data
 
     def names_user(self) -> bool:
-        """Whether somebody is signed in, as far as this request asked."""
+        """Return whether a user is signed in, as far as this request has loaded."""
         return self._active.from_near_cache is not None or SESSION_KEY in getattr(self, "_session_cache", {})
 
     def exists(self, session_key: str | None) -> bool:
-        """Whether the store has a session with exactly this key."""
+        """Return whether the store has a session with exactly this key."""
         key = keys.parse(session_key)
         if key is None:
             return False
@@ -177,7 +190,7 @@ class SessionStore(SessionBase):
     # Writing
 
     def clear(self) -> None:
-        """Drop all data, also what other requests wrote meanwhile."""
+        """Remove all data, also what other requests have written meanwhile."""
         super().clear()
         self._active.replace_on_save()
 
@@ -187,27 +200,27 @@ class SessionStore(SessionBase):
         super().__setitem__(key, value)
 
     def sign_in(self) -> None:
-        """Give the session another key when somebody signs in, also the same user again (ASVS 7.2.4)."""
+        """Change the key because a user signs in, also the same one again (OWASP ASVS 5.0, 7.2.4)."""
         self._get_session()
         if self.session_key is None or (self._active.stored and not self._active.rotated):
             self.cycle_key()
-        amr.begin_anew(self._session)
+        session_data.forget_proofs(self._session)
         self._active.signing_in = True
 
     def create(self) -> None:
-        """Store a new session with the data in memory, under a new key."""
+        """Store a new session, with a new key and the data in memory."""
         data = self._get_session(no_load=True)
         self._active.detach()
         self._insert(data)
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
-        """Write what changed, merged into what the store has now.
+        """Merge what changed into what the store has now.
 
         Raises:
-            CreateError: ``must_create``, and the session exists.
-            UpdateError: the session was ended or given another key meanwhile (SessionGone, StaleSession).
-            StoreUnavailable: the store did not answer; nothing is known to be written.
+            CreateError: ``must_create`` is set and the session exists.
+            SessionGone, StaleSession: the session was ended, or its key was changed, meanwhile.
+            StoreUnavailable: the store did not answer; the data may or may not be written.
         """
         data = self._get_session(no_load=must_create)
         if self.touched and not must_create and not self.has_changes():
@@ -224,7 +237,7 @@ class SessionStore(SessionBase):
             self._merge(data)
 
     def has_changes(self) -> bool:
-        """Whether a save would write more than the time of use."""
+        """Return whether a save would write more than the time of use."""
         return hasattr(self, "_session_cache") and self._active.changes(self._session_cache)
 
     def _insert(self, data: dict[str, Any]) -> None:
@@ -252,51 +265,47 @@ class SessionStore(SessionBase):
         return found is not None and found.record.transport != self.transport
 
     def cycle_key(self) -> None:
-        """Rotate: the same session under another key. The old key is dead when this returns.
+        """Give the session another key. The old key is invalid when this returns.
 
-        A visitor who has no session yet is given a key in memory, stored at save. When the session was
-        ended or rotated by somebody else meanwhile, nothing of an authenticated state is carried over.
+        A new session gets a key in memory, stored at save. If the session was ended or rotated meanwhile, no
+        authenticated state is carried over.
         """
         data = self._get_session()
         try:
-            if self._active.stored:
-                with noting_outage(self):
-                    self._active.rotate()
-            else:
-                self._active.mint()
+            self.rotate_key()
         except (SessionGone, StaleSession):
             self._session_cache = {} if SESSION_KEY in data else data
+            self._active.mint()
+            self.take_key()
+            self.modified = True
+
+    def rotate_key(self) -> None:
+        """Give the session another key. Unlike :meth:`cycle_key`, raise if it is gone.
+
+        Raises:
+            SessionGone, StaleSession: the session was ended, or its key was changed, meanwhile.
+            StoreUnavailable: the store did not answer.
+        """
+        self._get_session()
+        if self._active.stored:
+            with noting_outage(self):
+                self._active.rotate()
+        else:
             self._active.mint()
         self.take_key()
         self.modified = True
 
-    def rotate_key(self) -> None:
-        """Give a stored session another key, or raise: unlike :meth:`cycle_key` it never begins a new one.
-
-        Raises:
-            UpdateError: the session was ended or given another key meanwhile (SessionGone, StaleSession).
-            StoreUnavailable: the store did not answer.
-        """
-        self._get_session()
-        if not self._active.stored:
-            self.cycle_key()
-            return
-        with noting_outage(self):
-            self._active.rotate()
-        self.take_key()
-        self.modified = True
-
     def take_key(self) -> None:
-        """Let the client be given the key that is in use now."""
+        """Let the response send the key that is in use now."""
         if self._active.key is not None:
             self._session_key, self.cookie_due = self._active.key.text, True
 
     def set_expiry(self, value: Any) -> None:
-        """Django's, but that a length stays one in a night when clocks change (``USE_TZ = False``)."""
+        """As Django's, and correct in a night when clocks change (``USE_TZ = False``)."""
         super().set_expiry(_from_now(value))
 
     async def aset_expiry(self, value: Any) -> None:
-        """See ``set_expiry``."""
+        """Async form of :meth:`set_expiry`."""
         await super().aset_expiry(_from_now(value))
 
     # Ending
@@ -321,54 +330,43 @@ class SessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Remove what is old, as ``sessions purge`` does: Django's ``clearsessions`` calls this.
+        """Remove what is old, as ``sessions purge`` does. Django's ``clearsessions`` calls this.
 
         Raises:
-            CleaningFailed: a store did not answer, or refused; the text says it in one sentence.
+            CleaningFailed: a store or database did not answer, or refused.
         """
         from sessionkeeper.engine import retention
 
         retention.clean_all()
 
-    def new_bearer(self) -> SessionStore:
-        """Return an empty bearer session, not stored yet, of the same client. This session stays as it is."""
-        from sessionkeeper.engine.bearer import NewBearerSession  # which imports this module
-
-        session = NewBearerSession()
-        session.client.address, session.client.user_agent = self.client.address, self.client.user_agent
-        return session
-
     # Answering
 
     def get_expiry_age(self, **kwargs: Any) -> int:
-        """Return the seconds until the session ends if nobody uses it again, counted from ``modification``.
+        """Return the seconds until the session ends if it is not used again, counted from ``modification``.
 
-        Django's number, unless ``SESSIONKEEPER`` says how long sessions live.
+        Django's number, unless ``SESSIONKEEPER`` sets timeouts.
         """
         return self._age(super().get_expiry_age(**kwargs), kwargs)
 
     async def aget_expiry_age(self, **kwargs: Any) -> int:
-        """See ``get_expiry_age``."""
-        return await self._beside_if_asked(self._age, await super().aget_expiry_age(**kwargs), kwargs)
+        """Async form of :meth:`get_expiry_age`."""
+        return await run_in_loop(partial(self.get_expiry_age, **kwargs))
 
     def get_expiry_date(self, **kwargs: Any) -> datetime:
-        """Return the moment at which ``get_expiry_age`` is over."""
+        """Return when the session ends if it is not used again."""
         kwargs.setdefault("modification", timezone.now())
         age = super().get_expiry_age(**kwargs)
         return super().get_expiry_date(**kwargs) - timedelta(seconds=age - self._age(age, kwargs))
 
     async def aget_expiry_date(self, **kwargs: Any) -> datetime:
-        """See ``get_expiry_date``."""
-        kwargs.setdefault("modification", timezone.now())
-        age = await super().aget_expiry_age(**kwargs)
-        left = await self._beside_if_asked(self._age, age, kwargs)
-        return await super().aget_expiry_date(**kwargs) - timedelta(seconds=age - left)
+        """Async form of :meth:`get_expiry_date`."""
+        return await run_in_loop(partial(self.get_expiry_date, **kwargs))
 
     def _age(self, age: int, given: dict[str, Any]) -> int:
-        """Return how much of an age that Django reckons the limits leave."""
+        """Return the age, given the one that Django computes."""
         if not conf.current().limits_life:
             return age
-        if "expiry" in given:  # then nothing is loaded
+        if "expiry" in given:  # load nothing
             data = {**getattr(self, "_session_cache", {}), limits.EXPIRY_KEY: given["expiry"]}
         else:
             data = self._get_session()
@@ -380,7 +378,7 @@ class SessionStore(SessionBase):
         return left if idle is None else min(idle, left)
 
     def cookie_age(self) -> int | None:
-        """Seconds that the cookie lives: to the absolute expiry; None: until the browser closes."""
+        """Return the seconds until the absolute expiry; None if the cookie lasts until the browser closes."""
         if self.get_expire_at_browser_close():
             return None
         life = self._active.remaining_lifetime
@@ -388,58 +386,24 @@ class SessionStore(SessionBase):
             return super().get_expiry_age()
         return max(int(life.total_seconds()), 0)
 
-    # Async: the sync forms, in the event loop where the store can wait there, else in a thread.
-
-    async def aload(self) -> dict[str, Any]:
-        """See ``load``."""
-        return await run_in_loop(self.load)
-
-    async def asave(self, must_create: bool = False) -> None:
-        """See ``save``."""
-        await run_in_loop(partial(self.save, must_create))
-
-    async def acreate(self) -> None:
-        """See ``create``."""
-        await run_in_loop(self.create)
-
-    async def aexists(self, session_key: str) -> bool:
-        """See ``exists``."""
-        return await run_in_loop(partial(self.exists, session_key))
-
-    async def adelete(self, session_key: str | None = None) -> None:
-        """See ``delete``."""
-        await run_in_loop(partial(self.delete, session_key))
+    aload = _async_form(load)
+    asave = _async_form(save)
+    acreate = _async_form(create)
+    aexists = _async_form(exists)
+    adelete = _async_form(delete)
+    acycle_key = _async_form(cycle_key)
+    aflush = _async_form(flush)
 
     async def aset(self, key: str, value: Any) -> None:
         """Async form of ``session[key] = value``."""
         if key == SESSION_KEY:
-            await self.akeys()  # loaded before the decision whether the store is needed
-            await self._beside_if_stored(self.sign_in)
+            await run_in_loop(self.sign_in)
         await super().aset(key, value)
-
-    async def acycle_key(self) -> None:
-        """See ``cycle_key``."""
-        await self.akeys()
-        await self._beside_if_stored(self.cycle_key)
-
-    async def aflush(self) -> None:
-        """See ``flush``."""
-        await run_in_loop(self.flush)
 
     @classmethod
     async def aclear_expired(cls) -> None:
-        """See ``clear_expired``."""
+        """Async form of :meth:`clear_expired`."""
         await run_in_loop(cls.clear_expired)
-
-    async def _beside_if_stored(self, function: Callable[[], None]) -> None:
-        if self._active.stored:
-            await run_in_loop(function)
-        else:
-            function()
-
-    async def _beside_if_asked(self, function: Callable[..., _T], *args: Any) -> _T:
-        """Call what needs a limit, for which a function of the project's may ask anybody."""
-        return await run_in_loop(partial(function, *args)) if conf.current().asked else function(*args)
 
 
 def _from_now(value: Any) -> Any:

@@ -1,40 +1,46 @@
-"""Users, also those gone or hidden by a manager: found by key, name or e-mail address, and named in lists."""
+"""Finds users by key, name or e-mail address, also those that a manager hides, and names them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from sessionkeeper.core.records import SessionRecord
-from sessionkeeper.core.text import json_key
+from sessionkeeper.core.text import is_storable, json_key
+from sessionkeeper.stores import user_keys
 
 _BATCH = 200
-#: Users that a search looks at where they live in another database than the rows.
+#: The most users that a search finds when they are in another database than the rows.
 _MOST_USERS = 1000
+# Under these names the backends of Django, allauth and many projects take a name.
+_NAMES = ("username", "login", "email", "phone")
+_LONGEST = 320
+_REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
 
 
 def users() -> QuerySet[Any]:
-    """All users, also those whom a manager hides, from where users live."""
+    """Return all users, also those that a manager hides."""
     model: type[Model] = get_user_model()
     return model._base_manager.using(router.db_for_read(model))
 
 
 def find(pk: Any) -> Any:
-    """Return the user with this key, or None where there is none any more."""
+    """Return the user with this key, or None."""
     return users().filter(pk=pk).first()
 
 
 def of_request(request: HttpRequest | None, pk: Any) -> Any:
-    """Return the user with this key, without a query where the request has it; None where there is none."""
-    # What is lazy still is not asked: it may be about the user before this sign-in.
+    """Return the user with this key, without a query if the request has loaded it; None if there is none."""
+    # Do not evaluate a lazy user: it may be the user before this sign-in.
     known: Any = vars(request).get("user") if hasattr(request, "__dict__") else None
     if known is not None and getattr(known, "_wrapped", known) is known and known.pk == pk:
         return known
@@ -43,18 +49,22 @@ def of_request(request: HttpRequest | None, pk: Any) -> Any:
 
 
 def email_of(user: Any) -> str:
-    """Return a user's e-mail address; empty where the user model has none."""
-    field = user.get_email_field_name() if hasattr(user, "get_email_field_name") else ""
-    return getattr(user, field, "") or ""
+    """Return a user's e-mail address; empty if there is none."""
+    return getattr(user, email_field(user), "") or ""
+
+
+def email_field(model: Any) -> str:
+    """Return the name of the user model's e-mail field; empty if it has none."""
+    return model.get_email_field_name() if hasattr(model, "get_email_field_name") else ""
 
 
 def as_dict(user: Any) -> dict[str, Any]:
-    """Return a user for the user's own eyes, ready for JSON."""
+    """Return what the API tells a user about themselves, ready for JSON."""
     return {"id": json_key(user.pk), "username": user.get_username(), "email": email_of(user)}
 
 
 def with_names(records: Iterable[SessionRecord]) -> Iterator[tuple[SessionRecord, str | None]]:
-    """Yield each record with its user's name, None where there is no (or no longer a) user."""
+    """Yield each record with its user's name, None if there is no user (any more)."""
     rest = iter(records)
     while batch := list(islice(rest, _BATCH)):
         found = users().in_bulk({record.user_id for record in batch if record.user_id is not None})
@@ -64,12 +74,12 @@ def with_names(records: Iterable[SessionRecord]) -> Iterator[tuple[SessionRecord
 
 
 def name_of(user: Any, pk: Any) -> str:
-    """Return the name of a user whose key is ``pk``, and who may have been deleted."""
+    """Return the name of a user whose key is ``pk``, who may have been deleted."""
     return _("(deleted user %(id)s)") % {"id": pk} if user is None else str(user.get_username())
 
 
 def of_users_named(term: str, rows: QuerySet[Any]) -> Q:
-    """Return the condition that the ``user`` of one of the ``rows`` has this name or e-mail address."""
+    """Return the condition that the user of one of the ``rows`` has this name or e-mail address."""
     named = users_named(term)
     if named.db == rows.db:
         return Q(user_id__in=named)
@@ -79,12 +89,63 @@ def of_users_named(term: str, rows: QuerySet[Any]) -> Q:
 def users_named(term: str) -> QuerySet[Any]:
     """Return the keys of the users with this name or e-mail address."""
     model: Any = get_user_model()
-    wanted = Q(pk__in=())
-    for name in {model.USERNAME_FIELD, getattr(model, "EMAIL_FIELD", "")}:
-        try:
-            field = model._meta.get_field(name)
-        except FieldDoesNotExist:
-            continue
-        if not field.is_relation:
-            wanted |= Q(**{f"{name}__icontains": term})
+    names, wanted = {model.USERNAME_FIELD, email_field(model)}, Q(pk__in=())
+    for field in model._meta.get_fields():
+        if field.name in names and not field.is_relation:
+            wanted |= Q(**{f"{field.name}__icontains": term})
     return users().filter(wanted).values("pk")
+
+
+class Account(NamedTuple):
+    """An account that was looked up by name. ``user_id`` is None if there is no such account."""
+
+    user_id: Any
+    is_active: bool
+
+
+def name_in(credentials: Mapping[str, Any]) -> str | None:
+    """Return the name in the arguments of ``authenticate()``, as it was typed, or None."""
+    for field in (getattr(user_keys.user_model(), "USERNAME_FIELD", "username"), *_NAMES):
+        value = credentials.get(field)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def names_of(user: Any) -> list[str]:
+    """Return the names by which the user may sign in: the user name and the e-mail address."""
+    names = (user.get_username() if hasattr(user, "get_username") else "", email_of(user))
+    return list(dict.fromkeys(name for name in names if isinstance(name, str) and name))
+
+
+def normal(name: str) -> str:
+    """Return one spelling for all names that a backend may take for the same account.
+
+    Ignores case, compatibility forms (NFKC), accents, spaces and invisible characters: more than account
+    lookups ignore, so that no spelling evades the lockout.
+    """
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    kept = (char for char in text if unicodedata.category(char)[0] not in "MCZ")
+    return unicodedata.normalize("NFC", "".join(kept))[:_LONGEST]
+
+
+def account_named(name: str) -> Account:
+    """Return the account with this name or e-mail address. Costs one query; accepts any text."""
+    nobody = Account(None, is_active=False)
+    model: Any = user_keys.user_model()
+    if model is None or not is_plain(name):
+        return nobody
+    wanted, fields = Q(**{model.USERNAME_FIELD: name}), {field.name for field in model._meta.get_fields()}
+    if "@" in name and email_field(model) in fields:
+        wanted |= Q(**{f"{email_field(model)}__iexact": name})
+    columns = ("pk", "is_active") if "is_active" in fields else ("pk",)
+    try:
+        rows = list(model._default_manager.filter(wanted).values_list(*columns)[:1])
+    except _REFUSED:
+        return nobody
+    return Account(rows[0][0], all(rows[0][1:])) if rows else nobody
+
+
+def is_plain(text: str) -> bool:
+    """Return whether a database can be searched for this text."""
+    return len(text) <= _LONGEST and is_storable(text)

@@ -1,8 +1,8 @@
-"""Where a request comes from: the address of the client, behind proxies that the site trusts.
+"""Finds the address of the client, behind proxies that the site trusts.
 
-Anybody can write ``X-Forwarded-For`` or ``Forwarded``. Such a header is read from its end, where the proxy
-that connected to us has put the address of who connected to it, and only as long as each hop is one that
-``SESSIONKEEPER["TRUSTED_PROXIES"]`` names. The first that is not is the client, whatever stands before it.
+Any client can send ``X-Forwarded-For`` or ``Forwarded``. Such a header is read from its end, where our proxy
+has appended the address that connected to it, as long as each address is in
+``SESSIONKEEPER["TRUSTED_PROXIES"]``. The first that is not is the client; what precedes it is ignored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def client_address(request: object) -> str | None:
 
 
 def address_in(meta: Mapping[str, str]) -> str | None:
-    """See :func:`client_address`; ``meta`` are the headers and the environment of a request."""
+    """See :func:`client_address`; ``meta`` is the ``META`` of a request."""
     address = parse_address(meta.get("REMOTE_ADDR") or "")
     settings = conf.current()
     if not settings.trusted_proxies or not _is_trusted(address, settings):
@@ -44,7 +44,7 @@ def address_in(meta: Mapping[str, str]) -> str | None:
     header = meta.get("HTTP_" + settings.proxy_header.upper().replace("-", "_"), "")
     for hop in _hops(header, settings.proxy_header):
         if hop is None:
-            break  # "unknown", a hidden name, or nonsense: what stands before it is worth nothing
+            break  # "unknown", a hidden name or nonsense: what precedes it cannot be trusted
         address = hop
         if not _is_trusted(address, settings):
             break
@@ -52,7 +52,7 @@ def address_in(meta: Mapping[str, str]) -> str | None:
 
 
 def network(text: str | None, *, ipv4: int = 24, ipv6: int) -> str | None:
-    """Return the first address of the network that an address is in, so many bits long; None without one."""
+    """Return the first address of the network of an address, with this many bits; None without an address."""
     address = parse_address(text or "")
     if address is None:
         return None
@@ -62,7 +62,7 @@ def network(text: str | None, *, ipv4: int = 24, ipv6: int) -> str | None:
 
 @lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
-    """Return the address that ``text`` spells, or None. A port is dropped, a mapped IPv4 address is IPv4.
+    """Return the address in ``text``, or None. Drops a port; a mapped IPv4 address becomes IPv4.
 
     Takes ``192.0.2.1``, ``192.0.2.1:443``, ``2001:db8::1``, ``[2001:db8::1]``, ``[2001:db8::1]:443``, and an
     IPv6 address with a zone, which is dropped.
@@ -90,16 +90,16 @@ def _is_trusted(address: Address | None, settings: conf.Settings) -> bool:
 
 
 def _hops(header: str, name: str) -> Iterator[Address | None]:
-    """Yield who connected to whom, the nearest first; None for what is no address."""
+    """Yield the addresses of the proxies and the client, the nearest first; None for an invalid one."""
     read = _forwarded_for if name == validators.FORWARDED else parse_address
     return (read(entry) for entry in reversed(header.split(",")) if entry.strip())
 
 
 def _forwarded_for(element: str) -> Address | None:
-    """Return the address in one element of a ``Forwarded`` header; None unless it keeps to the grammar.
+    """Return the address in one element of a ``Forwarded`` header; None if the element is malformed.
 
-    The header may be cut at commas, because no address contains one: the rest of a quoted string that does
-    is no element, whoever made it up.
+    The header may be split at commas, because no address contains one: a quoted string with a comma becomes
+    two malformed elements.
     """
     if _ELEMENT.fullmatch(element) is None:
         return None

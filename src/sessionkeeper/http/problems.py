@@ -1,4 +1,4 @@
-"""Answers that say what went wrong: RFC 9457 ``application/problem+json``, or a small page for browsers."""
+"""Error responses: RFC 9457 ``application/problem+json``, or a small page for browsers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/problem+json"
 #: Routes of the index that ``type`` points to, the first one that the project includes.
 INDEX_ROUTES = ("sessionkeeper-problems:index", "sessionkeeper-api:problems")
-#: What ``type`` begins with where no index is included: a name, and no address.
+#: What ``type`` begins with if no index is included.
 TYPE_PREFIX = "urn:sessionkeeper:problem:"
 
 
@@ -26,7 +26,7 @@ TYPE_PREFIX = "urn:sessionkeeper:problem:"
 class Problem:
     """One kind of problem: a stable code, the status, a short title, and what to do about it.
 
-    ``fix`` is for the index alone: what to do where ``detail`` does not say it.
+    ``fix`` is for the index only: what to do, if ``detail`` does not say so.
     """
 
     code: str
@@ -37,9 +37,9 @@ class Problem:
 
     @property
     def type(self) -> str:
-        """The URI of RFC 9457: a path on this site that leads to what the index says of the problem.
+        """The URI of RFC 9457: the path of the problem in the index, or a URN without an index.
 
-        With the full path, as section 3.1.1 asks of references. Without an index it is a URN.
+        The path is absolute, as section 3.1.1 recommends.
         """
         index = index_path()
         return TYPE_PREFIX + self.code if index is None else f"{index}#{self.code}"
@@ -58,7 +58,7 @@ class Problem:
     def response(
         self, request: HttpRequest, detail: str | None = None, headers: dict[str, str] | None = None
     ) -> HttpResponse:
-        """Return the answer in the form that the client asked for. It is never cached."""
+        """Return the response, in the format that the client accepts. It is never cached."""
         members = self.as_dict(detail)
         response: HttpResponse
         if prefers_html(request):
@@ -72,12 +72,12 @@ class Problem:
         return response
 
 
-#: Every kind of problem that a site may answer with, by its code.
+#: All kinds of problems, by code.
 KNOWN: dict[str, Problem] = {}
 
 
 def define(code: str, status: int, title: Any, detail: Any, fix: Any = "") -> Problem:
-    """Return a new kind of problem, which the index lists from now on."""
+    """Return a new kind of problem, and add it to the index."""
     KNOWN[code] = Problem(code, status, title, detail, fix)
     return KNOWN[code]
 
@@ -146,7 +146,7 @@ INSUFFICIENT_SCOPE = define(
 
 
 def index_path() -> str | None:
-    """Return the path of the index of problems; None when the project includes none."""
+    """Return the path of the index of problems; None if the project includes none."""
     for route in INDEX_ROUTES:
         try:
             return reverse(route)
@@ -156,7 +156,7 @@ def index_path() -> str | None:
 
 
 def prefers_html(request: HttpRequest) -> bool:
-    """Whether ``Accept`` names HTML (browsers' navigation does) and no kind of JSON before it."""
+    """Return whether ``Accept`` names HTML, as for browsers' navigation, and no kind of JSON before it."""
     accept = request.headers.get("Accept", "").lower()
     html = accept.find("text/html")
     json_at = accept.find("json")
@@ -166,11 +166,11 @@ def prefers_html(request: HttpRequest) -> bool:
 def _page(members: dict[str, Any]) -> str:
     """Return the page of a problem: ``sessionkeeper/problem.html``, which a project may override.
 
-    It is rendered without the request: in an outage nothing may ask for the session.
+    It is rendered without the request, since the session may not be available.
     """
     try:
         return render_to_string("sessionkeeper/problem.html", {"problem": members})
-    except TemplateDoesNotExist:  # templates of applications are not looked for
+    except TemplateDoesNotExist:  # APP_DIRS is off
         return format_html(
             "<!doctype html><title>{}</title><h1>{}</h1><p>{}</p>",
             members["title"],

@@ -1,40 +1,50 @@
 """How a session key travels: in the cookie that ``SESSION_COOKIE_NAME`` names, or as a bearer token.
 
-A session has one transport. Neither opens sessions of the other.
+A session has one transport, and the other one never opens it. What Django's cookie settings cannot express is
+here too: a domain for each host, cookies of embedded sites, and headers that keep responses out of caches.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from http.cookies import Morsel
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http.cookie import parse_cookie
-from django.utils.cache import patch_vary_headers
+from django.http.request import split_domain_port
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
+from sessionkeeper import conf
+from sessionkeeper.conf.callables import CallableSetting
+from sessionkeeper.conf.validators import covers
+from sessionkeeper.core import context
 from sessionkeeper.core.keys import BEARER_PREFIX
-from sessionkeeper.core.records import BEARER, COOKIE
-from sessionkeeper.http import cookies
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+#: What a browser forgets at a sign-out (ASVS 5.0, 14.3.1): its copies of the pages. Not its cookies or
+#: its storage, which the rest of the site may need.
+CLEAR_SITE_DATA = '"cache"'
+#: ``Cache-Control`` of what belongs to one person.
+NOT_CACHED = "no-store, private"
+
 
 class Cookie:
-    """Browsers. Name, path, domain and flags are Django's ``SESSION_COOKIE_*`` settings, and what is ours."""
-
-    name = COOKIE
+    """The cookie of browsers, as Django's ``SESSION_COOKIE_*`` settings and ours describe it."""
 
     @staticmethod
     def read(request: HttpRequest) -> str | None:
-        """Return what the client presented, whatever it is."""
+        """Return the cookie's value, which may be any text, or None."""
         return request.COOKIES.get(settings.SESSION_COOKIE_NAME)
 
     @staticmethod
     def other_cookies(request: HttpRequest) -> tuple[str, ...]:
-        """Return other values of this cookie: another host of the domain may have set one."""
+        """Return further values of this cookie, which another host of the domain may have set."""
         name, header = settings.SESSION_COOKIE_NAME, request.META.get("HTTP_COOKIE", "")
-        if header.count(f"{name}=") < 2:  # noqa: PLR2004 - one is none too many
+        if header.count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
             return ()
         values = [parse_cookie(part).get(name) for part in header.split(";")]
         ours = request.COOKIES.get(name)
@@ -42,48 +52,43 @@ class Cookie:
 
     @staticmethod
     def write(response: HttpResponseBase, key: str, max_age: int | None) -> None:
-        """Hand out the key for ``max_age`` seconds; None: until the browser closes."""
-        response.set_cookie(
+        """Send the key for ``max_age`` seconds; with None, until the browser closes."""
+        set_cookie(
+            response,
             settings.SESSION_COOKIE_NAME,
             key,
-            max_age=max_age,
-            domain=cookies.domain(),
-            path=settings.SESSION_COOKIE_PATH,
-            secure=settings.SESSION_COOKIE_SECURE or False,
+            max_age,
             httponly=settings.SESSION_COOKIE_HTTPONLY or False,
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
-        cookies.partition(response, settings.SESSION_COOKIE_NAME)
 
     @staticmethod
     def clear(response: HttpResponseBase) -> None:
-        """Tell the client to forget its key."""
+        """Delete the cookie."""
         response.delete_cookie(
             settings.SESSION_COOKIE_NAME,
             path=settings.SESSION_COOKIE_PATH,
-            domain=cookies.domain(),
+            domain=domain(),
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
-        cookies.partition(response, settings.SESSION_COOKIE_NAME)
+        partition(response, settings.SESSION_COOKIE_NAME)
 
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
-        """Tell caches that the answer depends on the cookie."""
+        """Tell caches that the response depends on the cookie."""
         _vary(response, "Cookie")
 
 
 class Bearer:
-    """What is not a browser: ``Authorization: Bearer sess_…`` (RFC 6750), and nowhere else.
+    """The token of other clients: ``Authorization: Bearer sess_…`` (RFC 6750).
 
-    Never the query string, which ends up in logs and histories, nor the body. Other tokens of the scheme
-    (JWTs and the like) belong to others and are left alone.
+    It is not read from the query string, which ends up in logs and histories, nor from the body. Other tokens
+    of the scheme, such as JWTs, are ignored.
     """
-
-    name = BEARER
 
     @staticmethod
     def read(request: HttpRequest) -> str | None:
-        """Return the token that the client presented, well-formed or not; None without one of ours."""
+        """Return the token, well-formed or not; None if there is none with our prefix."""
         header = request.META.get("HTTP_AUTHORIZATION")
         if not header:
             return None
@@ -93,7 +98,7 @@ class Bearer:
 
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
-        """Tell caches that the answer depends on the header."""
+        """Tell caches that the response depends on the header."""
         _vary(response, "Authorization")
 
 
@@ -102,3 +107,78 @@ def _vary(response: HttpResponseBase, header: str) -> None:
         patch_vary_headers(response, (header,))
     else:
         response.headers["Vary"] = header
+
+
+def forbid_caching(response: Any) -> None:
+    """Keep a response that belongs to one person out of every cache (OWASP ASVS 5.0, 14.3.2)."""
+    if response.has_header("Cache-Control"):
+        patch_cache_control(response, no_store=True, private=True)
+    else:
+        response.headers["Cache-Control"] = NOT_CACHED
+
+
+def set_cookie(response: Any, name: str, value: str, max_age: Any, **attributes: Any) -> None:
+    """Set a cookie with domain, path and ``Secure`` of the session cookie."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        domain=domain(),
+        path=settings.SESSION_COOKIE_PATH,
+        secure=settings.SESSION_COOKIE_SECURE or False,
+        **attributes,
+    )
+    partition(response, name)
+
+
+class _Partitioned(Morsel[str]):
+    """A cookie with an attribute that ``http.cookies`` supports from Python 3.14."""
+
+    def OutputString(self, attrs: Any = None) -> str:  # noqa: N802 - the name that is overridden
+        """Return the value of the header."""
+        return f"{super().OutputString(attrs)}; Partitioned"
+
+
+def domain() -> str | None:
+    """Return the domain of cookies in the current response; None for its host only.
+
+    ``COOKIE_DOMAIN`` decides, or ``SESSION_COOKIE_DOMAIN`` if that does not cover the host.
+
+    Raises:
+        ImproperlyConfigured: the project's function returned a domain that the host may not set.
+    """
+    wanted, request = conf.current().cookie_domain, context.current_request()
+    default: str | None = settings.SESSION_COOKIE_DOMAIN
+    if wanted is None or request is None:
+        return default
+    try:
+        host = split_domain_port(request.get_host())[0]
+    except DisallowedHost:
+        return default
+    if not isinstance(wanted, CallableSetting):
+        found = next((name for name in _names(host) if name in wanted), None)
+        return default if found is None else wanted[found]
+    answer = wanted.function()(request)
+    if answer is not None and not (isinstance(answer, str) and covers(answer, host)):
+        raise ImproperlyConfigured(
+            f"SESSIONKEEPER['COOKIE_DOMAIN']: {wanted.label} returned {answer!r} for the host {host!r}, "
+            "which may not set cookies for that domain."
+        )
+    return answer
+
+
+def partition(response: Any, name: str) -> None:
+    """Add ``Partitioned`` to this cookie of a response, if ``COOKIE_PARTITIONED`` is set."""
+    cookie = response.cookies.get(name)
+    if cookie is None or not conf.current().cookie_partitioned or isinstance(cookie, _Partitioned):
+        return
+    partitioned = _Partitioned()
+    partitioned.set(cookie.key, cookie.value, cookie.coded_value)
+    partitioned.update({key: value for key, value in cookie.items() if key != "partitioned"})
+    response.cookies[name] = partitioned
+
+
+def _names(host: str) -> list[str]:
+    """Return the keys of a mapping that match a host: its name, then its domains, the longest first."""
+    labels = host.split(".")
+    return [host, *("." + ".".join(labels[start:]) for start in range(len(labels)))]

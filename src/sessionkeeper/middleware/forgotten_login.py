@@ -1,8 +1,8 @@
-"""Finds views that check a password and forget to sign the user in. Works under ``DEBUG`` only.
+"""Finds views that check a password but do not sign the user in. Only with ``DEBUG``.
 
-Django sends no signal when ``authenticate()`` succeeds, but it notes the backend on the user that it returns,
-and nothing else does so without a ``login()``. So the user objects that a request makes are kept until its
-response, and looked at. Nothing is connected, kept or looked at before the first request under ``DEBUG``.
+Django sends no signal when ``authenticate()`` succeeds, but it sets ``backend`` on the user that it returns.
+So the user objects that a request creates are kept until its response, and checked then. Nothing is connected
+before the first request with ``DEBUG``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from django.http.response import HttpResponseBase
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.stores import user_keys
 
-#: In ``SILENCED_SYSTEM_CHECKS`` it silences this warning too.
+#: ``SILENCED_SYSTEM_CHECKS`` silences this warning too.
 ID = CheckId.FORGOTTEN_LOGIN
-#: A request that makes more user objects than this is not a login.
+#: The most user objects that are kept of a request.
 MOST_USERS = 1000
-#: Views of these packages answer with a token of their own: nobody is to be signed in.
+#: Views of these packages answer with their own tokens, and sign nobody in.
 _TOKEN_PACKAGES = (
     "dj_rest_auth.",
     "knox.",
@@ -41,7 +41,7 @@ log = logging.getLogger("sessionkeeper.forgotten")
 
 @dataclass(slots=True)
 class _Watch:
-    """What one request has done about users. Shared by all threads that the request runs in."""
+    """What one request has done with users. Shared by all threads of the request."""
 
     users: list[Any] = field(default_factory=list)
     signed_in: bool = False
@@ -53,7 +53,7 @@ _named: set[str] = set()
 
 
 def begin() -> None:
-    """Watch the user objects of the request that starts here."""
+    """Start to watch the user objects of a request."""
     model = user_keys.user_model()
     if model is not None and model not in _watched:
         _connect(model)
@@ -61,7 +61,7 @@ def begin() -> None:
 
 
 def end(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Log a warning, once per view, if the request authenticated somebody and signed nobody in."""
+    """Log a warning, once per view, if the request authenticated a user and signed nobody in."""
     watch = _watch.get()
     _watch.set(None)
     if watch is None or watch.signed_in or not any("backend" in vars(user) for user in watch.users):
@@ -74,10 +74,10 @@ def end(request: HttpRequest, response: HttpResponseBase) -> None:
         return
     _named.add(name)
     log.warning(
-        "%s called authenticate(), which succeeded, answered without an error, and nobody called login(): "
-        "the next request is not signed in. Call django.contrib.auth.login(request, user) after it. If that "
-        "is meant, as where the view answers with a token, add %r to SILENCED_SYSTEM_CHECKS or filter the "
-        "logger 'sessionkeeper.forgotten'. (%s)",
+        "%s called authenticate(), which succeeded, but not login(), so the next request is not signed in. "
+        "Call django.contrib.auth.login(request, user). If this is intended, for example because the view "
+        "answers with a token, add %r to SILENCED_SYSTEM_CHECKS or filter the logger "
+        "'sessionkeeper.forgotten'. (%s)",
         name,
         ID,
         ID,
@@ -105,15 +105,17 @@ def _signed_in(**_: Any) -> None:
 
 
 def _is_meant(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether there is a good reason why nobody was signed in."""
+    """Return whether there is a good reason to sign nobody in."""
     session: Any = request.session
+    view = _view_of(request)
+    kinds = view.__mro__ if isinstance(view, type) else (view,)
     return (
-        response.status_code >= _FIRST_REFUSAL  # the view refused this user, or wants more of them
-        or "Authorization" in request.headers  # the request proves itself, each time
-        or session.modified  # a step on the way to a login, remembered by the view
-        or session.names_user()  # somebody proved their password again
-        or _shows_errors(response)  # a form refused this user, with a status of 200 as forms do
-        or _is_of(_view_of(request), _TOKEN_PACKAGES)
+        response.status_code >= _FIRST_REFUSAL  # the view refused the user, or requires another step
+        or "Authorization" in request.headers  # each request authenticates itself
+        or session.modified  # the view remembers a step of a sign-in
+        or session.names_user()  # a signed-in user reauthenticated
+        or _shows_errors(response)  # a form refused the user, with status 200
+        or any(f"{getattr(kind, '__module__', '')}.".startswith(_TOKEN_PACKAGES) for kind in kinds)
     )
 
 
@@ -124,12 +126,7 @@ def _view_of(request: HttpRequest) -> Any:
 
 
 def _shows_errors(response: HttpResponseBase) -> bool:
-    """Whether the page is a form that was sent and not taken, as Django's admin answers who is no staff."""
+    """Return whether the page is a form with errors, as Django's admin answers a user who is not staff."""
     context = getattr(response, "context_data", None)
     forms = context.values() if isinstance(context, dict) else ()
     return any(getattr(form, "is_bound", False) and getattr(form, "_errors", None) for form in forms)
-
-
-def _is_of(view: Any, packages: tuple[str, ...]) -> bool:
-    kinds = view.__mro__ if isinstance(view, type) else (view,)
-    return any(f"{getattr(kind, '__module__', '')}.".startswith(packages) for kind in kinds)

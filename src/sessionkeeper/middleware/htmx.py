@@ -1,7 +1,6 @@
-"""Fragments of a page: what htmx asks for is never answered with the login page, which it would swap in.
+"""Redirects the whole page, with ``HX-Redirect``, if htmx requests a fragment and would get the login page.
 
-Browsers follow a redirect by themselves, so htmx sees only the page at its end. ``HX-Redirect`` leads the
-whole page there.
+A browser follows other redirects itself, so that htmx would swap the login page into the fragment.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ _DOORS = ("sessionkeeper-pages:login", "sessionkeeper-pages:reauthenticate")
 
 
 def is_asked(request: HttpRequest) -> bool:
-    """Whether htmx asks for a part of the page that it is on, or for something to do there."""
+    """Return whether htmx sent the request."""
     return request.META.get("HTTP_HX_REQUEST") == "true"
 
 
 def lead_out(request: HttpRequest, response: Any) -> Any:
-    """Return the answer that leads the whole page where ``response`` would lead the fragment.
+    """Return a response that redirects the whole page where ``response`` would redirect the fragment.
 
-    Only where that is a door: other redirects have fragments at their end.
+    Only for the pages that ask for a password: other redirects lead to fragments.
     """
     if response.status_code not in _REDIRECTS or not is_asked(request):
         return response
     location = response.headers.get("Location", "")
     target = urlsplit(location)
-    if not any(_same_page(target, door) for door in _doors()):
+    if not any(target[:3] == door[:3] for door in _doors()):  # scheme, host and path
         return response
     answer = HttpResponse()
     answer.cookies = response.cookies
@@ -59,12 +58,8 @@ def _doors() -> Iterator[SplitResult]:
             yield urlsplit(resolve_url(door))
 
 
-def _same_page(one: SplitResult, other: SplitResult) -> bool:
-    return one[:3] == other[:3]  # scheme, host and path
-
-
 def _with_page(request: HttpRequest, target: SplitResult) -> str:
-    """Return the door's address with the page to come back to in the place of the fragment."""
+    """Return the URL of the target, with the page instead of the fragment to come back to."""
     page = _page(request, absolute=bool(target.netloc))
     fragment = {request.get_full_path(), request.build_absolute_uri()}
     query = []
@@ -77,7 +72,7 @@ def _with_page(request: HttpRequest, target: SplitResult) -> str:
 
 
 def _page(request: HttpRequest, *, absolute: bool) -> str | None:
-    """Return the page that the fragment is for, if it is one of this very origin (CWE-601)."""
+    """Return the page of the fragment, if it is of the same origin (CWE-601)."""
     try:
         page = urlsplit(request.META.get("HTTP_HX_CURRENT_URL", ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the middleware answers by itself, and what it does to every answer that belongs to one person."""
+"""Responses of the middleware itself."""
 
 from __future__ import annotations
 
@@ -13,43 +13,42 @@ from django.urls import NoReverseMatch, reverse
 
 from sessionkeeper.core.records import KeyStatus
 from sessionkeeper.http import problems
-from sessionkeeper.http.headers import forbid_caching
-from sessionkeeper.http.transports import Bearer, Cookie
+from sessionkeeper.http.transports import Bearer, Cookie, forbid_caching
 from sessionkeeper.middleware import htmx
 
 if TYPE_CHECKING:
     from sessionkeeper.core.errors import StoreUnavailable
     from sessionkeeper.engine.session_store import SessionStore
 
-#: Where ``sessionkeeper.pages.urls`` asks for the password once more.
+#: The page of ``sessionkeeper.pages.urls`` for reauthentication.
 REAUTHENTICATE_ROUTE = "sessionkeeper-pages:reauthenticate"
-#: What a 401 says where a token was refused (RFC 6750, section 3).
+#: The challenge of a 401 for a refused token (RFC 6750, section 3).
 BEARER_CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 
 
 def say_refused(response: HttpResponseBase, wait: int) -> None:
-    """Make 429 of an answer of 200 that shows a form again because a try was refused."""
+    """Turn a 200 that shows the form again because an attempt was refused into a 429."""
     if response.status_code == HTTPStatus.OK:
         response.status_code = HTTPStatus.TOO_MANY_REQUESTS
         response.headers["Retry-After"] = str(wait)
 
 
 def take_cookie(response: HttpResponseBase) -> None:
-    """Take the cookie away, and keep the answer out of caches."""
+    """Delete the cookie, and keep the response out of caches."""
     Cookie.clear(response)
     Cookie.vary(response)
     forbid_caching(response)
 
 
 def unavailable(request: HttpRequest, error: StoreUnavailable) -> Any:
-    """Answer 503 when the store did not."""
+    """Return the 503 for an outage of the store."""
     return problems.STORE_UNAVAILABLE.response(request, headers={"Retry-After": str(error.retry_after)})
 
 
 def ask_again(request: HttpRequest) -> Any:
-    """Answer a request that needs reauthentication: a browser is led to the page for it, if there is one.
+    """Return the answer to a request that needs reauthentication: the page for it, or a problem.
 
-    Only from a page, or a fragment, that it asked for: after a form what was typed would be lost.
+    Only a GET by a browser or htmx is redirected: after a form, what was typed would be lost.
     """
     try:
         page = reverse(REAUTHENTICATE_ROUTE)
@@ -64,7 +63,7 @@ def ask_again(request: HttpRequest) -> Any:
 
 
 def refuse_both(request: HttpRequest) -> Any:
-    """Answer a request with a cookie and a token: which of the two it means is not for us to guess."""
+    """Return the 400 for a request with both a cookie and a token."""
     response = problems.TWO_TRANSPORTS.response(request)
     Cookie.vary(response)
     Bearer.vary(response)
@@ -72,7 +71,7 @@ def refuse_both(request: HttpRequest) -> Any:
 
 
 def no_session(request: HttpRequest, session: SessionStore) -> Any:
-    """Answer a request that would begin a session, in vain, because its client could not be given the key."""
+    """Return the error for a request that would begin a session whose key cannot reach the client."""
     if session._active.verdict is not KeyStatus.LIVE:
         return token_invalid(request)
     response = problems.NO_TRANSPORT.response(request)
@@ -81,7 +80,7 @@ def no_session(request: HttpRequest, session: SessionStore) -> Any:
 
 
 def token_invalid(request: HttpRequest) -> Any:
-    """Answer 401 to a token that opens nothing."""
+    """Return the 401 for a token that opens no session."""
     challenge = {"WWW-Authenticate": BEARER_CHALLENGE}
     response = problems.TOKEN_INVALID.response(request, headers=challenge)
     Bearer.vary(response)
@@ -89,7 +88,7 @@ def token_invalid(request: HttpRequest) -> Any:
 
 
 def too_many_sessions(request: HttpRequest, session: SessionStore) -> Any:
-    """Answer 409 to a sign-in beyond the limit. What it began is ended: nobody is signed in."""
+    """Return the 409 for a sign-in beyond the limit, and end what it began: nobody is signed in."""
     response = problems.TOO_MANY_SESSIONS.response(request)
     session.flush()
     if Cookie.read(request) is not None:

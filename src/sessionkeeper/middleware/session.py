@@ -1,7 +1,7 @@
-"""Middleware in place of Django's: one round trip a request, and an outage that is not a logout.
+"""Middleware that replaces Django's: one round trip per request, and an outage signs nobody out.
 
 ``SessionMiddleware`` and ``AuthenticationMiddleware`` are subclasses of Django's, sync and async, so that
-everything that asks for those finds them.
+code which looks for Django's finds them.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _SERVER_ERROR = 500
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
-    """Attaches a lazy ``request.session``; on the way out writes what changed, once."""
+    """Attaches a lazy ``request.session``, and writes what changed once, after the response."""
 
-    #: By this the notices, which are below this module, know it and its subclasses in ``MIDDLEWARE``.
+    #: By this ``auth.notifications``, which cannot import this module, finds it in ``MIDDLEWARE``.
     is_sessionkeepers = True
 
     def __init__(self, get_response: Any) -> None:
@@ -67,15 +67,15 @@ class SessionMiddleware(DjangoSessionMiddleware):
             forgotten_login.begin()
         cookie, token = Cookie.read(request), Bearer.read(request)
         other_cookies = Cookie.other_cookies(request) if token is None and cookie is not None else ()
-        if other_cookies:  # the engine looks at nothing that is too short to be a key
+        if other_cookies:  # the engine ignores what cannot be a key
             cookie = next((one for one in (cookie, *other_cookies) if keys.parse(one) is not None), cookie)
         session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
         session.other_cookies = other_cookies
-        session.client.source = partial(address_in, request.META)  # for who writes
+        session.client.source = partial(address_in, request.META)
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
-        # What a request brings may have been on its way for long, when it has a body: an upload that a proxy
-        # has kept until it was whole. Its key is no proof of a copy.
+        # A request with a body may be old, such as an upload that a proxy has buffered. Its key does not
+        # prove that there is a copy.
         session._active.detect_reuse = not _has_body(request)
         client_info.current.set(session.client)
         request.session = session
@@ -84,12 +84,12 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if cookie is not None:
             request.session = self.SessionStore()
             return responses.refuse_both(request)
-        # No cookie is read for this request, so nobody can send it through a browser that is signed in.
+        # No cookie is read, so the request cannot be forged through a browser that is signed in.
         fetch_metadata.mark_checked(request)
         return None
 
     def __call__(self, request: HttpRequest) -> Any:
-        """Handle a request. An outage that even Django's error page stumbled over is answered here."""
+        """Handle a request, also an outage that breaks Django's error page."""
         if self.async_mode:
             return self.__acall__(request)
         refusal = self.process_request(request)
@@ -101,7 +101,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return responses.unavailable(request, error)
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        """Handle a request in the event loop. A thread is taken only to write, if the store needs one."""
+        """Handle a request in the event loop. Only a write takes a thread, if the store needs one."""
         refusal = self.process_request(request)
         if refusal is not None:
             return refusal
@@ -117,7 +117,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return await (sync_to_async(finish)() if lockout.is_open() else run_in_loop(finish))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> Any:
-        """Answer 503 when the store did not: an outage is not a logout, the cookie stays."""
+        """Answer our own errors. An outage is a 503 and not a logout: the cookie stays."""
         session: Any = getattr(request, "session", None)
         if isinstance(exception, NoTransport):
             return responses.no_session(request, session)
@@ -130,12 +130,12 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return problems.THROTTLED.response(request, headers=headers)
         signs_in = isinstance(session, SessionStore) and session._active.signing_in
         if isinstance(exception, Error) and signs_in:
-            # Django's own part of a sign-in, the time of the last one say: nobody is signed in without it.
+            # A query of Django's own login(), such as that of last_login, failed: nobody is signed in.
             exception = outage_of(exception) or exception
         return responses.unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        """Write what changed, and the cookie only when the key or its life did."""
+        """Write what changed, and set the cookie only if the key or its lifetime changed."""
         if "HTTP_HX_REQUEST" in request.META:
             response = htmx.lead_out(request, response)
         session = getattr(request, "session", None)
@@ -144,7 +144,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if settings.DEBUG:
             forgotten_login.end(request, response)
         if session.outage is not None and response.status_code == _SERVER_ERROR:
-            # Another middleware met the outage, and Django has made an error page of it.
+            # Another middleware raised the outage, and Django has made an error page of it.
             return responses.unavailable(request, session.outage)
         return self._commit(request, response, session)
 
@@ -171,16 +171,15 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
 
 def _needs_store(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether the way out may reach the store."""
+    """Return whether the end of the request may need the store."""
     session = getattr(request, "session", None)
-    if (
+    return (
         not isinstance(session, SessionStore)
         or settings.SESSION_SAVE_EVERY_REQUEST
         or session.modified
         or lockout.is_open()
-    ):
-        return True
-    return session._active.upkeep_due()
+        or session._active.upkeep_due()
+    )
 
 
 def _has_body(request: HttpRequest) -> bool:
@@ -190,15 +189,15 @@ def _has_body(request: HttpRequest) -> bool:
 
 
 class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
-    """Attaches ``request.user`` and ``request.auser``, taken from what the session's one read brought."""
+    """Attaches ``request.user`` and ``request.auser``, from the one read of the session."""
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        """Handle a request in the event loop: attaching what is lazy needs no thread."""
+        """Handle a request in the event loop, without a thread."""
         self.process_request(request)
         return await self.get_response(request)  # type: ignore[misc]
 
     def process_request(self, request: HttpRequest) -> None:
-        """Nothing is read before somebody asks who this is."""
+        """Attach a lazy user; nothing is read before it is used."""
         if not isinstance(getattr(request, "session", None), SessionStore):
             super().process_request(request)
             return

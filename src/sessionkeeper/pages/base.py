@@ -31,7 +31,7 @@ from sessionkeeper.core.errors import (
     TooManyTries,
 )
 from sessionkeeper.csrf.fetch_metadata import may_leave
-from sessionkeeper.http.headers import CLEAR_SITE_DATA
+from sessionkeeper.http.transports import CLEAR_SITE_DATA
 
 #: The query parameter and form field that says where to go afterwards.
 NEXT = "next"

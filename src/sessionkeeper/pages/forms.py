@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from sessionkeeper.auth.credentials import LONGEST_PASSWORD
+from sessionkeeper.auth.flows import LONGEST_PASSWORD
 
 
 def _password(label: Any, autocomplete: str, *, focus: bool = False) -> forms.CharField:

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import flows, lockout, reauthentication
+from sessionkeeper.auth import flows, lockout
 from sessionkeeper.core.errors import SessionGone, StaleSession
 from sessionkeeper.pages.base import FormPage, Page, next_url, route, signed_out, with_next
 from sessionkeeper.pages.forms import LoginForm, ReauthenticateForm
@@ -60,7 +60,7 @@ class ReauthenticatePage(FormPage):
     def submit(self, request: HttpRequest, form: Form) -> HttpResponse:
         """Reauthenticate and go back."""
         try:
-            reauthentication.reauthenticate(request, {"password": form.cleaned_data["password"]})
+            flows.reauthenticate(request, {"password": form.cleaned_data["password"]})
         except (SessionGone, StaleSession):
             return redirect(with_next(route("login"), next_url(request)))
         return redirect(next_url(request) or route("sessions"))

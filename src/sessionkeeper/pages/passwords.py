@@ -11,7 +11,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from sessionkeeper.auth import lockout, passwords, reauthentication
+from sessionkeeper.auth import flows, lockout, passwords
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, SessionGone, StaleSession
 from sessionkeeper.pages.base import DONE, FormPage, route, with_next
 from sessionkeeper.pages.forms import ChangeForm, ConfirmForm, ResetForm
@@ -26,7 +26,7 @@ class ChangePage(FormPage):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the form."""
-        reauthentication.require_recent(request)
+        flows.require_recent(request)
         return super().get(request)
 
     def after_reauthentication(self, request: HttpRequest) -> str:

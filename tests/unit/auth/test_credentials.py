@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from sessionkeeper.auth import flows, reauthentication, tokens
+from sessionkeeper.auth import flows
 from sessionkeeper.core.errors import SecondFactorRequired
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import AuditEvent
@@ -85,7 +85,7 @@ def test_a_second_step_of_the_project_completes_the_sign_in(alice):
     flows.complete_log_in(request, info.value.user, amr="pwd otp", label="desk")
     row = contents.record()
     assert (row.user_id, row.amr, row.label) == (alice.pk, "pwd otp", "desk")
-    assert reauthentication.is_recent(request)
+    assert flows.is_recent(request)
 
 
 def test_a_program_is_told_too(alice):
@@ -93,5 +93,5 @@ def test_a_program_is_told_too(alice):
     request = RequestFactory().get("/")
     request.session = SessionStore()
     with pytest.raises(SecondFactorRequired):
-        tokens.issue_token(request, credentials={"username": alice.get_username(), "password": PASSWORD})
+        flows.issue_token(request, credentials={"username": alice.get_username(), "password": PASSWORD})
     assert not contents.records()

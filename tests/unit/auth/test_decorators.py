@@ -16,13 +16,12 @@ from django.views import View
 from rest_framework.decorators import api_view
 from rest_framework.views import APIView
 
-from sessionkeeper.auth import reauthentication
+from sessionkeeper.auth import flows
 from sessionkeeper.auth.decorators import require_recent_authentication
 from sessionkeeper.core import policy
 from sessionkeeper.core.records import SessionPatch
 from sessionkeeper.engine import registry
-from sessionkeeper.engine.amr import EARLIER
-from sessionkeeper.engine.client_binding import PROOF_IS_VOID
+from sessionkeeper.engine.session_data import EARLIER, PROOF_IS_VOID
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 
@@ -75,15 +74,13 @@ def strong_view(request):
 
 def step_up(request):
     for amr in request.GET.getlist("amr"):
-        reauthentication.complete_reauthentication(request, amr=amr)
-    return JsonResponse({"level_2": reauthentication.is_recent(request, timedelta(minutes=5), 2)})
+        flows.complete_reauthentication(request, amr=amr)
+    return JsonResponse({"level_2": flows.is_recent(request, timedelta(minutes=5), 2)})
 
 
 def proofs(request):
     now = registry.now()
-    return JsonResponse(
-        {name: round((now - at) / MINUTE) for name, at in reauthentication.proofs(request).items()}
-    )
+    return JsonResponse({name: round((now - at) / MINUTE) for name, at in flows.proofs(request).items()})
 
 
 FRESH = ["sync", "async", "drf", "drf_class", "class"]

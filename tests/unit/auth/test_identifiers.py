@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkeeper.auth import attempts, identifiers
+from sessionkeeper.auth import attempts
+from sessionkeeper.engine import users
 from tests.unit.auth.guessing import Clock, browser, by_view, is_refused, lock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
@@ -33,13 +34,9 @@ def test_another_spelling_of_the_name_is_the_same_account(make_user, spelling):
 
 @given(st.text())
 def test_a_spelling_is_normal_at_once(name):
-    once = identifiers.normal(name)
-    assert identifiers.normal(once) == once
-    assert (
-        identifiers.normal(name.upper()) == identifiers.normal(name.lower())
-        or len(name) > 100
-        or not name.isascii()
-    )
+    once = users.normal(name)
+    assert users.normal(once) == once
+    assert users.normal(name.upper()) == users.normal(name.lower()) or len(name) > 100 or not name.isascii()
 
 
 @pytest.mark.parametrize(
@@ -55,4 +52,4 @@ def test_a_spelling_is_normal_at_once(name):
 )
 @pytest.mark.rule("R36")
 def test_lookalikes_that_a_database_may_take_for_the_same_are_one(one, two):
-    assert identifiers.normal(one) == identifiers.normal(two)
+    assert users.normal(one) == users.normal(two)

@@ -72,7 +72,7 @@ def test_a_mail_is_in_the_language_of_who_asked(make_user, monkeypatch):
     make_user(email="ann@example.org")
     languages = []
     monkeypatch.setattr(
-        passwords.PasswordResetForm, "send_mail", lambda *args: languages.append(get_language())
+        passwords.PasswordResetForm, "send_mail", lambda *args, **kwargs: languages.append(get_language())
     )
     with override("de"):
         passwords.request_reset(RequestFactory().get("/"), "ann@example.org")

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 
-from sessionkeeper.auth import reauthentication
+from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
 from sessionkeeper.stores.factory import get_store
 from tests import contents
@@ -70,7 +70,7 @@ def test_the_old_key_is_dead_after_reauthentication(make_user):
 def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(make_user, how, monkeypatch):
     here = signed_in(make_user())
     pk = keys.parse_id(id_of(here))
-    authenticate = reauthentication.auth.authenticate
+    authenticate = flows.auth.authenticate
 
     def meanwhile(*args, **credentials):
         if how == "ended":
@@ -79,7 +79,7 @@ def test_reauthentication_in_a_session_that_changed_meanwhile_begins_no_other(ma
             get_store().rotate(pk, contents.record(pk).secret_hash, b"x" * 32, b"y" * 32)
         return authenticate(*args, **credentials)
 
-    monkeypatch.setattr(reauthentication.auth, "authenticate", meanwhile)
+    monkeypatch.setattr(flows.auth, "authenticate", meanwhile)
     response = here.send(AUTH + "reauthenticate/", {"password": PASSWORD})
     problem(response, 409, "session_ended" if how == "ended" else "session_rotated")
     assert contents.count() == (how == "renewed")

@@ -251,5 +251,5 @@ def test_an_outage_at_the_end_of_a_request_raises_nothing(make_user, monkeypatch
     lockout.begin(None, {"username": "alice", "password": "x"})
     monkeypatch.setattr(lockout, "settle", fail)
     request_finished.send(sender=__name__)
-    assert "could not be given back" in caplog.text
+    assert "could not be corrected" in caplog.text
     assert lockout.under_way.get() is None

@@ -6,7 +6,6 @@ import pytest
 
 from sessionkeeper import conf
 from sessionkeeper.checks import cookies as checks
-from sessionkeeper.checks import deploy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.unit.http.test_cookies")]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sessionkeeper import checks
-from sessionkeeper.checks import deploy
+from sessionkeeper.checks import cookies, middleware
 
 
 def found(check):

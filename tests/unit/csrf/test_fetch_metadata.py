@@ -18,8 +18,8 @@ from rest_framework.authentication import SessionAuthentication as RestSessionAu
 from rest_framework.decorators import api_view, authentication_classes
 from rest_framework.response import Response
 
+from sessionkeeper import csrf
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, SessionAuthentication
-from sessionkeeper.csrf import middleware
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.csrf.fetch_metadata import Verdict, check, is_trusted, judge, own_origin
 
@@ -207,8 +207,8 @@ def test_in_the_event_loop_it_takes_no_thread():
     async def get_response(request):
         return HttpResponse()
 
-    assert iscoroutinefunction(middleware.FetchMetadataMiddleware(get_response).process_view)
-    assert not iscoroutinefunction(middleware.FetchMetadataMiddleware(plain).process_view)
+    assert iscoroutinefunction(csrf.FetchMetadataMiddleware(get_response).process_view)
+    assert not iscoroutinefunction(csrf.FetchMetadataMiddleware(plain).process_view)
 
 
 @pytest.mark.rule("R27")

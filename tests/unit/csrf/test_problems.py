@@ -7,7 +7,7 @@ from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
-from sessionkeeper.csrf import middleware
+from sessionkeeper import csrf
 from sessionkeeper.csrf import problems as csrf_problems
 from tests.http.api_site import remembered
 from tests.transports import AUTH, Api, problem
@@ -141,11 +141,11 @@ def test_the_page_of_a_failure_can_be_overridden_by_a_template(settings):
         }
     ]
     request = RequestFactory().post("/", headers={"Accept": "text/html"})
-    assert middleware.failure(request, REASON_NO_CSRF_COOKIE).content == b"ours: csrf_cookie_missing 403"
+    assert csrf.failure(request, REASON_NO_CSRF_COOKIE).content == b"ours: csrf_cookie_missing 403"
 
 
 def test_the_page_of_a_failure_does_without_templates(settings):
     """Where no template is found the page is plain, and is there."""
     settings.TEMPLATES = []
     request = RequestFactory().post("/", headers={"Accept": "text/html"})
-    assert b"<h1>The CSRF check failed</h1>" in middleware.failure(request, REASON_NO_CSRF_COOKIE).content
+    assert b"<h1>The CSRF check failed</h1>" in csrf.failure(request, REASON_NO_CSRF_COOKIE).content

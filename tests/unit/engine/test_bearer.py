@@ -13,7 +13,7 @@ from django.urls import path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkeeper.auth import tokens
+from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import InvalidCredentials
 from sessionkeeper.engine import registry, session_data
@@ -60,7 +60,7 @@ def issue(user, **options):
     request.session = SessionStore()
     request.session.client.user_agent = "Phone/1"
     name = auth.get_user_model().USERNAME_FIELD
-    return tokens.issue_token(
+    return flows.issue_token(
         request, credentials={name: user.get_username(), "password": PASSWORD}, **options
     )
 
@@ -136,7 +136,7 @@ def test_the_receivers_of_a_sign_in_see_the_new_session_and_the_request_gets_its
     try:
         name = auth.get_user_model().USERNAME_FIELD
         credentials = {name: user.get_username(), "password": PASSWORD}
-        issued = tokens.issue_token(request, credentials=credentials)
+        issued = flows.issue_token(request, credentials=credentials)
     finally:
         auth.user_logged_in.disconnect(receive)
     assert seen == [("bearer", keys.parse_bearer(issued.token).text, user)]

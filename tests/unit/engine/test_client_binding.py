@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from sessionkeeper.auth import reauthentication
-from sessionkeeper.auth.reauthentication import reauthenticate
+from sessionkeeper.auth import flows
+from sessionkeeper.auth.flows import reauthenticate
 from sessionkeeper.models import AuditEvent
 from tests import contents
 from tests.conftest import PASSWORD
@@ -26,7 +26,7 @@ def sign_in(request):
 
 
 def me(request):
-    return HttpResponse(f"{request.user.pk} {reauthentication.is_recent(request)}")
+    return HttpResponse(f"{request.user.pk} {flows.is_recent(request)}")
 
 
 def prove(request):

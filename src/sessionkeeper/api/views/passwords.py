@@ -17,7 +17,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.serializers import Password, Text
 from sessionkeeper.api.views.base import Endpoint, whoami
-from sessionkeeper.auth import lockout, passwords, reauthentication
+from sessionkeeper.auth import flows, lockout, passwords
 from sessionkeeper.core.errors import InvalidCredentials
 
 
@@ -59,7 +59,7 @@ class ReauthenticateView(Endpoint):
     def post(self, request: Request) -> Response:
         """Verify the password."""
         given = self.validated(request)
-        reauthentication.reauthenticate(django_request(request), given)
+        flows.reauthenticate(django_request(request), given)
         return Response(whoami(django_request(request), request.user))
 
 

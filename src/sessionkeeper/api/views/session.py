@@ -17,7 +17,7 @@ from sessionkeeper.api.serializers import LoginSerializer
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import flows, lockout
 from sessionkeeper.engine import registry, users
-from sessionkeeper.http.headers import CLEAR_SITE_DATA
+from sessionkeeper.http.transports import CLEAR_SITE_DATA
 
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")

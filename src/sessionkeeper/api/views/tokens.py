@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from sessionkeeper.api.authentication import CsrfFailed, TokenAuthentication, django_request
 from sessionkeeper.api.serializers import LoginSerializer, session_json
 from sessionkeeper.api.views.base import Endpoint
-from sessionkeeper.auth import lockout, tokens
+from sessionkeeper.auth import flows, lockout
 from sessionkeeper.csrf import fetch_metadata
 
 #: How many scopes a session can have, and how long each can be.
@@ -73,7 +73,7 @@ class TokensView(Endpoint):
     def post(self, request: Request) -> Response:
         """Begin a session and return its token, which is never shown again."""
         given = self.validated(request)
-        issued = tokens.issue_token(
+        issued = flows.issue_token(
             django_request(request),
             credentials={"username": given["username"], "password": given["password"]},
             label=given["label"],
