@@ -13,7 +13,7 @@ from sessionkeeper.conf import redis_url
 from sessionkeeper.core import greenlets, keys
 from sessionkeeper.core.errors import CorruptPayload, StoreUnavailable, TooManySessions
 from sessionkeeper.core.records import NewSession, SessionLimit, SessionPatch
-from sessionkeeper.stores.redis import serialization, session_limit, tombstones
+from sessionkeeper.stores.redis import serialization, tombstones
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import KINDS, Clock, insert, redis_store, server_url
 
@@ -320,7 +320,7 @@ def test_who_stays_on_the_way_counts_as_there(user, monkeypatch):
     store = redis_store("cluster")
     oldest, _ = (insert(store, user_id=user) for _ in range(2))
     without_session(store, user)
-    monkeypatch.setattr(session_limit, "PATIENCE", 0.05)
+    monkeypatch.setattr("sessionkeeper.stores.redis.store.SETTLE_SECONDS", 0.05)
     assert signed_in(store, user) == 1
     assert oldest.id not in {record.id for record in store.list_for(user)}
 

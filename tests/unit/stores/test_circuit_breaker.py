@@ -29,6 +29,8 @@ class Seconds:
 class Store:
     """Answers, or raises what it is told to; counts how often it was asked."""
 
+    waits_in_loop, patience = False, 0.0
+
     def __init__(self):
         self.error, self.asked = None, 0
 

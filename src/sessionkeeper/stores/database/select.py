@@ -1,8 +1,7 @@
-"""Session and principal in one statement, built once per process, database and user model.
+"""Reads a session and its user in one statement, built once per process, database and user model.
 
-The SQL is compiled from the session's columns and ``user_query``, and then only
-executed, on Django's own connection, inside its transactions. ``shortcut`` stands
-before it.
+The SQL is compiled from the session's columns and ``user_query``, and then only executed, on Django's own
+connection and in its transactions. The database store falls back to ``orm`` (see ``shortcut``).
 """
 
 from __future__ import annotations
@@ -38,22 +37,22 @@ _WIDTH = len(_FIELDS)
 
 
 class Columns(NamedTuple):
-    """How a session's columns are selected and read."""
+    """The session's columns: their SQL, and how to convert their values."""
 
     sql: str
     converters: Sequence[Converter] = ()
-    times: Sequence[int] = ()  # positions of times that come as text
+    times: Sequence[int] = ()  # positions of times that are selected as text
 
 
 class Statement(NamedTuple):
-    """A SELECT that takes a session id (twice with a principal) and how to read its one row."""
+    """A SELECT that takes a session id (twice with a principal), and how to convert its row."""
 
     sql: str
     params: tuple[Any, ...]
     columns: Columns
     user: UserColumns | None = None
     server_clock: bool = False
-    types: tuple[str, ...] = ("bigint",)  # the session id is all that changes; else none
+    types: tuple[str, ...] = ("bigint",)  # where the session id is the only parameter, else none
 
 
 def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Lookup | None:
@@ -79,7 +78,7 @@ def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionR
     """Return the record in the leading columns of a row.
 
     Raises:
-        CorruptPayload: a column holds what no session keeps there.
+        CorruptPayload: a column holds an invalid value.
     """
     values = list(row[:_WIDTH])
     try:
@@ -98,19 +97,19 @@ _ID = object()
 
 
 def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
-    asked = user_query.asked(alias) if principal else None
-    build = partial(_build, alias, asked, server_clock=server_clock)
-    statement: Statement = user_query.kept((alias, server_clock, asked), build)
+    key = user_query.query_key(alias) if principal else None
+    build = partial(_build, alias, key, server_clock=server_clock)
+    statement: Statement = user_query.cached((alias, server_clock, key), build)
     return statement
 
 
-def _build(alias: str, asked: UserQueryKey | None, *, server_clock: bool) -> Statement:
+def _build(alias: str, key: UserQueryKey | None, *, server_clock: bool) -> Statement:
     connection = connections[alias]
     table = connection.ops.quote_name(Session._meta.db_table)
     columns = _session_columns(alias)
     clock = moments.in_utc(connection, "statement_timestamp()") if server_clock else "NULL"
     selected = f"{columns.sql}, {clock}"
-    user = _user_part(alias, asked.model) if asked is not None else None
+    user = _user_part(alias, key.model) if key is not None else None
     if user is None:
         sql = f"SELECT {selected} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
         return Statement(sql, (_ID,), columns)
@@ -126,8 +125,8 @@ def _build(alias: str, asked: UserQueryKey | None, *, server_clock: bool) -> Sta
 
 
 def _user_part(alias: str, model: Any) -> UserColumns | None:
-    """Compile the user's side."""
-    marker = -(2**62) - 5  # stands for the session id, and is never one
+    """Compile the user's part."""
+    marker = -(2**62) - 5  # stands for the session id; never a valid one
     ids = Session.objects.using(alias).filter(id=marker).values("user_id")[:1]
     part = user_query.select(alias, model, models.Subquery(ids), "s.user_id", ())
     if part is None:
@@ -150,7 +149,7 @@ def _session_columns(alias: str) -> Columns:
         column = field.get_col("s")
         functions = list(connection.ops.get_db_converters(column))
         if isinstance(field, models.JSONField):
-            functions = [as_text]  # the codec opens it, when somebody reads it
+            functions = [as_text]  # the codec decodes it on first use
         elif isinstance(field, models.DateTimeField):
             quoted[index] = moments.in_utc(connection, quoted[index])
             functions += [] if moments.are_plain(connection) else [moments.read]
