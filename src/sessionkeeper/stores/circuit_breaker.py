@@ -178,11 +178,9 @@ class CircuitBreakerStore:
 
     @property
     def alias(self) -> str | None:
-        """See the contract."""
         return self.store.alias
 
     def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
-        """See the contract."""
         token = self.breaker.enter()  # as _guarded() does, without what its generality costs each request
         try:
             found = self.store.find(session_id, principal=principal)
@@ -206,5 +204,5 @@ class CircuitBreakerStore:
     count = _guarded(Store.count)
 
     def user_changed(self, user_id: Any) -> None:
-        """See the contract. Best effort in the store itself, so it is not counted."""
+        """Best effort in the store itself, so it is not counted."""
         self.store.user_changed(user_id)

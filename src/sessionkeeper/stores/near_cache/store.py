@@ -60,7 +60,6 @@ class NearCacheStore:
 
     @property
     def alias(self) -> str | None:
-        """See the contract."""
         return self._store.alias
 
     def is_on(self) -> bool:
@@ -93,7 +92,7 @@ class NearCacheStore:
         )
 
     def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
-        """See the contract. Reads the store, and fills the cache with the user."""
+        """Reads the store, and fills the cache with the user."""
         if not principal:
             return self._store.find(session_id)
         epoch, here = self._channel.epoch, namespaces.active()
@@ -128,7 +127,7 @@ class NearCacheStore:
     # Writing
 
     def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
-        """See the contract. No process has cached the new session, but older sessions may end."""
+        """No process has cached the new session, but older sessions may end."""
         if new.limit is None:
             return self._store.insert(new)
         with self._changing(of_user(new.user_id)):
@@ -137,7 +136,7 @@ class NearCacheStore:
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
     ) -> tuple[SessionRecord, list[int]]:
-        """See the contract. Announces only changes of what is cached: the user, and how long."""
+        """Announces only changes of what is cached: the user, and how long."""
         messages = [of_session(session_id)]
         if changes.limit is not None:
             messages.append(of_user(changes.facts.get("user_id")))
@@ -145,32 +144,27 @@ class NearCacheStore:
             return self._store.merge(session_id, secret_hash, changes, seen)
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
-        """See the contract."""
         with self._changing(of_session(session_id)):
             self._store.rotate(session_id, secret_hash, new_secret, new_family)
 
     def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
-        """See the contract."""
         with self._changing(of_session(session_id)):
             return self._store.renew(session_id, secret_hash, new_secret)
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
-        """See the contract. Not announced: other processes read the store before they touch or time out."""
+        """Not announced: other processes read the store before they touch or time out."""
         with self._changing(of_session(session_id), announced=False):
             return self._store.touch(session_id, secret_hash)
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
-        """See the contract."""
         with self._changing(of_session(session_id)):
             return self._store.revoke(session_id, secret_hash)
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
-        """See the contract."""
         with self._changing(of_user(user_id)):
             return self._store.revoke_all(user_id, except_)
 
     def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
-        """See the contract."""
         with self._changing(*map(of_session, session_ids)):
             return self._store.revoke_many(session_ids)
 

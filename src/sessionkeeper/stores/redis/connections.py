@@ -6,60 +6,43 @@ import asyncio
 import socket
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
-from redis.asyncio import cluster as loop_cluster
-from redis.asyncio import connection as loop_connection
-from redis.asyncio import retry as loop_retry
-from redis.asyncio import sentinel as loop_sentinel
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.cluster import RedisCluster
 from redis.exceptions import MaxConnectionsError
-from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from sessionkeeper.conf.redis_url import RedisUrl
 from sessionkeeper.stores import forks
 from sessionkeeper.stores.redis import idle
 from sessionkeeper.stores.redis.pool import QuickPool
 
-#: The classes of redis-py for threads; some have no types.
-THREADS: dict[str, Any] = {
-    "client": redis.Redis.from_pool,
-    "pool": QuickPool,
-    "plain": Connection,
-    "tls": SSLConnection,
-    "socket": UnixDomainSocketConnection,
-    "cluster": RedisCluster,
-    "node": ClusterNode,
-    "sentinel": Sentinel,
-    "watchers": ConnectionPool,
-    "plain of sentinel": SentinelManagedConnection,
-    "tls of sentinel": SentinelManagedSSLConnection,
-    "retry": Retry,
-    "kept": idle.of_threads,
-}
-#: The same for an event loop.
-LOOPS: dict[str, Any] = {
-    "client": redis.asyncio.Redis.from_pool,
-    "pool": redis.asyncio.BlockingConnectionPool,
-    "plain": loop_connection.Connection,
-    "tls": loop_connection.SSLConnection,
-    "socket": loop_connection.UnixDomainSocketConnection,
-    "cluster": loop_cluster.RedisCluster,
-    "node": loop_cluster.ClusterNode,
-    "sentinel": loop_sentinel.Sentinel,
-    "watchers": redis.asyncio.ConnectionPool,
-    "plain of sentinel": loop_sentinel.SentinelManagedConnection,
-    "tls of sentinel": loop_sentinel.SentinelManagedSSLConnection,
-    "retry": loop_retry.Retry,
-    "kept": idle.of_loops,
-}
+
+def _classes(package: Any, pool: type, kept: Callable[[type, idle.Doubts], type]) -> dict[str, Any]:
+    """Return the classes of redis-py's package for threads or for event loops, which name them alike."""
+    return {
+        "client": package.Redis.from_pool,
+        "pool": pool,
+        "plain": package.connection.Connection,
+        "tls": package.connection.SSLConnection,
+        "socket": package.connection.UnixDomainSocketConnection,
+        "cluster": package.cluster.RedisCluster,
+        "node": package.cluster.ClusterNode,
+        "sentinel": package.sentinel.Sentinel,
+        "watchers": package.ConnectionPool,
+        "plain of sentinel": package.sentinel.SentinelManagedConnection,
+        "tls of sentinel": package.sentinel.SentinelManagedSSLConnection,
+        "retry": package.retry.Retry,
+        "kept": kept,
+    }
+
+
+THREADS = _classes(redis, QuickPool, idle.of_threads)
+LOOPS = _classes(redis.asyncio, redis.asyncio.BlockingConnectionPool, idle.of_loops)
 #: The socket options of keepalive, where the system has them, and the attributes of ``RedisUrl``.
 _KEEPALIVE = {
     "TCP_KEEPIDLE": "keepalive",
@@ -87,14 +70,12 @@ def connect(url: RedisUrl, classes: dict[str, Any]) -> Any:
     options |= {"db": url.db, "retry": classes["retry"](NoBackoff(), 0)}
     if url.way == "sentinel":
         return _by_sentinel(url, options, classes, doubts)
-    place: dict[str, Any]
     if url.way == "socket":
-        place = {"connection_class": classes["kept"](classes["socket"], doubts), "path": url.path}
+        kind, options["path"] = "socket", url.path
     else:
-        host, port = url.hosts[0]
-        kept = classes["kept"](classes["tls" if url.tls else "plain"], doubts)
-        place = {"connection_class": kept, "host": host, "port": port}
-    pool = classes["pool"](max_connections=url.connections, timeout=url.connect_timeout, **place, **options)
+        kind, (options["host"], options["port"]) = "tls" if url.tls else "plain", url.hosts[0]
+    options["connection_class"] = classes["kept"](classes[kind], doubts)
+    pool = classes["pool"](max_connections=url.connections, timeout=url.connect_timeout, **options)
     return classes["client"](pool)
 
 

@@ -70,7 +70,7 @@ class RedisStore:
         self._clock = clock
 
     def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
-        """See the contract. One command, and for a user's session one SQL statement, also for the user."""
+        """One command, and for a user's session one SQL statement, also for the user."""
         found, fields = self._find(session_id)
         if found is None or found.record.user_id is None:
             return found
@@ -103,7 +103,6 @@ class RedisStore:
             self._user_cache.drop(serialization.user_text(user_id), self._time())
 
     def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
-        """See the contract."""
         user, life = serialization.user_text(new.user_id), serialization.lifetime(new.lifetime)
         operation = (
             "insert",
@@ -120,7 +119,6 @@ class RedisStore:
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
     ) -> tuple[SessionRecord, list[int]]:
-        """See the contract."""
         dropped, fields = serialization.changed_facts(changes.facts)
         dropped += [serialization.DATA + name for name in changes.deleted]
         fields += serialization.data_fields(changes.patch)
@@ -233,15 +231,13 @@ class RedisStore:
             _pause()
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
-        """See the contract."""
         _raise(self._run(session_id, "rotate", secret_hash, new_secret, new_family)[0])
 
     def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
-        """See the contract."""
         return bool(self._run(session_id, "renew", secret_hash, new_secret)[0] == _DONE)
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
-        """See the contract. In a Cluster it writes the entries again: a failover may have lost them."""
+        """In a Cluster it writes the entries again: a failover may have lost them."""
         code, *rest = self._run(session_id, "touch", secret_hash)
         if code != _DONE:
             return False
@@ -251,11 +247,9 @@ class RedisStore:
         return True
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
-        """See the contract."""
         return next(iter(self._end([session_id], secret_hash=secret_hash)), None)
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
-        """See the contract."""
         user = serialization.user_text(user_id)
         if user is None:
             return []
@@ -266,7 +260,6 @@ class RedisStore:
         return ended
 
     def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
-        """See the contract."""
         return self._end(session_ids)
 
     def _end(
@@ -278,7 +271,7 @@ class RedisStore:
     def list_for(
         self, user_id: Any, limit: int | None = None, newest: int = keys.MAX_ID
     ) -> list[SessionRecord]:
-        """See the contract. Reads the whole index, whatever the limit."""
+        """Reads the whole index, whatever the limit."""
         user = serialization.user_text(user_id)
         if user is None:
             return []
@@ -302,7 +295,6 @@ class RedisStore:
         return [record for record in self._read(ids) if serialization.user_text(record.user_id) == user]
 
     def scan(self, limit: int, newest: int = keys.MAX_ID) -> list[SessionRecord]:
-        """See the contract."""
         records: list[SessionRecord] = []
         while newest >= 0 and len(records) < limit:
             ids = self._index.down_from(newest, limit)
@@ -313,7 +305,7 @@ class RedisStore:
         return records[:limit]
 
     def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
-        """See the contract. Hashes expire by themselves; this removes their index entries, and any leftovers.
+        """Hashes expire by themselves; this removes their index entries, and any leftovers.
 
         The last call also cleans the indexes of all users.
         """
@@ -341,7 +333,7 @@ class RedisStore:
         return removed, None
 
     def count(self) -> int:
-        """See the contract. Hashes that have expired are counted until the next purge."""
+        """Hashes that have expired are counted until the next purge."""
         return self._index.count()
 
     def _read(self, session_ids: Collection[int]) -> list[SessionRecord]:
