@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from weakref import WeakSet
@@ -83,13 +83,13 @@ class Entry(NamedTuple):
         return OVERHEAD + self.snapshot.size() + sum(len(str(value)) for value in self.identity.values())
 
 
+@dataclass(eq=False)
 class Ticket:
     """A read in progress, which collects what is dropped meanwhile."""
 
-    def __init__(self, epoch: int, began_at: float) -> None:
-        self.epoch = epoch
-        self.began_at = began_at
-        self.dropped: set[str] = set()
+    epoch: int
+    began_at: float
+    dropped: set[str] = field(default_factory=set)
 
 
 class Entries:

@@ -133,22 +133,17 @@ def _form(query: UserQuery, secret: str) -> _Form | None:
 
 
 _PLAIN = (str, int, bool, float, type(None))
-_WRITERS: Mapping[type, tuple[str, Callable[[Any], Any]]] = {
-    date: ("date", date.isoformat),
-    time: ("time", time.isoformat),
-    timedelta: ("us", lambda value: value // _MICROSECOND),
-    Decimal: ("decimal", str),
-    UUID: ("uuid", str),
-    bytes: ("bytes", lambda value: b64encode(value).decode()),
+# The name of a type, how to write its values, and how to read them.
+_TYPES: Mapping[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    date: ("date", date.isoformat, date.fromisoformat),
+    time: ("time", time.isoformat, time.fromisoformat),
+    timedelta: ("us", lambda value: value // _MICROSECOND, lambda value: value * _MICROSECOND),
+    Decimal: ("decimal", str, Decimal),
+    UUID: ("uuid", str, UUID),
+    bytes: ("bytes", lambda value: b64encode(value).decode(), b64decode),
 }
-_READERS: Mapping[str, Callable[[Any], Any]] = {
+_READERS = {name: read for name, _, read in _TYPES.values()} | {
     "at": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
-    "us": lambda value: timedelta(microseconds=value),
-    "decimal": Decimal,
-    "uuid": UUID,
-    "bytes": b64decode,
     "json": json.loads,
 }
 
@@ -164,8 +159,8 @@ def _dump(value: Any) -> Any:
         return value
     if kind is datetime and value.tzinfo in {None, UTC}:
         return ["at", value.isoformat()]
-    if kind in _WRITERS and getattr(value, "tzinfo", None) is None:
-        name, write = _WRITERS[kind]
+    if kind in _TYPES and getattr(value, "tzinfo", None) is None:
+        name, write, _ = _TYPES[kind]
         return [name, write(value)]
     if kind in {dict, list}:
         text = json.dumps(value)

@@ -30,30 +30,22 @@ _SESSION, _USER = object(), object()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserQuery:
-    """The query that reads users: database, statement, and the parameters of its conditions.
+    """A SELECT that takes the ids of a session and of a user.
 
-    ``derived`` is a cache for values that depend on the query alone.
+    ``conditions`` are its other parameters, and ``derived`` caches values that depend on the query alone.
     """
 
     alias: str
     sql: str
+    params: tuple[Any, ...]
     conditions: tuple[Any, ...]
     user: UserColumns
+    types: tuple[str, ...] = ()
     derived: dict[Any, Any] = field(default_factory=dict)
 
     def is_current(self) -> bool:
         """Whether this is the query that would read users now."""
         return current_query() is self
-
-
-class Statement(NamedTuple):
-    """A SELECT that takes the ids of a session and of a user."""
-
-    sql: str
-    params: tuple[Any, ...]
-    user: UserColumns
-    query: UserQuery
-    types: tuple[str, ...] = ()
 
 
 class Answer(NamedTuple):
@@ -86,33 +78,28 @@ def _ask_plainly(session_id: int, user_id: Any, *, principal: bool) -> Answer:
 
 def _ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     alias = tombstones.database()
-    statement = _statement(alias) if principal else None
-    if statement is None:
+    query = _query(alias) if principal else None
+    if query is None:
         return Answer(_is_ended(session_id))
     connection = connections[alias]
     given: dict[Any, Any] = {
         _SESSION: tombstones.number_of(session_id),
-        _USER: statement.user.model._meta.pk.get_db_prep_value(user_id, connection, prepared=False),
+        _USER: query.user.model._meta.pk.get_db_prep_value(user_id, connection, prepared=False),
     }
-    params = [given[param] if param is _SESSION or param is _USER else param for param in statement.params]
+    params = [given[param] if param is _SESSION or param is _USER else param for param in query.params]
     with translate_errors():
-        row = cursors.fetch_one(connection, statement.sql, params, types=statement.types)
+        row = cursors.fetch_one(connection, query.sql, params, types=query.types)
     if row is None:
         return Answer(_is_ended(session_id))
     ended, *values = row
-    user, snapshot = statement.user.read(connection, values, statement.query.is_current)
+    user, snapshot = query.user.read(connection, values, query.is_current)
     commits = partial(after_commit, alias) if reads_committed(alias) else None
     return Answer(ended is not None, user, snapshot, commits)
 
 
 def current_query() -> UserQuery | None:
     """Return the query that reads users now; None where Django reads them."""
-    return shortcut.take(_current_query, shortcut.unknown)
-
-
-def _current_query() -> UserQuery | None:
-    statement = _statement(tombstones.database())
-    return None if statement is None else statement.query
+    return shortcut.take(_query, shortcut.unknown, tombstones.database())
 
 
 def users_database() -> str:
@@ -132,23 +119,23 @@ def _tombstone_sql(connection: Any) -> str:
     return f"SELECT t.id FROM {table} t WHERE t.id = %s"  # noqa: S608 - quoted names only
 
 
-def _statement(alias: str) -> Statement | None:
+def _query(alias: str) -> UserQuery | None:
     key = user_query.query_key(alias)
     if key is None:
         return None
     build = partial(_build, alias, key)
-    statement: Statement | None = user_query.cached(("principal", alias, key), build)
-    return statement
+    query: UserQuery | None = user_query.cached(("principal", alias, key), build)
+    return query
 
 
-def _build(alias: str, query_key: UserQueryKey) -> Statement | None:
-    user = user_query.select(alias, query_key.model, RawSQL("%s", [_USER]), "%s", (_USER,))
+def _build(alias: str, key: UserQueryKey) -> UserQuery | None:
+    user = user_query.select(alias, key.model, RawSQL("%s", [_USER]), "%s", (_USER,))
     if user is None:
         return None
     ended = _tombstone_sql(connections[alias])
     sql = f"SELECT ({ended}), {user.columns} FROM {user.source} WHERE {user.condition}"  # noqa: S608 - as above
     # The statement may be prepared where the two ids are its only parameters.
-    key = query_key.model._meta.pk.rel_db_type(connections[alias])
-    types = ("bigint", key) if user.params == (_USER,) else ()
+    user_id = key.model._meta.pk.rel_db_type(connections[alias])
+    types = ("bigint", user_id) if user.params == (_USER,) else ()
     conditions = tuple(param for param in user.params if param is not _USER)
-    return Statement(sql, (_SESSION, *user.params), user, UserQuery(alias, sql, conditions, user), types)
+    return UserQuery(alias, sql, (_SESSION, *user.params), conditions, user, types)
