@@ -100,7 +100,7 @@ class CircuitBreaker:
                 return
             if now < self._next_try:
                 self.counters.refused += 1
-                raise StoreUnavailable("The session store has not answered; it was not asked again.")
+                raise StoreUnavailable("The session store does not answer. The operation was refused.")
             self._next_try = now + LEASE
             self.counters.probes += 1
 

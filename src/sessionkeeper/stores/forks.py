@@ -1,4 +1,4 @@
-"""Objects that begin anew in the child of a fork: its parent's locks, sockets and threads are not its own."""
+"""Resets objects in the child of a fork, which must not use its parent's locks, sockets and threads."""
 
 from __future__ import annotations
 

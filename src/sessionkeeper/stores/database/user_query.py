@@ -324,8 +324,8 @@ def _is_known_hash(kind: Any) -> bool:
     Raises:
         RuntimeError: Django computes another hash.
     """
-    somebody, password = kind.__new__(kind), "anything"
-    vars(somebody)["password"] = password
-    if hash_of_password(password, settings.SECRET_KEY) != somebody.get_session_auth_hash():
+    user, password = kind.__new__(kind), "anything"
+    vars(user)["password"] = password
+    if hash_of_password(password, settings.SECRET_KEY) != user.get_session_auth_hash():
         raise RuntimeError("This release of Django computes the session auth hash in another way.")
     return True

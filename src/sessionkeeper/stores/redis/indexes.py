@@ -173,9 +173,9 @@ class Index:
             if now - written > GRACE
         ]
         sessions = f"{self.key_prefix.prefix()}s:".encode()
-        asked = [("HGET", sessions + b"{%b}" % name, "user") for _, name, _ in old]
+        reads = [("HGET", sessions + b"{%b}" % name, "user") for _, name, _ in old]
         gone: dict[str, list[tuple[bytes, int]]] = {}
-        for (index, name, written), user in zip(old, self._client.pipeline(asked), strict=True):
+        for (index, name, written), user in zip(old, self._client.pipeline(reads), strict=True):
             if user is None or self.user(user.decode(errors="replace")) != index:
                 gone.setdefault(index, []).append((name, written))
         self._drop(gone)

@@ -71,7 +71,7 @@ class KeyPrefix:
         return (
             f"The keys {prefix}* at {place} belong to another site, or to another database than this one: "
             "nothing of them is read or written. Give this site its own prefix in SESSIONKEEPER['STORE']: "
-            f"'…?prefix=NAME:' (now {given!r}). If they are this site's, and its database was made anew, "
+            f"'…?prefix=NAME:' (now {given!r}). If they are this site's, and its database was recreated, "
             f"delete the key {mark_key(prefix)}."
         )
 
