@@ -105,7 +105,7 @@ def be_other(kind: str, channel: str) -> None:
 
 def _be_deaf(near: Any) -> None:
     for member in near._channel._connection.members:  # noqa: SLF001 - as above
-        member.take_in = lambda hear: None
+        member.read_messages = lambda deliver: None
 
 
 def _compute(steps: float = float("inf")) -> None:

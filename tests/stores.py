@@ -112,7 +112,7 @@ class Channel:
             self.receive(self.inbox.pop(0))
         return self.trusted
 
-    def is_usual(self):
+    def reads_committed(self):
         """Tests run in a transaction of their own."""
         return True
 

@@ -11,7 +11,7 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
-from sessionkeeper.auth import credentials
+from sessionkeeper.auth import flows
 from sessionkeeper.auth.backends import LockoutBackend, ModelBackend
 from sessionkeeper.checks import engine
 from sessionkeeper.core.check_ids import CheckId
@@ -79,7 +79,7 @@ def check_hashers() -> Iterator[checks.CheckMessage]:
 
 def check_second_factor() -> Iterator[checks.CheckMessage]:
     """Report a function that cannot be imported; otherwise say that second factors are asked for."""
-    paths = credentials.second_factors()
+    paths = flows.second_factors()
     for path in paths:
         try:
             works = callable(import_string(path))

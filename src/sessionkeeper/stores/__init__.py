@@ -1,4 +1,4 @@
-"""Where sessions live, behind one contract (``stores.base``)."""
+"""Stores of sessions, behind one contract (``stores.base``)."""
 
 from __future__ import annotations
 

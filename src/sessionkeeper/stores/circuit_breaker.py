@@ -1,34 +1,33 @@
-"""A breaker: while a store gives no sign of life, a process refuses at once instead of waiting for it.
+"""A circuit breaker: while a store is dead, the process refuses operations instead of waiting for it.
 
-Without one every worker of a server ends up waiting for the same dead store, pages that need no session
-included. It opens after a few outages without an answer in between, lets one operation through now and then
-to see, and closes with the first answer. It is one process's own, and asks nobody.
+Without one, every worker ends up waiting for the same dead store, and pages that need no session hang too.
+The breaker opens after several outages without an answer in between, lets one operation through now and then
+as a probe, and closes with the first answer. Each process has its own; processes do not share its state.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from itertools import count
-from typing import Any, Final, ParamSpec, TypeVar
-from weakref import WeakSet
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sessionkeeper.core.errors import SessionKeeperError, StoreBusy, StoreUnavailable, StoreUnreachable
-from sessionkeeper.core.keys import MAX_ID
-from sessionkeeper.core.records import Expired, Lookup, NewSession, Revoked, SessionPatch, SessionRecord
+from sessionkeeper.core.records import Lookup
+from sessionkeeper.stores import forks
 from sessionkeeper.stores.base import Store
 
-#: Outages, or operations that still wait, without an answer in between, that open it.
+#: Outages and waiting operations, without an answer in between, that open the breaker.
 OUTAGES: Final = 5
-#: Seconds without any answer before it opens, and after which, mostly, an operation counts as one that waits.
+#: Seconds without any answer before it opens; also the least time after which an operation counts as waiting.
 QUIET: Final = 1.0
-#: Seconds from a failed try to the next one.
+#: Seconds from a failed probe to the next one.
 PAUSE: Final = 1.0
-#: Seconds after which another operation is let through, although the one before has not come back.
+#: Seconds after which another probe is let through although the last one has not returned.
 LEASE: Final = 4.0
 
 log = logging.getLogger("sessionkeeper.store")
@@ -36,13 +35,13 @@ log = logging.getLogger("sessionkeeper.store")
 
 @dataclass(slots=True)
 class Counters:
-    """What a breaker has seen since its process started. Read it for a metric; it is never reset.
+    """What a breaker has counted since its process started. Never reset; made for metrics.
 
     Attributes:
         outages: operations that the store did not answer.
-        opened: times that the breaker opened.
+        opened: how often the breaker opened.
         refused: operations that were refused at once.
-        probes: operations that were let through to see.
+        probes: operations that were let through while it was open.
     """
 
     outages: int = 0
@@ -52,11 +51,11 @@ class Counters:
 
 
 class CircuitBreaker:
-    """Counts what becomes of operations. Safe under threads, in event loops and after a fork; never waits.
+    """Tracks operations and their outcome. Safe under threads, in event loops and after a fork; never waits.
 
     Args:
-        clock: seconds that only grow; for tests.
-        patience: seconds after which an operation counts as one that waits, if that is longer than usual.
+        clock: a monotonic clock in seconds; for tests.
+        patience: seconds after which an operation counts as waiting; at least ``QUIET``.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, patience: float = QUIET) -> None:
@@ -65,10 +64,10 @@ class CircuitBreaker:
         self._patience = max(patience, QUIET)
         self._tokens = count()
         self.reset()
-        _all.add(self)
+        forks.reset_in_child(self)
 
     def reset(self) -> None:
-        """Close it and forget who waits; for the child of a fork."""
+        """Close the breaker and forget the operations that wait; for the child of a fork."""
         self._lock = threading.Lock()
         self._waiting: dict[int, float] = {}
         self._failures = 0
@@ -81,10 +80,10 @@ class CircuitBreaker:
         return self._next_try is not None
 
     def enter(self) -> int:
-        """Let an operation begin. Return what :meth:`leave` must be given when it has ended.
+        """Start an operation. Returns the token that :meth:`leave` takes when it has ended.
 
         Raises:
-            StoreUnavailable: the store gave no sign of life, and this is not the operation to see about it.
+            StoreUnavailable: the breaker is open, and this operation is not the probe.
         """
         now = self._clock()
         if self._next_try is not None or len(self._waiting) >= OUTAGES:
@@ -101,12 +100,12 @@ class CircuitBreaker:
                 return
             if now < self._next_try:
                 self.counters.refused += 1
-                raise StoreUnavailable("The session store has not answered; it was not asked again.")
+                raise StoreUnavailable("The session store does not answer. The operation was refused.")
             self._next_try = now + LEASE
             self.counters.probes += 1
 
     def leave(self, token: int, error: BaseException | None) -> None:
-        """Take note that an operation has ended, with ``error`` or None."""
+        """End an operation, with the ``error`` that it raised or None."""
         self._waiting.pop(token, None)
         if error is None or (
             isinstance(error, SessionKeeperError) and not isinstance(error, StoreUnreachable | StoreBusy)
@@ -135,8 +134,8 @@ class CircuitBreaker:
 
     def _open_if_dead(self, now: float) -> None:
         if now - self._answered_at < QUIET:
-            return  # others are answered: a part of a Cluster, or a moment
-        # What has waited since long before the last answer waits for something else: a lock, say.
+            return  # other operations are answered: only a part of a Cluster is down, or it was a moment
+        # An operation that began long before the last answer waits for something else, such as a lock.
         oldest, newest = self._answered_at - self._patience, now - self._patience
         waiting = sum(oldest <= began <= newest for began in list(self._waiting.values()))
         if self._failures + waiting >= OUTAGES:
@@ -145,56 +144,44 @@ class CircuitBreaker:
             log.warning("The session store does not answer. Requests that need it are refused at once.")
 
 
-_all: WeakSet[CircuitBreaker] = WeakSet()
-
-
-def _forget() -> None:
-    for breaker in list(_all):
-        breaker.reset()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
-
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class CircuitBreakerStore:
-    """A :class:`~sessionkeeper.stores.base.Store` that refuses while ``store`` shows no life."""
+def _guarded(
+    operation: Callable[Concatenate[Store, _P], _T],
+) -> Callable[Concatenate[CircuitBreakerStore, _P], _T]:
+    """Return an operation of the contract that counts, or is refused, before the store runs it."""
+    name = operation.__name__
 
-    def __init__(self, store: Store, breaker: CircuitBreaker | None = None) -> None:
-        self.store = store
-        self.breaker = breaker or CircuitBreaker(patience=store.patience)
-
-    @property
-    def alias(self) -> str | None:
-        """See the contract."""
-        return self.store.alias
-
-    @property
-    def waits_in_loop(self) -> bool:
-        """See the contract."""
-        return self.store.waits_in_loop
-
-    @property
-    def patience(self) -> float:
-        """See the contract."""
-        return self.store.patience
-
-    def _ask(self, operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    @wraps(operation)
+    def run(self: CircuitBreakerStore, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         token = self.breaker.enter()
         try:
-            answer = operation(*args, **kwargs)
+            answer: _T = getattr(self.store, name)(*args, **kwargs)
         except BaseException as error:
             self.breaker.leave(token, error)
             raise
         self.breaker.leave(token, None)
         return answer
 
+    return run
+
+
+class CircuitBreakerStore:
+    """A :class:`~sessionkeeper.stores.base.Store` that refuses operations while ``store`` is dead."""
+
+    def __init__(self, store: Store, breaker: CircuitBreaker | None = None) -> None:
+        self.store = store
+        self.breaker = breaker or CircuitBreaker(patience=store.patience)
+        self.waits_in_loop, self.patience = store.waits_in_loop, store.patience
+
+    @property
+    def alias(self) -> str | None:
+        return self.store.alias
+
     def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
-        """See the contract."""
-        token = self.breaker.enter()  # as _ask() does, but for what every request pays for its generality
+        token = self.breaker.enter()  # as _guarded() does, without what its generality costs each request
         try:
             found = self.store.find(session_id, principal=principal)
         except BaseException as error:
@@ -203,56 +190,19 @@ class CircuitBreakerStore:
         self.breaker.leave(token, None)
         return found
 
-    def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
-        """See the contract."""
-        return self._ask(self.store.insert, new)
-
-    def merge(
-        self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
-    ) -> tuple[SessionRecord, list[int]]:
-        """See the contract."""
-        return self._ask(self.store.merge, session_id, secret_hash, changes, seen)
-
-    def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
-        """See the contract."""
-        self._ask(self.store.rotate, session_id, secret_hash, new_secret, new_family)
-
-    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
-        """See the contract."""
-        return self._ask(self.store.renew, session_id, secret_hash, new_secret)
-
-    def touch(self, session_id: int, secret_hash: bytes) -> bool:
-        """See the contract."""
-        return self._ask(self.store.touch, session_id, secret_hash)
-
-    def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
-        """See the contract."""
-        return self._ask(self.store.revoke, session_id, secret_hash)
-
-    def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
-        """See the contract."""
-        return self._ask(self.store.revoke_all, user_id, except_)
-
-    def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
-        """See the contract."""
-        return self._ask(self.store.revoke_many, session_ids)
-
-    def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
-        """See the contract."""
-        return self._ask(self.store.list_for, user_id, limit, newest)
-
-    def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
-        """See the contract."""
-        return self._ask(self.store.scan, limit, newest)
-
-    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
-        """See the contract."""
-        return self._ask(self.store.purge, limit, after)
-
-    def count(self) -> int:
-        """See the contract."""
-        return self._ask(self.store.count)
+    insert = _guarded(Store.insert)
+    merge = _guarded(Store.merge)
+    rotate = _guarded(Store.rotate)
+    renew = _guarded(Store.renew)
+    touch = _guarded(Store.touch)
+    revoke = _guarded(Store.revoke)
+    revoke_all = _guarded(Store.revoke_all)
+    revoke_many = _guarded(Store.revoke_many)
+    list_for = _guarded(Store.list_for)
+    scan = _guarded(Store.scan)
+    purge = _guarded(Store.purge)
+    count = _guarded(Store.count)
 
     def user_changed(self, user_id: Any) -> None:
-        """See the contract. Best effort in the store itself, so it is not counted."""
+        """Best effort in the store itself, so it is not counted."""
         self.store.user_changed(user_id)

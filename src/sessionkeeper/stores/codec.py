@@ -1,8 +1,8 @@
-"""Session data as JSON text, key by key, so that a store can merge it and an operator can read it.
+"""Encodes session data as JSON text, key by key, so that stores can merge it and operators can read it.
 
-Databases normalise JSON: PostgreSQL's ``jsonb`` and MySQL sort the keys of objects, rewrite numbers, refuse
-NUL and lone surrogates. What a session holds must come back as it was put in, so a value that would not
-survive travels as text: ``{"$json": "<its JSON>"}``. Output of a serializer that is not JSON is kept as
+Databases normalize JSON: PostgreSQL's ``jsonb`` and MySQL sort the keys of objects, rewrite numbers, and
+reject NUL and lone surrogates. Session data must be returned unchanged, so a value that the database would
+alter is stored as text: ``{"$json": "<its JSON>"}``. The output of a serializer that is not JSON is stored as
 ``{"$signed": "<signed base64>"}``: signed with ``SECRET_KEY``, because formats such as pickle execute code.
 """
 
@@ -29,7 +29,7 @@ _SALT = "sessionkeeper.payload"
 
 
 def encode(values: dict[str, Any]) -> str:
-    """Return ``values`` as the text of one JSON object. Raise what the serializer raises, or ValueError."""
+    """Return ``values`` as the text of a JSON object. Raises ValueError, and what the serializer raises."""
     serializer = _serializer()
     if not _writes_json(serializer):
         return json.dumps({_key(name): {_SIGNED: _sign(serializer, value)} for name, value in values.items()})
@@ -47,14 +47,14 @@ def encode(values: dict[str, Any]) -> str:
 
 
 def decode(text: str) -> dict[str, Any]:
-    """Return what ``encode`` was given. Raise CorruptPayload for anything that it did not write."""
+    """Return the values in a text of ``encode``. Raises CorruptPayload for any other text."""
     serializer = _serializer()
     try:
         data = parse(text)
         if _JSON in text or _SIGNED in text or serializer is not JSONSerializer:
             data = _unwrap(serializer, data)
     except Exception as error:
-        # Serializers are the project's own: whatever they raise on foreign bytes means the same.
+        # A project's serializer may raise anything on foreign bytes.
         raise CorruptPayload("The stored session data cannot be read.") from error
     if not isinstance(data, dict):
         raise CorruptPayload("The stored session data is not an object.")
@@ -62,20 +62,20 @@ def decode(text: str) -> dict[str, Any]:
 
 
 def parse(text: str) -> Any:
-    """Return what a JSON text says, as ``json.loads``; quicker, most of all for what we wrote ourselves.
+    """Return the value of a JSON text as ``json.loads`` does, but faster, especially for our own texts.
 
     Raises:
-        ValueError, RecursionError: it is none.
+        ValueError, RecursionError: the text is not valid JSON.
     """
     try:
         value, end = _decoder.raw_decode(text)
-    except ValueError:  # with white space before it, or none
+    except ValueError:  # leading white space, or no JSON
         return _decoder.decode(text)
     return value if end == len(text) else _decoder.decode(text)
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two values would be stored alike."""
+    """Whether two values have the same stored form."""
     if type(left) is type(right) and isinstance(left, str | int | None):
         return bool(left == right)
     return encode({"": left}) == encode({"": right})
@@ -102,7 +102,7 @@ def _sign(serializer: Any, value: Any) -> str:
 
 
 def name_of(name: Any) -> str:
-    """Return the string that JSON makes of a key: ``session[1]`` is stored as ``"1"``."""
+    """Return a key as JSON stores it: ``session[1]`` is stored as ``"1"``."""
     return str(name if isinstance(name, str) else next(iter(json.loads(json.dumps({name: None})))))
 
 
@@ -114,7 +114,7 @@ def _key(name: Any) -> str:
 
 
 def _survives(value: Any) -> bool:
-    """Whether every database gives ``value`` back exactly as it was."""
+    """Whether every database returns ``value`` unchanged."""
     if isinstance(value, str):
         return is_storable(value)
     if isinstance(value, bool | int) or value is None:
@@ -129,11 +129,10 @@ def _survives(value: Any) -> bool:
 
 
 def _object_survives(value: dict[Any, Any]) -> bool:
-    # Sorted as jsonb and MySQL sort: by length in bytes, then by bytes. The wrappers' own names are escaped.
-    if not all(isinstance(name, str) and _survives(name) for name in value) or value.keys() & {
-        _JSON,
-        _SIGNED,
-    }:
+    # The order of jsonb and MySQL: by length in bytes, then by bytes. The names of the wrappers are reserved.
+    if not all(isinstance(name, str) and _survives(name) for name in value):
+        return False
+    if _JSON in value or _SIGNED in value:
         return False
     names = [name.encode("utf-8") for name in value]
     return names == sorted(names, key=lambda name: (len(name), name)) and all(map(_survives, value.values()))

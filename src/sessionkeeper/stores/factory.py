@@ -1,4 +1,4 @@
-"""Stores: where sessions live. :func:`get_store` returns the one that the settings name."""
+"""Builds the store that the settings name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 
 def get_store() -> Store:
-    """Return the store of ``SESSIONKEEPER["STORE"]``, made once per URL: breaker, and near cache if on."""
+    """Return the store of ``SESSIONKEEPER["STORE"]``, behind a circuit breaker, and a near cache if on."""
     settings = conf.current()
     if settings.near_cache is None:
         return _open(settings.store)
@@ -33,20 +33,20 @@ def get_store() -> Store:
 
 
 async def run_in_loop(function: Callable[[], _T]) -> _T:
-    """Run, from async code, what reaches the store: in the event loop if the store can wait there."""
+    """Run a function that uses the store, from async code: in the event loop if the store can wait there."""
     if get_store().waits_in_loop and greenlets.is_possible():
         return await greenlets.greenlet_spawn(function)
     return await sync_to_async(function)()
 
 
 def get_near_cache() -> NearCacheStore | None:
-    """Return this process's near cache; None where it is off, or the store has no channel for it."""
+    """Return this process's near cache, or None where it is off or the store has no channel."""
     store = get_store()
     return store if isinstance(store, NearCacheStore) else None
 
 
 def get_breaker() -> CircuitBreaker:
-    """Return the breaker of this process's store; its counters are for a metric."""
+    """Return the circuit breaker of this process's store. Its counters can be used as metrics."""
     return _open(conf.current().store).breaker
 
 
@@ -70,15 +70,11 @@ def _channel(url: str, store: CircuitBreakerStore, options: NearCache) -> Channe
 
 @lru_cache(maxsize=8)
 def _open(url: str) -> CircuitBreakerStore:
-    return CircuitBreakerStore(_open_bare(url))
-
-
-def _open_bare(url: str) -> Store:
     if redis_url.is_redis(url):
         from sessionkeeper.stores.redis import open_store
 
-        return open_store(url)
+        return CircuitBreakerStore(open_store(url))
     # Imported late: models can only be imported once the application registry is ready.
     from sessionkeeper.stores.database.store import DatabaseStore
 
-    return DatabaseStore(url.partition(":")[2] or None)
+    return CircuitBreakerStore(DatabaseStore(url.partition(":")[2] or None))

@@ -1,8 +1,8 @@
-"""Whether our tables hold the keys of the users of now.
+"""Whether our columns can hold the primary keys of the current user model.
 
-The columns that name users were made for the user model that was there when the process started. A test may
-set ``AUTH_USER_MODEL`` to a model with another kind of key, or to none. Its users have sessions, which Django
-opens; the columns stay empty for them.
+The columns were made for the user model at the start of the process. A test may set ``AUTH_USER_MODEL`` to a
+model with another type of primary key, or to a missing one. Users of such a model have sessions too, but the
+columns stay empty for them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def user_model() -> Any:
-    """Return the user model, or None where ``AUTH_USER_MODEL`` names none."""
+    """Return the user model, or None if ``AUTH_USER_MODEL`` is invalid."""
     try:
         return get_user_model()
     except ImproperlyConfigured:
@@ -23,13 +23,13 @@ def user_model() -> Any:
 
 
 def fit() -> bool:
-    """Whether our columns hold the keys of the user model."""
+    """Whether our columns can hold the primary keys of the user model."""
     model = user_model()
     return model is not None and _fit(model)
 
 
 def held(user_id: Any) -> Any:
-    """Return a user's primary key as our columns have it: None where they cannot hold it."""
+    """Return a user's primary key, or None if our columns cannot hold it."""
     return user_id if user_id is not None and fit() else None
 
 
@@ -42,7 +42,7 @@ def _fit(model: Any) -> bool:
 
 
 def plain_field(field: Any) -> Any:
-    """Return the field that holds the values of a key: that of the parent, where a model inherits it."""
+    """Return the field that holds the values of a key: the parent's, for a model that inherits it."""
     while field.is_relation:
         field = field.target_field
     return field

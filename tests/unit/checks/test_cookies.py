@@ -7,7 +7,7 @@ import pytest
 from sessionkeeper import conf
 from sessionkeeper.checks import cookies as checks
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.unit.http.test_cookies")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.unit.http.test_transports_cookies")]
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Sessions in any database of Django's."""
+"""The store in a Django database."""

@@ -1,13 +1,12 @@
-"""The cursor that the one statement of a request runs on: Django's own, on Django's connection.
+"""The cursor for the one statement of a request: Django's own, on Django's connection.
 
-To make a cursor takes psycopg longer than to read a row with it, so one is kept for each connection. Its
-statements are wrapped, logged and timed as all others are. Two things are left out: on PostgreSQL Django's
-loader of times, which is plain Python, and on SQLite its search for placeholders in a statement that stays
-the same.
+Creating a cursor takes psycopg longer than reading a row with it, so one is kept for each connection. Its
+statements are wrapped, logged and timed like all others. It skips two things: on PostgreSQL Django's loader
+of times, which is plain Python, and on SQLite the search for placeholders in a statement that stays the same.
 
-None is kept where a hook of somebody else's would be passed by, on a backend that is not exactly Django's or
-a connection that a tool has patched, nor where threads share the connection. There each read gets what
-``connection.cursor()`` gives.
+No cursor is kept where that would bypass another package's hook (on a backend that is not exactly Django's,
+or a connection that a tool has patched), nor where threads share the connection. There each read uses a new
+``connection.cursor()``.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ from sessionkeeper.stores.database.errors import close_if_lost, on_live_connecti
 from sessionkeeper.stores.database.prepared_statements import Prepared
 
 _TIMESTAMPTZ = "timestamptz"
-# Names under which a connection of Django's keeps its cursor, and the methods that it had then.
+# The attributes of Django's connection that hold its cursor, and the methods it had then.
 _KEPT, _SEEN = "_sessionkeeper_cursor", "_sessionkeeper_methods"
-# What connection.cursor() goes through and a kept cursor does not, or not each time.
-_PASSED_BY = frozenset(
+# Methods that connection.cursor() calls, and a kept cursor does not, or not each time.
+_BYPASSED = frozenset(
     (
         "cursor",
         "_cursor",
@@ -46,13 +45,13 @@ _PASSED_BY = frozenset(
         "validate_thread_sharing",
     )
 )
-_methods = attrgetter(*_PASSED_BY)
-_in_turn = RLock()
+_methods = attrgetter(*_BYPASSED)
+_one_at_a_time = RLock()
 _DJANGO = str(Path(django.__file__).parent)
 
 
 class _Kept(NamedTuple):
-    """A cursor of the driver's, what it was made of, Django's wrapper of it, and what is prepared there."""
+    """A cursor of the driver, what it was made from, Django's wrapper of it, and its prepared statements."""
 
     under: Any
     zone: Any
@@ -65,19 +64,19 @@ _NOTHING = _Kept(None, None, None, None, None)
 
 
 def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[str] = ()) -> Any:
-    """Execute a SELECT of one row on one of Django's connections; return the row, or None.
+    """Execute a SELECT of one row on one of Django's connections, and return the row, or None.
 
-    It may be prepared where ``types`` say of what type each of ``params`` is, or with a single one all of
-    them, which are the same then. On a kept connection that is lost it is tried once more.
+    The statement may be prepared if ``types`` gives the types of ``params``, or a single one where all of
+    them are the same value. On a persistent connection that is lost it is retried once.
 
     Raises:
         django.db.Error: as any cursor of Django's does.
     """
-    if asyncio._get_running_loop() is not None:  # noqa: SLF001 - what Django's own cursor() asks, but dearer
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001 - cheaper than the check of Django's cursor()
         _refuse_in_loop()
     kind: Any = type(connection)
     make = _maker(kind)
-    # Two threads on one cursor end the interpreter, and with a count here Django lets them share.
+    # Two threads on one cursor crash the interpreter, and with this count Django lets them share.
     is_shared = connection._thread_sharing_count  # noqa: SLF001
     if make is None or is_shared or not _is_untouched(connection):
         return on_live_connection(connection, _fetch_on_new, connection, sql, params)
@@ -88,37 +87,37 @@ def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[s
         if not (was_kept and close_if_lost(connection, error)):
             raise
     except BaseException:
-        vars(connection).pop(_KEPT, None)  # its rows may not be read to the end: SQLite would keep its lock
+        vars(connection).pop(_KEPT, None)  # unread rows would make SQLite keep its lock
         raise
     return fetch_one(connection, sql, params, types=types)
 
 
 def _refuse_in_loop() -> None:
-    """Raise what Django raises where a database would hold up an event loop."""
+    """Raise what Django raises where a query would block an event loop."""
     from django.utils.asyncio import async_unsafe
 
     async_unsafe(int)()
 
 
 def _fetch_on_new(connection: Any, sql: str, params: list[Any]) -> Any:
-    # In turn, where shared: Python's sqlite3 gives threads that run one statement each other's rows.
+    # One at a time if shared: Python's sqlite3 mixes up the rows of threads that run the same statement.
     is_shared = connection._thread_sharing_count  # noqa: SLF001
-    with _in_turn if is_shared else nullcontext(), connection.cursor() as wrapped:
+    with _one_at_a_time if is_shared else nullcontext(), connection.cursor() as wrapped:
         wrapped.execute(sql, params)
         return wrapped.fetchone()
 
 
 @lru_cache(maxsize=32)
 def _maker(kind: Any) -> Callable[[Any], Any] | None:
-    """Return what makes the cursor to keep; None for all but Django's own classes."""
+    """Return the function that makes a cursor to keep; None for all but Django's own classes."""
     return _MAKERS.get(f"{kind.__module__}.{kind.__qualname__}")
 
 
 def _is_untouched(connection: Any) -> bool:
-    """Whether no tool has put anything into the methods that a kept cursor passes by."""
+    """Whether no tool has replaced a method that a kept cursor bypasses."""
     held, methods = vars(connection), _methods(type(connection))
-    if not _PASSED_BY.isdisjoint(held) and any(
-        _is_replaced(connection, name) for name in _PASSED_BY & held.keys()
+    if not _BYPASSED.isdisjoint(held) and any(
+        _is_replaced(connection, name) for name in _BYPASSED & held.keys()
     ):
         return False
     if held.get(_SEEN) == methods:
@@ -128,7 +127,7 @@ def _is_untouched(connection: Any) -> bool:
 
 
 def _is_replaced(connection: Any, name: str) -> bool:
-    """Whether an attribute is not just the instance's own method, which Django's tests put back there."""
+    """Whether an attribute is not the instance's own method, which Django's tests restore there."""
     return getattr(vars(connection)[name], "__func__", None) is not getattr(type(connection), name)
 
 
@@ -144,7 +143,7 @@ def _fetch_on_kept(
     if connection.connection is None:
         connection.ensure_connection()
     _, _, cursor, wrapped, prepared = _cursor(connection, make)
-    if connection._thread_ident != get_ident():  # noqa: SLF001 - this and the next: what _prepare_cursor() does
+    if connection._thread_ident != get_ident():  # noqa: SLF001 - as _prepare_cursor() does
         connection.validate_thread_sharing()
     if connection.queries_logged:
         wrapped = connection.make_debug_cursor(cursor)
@@ -158,8 +157,8 @@ def _fetch_on_kept(
             raise
         wrapped.execute(sql, params)
     try:
-        # The driver's own fetchall(): Django builds a wrapper around it at each call, which costs more. All
-        # rows, because SQLite holds its lock until the last one is read.
+        # The driver's own fetchall(), since Django builds a wrapper around it at each call. All rows, since
+        # SQLite holds its lock until the last one is read.
         rows = cursor.fetchall()
     except Exception:
         with connection.wrap_database_errors:
@@ -202,7 +201,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
 
 @lru_cache(maxsize=1)
 def _sqlite_cursor() -> Any:
-    """Return Django's cursor, but for the search for placeholders: once for each statement, not each time."""
+    """Return Django's cursor class, but with the search for placeholders cached for each statement."""
     from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
 
     execute, methods = sqlite3.Cursor.execute, attrgetter("execute", "convert_query")
@@ -216,7 +215,7 @@ def _sqlite_cursor() -> Any:
 
     class Cursor(SQLiteCursorWrapper):
         def execute(self, query: str, params: Any = ()) -> Any:
-            if methods(SQLiteCursorWrapper) != known:  # a tool has put something in
+            if methods(SQLiteCursorWrapper) != known:  # a tool has replaced a method
                 return super().execute(query, params)
             return execute(self, converted(query), params)
 
@@ -225,7 +224,7 @@ def _sqlite_cursor() -> Any:
 
 @lru_cache(maxsize=8)
 def _quick(loader: Any) -> Any:
-    """Return a loader that reads the usual form of a time, and leaves the unusual ones to ``loader``."""
+    """Return a loader that parses times in UTC, and leaves all others to ``loader``."""
 
     class QuickLoader(loader):  # type: ignore[misc]
         def load(self, data: Any) -> Any:

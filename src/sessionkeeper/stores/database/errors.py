@@ -1,4 +1,4 @@
-"""Tells an outage of the database from its refusal of a value or a statement, by the codes of the servers."""
+"""Distinguishes outages of the database from errors in values and statements, by the servers' error codes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _T = TypeVar("_T")
 
 
 class Kind(Enum):
-    """What an error of a database means for who asked."""
+    """What a database error means for the caller."""
 
-    REFUSED = "refused"  # the value or the statement will not do: the caller's error
-    BUSY = "busy"  # no answer this time: a lock, a conflict, no room
-    READ_ONLY = "read-only"  # no writes here, perhaps at another server
-    UNREACHABLE = "unreachable"  # there is no connection, or none any more
+    REFUSED = "refused"  # the value or the statement is wrong: the caller's error
+    BUSY = "busy"  # no answer this time: a lock, a conflict, no space
+    READ_ONLY = "read-only"  # no writes at this server, perhaps at another one
+    UNREACHABLE = "unreachable"  # there is no connection, or it is lost
 
 
 _REFUSED, _BUSY, _READ_ONLY, _UNREACHABLE = Kind
 
-#: PostgreSQL's SQLSTATEs, and their classes (two characters) but for those. What is not named is refused.
+#: PostgreSQL's SQLSTATEs, and their classes (two characters) for all others. Unlisted ones are REFUSED.
 POSTGRESQL: Mapping[str, Kind] = {
-    "08": _UNREACHABLE,  # connection exception; also what poolers say
+    "08": _UNREACHABLE,  # connection exception; poolers use it too
     "25006": _READ_ONLY,  # read-only transaction: a standby, default_transaction_read_only
     "25P03": _UNREACHABLE,  # idle_in_transaction_session_timeout has closed it
     "25P04": _UNREACHABLE,  # transaction_timeout has closed it
@@ -48,14 +48,14 @@ POSTGRESQL: Mapping[str, Kind] = {
     "XX": _BUSY,  # internal error, corrupted data or index
 }
 
-#: Codes of MySQL, MariaDB and their drivers. What is not named is busy if the driver calls it operational.
+#: Codes of MySQL, MariaDB and their drivers. Unlisted ones are BUSY if the driver raises OperationalError.
 MYSQL: Mapping[int, Kind] = {
     0: _UNREACHABLE,  # PyMySQL's closed connection
     **dict.fromkeys((1040, 1203, 1226), _UNREACHABLE),  # too many connections
-    **dict.fromkeys((1045, 1129, 1130), _UNREACHABLE),  # nobody may connect from here, or with this password
+    **dict.fromkeys((1045, 1129, 1130), _UNREACHABLE),  # host or password not accepted
     **dict.fromkeys((1053, 1077, 1079), _UNREACHABLE),  # shutting down
-    **dict.fromkeys((1047, 3168), _UNREACHABLE),  # a node of a cluster that is not ready
-    **dict.fromkeys((1152, 1158, 1159, 1160, 1161, 1184), _UNREACHABLE),  # aborted on the way
+    **dict.fromkeys((1047, 3168), _UNREACHABLE),  # the node of a cluster is not ready
+    **dict.fromkeys((1152, 1158, 1159, 1160, 1161, 1184), _UNREACHABLE),  # network errors
     **dict.fromkeys((1927, 3032, 3169, 4031), _UNREACHABLE),  # killed, offline, idle for too long
     **dict.fromkeys((2002, 2003, 2005, 2006, 2012, 2013, 2026, 2055), _UNREACHABLE),  # the drivers' own
     **dict.fromkeys((1036, 1290, 1792, 1836), _READ_ONLY),
@@ -68,7 +68,7 @@ MYSQL: Mapping[int, Kind] = {
     **dict.fromkeys((1153, 1267, 1271, 1292, 1300, 1366, 1411, 3140, 3141), _REFUSED),  # values
 }
 
-#: SQLite's primary result codes. What is not named is refused. Nobody waits for a file: none is unreachable.
+#: SQLite's primary result codes. Unlisted ones are REFUSED; a file is never UNREACHABLE.
 SQLITE: Mapping[int, Kind] = {
     **dict.fromkeys((4, 5, 6, 9, 15, 17), _BUSY),  # aborted, busy, locked, interrupted, protocol, schema
     **dict.fromkeys((3, 7, 10, 11, 13, 14, 22, 26), _BUSY),  # access, memory, disk; corrupt, no database
@@ -76,19 +76,19 @@ SQLITE: Mapping[int, Kind] = {
 }
 
 
-class translate_errors:  # noqa: N801 - a context manager, which every request enters: a generator would cost more
-    """Make StoreUnavailable of connection, lock and timeout errors. Refusals pass through as they are."""
+class translate_errors:  # noqa: N801 - a context manager, and faster than a generator: every request enters it
+    """Translate connection, lock and timeout errors to StoreUnavailable. Other errors pass through."""
 
     __slots__ = ()
 
     def __enter__(self) -> None:
-        """Nothing to begin."""
+        """Do nothing."""
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Translate what ended the block, as :func:`outage_of` says.
+        """Translate the error that ended the block.
 
         Raises:
-            StoreUnreachable: the database was not reached, or went away.
+            StoreUnreachable: the database could not be reached, or the connection was lost.
             StoreUnavailable: it was another outage.
         """
         outage = outage_of(error)
@@ -97,24 +97,24 @@ class translate_errors:  # noqa: N801 - a context manager, which every request e
 
 
 def outage_of(error: BaseException | None) -> StoreUnavailable | None:
-    """Return the outage that an error tells of, or None: it is another error, or a refusal.
+    """Return the outage that an error means, or None for any other error.
 
-    A connection to a server that takes no writes is let go.
+    Closes the connection to a server that accepts no writes.
     """
     found = kind_of(error) if isinstance(error, Error) else Kind.REFUSED
     if found is Kind.REFUSED:
         return None
     if found is Kind.READ_ONLY:
-        _let_go()
+        _close_failed()
     kind = StoreUnreachable if found is Kind.UNREACHABLE else StoreUnavailable
     return kind("The session store did not answer.")
 
 
 def on_live_connection(connection: Any, read: Callable[..., _T], *args: Any) -> _T:
-    """Return what ``read(*args)`` does on one of Django's connections.
+    """Return ``read(*args)``, which uses one of Django's connections.
 
-    A kept connection that turns out to be lost, since the server was restarted say, is made anew once. Not in
-    a transaction, which is lost with it.
+    A persistent connection that turns out to be lost, for example after a restart of the server, is reopened
+    once; but not in a transaction, which is lost with it.
 
     Raises:
         django.db.Error: as ``read`` does.
@@ -129,7 +129,7 @@ def on_live_connection(connection: Any, read: Callable[..., _T], *args: Any) -> 
 
 
 def close_if_lost(connection: Any, error: Error) -> bool:
-    """Close a kept connection that ``error`` says is lost, so that the next try opens another one."""
+    """Close a connection if ``error`` means that it is lost. Returns whether to retry on a new one."""
     if connection.in_atomic_block or kind_of(error) is not Kind.UNREACHABLE:
         return False
     connection.close()
@@ -137,9 +137,9 @@ def close_if_lost(connection: Any, error: Error) -> bool:
 
 
 def revive() -> None:
-    """Close the kept connections that are lost, before a first statement that could not be tried again.
+    """Close persistent connections that are lost, before a first statement that cannot be retried.
 
-    Costs a round trip for each that is kept: for sign-ins, not for each request.
+    Costs a round trip for each open connection: for sign-ins, not for every request.
     """
     for connection in connections.all(initialized_only=True):
         is_kept = connection.connection is not None and not connection.in_atomic_block
@@ -148,7 +148,7 @@ def revive() -> None:
 
 
 def kind_of(error: Error) -> Kind:
-    """Return what one of Django's database errors means."""
+    """Return the kind of one of Django's database errors."""
     cause: Any = error.__cause__
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
@@ -161,13 +161,13 @@ def kind_of(error: Error) -> Kind:
         return POSTGRESQL.get(state) or POSTGRESQL.get(state[:2], Kind.REFUSED)
     if type(cause).__module__.startswith("sqlite3") or not is_operational:
         return Kind.REFUSED
-    return Kind.UNREACHABLE  # the driver has heard nothing
+    return Kind.UNREACHABLE  # the driver has no answer
 
 
-def _let_go() -> None:
-    """Close the connections on which something failed, so that the next one may reach the new primary.
+def _close_failed() -> None:
+    """Close connections that had errors, so that the next ones may reach the new primary.
 
-    In a transaction that is for the end of the request.
+    In a transaction, this happens at the end of the request.
     """
     for connection in connections.all(initialized_only=True):
         if connection.errors_occurred:

@@ -1,4 +1,4 @@
-"""Sessions as the ORM reads them: for lists, and for a request where the shortcut below it is off."""
+"""Reads sessions by the ORM: for lists, and for a request where the shortcut below it is off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sessionkeeper.models import Session
 from sessionkeeper.stores.database.errors import on_live_connection
 from sessionkeeper.stores.database.user_query import as_bytes, as_text
 
-# The data as the text that it is: the codec opens it, when somebody reads it.
+# The data as text: the codec decodes it on first use.
 _COLUMNS: list[Any] = [
     ExpressionWrapper(F(name), output_field=TextField()) if name == "data" else name
     for name in SessionRecord._fields
@@ -29,13 +29,13 @@ def records(sessions: QuerySet[Session]) -> list[SessionRecord]:
     """Return the sessions of a query.
 
     Raises:
-        CorruptPayload: a column holds what no session keeps there.
+        CorruptPayload: a column holds an invalid value.
     """
     return [record(values) for values in _read(sessions.values_list(*_COLUMNS))]
 
 
 def find(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Lookup | None:
-    """Do what ``read`` does, but for the user: Django has to be asked."""
+    """Return the session as ``select.read`` does, but without the user."""
     session = Session._base_manager.using(connection.alias).filter(pk=session_id)
     selected = session.values_list(
         *_COLUMNS, *([Now(output_field=moments.MomentField())] if server_clock else [])
@@ -49,7 +49,7 @@ def find(connection: Any, session_id: int, *, principal: bool, server_clock: boo
 def _read(selected: Any) -> list[Any]:
     try:
         return list(selected)
-    except (ValueError, OverflowError) as error:  # Django's converters; nothing else says it like this
+    except (ValueError, OverflowError) as error:  # raised by Django's converters
         raise CorruptPayload("A column of the stored session cannot be read.") from error
 
 
@@ -57,7 +57,7 @@ def record(values: Any) -> SessionRecord:
     """Return the session in the values of its columns, in the order of a record's.
 
     Raises:
-        CorruptPayload: a column holds what no session keeps there.
+        CorruptPayload: a column holds an invalid value.
     """
     columns: dict[str, Any] = dict(zip(SessionRecord._fields, values, strict=True))
     if any(columns[name] is None for name in _ALWAYS):

@@ -1,10 +1,9 @@
-"""The statement of a request, prepared on the PostgreSQL connection: the server plans it once, not each time.
+"""Prepares the statement of a request on a PostgreSQL connection, so that the server plans it only once.
 
-Only where it is safe to be wrong. Behind a pooler that hands one server connection to several clients, a
-statement that was prepared may not be there, or be there already: then the whole statement is sent, which
-costs one round trip, and after a few such losses this process prepares nothing more on that database. Inside
-a transaction, which such an error would break, the whole statement is sent in any case; so it is where
-somebody reads statements: the query log, ``DEBUG``, execute wrappers.
+Behind a pooler that shares server connections between clients, a prepared statement may be missing, or exist
+already. Then the full statement is sent, which costs one round trip, and after a few such losses the process
+prepares nothing more on that database. The full statement is always sent in a transaction, which such an
+error would break, and where statements are observed: by the query log, ``DEBUG`` or execute wrappers.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from typing import Any
 
 from django.db import DatabaseError
 
-#: Uses of a statement on one connection after which it is prepared: a connection for each request never is.
+#: Uses on one connection after which a statement is prepared; never on a connection per request.
 USES = 5
-#: Statements that are prepared on one connection.
+#: The most statements that are prepared on one connection.
 MOST = 8
-#: Losses on one database after which this process prepares nothing more there.
+#: Losses on one database after which the process prepares nothing more there.
 MOST_LOSSES = 3
 
-# PostgreSQL's SQLSTATEs: no such prepared statement, it exists already, a plan that fits its tables no more.
+# PostgreSQL's SQLSTATEs: no such prepared statement, it exists already, its plan no longer fits the tables.
 _LOST = frozenset({"26000", "42P05", "0A000"})
 _losses: Counter[str] = Counter()
 
 
 class Prepared:
-    """What is prepared on one connection of the driver's."""
+    """The statements that are prepared on one connection of the driver."""
 
     __slots__ = ("_names", "_uses")
 
@@ -40,9 +39,9 @@ class Prepared:
     def named(
         self, connection: Any, execute: Callable[..., Any], sql: str, params: list[Any], types: Sequence[str]
     ) -> tuple[str, list[Any]]:
-        """Return what executes a statement by name, once it is prepared; else ``sql`` and ``params``.
+        """Return SQL and parameters that execute the prepared statement, or ``sql`` and ``params``.
 
-        ``types`` are those of its parameters; a single one where all parameters are the same value.
+        ``types`` are those of the parameters; a single one where all parameters are the same value.
 
         Raises:
             django.db.Error: as any cursor of Django's does.
@@ -60,7 +59,7 @@ class Prepared:
         return f"EXECUTE {name}({', '.join(['%s'] * len(types))})", params[: len(types)]
 
     def is_lost(self, connection: Any, error: DatabaseError) -> bool:
-        """Whether an error says that what was prepared is not there, or another; then all is forgotten."""
+        """Whether an error means that a prepared statement is missing or another one; then forget all."""
         if _state(error) not in _LOST:
             return False
         _losses[connection.alias] += 1
@@ -76,7 +75,7 @@ class Prepared:
             if uses or len(self._uses) < MOST:
                 self._uses[sql] = uses + 1
             return None
-        # Named by what it says, so that whoever finds it there finds the right one.
+        # Named by its content, so that a statement of this name is always the right one.
         name = f"sessionkeeper_{sha256(sql.encode()).hexdigest()[:32]}"
         places = tuple("$1" if len(types) == 1 else f"${number + 1}" for number in range(len(params)))
         execute(f"PREPARE {name}({', '.join(types)}) AS {sql % places}", None)
@@ -92,9 +91,8 @@ def _is_safe(connection: Any) -> bool:
         and not connection.execute_wrappers
         and not connection.queries_logged
         and not options.get("DISABLE_SERVER_SIDE_CURSORS")  # Django's setting for such poolers
-        and not options.get("OPTIONS", {}).get(
-            "server_side_binding"
-        )  # the driver prepares by itself, if asked to
+        # With this option the driver prepares statements itself.
+        and not options.get("OPTIONS", {}).get("server_side_binding")
         and _losses[connection.alias] < MOST_LOSSES
     )
 

@@ -1,8 +1,7 @@
-"""Session and principal in one statement, built once per process, database and user model.
+"""Reads a session and its user in one statement, built once per process, database and user model.
 
-The SQL is compiled from the session's columns and ``user_query``, and then only
-executed, on Django's own connection, inside its transactions. ``shortcut`` stands
-before it.
+The SQL is compiled from the session's columns and ``user_query``, and then only executed, on Django's own
+connection and in its transactions. The database store falls back to ``orm`` (see ``shortcut``).
 """
 
 from __future__ import annotations
@@ -37,34 +36,41 @@ _FIELDS: list[Any] = [
 _WIDTH = len(_FIELDS)
 
 
-class Columns(NamedTuple):
-    """How a session's columns are selected and read."""
-
-    sql: str
-    converters: Sequence[Converter] = ()
-    times: Sequence[int] = ()  # positions of times that come as text
-
-
 class Statement(NamedTuple):
-    """A SELECT that takes a session id (twice with a principal) and how to read its one row."""
+    """A SELECT that takes a session id (twice with a principal), and how to convert its row."""
 
     sql: str
     params: tuple[Any, ...]
-    columns: Columns
+    converters: Sequence[Converter]
+    times: Sequence[int]  # positions of times that are selected as text
     user: UserColumns | None = None
     server_clock: bool = False
-    types: tuple[str, ...] = ("bigint",)  # the session id is all that changes; else none
+    types: tuple[str, ...] = ("bigint",)  # where the session id is the only parameter, else none
 
 
 def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Lookup | None:
-    """Run the statement on one of Django's connections. Database errors pass through."""
+    """Run the statement on one of Django's connections. Database errors pass through.
+
+    Raises:
+        CorruptPayload: a column holds an invalid value.
+    """
     alias = connection.alias
     statement = _statement(alias, principal=principal, server_clock=server_clock)
     given = [session_id if param is _ID else param for param in statement.params]
     row = cursors.fetch_one(connection, statement.sql, given, types=statement.types)
     if row is None:
         return None
-    record = to_record(row, statement.columns, connection)
+    values = list(row[:_WIDTH])
+    try:
+        for index in statement.times:
+            value = values[index]
+            if value is not None:
+                values[index] = datetime.fromisoformat(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CorruptPayload("A time of the stored session cannot be read.") from error
+    for index, function, expression in statement.converters:
+        values[index] = function(values[index], expression, connection)
+    record = SessionRecord._make(values)
     now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else timezone.now()
     if now.tzinfo is not UTC:  # Django's clock under USE_TZ = False
         now = moments.aware(now)
@@ -75,50 +81,32 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     return Lookup(record, now, user, snapshot)
 
 
-def to_record(row: Sequence[Any], columns: Columns, connection: Any) -> SessionRecord:
-    """Return the record in the leading columns of a row.
-
-    Raises:
-        CorruptPayload: a column holds what no session keeps there.
-    """
-    values = list(row[:_WIDTH])
-    try:
-        for index in columns.times:
-            value = values[index]
-            if value is not None:
-                values[index] = datetime.fromisoformat(value)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise CorruptPayload("A time of the stored session cannot be read.") from error
-    for index, function, expression in columns.converters:
-        values[index] = function(values[index], expression, connection)
-    return SessionRecord._make(values)
-
-
 _ID = object()
 
 
 def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
-    asked = user_query.asked(alias) if principal else None
-    build = partial(_build, alias, asked, server_clock=server_clock)
-    statement: Statement = user_query.kept((alias, server_clock, asked), build)
+    key = user_query.query_key(alias) if principal else None
+    build = partial(_build, alias, key, server_clock=server_clock)
+    statement: Statement = user_query.cached((alias, server_clock, key), build)
     return statement
 
 
-def _build(alias: str, asked: UserQueryKey | None, *, server_clock: bool) -> Statement:
+def _build(alias: str, key: UserQueryKey | None, *, server_clock: bool) -> Statement:
     connection = connections[alias]
     table = connection.ops.quote_name(Session._meta.db_table)
-    columns = _session_columns(alias)
+    columns, converters, times = _session_columns(connection)
     clock = moments.in_utc(connection, "statement_timestamp()") if server_clock else "NULL"
-    selected = f"{columns.sql}, {clock}"
-    user = _user_part(alias, asked.model) if asked is not None else None
+    selected = f"{columns}, {clock}"
+    user = _user_part(alias, key.model) if key is not None else None
     if user is None:
         sql = f"SELECT {selected} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
-        return Statement(sql, (_ID,), columns)
+        return Statement(sql, (_ID,), converters, times)
     return Statement(
         f"SELECT {selected}, {user.columns} FROM {table} s LEFT JOIN {user.source} "  # noqa: S608 - as above
         f"ON {user.condition} WHERE s.id = %s",
         (*user.params, _ID),
-        columns,
+        converters,
+        times,
         user,
         server_clock=server_clock,
         types=("bigint",) if all(param is _ID for param in user.params) else (),
@@ -126,8 +114,8 @@ def _build(alias: str, asked: UserQueryKey | None, *, server_clock: bool) -> Sta
 
 
 def _user_part(alias: str, model: Any) -> UserColumns | None:
-    """Compile the user's side."""
-    marker = -(2**62) - 5  # stands for the session id, and is never one
+    """Compile the user's part."""
+    marker = -(2**62) - 5  # stands for the session id; never a valid one
     ids = Session.objects.using(alias).filter(id=marker).values("user_id")[:1]
     part = user_query.select(alias, model, models.Subquery(ids), "s.user_id", ())
     if part is None:
@@ -135,8 +123,8 @@ def _user_part(alias: str, model: Any) -> UserColumns | None:
     return part._replace(params=tuple(_ID if param == marker else param for param in part.params))
 
 
-def _session_columns(alias: str) -> Columns:
-    connection = connections[alias]
+def _session_columns(connection: Any) -> tuple[Any, ...]:
+    """Return the SQL of the session's columns, their converters, and the times selected as text."""
     quoted = [f"s.{connection.ops.quote_name(field.column)}" for field in _FIELDS]
     converters: list[Converter] = []
     times: list[int] = []
@@ -150,7 +138,7 @@ def _session_columns(alias: str) -> Columns:
         column = field.get_col("s")
         functions = list(connection.ops.get_db_converters(column))
         if isinstance(field, models.JSONField):
-            functions = [as_text]  # the codec opens it, when somebody reads it
+            functions = [as_text]  # the codec decodes it on first use
         elif isinstance(field, models.DateTimeField):
             quoted[index] = moments.in_utc(connection, quoted[index])
             functions += [] if moments.are_plain(connection) else [moments.read]
@@ -159,7 +147,7 @@ def _session_columns(alias: str) -> Columns:
         if isinstance(field, models.BinaryField):
             functions.append(as_bytes)
         converters += [(index, function, column) for function in functions]
-    return Columns(", ".join(quoted), converters, times)
+    return ", ".join(quoted), converters, times
 
 
 def _is_current(statement: Statement, alias: str) -> bool:

@@ -1,8 +1,8 @@
-"""The one switch of the path below the ORM: what fails there fails into the ORM.
+"""The switch for the shortcut below the ORM: where the shortcut fails, the ORM takes over.
 
-That path saves time with names of Django's that are not documented. Where a release of Django, a backend or a
-tool is not what it knows, Django's own way answers the request, the log says so once, and this process stays
-on Django's own way.
+The shortcut saves time by using undocumented names of Django. Where a release of Django, a database backend
+or a tool is not as expected, the ORM answers the request, an error is logged once, and the process uses the
+ORM from then on.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _T = TypeVar("_T")
 
 log = logging.getLogger("sessionkeeper.store")
 
-# What the database or the session itself says. It would say the same on Django's own way.
+# Errors of the database or the session itself, which the ORM would raise too.
 _ANSWERS = (Error, SessionKeeperError, SynchronousOnlyOperation)
 _lock = Lock()
-#: Why the path is off in this process; empty while it is on.
+#: Why the shortcut is off in this process; empty while it is on.
 reasons: list[Exception] = []
 
 
 def take(shortcut: Callable[_P, _T], own_way: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Return what ``shortcut`` does; where it meets what it does not know, what Django's ``own_way`` does.
+    """Return the result of ``shortcut``, or that of Django's ``own_way`` where the shortcut fails.
 
     Raises:
         django.db.Error, SessionKeeperError: as both do.
@@ -44,20 +44,20 @@ def take(shortcut: Callable[_P, _T], own_way: Callable[_P, _T], *args: _P.args, 
 
 
 def fall_back(error: Exception, own_way: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Return what Django's ``own_way`` does where the shortcut raised ``error``, and stay on that way.
+    """Return the result of Django's ``own_way``, and turn off the shortcut, which raised ``error``.
 
     Raises:
-        django.db.Error, SessionKeeperError: if ``error`` is one: the database or the session says so.
+        django.db.Error, SessionKeeperError: if ``error`` is one: the database or the session raised it.
     """
     if isinstance(error, _ANSWERS):
         raise error
-    answer = own_way(*args, **kwargs)  # what fails there as well is not for us to answer
+    answer = own_way(*args, **kwargs)  # an error that both raise does not count
     turn_off(error)
     return answer
 
 
 def turn_off(error: Exception) -> None:
-    """Leave everything to Django from now on, and say why, once."""
+    """Use the ORM from now on, and log the reason once."""
     with _lock:
         is_first = not reasons
         reasons.append(error)
@@ -71,9 +71,9 @@ def turn_off(error: Exception) -> None:
 
 
 def turn_on() -> None:
-    """Try again: a setting has changed."""
+    """Use the shortcut again, because a setting has changed."""
     reasons.clear()
 
 
 def unknown(*args: Any) -> None:
-    """Return None, where Django's own way is that nothing is known."""
+    """Return None: Django's own way has no answer."""

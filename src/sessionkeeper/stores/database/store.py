@@ -1,8 +1,8 @@
-"""The database store: any database that Django's ORM takes.
+"""The database store, for any database that Django's ORM supports.
 
-PostgreSQL merges in one statement without a read and lends its clock. Elsewhere a merge is a compare-and-swap
-on ``version``, again after a read when somebody else was faster, and the clock is the application's: the same
-machine for SQLite; keep the web servers' clocks in step for MySQL and Oracle.
+PostgreSQL merges in one statement without a read, and provides the clock. On other databases a merge is a
+compare-and-swap on ``version``, retried after a read if another writer was faster, and the clock is the
+application's: with MySQL and Oracle, keep the clocks of the web servers synchronized.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import Error, IntegrityError, connections, router, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Q, QuerySet, Value, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import moments
 from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.keys import MAX_ID
+from sessionkeeper.core.moments import MomentField
 from sessionkeeper.core.policy import end_of, to_end
 from sessionkeeper.core.records import (
     Expired,
@@ -32,10 +34,10 @@ from sessionkeeper.core.records import (
     SessionRecord,
 )
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import expressions, orm, select, shortcut, transactions, writes
+from sessionkeeper.stores.database import orm, select, shortcut, transactions, writes
 from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
 
-#: Tries of a compare-and-swap. A lost try means that another writer got through.
+#: Attempts of a compare-and-swap. Each failure means that another writer succeeded.
 MERGE_TRIES = 200
 
 
@@ -43,7 +45,7 @@ class DatabaseStore:
     """A :class:`~sessionkeeper.stores.base.Store` in a table of a Django database.
 
     Args:
-        alias: the database; None asks the router where ``Session`` is written, for each operation.
+        alias: the database; None asks the router for each operation where ``Session`` is written.
         clock: replaces the store's clock, for tests; returns an aware datetime.
     """
 
@@ -53,14 +55,13 @@ class DatabaseStore:
 
     @property
     def alias(self) -> str:
-        """The database that holds the sessions: where they are written, since a replica may lag."""
+        """The database that holds the sessions: the writer, since a replica may lag."""
         return self._alias or router.db_for_write(Session)
 
     waits_in_loop = False
     patience = 0.0
 
     def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
-        """See the contract."""
         connection, here = connections[self.alias], namespaces.active()
         wanted = {"principal": principal, "server_clock": self._server_clock(connection)}
         try:
@@ -77,7 +78,6 @@ class DatabaseStore:
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
     def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
-        """See the contract."""
         if new.limit is None:
             return self._insert(new), []
         with translate_errors(), transactions.alone(self.alias, new.user_id):
@@ -86,7 +86,7 @@ class DatabaseStore:
 
     def _insert(self, new: NewSession) -> SessionRecord:
         alias, now = self.alias, self._now()
-        row, tries = expressions.row(new, now, alias), 0
+        row, tries = _row(new, now, alias), 0
         is_known = isinstance(now, datetime)
 
         def save() -> writes.Row:
@@ -101,18 +101,17 @@ class DatabaseStore:
             found = self.find(new.id)
             if found is None:
                 raise
-            # Else the first try has got through.
+            # Otherwise the first attempt has succeeded.
             if tries == 1 or found.record.secret_hash != new.secret_hash:
                 raise IdTaken from error
             return found.record
         if written:
             return orm.record(written)
-        return new.record_at(now, row.namespace) if is_known else self._there(new.id)
+        return new.record_at(now, row.namespace) if is_known else self._written(new.id)
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
     ) -> tuple[SessionRecord, list[int]]:
-        """See the contract."""
         if changes.limit is None:
             return self._merge(session_id, secret_hash, changes, seen), []
         user_id = changes.facts.get("user_id")
@@ -131,21 +130,21 @@ class DatabaseStore:
         alias, now = self.alias, self._now()
         columns: dict[str, Any] = {**changes.facts, "last_seen_at": now, "version": F("version") + 1}
         if changes.lifetime is not None:
-            columns["expires_at"] = expressions.moment(changes.lifetime, now)
+            columns["expires_at"] = _moment(changes.lifetime, now)
         if changes.authenticated:
             columns["authenticated_at"] = now
         rows = self._rows(session_id, secret_hash)
         with translate_errors():
             if changes.replace:
-                columns["data"] = expressions.as_json(changes.patch, alias)
+                columns["data"] = _as_json(changes.patch, alias)
             elif connections[alias].vendor == "postgresql":
-                columns["data"] = expressions.merged(changes)
+                columns["data"] = _merged(changes)
             else:
                 return self._swap(session_id, secret_hash, changes, columns, seen)
             written = writes.update(rows, columns, SessionRecord._fields)
         if not written:
             raise self._reason(session_id)
-        return orm.record(written[0]) if written[0] else self._there(session_id)
+        return orm.record(written[0]) if written[0] else self._written(session_id)
 
     def _swap(
         self,
@@ -164,7 +163,7 @@ class DatabaseStore:
                     data.pop(name, None)
                 text = json.dumps(data)
                 same = self._rows(session_id, secret_hash).filter(version=seen.version)
-                if same.update(**columns, data=expressions.as_json(text, alias)):
+                if same.update(**columns, data=_as_json(text, alias)):
                     return seen._replace(**{**columns, "data": text, "version": seen.version + 1})
             seen = self._latest(session_id)
             if seen is None:
@@ -174,7 +173,6 @@ class DatabaseStore:
         raise StoreUnavailable("Too many writers on one session.")
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
-        """See the contract."""
         with translate_errors():
             count = self._rows(session_id, secret_hash).update(
                 secret_hash=new_secret,
@@ -188,7 +186,6 @@ class DatabaseStore:
             raise self._reason(session_id)
 
     def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
-        """See the contract."""
         again = Q(secret_hash=new_secret, previous_hash=secret_hash, previous_at=None)
         with translate_errors():
             count = self._table.filter(Q(secret_hash=secret_hash) | again, pk=session_id).update(
@@ -201,23 +198,20 @@ class DatabaseStore:
         return bool(count)
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
-        """See the contract. Moves no indexed column, so that PostgreSQL updates in place (HOT)."""
+        """Moves no indexed column, so that PostgreSQL updates in place (HOT)."""
         now = self._now()
         with translate_errors():
             rows = self._rows(session_id, secret_hash)
-            return bool(rows.update(last_seen_at=now, previous_at=expressions.first_use(secret_hash, now)))
+            return bool(rows.update(last_seen_at=now, previous_at=_first_use(secret_hash, now)))
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
-        """See the contract."""
         return next(iter(self._end(self._rows(session_id, secret_hash))), None)
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
-        """See the contract."""
         rows = self._table.filter(user_id=user_id)
         return self._end(rows if except_ is None else rows.exclude(pk=except_))
 
     def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
-        """See the contract."""
         return self._end(self._table.filter(pk__in=session_ids))
 
     def _end(self, rows: QuerySet[Session]) -> list[Revoked]:
@@ -225,25 +219,24 @@ class DatabaseStore:
             return [Revoked(*row) for row in writes.delete_returning(rows, Revoked._fields)]
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
-        """See the contract. A walk down the index of user and id."""
+        """Walks down the index of user and id."""
         return self._of_user(user_id, limit, newest)
 
     def _of_user(
         self, user_id: Any, limit: int | None = None, newest: int = MAX_ID, *, latest: bool = False
     ) -> list[SessionRecord]:
-        # Nobody's sessions are not those of all visitors.
+        # Without the second condition, None would match the sessions of all visitors.
         sessions = self._table.filter(user_id=user_id, user_id__isnull=False, pk__lte=newest).order_by("-pk")
-        # MySQL reads past the snapshot of a transaction only what it locks.
+        # MySQL reads beyond the snapshot of a transaction only with a lock.
         if latest and connections[self.alias].vendor == "mysql":
             sessions = sessions.select_for_update()
         return self._select(sessions[:limit])
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
-        """See the contract."""
         return self._select(self._table.filter(pk__lte=newest).order_by("-pk")[:limit])
 
     def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
-        """See the contract. A walk along the primary key; deletes are by key and check again."""
+        """Walks along the primary key; deletes by key, and checks the expiry again."""
         with translate_errors():
             window = self._table.filter(pk__gt=after).order_by("pk")
             rows = list(
@@ -265,13 +258,12 @@ class DatabaseStore:
         if idle is not None:
             expired |= Q(last_seen_at__lte=now - timedelta(seconds=idle))
         rows = self._table.filter(pk__in=ended)
-        if writes.delete(rows.filter(expired)) < len(ended):  # somebody used one of them in this moment
+        if writes.delete(rows.filter(expired)) < len(ended):  # one of them was just used
             for pk in rows.values_list("pk", flat=True):
                 del ended[pk]
         return ended.values()
 
     def count(self) -> int:
-        """See the contract."""
         with translate_errors():
             return self._table.count()
 
@@ -290,15 +282,15 @@ class DatabaseStore:
             return orm.records(sessions)
 
     def _latest(self, session_id: int) -> SessionRecord | None:
-        """Read past the snapshot of a transaction that is under way, where the database has row locks."""
+        """Read beyond the snapshot of the current transaction, where the database has row locks."""
         sessions = self._rows(session_id, None)
         if connections[self.alias].in_atomic_block:
             sessions = sessions.select_for_update()
         found = self._select(sessions)
         return found[0] if found else None
 
-    def _there(self, session_id: int) -> SessionRecord:
-        """Read a session that was just written, where the database did not return it."""
+    def _written(self, session_id: int) -> SessionRecord:
+        """Read a session that was just written, where the database does not return it."""
         record = self._latest(session_id)
         if record is None:
             raise SessionGone
@@ -308,7 +300,7 @@ class DatabaseStore:
         return SessionGone() if self.find(session_id) is None else StaleSession()
 
     def _savepoint(self, alias: str) -> AbstractContextManager[Any]:
-        # Alone, one INSERT needs no transaction; inside one, a collision must not break it.
+        # A single INSERT needs no transaction, but a collision must not break the current one.
         return transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext()
 
     def _server_clock(self, connection: Any) -> bool:
@@ -329,4 +321,45 @@ class DatabaseStore:
         return now.replace(tzinfo=UTC)
 
     def user_changed(self, user_id: Any) -> None:
-        """See the contract. Nothing is kept of users."""
+        """Do nothing: the database store caches no users."""
+
+
+def _row(new: NewSession, now: Any, alias: str) -> Session:
+    """Return the row of a new session."""
+    columns = new.record_at(now, namespaces.active())._asdict()
+    columns |= {"data": _as_json(new.data, alias), "expires_at": _moment(new.lifetime, now)}
+    return Session(**columns)
+
+
+def _moment(lifetime: timedelta | datetime, now: Any) -> Any:
+    """Return the end of a lifetime that begins ``now``, a datetime or an expression."""
+    if isinstance(lifetime, datetime):
+        return lifetime
+    if isinstance(now, datetime):
+        return now + lifetime
+    # In seconds: when clocks change, a day in the connection's time zone has 23 or 25 hours.
+    seconds = Func(
+        Value(lifetime.total_seconds()),
+        template="make_interval(secs => %(expressions)s)",
+        output_field=DurationField(),
+    )
+    return ExpressionWrapper(now + seconds, output_field=MomentField())
+
+
+def _as_json(text: str, alias: str) -> Any:
+    """Return JSON text for a column: PostgreSQL takes it as it is, without parsing it here."""
+    if connections[alias].vendor == "postgresql":
+        return RawSQL("%s::jsonb", [text])
+    return json.loads(text)
+
+
+def _merged(changes: SessionPatch) -> Any:
+    """Return the expression by which PostgreSQL merges the changes into the current data."""
+    return RawSQL("(data - %s::text[]) || %s::jsonb", [list(changes.deleted), changes.patch])
+
+
+def _first_use(secret_hash: bytes, now: Any) -> Any:
+    """Return when the renewed secret was first used: now, if this is its first use."""
+    first = Q(secret_hash=secret_hash, previous_hash__isnull=False, previous_at=None)
+    seen = Value(now, MomentField()) if isinstance(now, datetime) else now
+    return Case(When(first, then=seen), default=F("previous_at"), output_field=MomentField())

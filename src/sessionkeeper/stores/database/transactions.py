@@ -1,4 +1,4 @@
-"""Transactions: whether what is read was committed, what waits until it is, and who waits for whom."""
+"""Transactions: whether reads are current, callbacks after the commit, and the lock for sign-ins."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from django.db import connections, router, transaction
 from sessionkeeper.conf import namespaces
 from sessionkeeper.models import Session
 
-# Tells our advisory locks from those of others: "sk" twice, as a number.
+# The class of our advisory locks: "sk" twice, as a number.
 _LOCKS = 0x736B736B
 
 
 def reads_committed(alias: str) -> bool:
-    """Whether a read on this connection sees all that was committed before it.
+    """Whether a read on this connection sees everything that was committed before it.
 
-    Not in a transaction that goes on seeing what was there when it began.
+    It does not in a transaction that keeps the snapshot of its beginning.
     """
     connection = connections[alias]
     if not connection.settings_dict.get("AUTOCOMMIT", True):
@@ -33,12 +33,12 @@ def reads_committed(alias: str) -> bool:
 
 
 def is_open(alias: str) -> bool:
-    """Whether a transaction is under way."""
+    """Whether there is a current transaction."""
     return bool(connections[alias].in_atomic_block)
 
 
 def after_commit(alias: str, function: Callable[[], None]) -> None:
-    """Call a function now, or once the transaction under way is committed."""
+    """Call a function now, or once the current transaction is committed."""
     if is_open(alias):
         transaction.on_commit(function, using=alias)
     else:
@@ -47,10 +47,10 @@ def after_commit(alias: str, function: Callable[[], None]) -> None:
 
 @contextmanager
 def alone(alias: str, user_id: Any) -> Iterator[None]:
-    """Be the only one who signs this user in, until the transaction ends that this begins or is part of.
+    """Hold the lock for sign-ins of a user until the end of the transaction, which this begins or joins.
 
-    It is what a limit on sessions needs; without one nobody takes this lock. PostgreSQL has locks for it,
-    SQLite one for everything. Elsewhere the user's row is locked, if the users live in this database.
+    Only a limit on sessions needs it. PostgreSQL has advisory locks, and SQLite one lock for all writes.
+    Other databases lock the user's row, if they hold the users.
     """
     connection = connections[alias]
     with transaction.atomic(using=alias):
@@ -60,7 +60,7 @@ def alone(alias: str, user_id: Any) -> Iterator[None]:
                     "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCKS, namespaces.apart(str(user_id))]
                 )
         elif connection.vendor == "sqlite":
-            Session._base_manager.using(alias).filter(pk=-1).update(version=0)  # begins to write
+            Session._base_manager.using(alias).filter(pk=-1).update(version=0)  # takes the write lock
         else:
             model: Any = get_user_model()
             if router.db_for_write(model) == alias:

@@ -1,10 +1,8 @@
-"""The user of a session below the ORM: columns, instance and session auth hash.
+"""Reads users below the ORM: columns, instances and session auth hashes.
 
-The columns are compiled once from the user model's manager, then only executed.
-
-The ORM's work per query is most of what a stock authenticated request costs. Filters, inheritance joins and
-converters of ``_default_manager`` are kept; where a manager does more than that, nobody is selected and
-Django's own way is taken.
+The ORM's work per query is most of what an authenticated request costs in plain Django. So the query of the
+user model's ``_default_manager`` is compiled once, with its filters, inheritance joins and converters, and
+then only executed. Where the manager does more than that, Django reads the user.
 """
 
 from __future__ import annotations
@@ -29,19 +27,19 @@ from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.database import shortcut
 from sessionkeeper.stores.user_snapshot import Snapshot
 
-#: Position in the row, function, and the expression that Django's converters are given.
+#: The position in the row, the function, and the expression that it is called with.
 Converter = tuple[int, Callable[..., Any], Any]
 
 
 class UserQueryKey(NamedTuple):
-    """For whom a statement asks now: the user model, and what its manager adds if that may change."""
+    """Identifies the query for users: the user model, and the manager's conditions if they may change."""
 
     model: Any
     shape: Any = None
 
 
 class UserColumns(NamedTuple):
-    """The user's side of a statement: what is selected, from what, on which condition, and how it is read."""
+    """The user's part of a statement: columns, source, condition, and how to convert a row."""
 
     model: Any
     columns: str
@@ -56,7 +54,7 @@ class UserColumns(NamedTuple):
     def read(
         self, connection: Any, values: list[Any], is_current: Callable[[], bool]
     ) -> tuple[Any, Snapshot | None]:
-        """Return the user in a row's values and the snapshot; None twice where the row has no user."""
+        """Return the user in a row's values, and the snapshot; (None, None) where the row has no user."""
         if values[self.pk] is None:
             return None, None
         for index, function, expression in self.converters:
@@ -64,15 +62,15 @@ class UserColumns(NamedTuple):
         return self.make(values), Snapshot(self.make, self.names, values, is_current)
 
 
-def asked(alias: str) -> UserQueryKey | None:
-    """Return for whom to ask database ``alias``; None: Django has to."""
+def query_key(alias: str) -> UserQueryKey | None:
+    """Return the key of the query for users in database ``alias``; None where Django has to read them."""
     model: Any = _user_model(settings.AUTH_USER_MODEL)
     if model is None or router.db_for_write(model) != alias:
-        return None  # our column names none of them, or they live elsewhere
+        return None  # our column does not refer to them, or they are elsewhere
     if type(model._default_manager).get_queryset is models.Manager.get_queryset:
-        return _plainly(model)
-    # A manager of the project's own may filter by something that changes, a tenant say: what it asks for
-    # belongs to the key, so that a statement is never used under other conditions.
+        return _plain_key(model)
+    # A custom manager may filter by something that changes, such as the tenant. Its conditions are part of
+    # the key, so that a statement is never used under other conditions.
     queryset = model._default_manager.get_queryset()
     return UserQueryKey(model, _shape(queryset.query)) if _is_plain(queryset) else None
 
@@ -80,7 +78,7 @@ def asked(alias: str) -> UserQueryKey | None:
 def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any, ...]) -> UserColumns | None:
     """Compile the user whose primary key is ``key``, an expression, which as plain SQL is ``key_sql``.
 
-    None when the manager does more than filter and join, or no test has seen this SQL on such a database.
+    Returns None where the manager does more than filter and join, or this SQL is untested on the database.
     """
     if connections[alias].vendor not in _VENDORS:
         return None
@@ -90,7 +88,7 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
     compiler = queryset.filter(pk=key).query.get_compiler(using=alias)
     try:
         sql, params = compiler.as_sql(with_col_aliases=True)
-    except EmptyResultSet:  # a manager that shows nobody
+    except EmptyResultSet:  # the manager returns no users
         return None
     fields = [column[0].target for column in compiler.select]
     names = [field.attname for field in fields]
@@ -101,8 +99,8 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
         source = f"{quote(model._meta.db_table)} u"
         condition, params = f"u.{quote(model._meta.pk.column)} = {key_sql}", key_params
     else:
-        # The user is found by a scalar subquery on the primary key, so that every planner makes two key
-        # look-ups of it, whatever joins and filters the manager adds.
+        # A scalar subquery on the primary key lets every planner use two key lookups, whatever joins and
+        # filters the manager adds.
         columns, source, condition = "u.*", f"({sql}) u", "1 = 1"
     return UserColumns(
         model,
@@ -118,7 +116,7 @@ def select(alias: str, model: Any, key: Any, key_sql: str, key_params: tuple[Any
 
 
 def _bare(fields: Sequence[Any], connection: Any) -> tuple[str, Collection[int]]:
-    """Return how fields of one table are selected, and at which positions a time comes as text."""
+    """Return the SQL of one table's fields, and the positions of times that are selected as text."""
     quoted, times = [f"u.{connection.ops.quote_name(field.column)}" for field in fields], []
     for index, field in enumerate(fields):
         if type(field) is models.DateTimeField and is_text_in_utc(connection):
@@ -139,47 +137,47 @@ def _converters(compiler: Any, times: Collection[int]) -> Sequence[Converter]:
 
 
 _VENDORS = {"mysql", "postgresql", "sqlite"}
-#: Kinds of fields that SQLite's driver has no converter for.
+#: Fields that SQLite's driver has no converter for.
 _AS_THEY_ARE = {"AutoField", "BigAutoField", "CharField", "BigIntegerField", "IntegerField", "TextField"}
 _MOST_STATEMENTS = 256
 _statements: dict[Any, Any] = {}
 
 
-def kept(key: Any, build: Callable[[], Any]) -> Any:
-    """Return the statement of this key, built once per process."""
+def cached(key: Any, build: Callable[[], Any]) -> Any:
+    """Return the statement with this key, built once per process."""
     try:
         return _statements[key]
     except (KeyError, TypeError):
         if len(_statements) >= _MOST_STATEMENTS:
             _statements.clear()
         statement = build()
-    with suppress(TypeError):  # conditions that cannot be hashed: built again each time, and right
+    with suppress(TypeError):  # unhashable conditions: built again each time
         _statements[key] = statement
     return statement
 
 
 def drop_statements(**_: Any) -> None:
-    """Forget compiled statements; called when a setting that they were built from changes."""
+    """Drop compiled statements; called when a setting that they depend on changes."""
     shortcut.turn_on()
     _statements.clear()
     _user_model.cache_clear()
 
 
 def is_text_in_utc(connection: Any) -> bool:
-    """Whether times lie in the database as text in UTC."""
+    """Whether the database stores times as text in UTC."""
     return bool(settings.USE_TZ) and connection.vendor == "sqlite" and connection.timezone is UTC
 
 
 def as_text_in_utc(column: str) -> str:
-    """Select a time as text, past the slower converters of Django and its driver."""
+    """Select a time as text, without the slower converters of Django and its driver."""
     return f"({column} || '+00:00')"
 
 
-_plainly = lru_cache(maxsize=8)(UserQueryKey)
+_plain_key = lru_cache(maxsize=8)(UserQueryKey)
 
 
 def undeclared(connection: Any, column: str) -> str:
-    """Select a column as it is: without a declared type the driver looks for no converter of it."""
+    """Select a column without its declared type, so that the driver looks for no converter."""
     return f"+{column}" if connection.vendor == "sqlite" else column
 
 
@@ -189,13 +187,13 @@ def _user_model(name: str) -> Any:
 
 
 def _shape(query: Any) -> tuple[Any, ...]:
-    """Return all that tells two plain queries of one model apart: conditions, joins, columns."""
+    """Return what distinguishes two plain queries of one model: conditions, joins, columns."""
     names, is_deferred = query.deferred_loading
     return query.where, tuple(query.alias_map.values()), frozenset(names), is_deferred
 
 
 def _is_bare(field: Any) -> bool:
-    """Whether a field is selected by nothing but the name of its column."""
+    """Whether a field is selected by the bare name of its column."""
     return type(field).select_format is models.Field.select_format
 
 
@@ -213,16 +211,16 @@ def _is_plain(queryset: Any) -> bool:
     )
 
 
-# What becomes of a value: functions as Django's converters are, with less around them.
+# Converters of values, as Django's are, but with less overhead.
 
 
 def as_text(value: Any, expression: Any = None, connection: Any = None) -> str:
-    """Return JSON as the text that it is."""
+    """Return JSON as text, not decoded."""
     return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
 
 
 def as_time(value: Any, expression: Any = None, connection: Any = None) -> datetime | None:
-    """Return the time in a text; None for what is no time, as Django's converter has it."""
+    """Return the time in a text; None for an invalid one, as Django's converter does."""
     try:
         return None if value is None else datetime.fromisoformat(value)
     except ValueError:
@@ -230,7 +228,7 @@ def as_time(value: Any, expression: Any = None, connection: Any = None) -> datet
 
 
 def as_bytes(value: Any, expression: Any = None, connection: Any = None) -> bytes | None:
-    """Return what drivers wrap in a memoryview."""
+    """Return the bytes in a memoryview, which some drivers return."""
     return value if value is None or isinstance(value, bytes) else bytes(value)
 
 
@@ -239,7 +237,7 @@ _HOOKS = ("__new__", "__init__", "__setattr__")
 
 @lru_cache(maxsize=64)
 def maker(model: Any, alias: str, names: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
-    """Return a function that makes an instance of the values of these columns of database ``alias``."""
+    """Return a function that makes an instance from the values of these columns of database ``alias``."""
 
     def by_django(values: Sequence[Any]) -> Any:
         return model.from_db(alias, names, values)
@@ -249,7 +247,7 @@ def maker(model: Any, alias: str, names: tuple[str, ...]) -> Callable[[Sequence[
     state: dict[str, Any] = {}
 
     def quickly(values: Sequence[Any]) -> Any:
-        if not state:  # what an instance from a database knows of that, in this release of Django
+        if not state:  # what ``_state`` holds in this release of Django
             first = by_django(values)
             state.update(vars(first._state))
             return first
@@ -274,8 +272,8 @@ def maker(model: Any, alias: str, names: tuple[str, ...]) -> Callable[[Sequence[
 
 
 def _is_its_values(model: Any, names: Sequence[str]) -> bool:
-    """Whether an instance is its values, and how it came about is Django's alone to say."""
-    # Attributes of a model that keep a value in the instance, and nothing else on a new one.
+    """Whether an instance is nothing but its values, and no code of a project takes part in making it."""
+    # Descriptors that only store a value in a new instance.
     keepers = (query_utils.DeferredAttribute, related_descriptors.ForeignKeyDeferredAttribute)
     return (
         model.from_db.__func__ is Model.from_db.__func__  # type: ignore[attr-defined]  # a class method
@@ -284,11 +282,11 @@ def _is_its_values(model: Any, names: Sequence[str]) -> bool:
     )
 
 
-# Django's session auth hash: an HMAC of the password's hash, remembered by that.
+# Django's session auth hash: an HMAC of the password's hash, cached by it.
 
 
 def hash_is_djangos(kind: type) -> bool:
-    """Whether a user model leaves the hash to Django, so that it depends on the password alone."""
+    """Whether a user model uses Django's session auth hash, which depends on the password alone."""
     if shortcut.reasons:
         return False
     try:
@@ -314,20 +312,20 @@ def session_auth_hash(user: Any) -> str:
 
 @lru_cache(maxsize=4096)
 def hash_of_password(password: str, secret: str) -> str:
-    """Return the hash that Django makes of a password's hash, where :func:`hash_is_djangos`."""
+    """Return Django's session auth hash for a password's hash, where :func:`hash_is_djangos`."""
     key_salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
     return salted_hmac(key_salt, password, secret=secret, algorithm="sha256").hexdigest()
 
 
 @lru_cache(maxsize=64)
 def _is_known_hash(kind: Any) -> bool:
-    """Return True where both make the same hash: else a release of Django would sign everybody out.
+    """Return True where Django computes the same hash; another one would sign out all users.
 
     Raises:
-        RuntimeError: they do not.
+        RuntimeError: Django computes another hash.
     """
-    somebody, password = kind.__new__(kind), "anything"
-    vars(somebody)["password"] = password
-    if hash_of_password(password, settings.SECRET_KEY) != somebody.get_session_auth_hash():
-        raise RuntimeError("This release of Django makes the session auth hash in another way.")
+    user, password = kind.__new__(kind), "anything"
+    vars(user)["password"] = password
+    if hash_of_password(password, settings.SECRET_KEY) != user.get_session_auth_hash():
+        raise RuntimeError("This release of Django computes the session auth hash in another way.")
     return True

@@ -1,7 +1,7 @@
-"""Writes of rows in one statement, which proves its conditions itself and returns what it wrote.
+"""Writes rows in one statement, which checks its conditions itself and returns what it wrote.
 
-Nobody hears of them: audit applications listen to the signals of all models, and would copy hashes and data,
-or fail on them.
+These writes send no signals: audit applications that listen to all models would copy hashes and data, or
+fail.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from django.db.models import ExpressionWrapper, JSONField, Model, QuerySet, Text
 
 from sessionkeeper.stores.database import shortcut
 
-#: The values of columns of a row that was written; empty where the database does not return them.
+#: The values of a written row's columns; empty where the database does not return them.
 Row = Sequence[Any]
 _AT_ONCE = 500
 
 
 class Statement(NamedTuple):
-    """A statement with RETURNING, and how to read its rows; empty where no row can fit the conditions."""
+    """A statement with RETURNING, and how to convert its rows; empty where no row can match."""
 
     sql: str = ""
     params: Sequence[Any] = ()
@@ -37,7 +37,7 @@ class Statement(NamedTuple):
         marked = transaction.atomic(alias, savepoint=False) if connection.in_atomic_block else nullcontext()
         with marked, connection.cursor() as cursor:
             cursor.execute(self.sql, self.params)
-            rows = [list(row[: self.width]) for row in cursor.fetchall()]  # a channel may add its notice
+            rows = [list(row[: self.width]) for row in cursor.fetchall()]  # a channel may add a column
         for index, function, expression in self.converters:
             for row in rows:
                 row[index] = function(row[index], expression, connection)
@@ -45,7 +45,7 @@ class Statement(NamedTuple):
 
 
 def insert(row: Model, alias: str, returning: Sequence[str] = ()) -> Row:
-    """Write a new row, and return the values of these columns."""
+    """Insert a row, and return the values of these columns."""
     statement = _compile(_insert, row, alias, returning) if returning else None
     if statement is not None:
         return statement.run(alias)[0]
@@ -56,23 +56,23 @@ def insert(row: Model, alias: str, returning: Sequence[str] = ()) -> Row:
 
 
 def update(rows: QuerySet[Any], columns: dict[str, Any], returning: Sequence[str]) -> list[Row]:
-    """Update the rows of a query, and return the values of these columns of each."""
+    """Update the rows of a query, and return the values of these columns for each."""
     can_return = connections[rows.db].vendor in {"postgresql", "sqlite"}
     statement = _compile(_update, rows, rows.db, returning, columns) if can_return else None
     return [()] * rows.update(**columns) if statement is None else statement.run(rows.db)
 
 
 def delete(rows: QuerySet[Any]) -> int:
-    """Delete the rows of a query, and nothing that hangs on them; return how many.
+    """Delete the rows of a query, without related rows, and return how many.
 
-    ``QuerySet.delete`` reads first when anybody listens to ``post_delete``, and then deletes by key alone: a
+    With receivers of ``post_delete``, ``QuerySet.delete`` reads the rows and then deletes by key alone, so a
     session that was used or renewed in between would be lost.
     """
     return shortcut.take(_in_one_statement, _under_lock, rows)
 
 
 def delete_returning(rows: QuerySet[Any], returning: Sequence[str]) -> list[Row]:
-    """Delete as :func:`delete` does, and return the values of these columns, the key as the first."""
+    """Delete as :func:`delete` does, and return the values of these columns; the first is the key."""
     statement = _compile(_delete, rows, rows.db, returning)
     return _read_and_delete(rows, returning) if statement is None else statement.run(rows.db)
 
@@ -86,7 +86,7 @@ def _under_lock(rows: QuerySet[Any]) -> int:
 
 
 def _read_and_delete(rows: QuerySet[Any], returning: Sequence[str]) -> list[Row]:
-    """Delete by what is documented: two statements, and nobody changes the rows in between."""
+    """Delete by documented methods: two statements, with a lock on the rows in between."""
     with transaction.atomic(using=rows.db):
         found = list(rows.select_for_update().values_list(*returning))
         those = rows.model._base_manager.using(rows.db)
@@ -101,7 +101,7 @@ def _by_key(rows: QuerySet[Any]) -> int:
 
 
 def _compile(kind: Any, what: Any, alias: str, returning: Sequence[str], *args: Any) -> Statement | None:
-    """Return a statement that returns these columns; None where the database or Django has no such."""
+    """Return a statement with RETURNING; None where the database or Django does not support it."""
     if not connections[alias].features.can_return_rows_from_bulk_insert:
         return None
     return shortcut.take(kind, shortcut.unknown, what, alias, returning, *args)  # type: ignore[no-any-return]

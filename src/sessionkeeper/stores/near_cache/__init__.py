@@ -1,1 +1,1 @@
-"""A process's own copy of who is signed in, kept right by messages."""
+"""A process's own cache of signed-in sessions, which messages keep up to date."""

@@ -1,11 +1,11 @@
-"""What a near cache remembers: a bounded map in which a fill loses against what was dropped meanwhile."""
+"""The near cache's entries: a bounded map in which a fill loses against a drop since its read began."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from weakref import WeakSet
@@ -13,22 +13,23 @@ from weakref import WeakSet
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.near_cache import NearCache
 from sessionkeeper.core.records import SessionRecord
+from sessionkeeper.stores import forks
 from sessionkeeper.stores.user_snapshot import Snapshot
 
-#: What an entry takes besides its texts and the user's columns, in bytes, about: objects, dicts, an index.
+#: The approximate size of an entry in bytes, without its texts and the user's columns.
 OVERHEAD = 2_500
-#: The message that is about everything.
+#: The message that drops everything.
 ALL = "*"
 _LONGEST_NAME = 200
 
 
 def of_session(session_id: int) -> str:
-    """Return the message that is about one session."""
+    """Return the message that drops one session."""
     return f"s:{session_id}"
 
 
 def of_user(user_id: Any, tenant: str | None = None) -> str:
-    """Return the message that is about all sessions of a user, of ``tenant`` or the active one."""
+    """Return the message that drops all sessions of a user of ``tenant``, by default the active one."""
     tenant = namespaces.of_users() if tenant is None else tenant
     name = f"{tenant}:{user_id}" if tenant else str(user_id)
     return f"u:{name}" if len(name) <= _LONGEST_NAME else ALL
@@ -36,16 +37,16 @@ def of_user(user_id: Any, tenant: str | None = None) -> str:
 
 @dataclass(slots=True)
 class Counters:
-    """What a near cache has done since its process started. Read it for a metric; it is never reset.
+    """What a near cache has counted since its process started. Never reset; made for metrics.
 
     Attributes:
-        hits: answers from memory.
-        misses: questions that the store had to answer, while the channel was trusted.
-        distrusted: questions that the store had to answer because the channel was not.
-        fills: sessions that were remembered.
-        lost: fills that were given up, because the session or its user changed meanwhile.
-        dropped: sessions that were forgotten because something ended or changed.
-        evicted: sessions that were forgotten to make room.
+        hits: lookups answered from memory.
+        misses: lookups left to the store while the channel was trusted.
+        distrusted: lookups left to the store because the channel was not trusted.
+        fills: sessions that were added.
+        lost: fills that were discarded because the session or its user changed during the read.
+        dropped: sessions that were removed because something ended or changed.
+        evicted: sessions that were removed to make room.
     """
 
     hits: int = 0
@@ -58,49 +59,50 @@ class Counters:
 
 
 class Entry(NamedTuple):
-    """Who one session authenticates, as read at ``now`` of the store's clock and ``asked`` of ours.
+    """The user of one session, as read at ``now`` by the store's clock and ``read_at`` by ours.
 
-    It counts in the ``namespace`` in which it was read alone; its user is one of ``tenant``'s.
+    It is valid only in the ``namespace`` in which it was read; its user belongs to ``tenant``.
     """
 
     record: SessionRecord
     now: datetime
     snapshot: Snapshot
     identity: dict[str, Any]
-    asked: float
+    read_at: float
     epoch: int
     namespace: str = ""
     tenant: str = ""
 
     @property
     def user(self) -> str:
-        """The message that is about its user."""
+        """The message that drops its user's sessions."""
         return of_user(self.record.user_id, self.tenant)
 
     def size(self) -> int:
-        """Return about how many bytes this takes."""
+        """Return the approximate size in bytes."""
         return OVERHEAD + self.snapshot.size() + sum(len(str(value)) for value in self.identity.values())
 
 
+@dataclass(eq=False)
 class Ticket:
-    """A read under way. What is dropped meanwhile is noted here, and the fill loses."""
+    """A read in progress, which collects what is dropped meanwhile."""
 
-    def __init__(self, epoch: int, asked: float) -> None:
-        self.epoch = epoch
-        self.asked = asked
-        self.dropped: set[str] = set()
+    epoch: int
+    began_at: float
+    dropped: set[str] = field(default_factory=set)
 
 
 class Entries:
-    """The map, under one lock. Who was asked for least recently goes first."""
+    """The map, under one lock. The least recently used entry is evicted first."""
 
     def __init__(self, options: NearCache) -> None:
         self._options = options
         self.counters = Counters()
         self.reset()
+        forks.reset_in_child(self)
 
     def reset(self) -> None:
-        """Forget everything, also the lock, which a thread of a fork's parent may hold."""
+        """Drop everything, and the lock, which a thread of a fork's parent may hold."""
         self._lock = threading.Lock()
         self._entries: OrderedDict[int, tuple[Entry, int]] = OrderedDict()
         self._ids_of: dict[str, set[int]] = {}
@@ -111,26 +113,26 @@ class Entries:
         return len(self._entries)
 
     def get(self, session_id: int, epoch: int, clock: float, namespace: str = "") -> Entry | None:
-        """Return an entry of this namespace and epoch within its lease."""
+        """Return an entry of this namespace and epoch within its lease, or None."""
         with self._lock:
             entry, _ = self._entries.get(session_id, (None, 0))
             if entry is None or entry.namespace != namespace:
                 return None
-            if entry.epoch != epoch or clock - entry.asked > self._options.lease.total_seconds():
+            if entry.epoch != epoch or clock - entry.read_at > self._options.lease.total_seconds():
                 self._remove(session_id)
                 return None
             self._entries.move_to_end(session_id)
             return entry
 
-    def begin(self, epoch: int, asked: float) -> Ticket:
-        """Begin to watch for what happens during a read."""
-        ticket = Ticket(epoch, asked)
+    def begin(self, epoch: int, clock: float) -> Ticket:
+        """Begin a read: from now on, drops are noted on the ticket."""
+        ticket = Ticket(epoch, clock)
         with self._lock:
             self._tickets.add(ticket)
         return ticket
 
     def fill(self, ticket: Ticket, entry: Entry, epoch: int) -> None:
-        """Remember what was read, unless something that it depends on was dropped since the read began."""
+        """Add what was read, unless something that it depends on was dropped since the read began."""
         record, size = entry.record, entry.size()
         about = {ALL, of_session(record.id), entry.user}
         with self._lock:
@@ -148,15 +150,15 @@ class Entries:
                 self.counters.evicted += 1
 
     def drop(self, messages: Collection[str]) -> None:
-        """Forget what the messages are about."""
+        """Drop the sessions that the messages name."""
         with self._lock:
             for ticket in self._tickets:
                 ticket.dropped.update(messages)
             for message in messages:
-                for session_id in self._meant(message):
+                for session_id in self._named_by(message):
                     self.counters.dropped += self._remove(session_id)
 
-    def _meant(self, message: str) -> Collection[int]:
+    def _named_by(self, message: str) -> Collection[int]:
         if message == ALL:
             return list(self._entries)
         if message.startswith("u:"):

@@ -1,8 +1,8 @@
-"""The near cache's channel over PostgreSQL: ``LISTEN`` on a connection of its own, ``NOTIFY`` with the write.
+"""The near cache's channel over PostgreSQL: ``LISTEN`` on a separate connection, ``NOTIFY`` with the write.
 
-A write that others have to hear of carries its notice in the same statement (``RETURNING pg_notify(…)``): it
-is told exactly when it is committed, and costs no round trip. The server sends notices before it answers a
-question.
+A write that other processes must learn of sends its notice in the same statement (``RETURNING
+pg_notify(…)``): the notice is delivered exactly when the write is committed, and costs no round trip. The
+server sends pending notices before it answers a query.
 """
 
 from __future__ import annotations
@@ -19,22 +19,24 @@ from django.db import connections
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import transactions
 from sessionkeeper.stores.database.errors import translate_errors
-from sessionkeeper.stores.near_cache.channel import ListeningChannel
+from sessionkeeper.stores.near_cache.channel import Channel
 
-#: Name of the channel in the database.
+#: The name of the channel in the database.
 NAME = "sessionkeeper_near"
 _CONNECT_TIMEOUT = 2
 _DEAF = (
-    "no notices come through, is there a pooler in between? Name an entry of DATABASES that goes to the "
+    "no notices come through, is there a pooler in between? Name an entry of DATABASES that connects to the "
     "server directly in SESSIONKEEPER['NEAR_CACHE']['CHANNEL']"
 )
 
 
-class PostgresChannel(ListeningChannel):
-    """A :class:`~sessionkeeper.stores.near_cache.channel.Channel` in the database ``alias``.
+class PostgresChannel(Channel):
+    """A channel in the database ``alias``.
 
     ``listen_alias`` is the entry of ``DATABASES`` to listen on, where ``alias`` goes through a pooler.
     """
+
+    alias: str
 
     def __init__(self, alias: str, listen_alias: str | None = None, name: str = NAME) -> None:
         self.alias = alias
@@ -48,10 +50,10 @@ class PostgresChannel(ListeningChannel):
         """Whether a database can be listened on: PostgreSQL, with psycopg 3."""
         return connections[alias].vendor == "postgresql" and find_spec("psycopg") is not None
 
-    # Listening
+    # Receiving
 
     def open_connection(self) -> Any:
-        """Return a connection that listens, once a notice from another connection has come through."""
+        """Return a connection that listens, after a notice from another connection has come through."""
         import psycopg
 
         params = connections[self._listen_alias].get_connection_params()
@@ -61,7 +63,7 @@ class PostgresChannel(ListeningChannel):
         try:
             isolation = connection.execute("SHOW default_transaction_isolation").fetchone()
             self.repeats_reads = isolation is None or isolation[0] != "read committed"
-            proof = f"{self.name}_{token_hex(8)}"  # a channel that nobody else hears
+            proof = f"{self.name}_{token_hex(8)}"  # a channel of this connection alone
             connection.execute(f'LISTEN "{proof}"')
             with psycopg.connect(**keep, autocommit=True) as other:
                 other.execute("SELECT pg_notify(%s, '')", [proof])
@@ -75,41 +77,41 @@ class PostgresChannel(ListeningChannel):
             raise
         return connection
 
-    def ask(self, connection: Any) -> None:
-        """Send a question."""
+    def ping(self, connection: Any) -> None:
+        """Send a query."""
         connection.pgconn.send_query(b"SELECT 1")
         connection.pgconn.flush()
 
-    def take_in(self, connection: Any) -> bool:
+    def read_messages(self, connection: Any) -> bool:
         """Read notices and the answer."""
         pgconn = connection.pgconn
         pgconn.consume_input()
-        self._hear(pgconn)
-        while self._asked_at is not None and not pgconn.is_busy():
+        self._read_notices(pgconn)
+        while self._pinged_at is not None and not pgconn.is_busy():
             result = pgconn.get_result()
-            self._hear(pgconn)
+            self._read_notices(pgconn)
             if result is None:
                 return True
         return False
 
-    def _hear(self, pgconn: Any) -> None:
+    def _read_notices(self, pgconn: Any) -> None:
         while (notice := pgconn.notifies()) is not None:
-            self.hear(notice.extra.decode("utf-8", "replace"))
+            self._deliver(notice.extra.decode("utf-8", "replace"))
 
     def abandon(self, connection: Any) -> None:
-        """Close the socket of this process, and say nothing to the server."""
+        """Close this process's socket without telling the server."""
         os.close(connection.pgconn.socket)
 
-    # Telling
+    # Sending
 
-    def is_usual(self) -> bool:
-        """See the contract. Not in a transaction that goes on seeing what was there when it began."""
+    def reads_committed(self) -> bool:
+        """Return False in a transaction that keeps its snapshot (REPEATABLE READ)."""
         return transactions.reads_committed(self.alias) and not (
             self.repeats_reads and transactions.is_open(self.alias)
         )
 
     def announcing(self) -> AbstractContextManager[Any]:
-        """See the contract."""
+        """Add the notice to each statement in this block that changes or deletes sessions."""
         return connections[self.alias].execute_wrapper(self._with_notice)
 
     def _with_notice(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -122,14 +124,14 @@ class PostgresChannel(ListeningChannel):
         return execute(sql, params, many, context)
 
     def publish(self, message: str) -> None:
-        """See the contract."""
+        """Send a notice, which PostgreSQL delivers when the transaction is committed."""
         with translate_errors(), connections[self.alias].cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [self.name, message])
 
     def after_commit(self, function: Callable[[], None]) -> None:
-        """See the contract."""
+        """Call ``function`` now, or once the current transaction on ``alias`` is committed."""
         transactions.after_commit(self.alias, function)
 
 
-# What Django's parameters hold besides those of the connection.
+# Parameters of Django's that are no parameters of a connection.
 _NOT_FOR_US = {"cursor_factory", "context", "prepare_threshold", "autocommit"}

@@ -1,12 +1,15 @@
 """The near cache's channel over Valkey or Redis: ``SUBSCRIBE``, and ``PUBLISH`` with the write.
 
-The script that changes a session tells of it in the same step, and a server sends its subscribers what there
-is to tell before it answers them. In a Cluster each master is listened to, since each has sessions, and is
-asked for an answer; all of them have to give one. That the masters are still the same ones is looked at too.
+The script that changes a session publishes the change in the same step, and a server sends its subscribers
+every pending message before it answers them. In a Cluster each master holds sessions, so the channel listens
+to all of them, and each must answer the ping. The channel also checks that the masters are still the same.
 """
 
 from __future__ import annotations
 
+import select
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,22 +17,30 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
 
+from hiredis import Reader
+
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.stores.database import transactions
-from sessionkeeper.stores.near_cache.channel import ListeningChannel, log
+from sessionkeeper.stores.near_cache.channel import Channel, log
 from sessionkeeper.stores.near_cache.entries import ALL, of_session
-from sessionkeeper.stores.near_cache.subscriber import Subscriber
 from sessionkeeper.stores.redis import user_lookup
 from sessionkeeper.stores.redis.client import Client, announced_on
 from sessionkeeper.stores.redis.connections import THREADS, connect, disconnect
 
-#: Seconds between two looks at who the masters are.
-_LOOK = 1.0
+#: Seconds between two searches for new masters.
+_SEARCH_INTERVAL = 1.0
+_CHUNK = 65_536
+_PING = b"*1\r\n$4\r\nPING\r\n"
+_NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class RedisChannel(ListeningChannel):
-    """A ``Channel`` at the servers of a store, whose client this is."""
+class RedisChannel(Channel):
+    """A channel at the servers of a store.
+
+    Args:
+        client: the store's client.
+    """
 
     alias: str | None = None
 
@@ -39,51 +50,51 @@ class RedisChannel(ListeningChannel):
         self.name = f"{url.prefix}near:{url.db}"
         super().__init__()
 
-    # Listening
+    # Receiving
 
     def open_connection(self) -> Any:
-        """Return connections to all masters, which listen."""
-        return _Subscribers(self._client.url, self.name)
+        """Return subscriptions at all masters."""
+        return _Subscriptions(self._client.url, self.name)
 
-    def ask(self, connection: Any) -> None:
-        """Ask all of them."""
+    def ping(self, connection: Any) -> None:
+        """Ping all of them."""
         for member in connection.members:
-            member.ask()
+            member.ping()
 
-    def take_in(self, connection: Any) -> bool:
-        """Read what all of them have; the answer is that all have answered."""
+    def read_messages(self, connection: Any) -> bool:
+        """Read what all of them have received; the answer counts once all have answered."""
         for member in connection.members:
-            member.take_in(self._hear)
-        return not any(member.asked for member in connection.members)
+            member.read_messages(self._deliver_text)
+        return not any(member.awaits_pong for member in connection.members)
 
-    def _hear(self, text: str) -> None:
+    def _deliver_text(self, text: str) -> None:
         if ":" in text or text == ALL:
-            self.hear(text)
+            self._deliver(text)
             return
         session_id = keys.parse_id(text)
-        self.hear(ALL if session_id is None else of_session(session_id))
+        self._deliver(ALL if session_id is None else of_session(session_id))
 
-    def is_elsewhere(self, connection: Any) -> bool:
-        """Whether there are other masters than those that are listened to; False where nobody says so."""
-        return bool(connection.is_elsewhere())
+    def has_moved(self, connection: Any) -> bool:
+        """Whether there are other masters than the subscribed ones; False where no server tells."""
+        return bool(connection.has_moved())
 
     def abandon(self, connection: Any) -> None:
-        """Close the sockets of this process, and say nothing to the servers."""
+        """Close this process's sockets without telling the servers."""
         for member in connection.members:
             member.abandon()
 
-    # Telling
+    # Sending
 
-    def is_usual(self) -> bool:
-        """See the contract. Users are read from the database."""
+    def reads_committed(self) -> bool:
+        """Whether a read of users, which the database holds, sees everything that was committed before it."""
         return transactions.reads_committed(user_lookup.users_database())
 
     def announcing(self) -> AbstractContextManager[Any]:
-        """See the contract."""
+        """Have the store's script publish the sessions that it changes in this block."""
         return announced_on(self.name)
 
     def publish(self, message: str) -> None:
-        """See the contract: after the commit, until which others read what was there before."""
+        """Send a message once the current transaction is committed: until then, reads see the old state."""
         self.after_commit(partial(self._publish, message))
 
     def _publish(self, message: str) -> None:
@@ -93,18 +104,18 @@ class RedisChannel(ListeningChannel):
             log.warning("Other processes could not be told that a user changed: they see it after the lease.")
 
     def after_commit(self, function: Callable[[], None]) -> None:
-        """See the contract."""
+        """Call ``function`` now, or once the current transaction on the users' database is committed."""
         transactions.after_commit(user_lookup.users_database(), function)
 
 
-class _Subscribers:
-    """A subscription at each master, and a client of its own that finds them."""
+class _Subscriptions:
+    """A subscription at each master, and a separate client that finds the masters."""
 
     def __init__(self, url: Any, name: str) -> None:
         self._client = connect(url, THREADS)
         self._way = url.way
         self.members: list[Subscriber] = []
-        self._looked_at, self._is_looking, self._moved = time.monotonic(), False, False
+        self._searched_at, self._is_searching, self._has_moved = time.monotonic(), False, False
         try:
             self._masters = self._find()
             for pool in self._pools():
@@ -130,20 +141,111 @@ class _Subscribers:
             return frozenset([pool.sentinel_manager.discover_master(pool.service_name)])
         return frozenset()
 
-    def is_elsewhere(self) -> bool:
-        """Whether a look has found other masters. Begin the next one, which may take long, if it is due."""
+    def has_moved(self) -> bool:
+        """Whether a search has found other masters. Starts the next search in a thread if it is due."""
         now = time.monotonic()
-        if self._way in {"cluster", "sentinel"} and now - self._looked_at >= _LOOK and not self._is_looking:
-            self._looked_at, self._is_looking = now, True
-            threading.Thread(target=self._look, name="sessionkeeper-look", daemon=True).start()
-        return self._moved
+        is_due = now - self._searched_at >= _SEARCH_INTERVAL and not self._is_searching
+        if self._way in {"cluster", "sentinel"} and is_due:
+            self._searched_at, self._is_searching = now, True
+            threading.Thread(target=self._search, name="sessionkeeper-look", daemon=True).start()
+        return self._has_moved
 
-    def _look(self) -> None:
-        with suppress(Exception):  # nobody who knows answers: the answers of those we know have to do
-            self._moved = self._find() != self._masters
-        self._is_looking = False
+    def _search(self) -> None:
+        with suppress(Exception):  # without an answer, the known masters remain
+            self._has_moved = self._find() != self._masters
+        self._is_searching = False
 
     def close(self) -> None:
         for member in self.members:
             member.close()
         disconnect(self._client)
+
+
+class Subscriber:
+    """A subscription to one channel of one server, read without waiting.
+
+    Args:
+        connection: a connection of redis-py that nothing else uses, not connected yet.
+        name: the channel.
+        seconds: the timeout for connecting and subscribing.
+    """
+
+    def __init__(self, connection: Any, name: str, seconds: float) -> None:
+        self._connection = connection
+        self._reader = Reader()
+        self.awaits_pong = False
+        connection.connect()
+        self._socket: socket.socket = connection._sock  # noqa: SLF001 - read past redis-py, which would wait
+        try:
+            self._subscribe(name.encode(), seconds)
+            self._socket.setblocking(False)
+            self._poll = _poll_of(self._socket)
+        except BaseException:
+            self.close()
+            raise
+
+    def _subscribe(self, name: bytes, seconds: float) -> None:
+        self._socket.sendall(b"*2\r\n$9\r\nSUBSCRIBE\r\n$%d\r\n%s\r\n" % (len(name), name))
+        end = time.monotonic() + seconds
+        while (reply := next_reply(self._reader)) is None:
+            self._socket.settimeout(max(end - time.monotonic(), 0.001))
+            self._reader.feed(self._received())
+        if reply[0] != b"subscribe":
+            raise ConnectionError("the server refuses the subscription")
+
+    def _received(self) -> bytes:
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            raise ConnectionError("the server closed the connection")
+        return data
+
+    def ping(self) -> None:
+        """Send a ping."""
+        self._socket.send(_PING)
+        self.awaits_pong = True
+
+    def read_messages(self, deliver: Callable[[str], None]) -> None:
+        """Deliver what has arrived, without waiting; a pong clears ``awaits_pong``."""
+        if self._poll is not None and not self._poll.poll(0):  # cheaper than a read that finds nothing
+            return
+        try:
+            while True:
+                self._reader.feed(self._received())
+        except _NOTHING_YET:
+            pass
+        while (reply := next_reply(self._reader)) is not None:
+            if reply[0] == b"message":
+                deliver(reply[-1].decode(errors="replace"))
+            elif reply[0] == b"pong":
+                self.awaits_pong = False
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.disconnect()
+
+    def abandon(self) -> None:
+        """Close this process's socket without telling the server."""
+        self._socket.close()
+
+
+def next_reply(reader: Reader) -> list[Any] | None:
+    """Return the next array that a subscriber received; None while it is incomplete.
+
+    Raises:
+        ConnectionError, hiredis.HiredisError: the server sent something else, such as an error.
+    """
+    reply = reader.gets()
+    if reply is False:
+        return None
+    if not isinstance(reply, list):
+        raise ConnectionError(f"the server says {reply!r}")
+    return reply
+
+
+def _poll_of(sock: socket.socket) -> Any:
+    """Return what tells whether a socket can be read; None for TLS, which may hold buffered data."""
+    if not hasattr(select, "poll") or isinstance(sock, ssl.SSLSocket):
+        return None
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return poll

@@ -1,4 +1,4 @@
-"""The Valkey/Redis store: a hash for each session, one atomic script for each write."""
+"""The Valkey/Redis store: a hash for each session, and an atomic script for each write."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sessionkeeper.conf import redis_url
 if TYPE_CHECKING:
     from sessionkeeper.stores.redis.store import RedisStore
 
-#: What to do where redis-py is not installed.
+#: The error and the hint where redis-py is not installed.
 MISSING = "SESSIONKEEPER['STORE'] names a Valkey or Redis, and the package redis is not installed."
 INSTALL = 'Install it with: pip install "django-sessionkeeper[redis]"'
 
 
 def is_installed() -> bool:
-    """Whether redis-py is there."""
+    """Whether redis-py is installed."""
     return find_spec("redis") is not None
 
 
 def open_store(url: str) -> RedisStore:
-    """Return the store at this URL. Nothing is connected before it is used.
+    """Return the store at this URL. It connects at its first use.
 
     Raises:
         ImproperlyConfigured: redis-py is not installed.

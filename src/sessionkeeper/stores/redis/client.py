@@ -1,4 +1,4 @@
-"""How the Valkey/Redis store speaks to its server: connections, the script, retries, what is an outage."""
+"""The client of the Valkey/Redis store: runs the script, retries, and recognizes outages."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from sessionkeeper.stores.redis.pool import QuickPool
 SCRIPT = Path(__file__).with_name("script.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _OTHER_TYPE = "WRONGTYPE"
-#: Commands that are sent in one go: what one pipeline takes must not near a time-out.
+#: The most commands in one pipeline, so that a pipeline stays far from the timeout.
 _AT_ONCE = 500
 _READ = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n*1\r\n$4\r\nTIME\r\n"
-#: What a second try on another connection may heal: a server that restarted, a master that is a replica now,
-#: a firewall that forgot an idle connection.
+#: Errors that a retry on another connection may cure: the server restarted, the master is a replica now, or a
+#: firewall forgot an idle connection.
 _RETRIED = (exceptions.ConnectionError, exceptions.ReadOnlyError, Forgotten)
 _NOT_RETRIED = (
     exceptions.AuthenticationError,
@@ -38,18 +38,18 @@ _NOT_RETRIED = (
     exceptions.BusyLoadingError,
     exceptions.MaxConnectionsError,
 )
-#: The channel on which the scripts tell of the sessions that they change, for the code that runs now.
+#: The channel on which the script publishes the sessions that it changes, for the current context.
 _channel: ContextVar[str] = ContextVar("sessionkeeper_channel", default="")
 
 
 class Client:
     """Runs commands at a server, a Unix socket, a master that Sentinels name, or a Cluster.
 
-    Safe to share between threads, and after a fork: redis-py's pools are. Every operation of the store may be
-    run twice, so one that lost its connection is tried once more, also one that timed out on a connection
+    Safe to share between threads, and after a fork, as redis-py's pools are. Every operation of the store is
+    idempotent, so one that lost its connection is retried once, and so is one that timed out on a connection
     which had answered before. One that timed out on a fresh connection is not.
 
-    In a greenlet (``greenlets``) it waits in the event loop, over that loop's own connections.
+    In a greenlet (``greenlets``) it waits in the event loop, on that loop's own connections.
     """
 
     def __init__(self, url: RedisUrl) -> None:
@@ -59,7 +59,7 @@ class Client:
 
     @property
     def is_cluster(self) -> bool:
-        """Whether keys live on several servers, so that a script sees only one of them."""
+        """Whether keys live on several servers, so that a script can only reach some of them."""
         return self.url.way == "cluster"
 
     @cached_property
@@ -68,10 +68,10 @@ class Client:
         return connect(self.url, THREADS)
 
     def read(self, key: str, time: str) -> tuple[list[bytes], datetime]:
-        """Return a hash, fields and values in turn, and the server's time or the given one: one round trip.
+        """Return the fields and values of a hash, alternating, and the time, the server's or the given one.
 
-        By the script where nothing else can: in a Cluster each server has a time, and only a key says which
-        one is asked; Sentinels and event loops have pools of redis-py's own.
+        One round trip: a plain pipeline, or the script in a Cluster (where only a key selects the server
+        whose time is read), behind Sentinels and in event loops (which use redis-py's own pools).
 
         Raises:
             StoreUnavailable, CorruptPayload: see :meth:`run`.
@@ -89,29 +89,27 @@ class Client:
         """Run the script. ``arguments`` begin with the operation and the time.
 
         Raises:
-            StoreUnavailable: no answer, or one that says that the server cannot answer now.
-            CorruptPayload: the key holds something that is no session.
+            StoreUnavailable: the server did not answer, or cannot run the script now.
+            CorruptPayload: the key holds something other than a session.
         """
         with translate_errors():
             return self._twice(lambda: self._evaluate([len(keys), *keys, *arguments]))
 
     def run_many(self, calls: Iterable[tuple[str, Sequence[Any]]], again: Sequence[Any] = ()) -> list[Any]:
-        """Run the script for several keys, each with its arguments, in one go; not atomic together.
+        """Run the script for several keys, each with its arguments, in one pipeline; not atomic as a whole.
 
-        ``again`` is added to the arguments when that is tried once more, but for what redis-py itself tries
-        again in a Cluster.
+        ``again`` is appended to the arguments in a retry, except in those that redis-py makes in a Cluster.
         """
         return self.pipeline([("EVALSHA", _SHA, 1, key, *arguments) for key, arguments in calls], again)
 
     def pipeline(self, commands: Sequence[tuple[Any, ...]], again: Sequence[Any] = ()) -> list[Any]:
-        """Run commands in one go, or in several if they are many, each at the node that has its key.
+        """Run commands in as few pipelines as possible, each at the node that has its key; not atomic.
 
-        They are not atomic together. The answer for a key that holds something else is None. ``again``: as
-        for :meth:`run_many`.
+        The answer for a key of another type is None. ``again``: see :meth:`run_many`.
         """
-        turns, answers = iter(commands), []
-        while some := list(islice(turns, _AT_ONCE)):
-            answers += self._pipeline(some, again)
+        rest, answers = iter(commands), []
+        while batch := list(islice(rest, _AT_ONCE)):
+            answers += self._pipeline(batch, again)
         return answers
 
     def _pipeline(self, commands: Sequence[tuple[Any, ...]], again: Sequence[Any]) -> list[Any]:
@@ -128,9 +126,9 @@ class Client:
         return answers
 
     def names(self, pattern: str) -> Iterator[str]:
-        """Yield the names of all keys that match a pattern of the server's; some may come twice.
+        """Yield the names of all keys that match a pattern of the server's; some may occur twice.
 
-        It goes through all keys that the servers have, a thousand at a time. Not in a greenlet.
+        Scans all keys of the servers, a thousand at a time. Not for use in a greenlet.
         """
         with translate_errors():
             if self.is_cluster:
@@ -160,19 +158,19 @@ class Client:
             return list(pipe.execute(raise_on_error=False))
 
     def _target(self, client: Any, command: tuple[Any, ...]) -> dict[str, Any]:
-        """Say where a script of a Cluster's pipeline goes: redis-py asks a server, for each of them."""
+        """Name the node of a script in a Cluster's pipeline, or redis-py asks a server for each script."""
         if self.is_cluster and command[0] == "EVALSHA":
             return {"target_nodes": client.get_node_from_key(command[3])}
         return {}
 
     def _slot(self) -> AbstractContextManager[None]:
-        """Wait, in a thread, until there is a connection for it: the pool of a server does that itself."""
+        """Wait in a thread for a free connection, which the pool of a single server does by itself."""
         return self._slots.taken() if self.url.way in {"sentinel", "cluster"} else nullcontext()
 
     def _evaluate(self, rest: Sequence[Any]) -> Any:
         try:
             return self._command("EVALSHA", _SHA, *rest)
-        except exceptions.NoScriptError:  # a server that has restarted, or never saw it
+        except exceptions.NoScriptError:  # the server has restarted, or never saw it
             return self._command("EVAL", SCRIPT, *rest)
 
     def _command(self, *parts: Any) -> Any:
@@ -193,11 +191,11 @@ class Client:
         else:
             if not (isinstance(answer, list) and any(isinstance(one, _RETRIED) for one in answer)):
                 return answer
-        self._let_go()
+        self._close_idle()
         return (again or function)()
 
-    def _let_go(self) -> None:
-        """Close idle connections: those to a master that is a replica now would refuse again."""
+    def _close_idle(self) -> None:
+        """Close idle connections: those to a former master would fail again."""
         if self.is_cluster:
             return
         if greenlets.in_greenlet():
@@ -206,7 +204,7 @@ class Client:
             self.connection.connection_pool.disconnect(inuse_connections=False)
 
     def information(self) -> list[dict[str, Any]]:
-        """Return what each server that holds sessions says of itself (INFO)."""
+        """Return the INFO of each server that holds sessions."""
         with translate_errors(), self._slot():
             if self.is_cluster:
                 told = self.connection.info(target_nodes=RedisCluster.PRIMARIES)
@@ -214,13 +212,13 @@ class Client:
             return [self.connection.info()]
 
     def saving(self) -> bool:
-        """Whether the servers write snapshots; True also where they do not tell."""
+        """Whether the servers write snapshots; True also where they refuse to tell."""
         try:
             with translate_errors(), self._slot():
                 target = {"target_nodes": RedisCluster.RANDOM} if self.is_cluster else {}
                 told = self.connection.config_get("save", **target)
         except StoreUnavailable as error:
-            if isinstance(error.__cause__, exceptions.ResponseError):  # hosted ones keep it to themselves
+            if isinstance(error.__cause__, exceptions.ResponseError):  # as hosted servers do
                 return True
             raise
         return bool(told.get("save"))
@@ -232,13 +230,13 @@ class Client:
             disconnect(connection)
 
     async def aclose(self) -> None:
-        """Close the connections of the event loop that runs now."""
+        """Close the connections of the running event loop."""
         await self._loops.close()
 
 
 @contextmanager
 def announced_on(name: str) -> Iterator[None]:
-    """Have every write inside of this tell of its session there, in the same step."""
+    """Have each write in this block publish its session on a channel, atomically with the write."""
     token = _channel.set(name)
     try:
         yield
@@ -247,20 +245,20 @@ def announced_on(name: str) -> Iterator[None]:
 
 
 def with_channel(operation: str) -> str:
-    """Return an operation as the script takes it: with the channel behind it, if there is one."""
+    """Return an operation as the script takes it: followed by the channel, if there is one."""
     name = _channel.get()
     return f"{operation} {name}" if name else operation
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Make StoreUnavailable of everything that says that there is no answer now.
+    """Translate redis-py's errors; those for values that cannot be sent pass through.
 
     Raises:
         StoreUnreachable: no connection, or no answer in time.
         StoreBusy: all connections of this process were in use.
-        StoreUnavailable: the server says that it cannot do this now.
-        CorruptPayload: a key of ours holds what no session is.
+        StoreUnavailable: the server cannot do this now.
+        CorruptPayload: the key holds something other than a session.
     """
     try:
         yield
@@ -279,5 +277,5 @@ def _is_unreachable(error: Exception) -> bool:
     if isinstance(error, _NOT_RETRIED):
         return False
     silent = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
-    # Of its own class: none of the nodes that the URL names could be asked.
+    # Of exactly this class: none of the nodes that the URL names answered.
     return isinstance(error, silent) or type(error) is exceptions.RedisClusterException

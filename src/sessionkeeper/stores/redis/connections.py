@@ -1,66 +1,49 @@
-"""Connections to a Valkey or Redis as its URL says: for threads, and for each event loop its own."""
+"""Connections to the Valkey or Redis that a URL names: for threads, and for each event loop its own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
-from redis.asyncio import cluster as loop_cluster
-from redis.asyncio import connection as loop_connection
-from redis.asyncio import retry as loop_retry
-from redis.asyncio import sentinel as loop_sentinel
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.cluster import RedisCluster
 from redis.exceptions import MaxConnectionsError
-from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from sessionkeeper.conf.redis_url import RedisUrl
+from sessionkeeper.stores import forks
 from sessionkeeper.stores.redis import idle
 from sessionkeeper.stores.redis.pool import QuickPool
 
-#: The classes that connections are made of, for threads. redis-py leaves some of them without types.
-THREADS: dict[str, Any] = {
-    "client": redis.Redis.from_pool,
-    "pool": QuickPool,
-    "plain": Connection,
-    "tls": SSLConnection,
-    "socket": UnixDomainSocketConnection,
-    "cluster": RedisCluster,
-    "node": ClusterNode,
-    "sentinel": Sentinel,
-    "watchers": ConnectionPool,
-    "plain of sentinel": SentinelManagedConnection,
-    "tls of sentinel": SentinelManagedSSLConnection,
-    "retry": Retry,
-    "kept": idle.of_threads,
-}
-#: The same for an event loop.
-LOOPS: dict[str, Any] = {
-    "client": redis.asyncio.Redis.from_pool,
-    "pool": redis.asyncio.BlockingConnectionPool,
-    "plain": loop_connection.Connection,
-    "tls": loop_connection.SSLConnection,
-    "socket": loop_connection.UnixDomainSocketConnection,
-    "cluster": loop_cluster.RedisCluster,
-    "node": loop_cluster.ClusterNode,
-    "sentinel": loop_sentinel.Sentinel,
-    "watchers": redis.asyncio.ConnectionPool,
-    "plain of sentinel": loop_sentinel.SentinelManagedConnection,
-    "tls of sentinel": loop_sentinel.SentinelManagedSSLConnection,
-    "retry": loop_retry.Retry,
-    "kept": idle.of_loops,
-}
-#: How keepalive is set, by the names of ``RedisUrl``, where the system has it.
+
+def _classes(package: Any, pool: type, kept: Callable[[type, idle.Doubts], type]) -> dict[str, Any]:
+    """Return the classes of redis-py's package for threads or for event loops, which name them alike."""
+    return {
+        "client": package.Redis.from_pool,
+        "pool": pool,
+        "plain": package.connection.Connection,
+        "tls": package.connection.SSLConnection,
+        "socket": package.connection.UnixDomainSocketConnection,
+        "cluster": package.cluster.RedisCluster,
+        "node": package.cluster.ClusterNode,
+        "sentinel": package.sentinel.Sentinel,
+        "watchers": package.ConnectionPool,
+        "plain of sentinel": package.sentinel.SentinelManagedConnection,
+        "tls of sentinel": package.sentinel.SentinelManagedSSLConnection,
+        "retry": package.retry.Retry,
+        "kept": kept,
+    }
+
+
+THREADS = _classes(redis, QuickPool, idle.of_threads)
+LOOPS = _classes(redis.asyncio, redis.asyncio.BlockingConnectionPool, idle.of_loops)
+#: The socket options of keepalive, where the system has them, and the attributes of ``RedisUrl``.
 _KEEPALIVE = {
     "TCP_KEEPIDLE": "keepalive",
     "TCP_KEEPINTVL": "keepalive_interval",
@@ -69,7 +52,7 @@ _KEEPALIVE = {
 
 
 def connect(url: RedisUrl, classes: dict[str, Any]) -> Any:
-    """Return a client of redis-py. A Cluster is asked for its nodes now if it is for threads."""
+    """Return a client of redis-py. One for threads asks a Cluster for its nodes at once."""
     options: dict[str, Any] = {
         "username": url.username,
         "password": url.password,
@@ -87,19 +70,17 @@ def connect(url: RedisUrl, classes: dict[str, Any]) -> Any:
     options |= {"db": url.db, "retry": classes["retry"](NoBackoff(), 0)}
     if url.way == "sentinel":
         return _by_sentinel(url, options, classes, doubts)
-    place: dict[str, Any]
     if url.way == "socket":
-        place = {"connection_class": classes["kept"](classes["socket"], doubts), "path": url.path}
+        kind, options["path"] = "socket", url.path
     else:
-        host, port = url.hosts[0]
-        kept = classes["kept"](classes["tls" if url.tls else "plain"], doubts)
-        place = {"connection_class": kept, "host": host, "port": port}
-    pool = classes["pool"](max_connections=url.connections, timeout=url.connect_timeout, **place, **options)
+        kind, (options["host"], options["port"]) = "tls" if url.tls else "plain", url.hosts[0]
+    options["connection_class"] = classes["kept"](classes[kind], doubts)
+    pool = classes["pool"](max_connections=url.connections, timeout=url.connect_timeout, **options)
     return classes["client"](pool)
 
 
 def disconnect(client: Any) -> None:
-    """Close a client for threads, and what redis-py leaves open: pools of nodes, clients of Sentinels."""
+    """Close a client for threads, and what redis-py leaves open: the pools of nodes, and Sentinels."""
     if isinstance(client, RedisCluster):
         for node in client.get_nodes():  # type: ignore[no-untyped-call]  # redis-py has no types for it
             if node.redis_connection is not None:
@@ -123,12 +104,12 @@ def _cluster(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any], ke
         "require_full_coverage": False,
     }
     if classes is THREADS:
-        # It takes a class of connections only with a URL, here of a node that is among the others too.
+        # It accepts a connection class only with a URL; this is the first of the startup nodes.
         host, port = url.hosts[0]
         place = f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}"
         return classes["cluster"](url=place, connection_class=kept, **options)
     client = classes["cluster"](ssl=url.tls, **options)
-    client.connection_kwargs["connection_class"] = kept  # of nodes that it will find
+    client.connection_kwargs["connection_class"] = kept  # of nodes that it discovers
     for node in client.nodes_manager.startup_nodes.values():
         node.connection_class = kept
     return client
@@ -142,7 +123,7 @@ def _by_sentinel(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any]
         "username": url.sentinel_username,
         "password": url.sentinel_password,
         "db": 0,
-        # Asked for the master when a connection is lost, after hours perhaps; that may be done twice.
+        # Sentinels are asked for the master when a connection is lost, perhaps after hours, so retry once.
         "retry": classes["retry"](NoBackoff(), 1, supported_errors=(idle.Forgotten,)),
         "connection_class": classes["kept"](classes[kind], idle.Doubts(url.health_check_interval)),
     }
@@ -153,25 +134,27 @@ def _by_sentinel(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any]
 
 
 class Slots:
-    """How many threads may be at the servers at once. Others wait in turn, as long as connecting may take.
+    """Limits how many threads use the servers at once. Others wait in order, up to the connect timeout.
 
-    The pools of redis-py for Sentinels and Clusters refuse at once, where that of a server waits.
+    redis-py's pools for Sentinels and Clusters fail at once where its pool for a single server waits.
     """
 
     def __init__(self, url: RedisUrl) -> None:
         self._most, self._seconds = url.connections, url.connect_timeout
-        self._begin()
+        self.reset()
+        forks.reset_in_child(self)
 
-    def _begin(self) -> None:
-        self._lock, self._free, self._pid = threading.Lock(), self._most, os.getpid()
+    def reset(self) -> None:
+        """Free all slots; for the child of a fork."""
+        self._lock, self._free = threading.Lock(), self._most
         self._waiting: deque[threading.Lock] = deque()
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Take a place.
+        """Hold a slot.
 
         Raises:
-            MaxConnectionsError: none became free in time.
+            MaxConnectionsError: no slot became free in time.
         """
         self._take()
         try:
@@ -180,8 +163,6 @@ class Slots:
             self._give_back()
 
     def _take(self) -> None:
-        if self._pid != os.getpid():  # who is in there is in the parent of this fork
-            self._begin()
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -198,7 +179,7 @@ class Slots:
 
     def _give_back(self) -> None:
         with self._lock:
-            # Handed to the one who waits longest: whoever runs just now would else always be there first.
+            # Handed to the thread that has waited longest, or the running thread would always win.
             if self._waiting:
                 self._waiting.popleft().release()
             else:
@@ -206,9 +187,9 @@ class Slots:
 
 
 class LoopClients:
-    """Clients of event loops, one for each. What one loop opened is never used on another.
+    """A client for each event loop: a loop never uses what another one opened.
 
-    They are closed before their loop ends (``loop.shutdown_asyncgens``, which ``asyncio.run`` calls).
+    Each is closed before its loop ends (by ``loop.shutdown_asyncgens``, which ``asyncio.run`` calls).
     """
 
     def __init__(self, url: RedisUrl) -> None:
@@ -222,7 +203,7 @@ class LoopClients:
             return await client.execute_command(*parts)
 
     async def pipeline(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Run commands in one go; an answer may be an error."""
+        """Run commands in one pipeline; an answer may be an exception."""
         async with self._connected() as client:
             pipe = client.pipeline() if self._url.way == "cluster" else client.pipeline(transaction=False)
             for command in commands:
@@ -230,12 +211,12 @@ class LoopClients:
             return list(await pipe.execute(raise_on_error=False))
 
     async def close_idle(self) -> None:
-        """Close the connections that nobody uses, to something else than a Cluster."""
+        """Close idle connections; not for a Cluster."""
         async with self._connected() as client:
             await client.connection_pool.disconnect(inuse_connections=False)
 
     async def close(self) -> None:
-        """Close the connections of the loop that runs now."""
+        """Close the connections of the running loop."""
         opening = self._opening.pop(asyncio.get_running_loop(), None)
         if opening is not None:
             await (await opening).until_the_end.aclose()
@@ -244,7 +225,7 @@ class LoopClients:
     async def _connected(self) -> AsyncIterator[Any]:
         opened = await self._opened()
         try:
-            # A Cluster's client refuses where that of a server waits for a connection to come back.
+            # A Cluster's client fails where that of a single server waits for a free connection.
             async with asyncio.timeout(self._url.connect_timeout if opened.slots.locked() else None):
                 await opened.slots.acquire()
         except TimeoutError:
@@ -265,7 +246,7 @@ class LoopClients:
 
 
 class _Opened(NamedTuple):
-    """A loop's client, how many may use it at once, and what closes it."""
+    """A loop's client, its free connections, and the generator that closes it."""
 
     client: Any
     slots: asyncio.Semaphore
@@ -278,7 +259,7 @@ async def _open(url: RedisUrl) -> _Opened:
     await anext(until_the_end)
     if url.way == "cluster":
         try:
-            await client.initialize()  # which tasks side by side must not do
+            await client.initialize()  # which concurrent tasks must not do
         except BaseException:
             await until_the_end.aclose()
             raise
@@ -286,7 +267,7 @@ async def _open(url: RedisUrl) -> _Opened:
 
 
 async def _until_the_end(client: Any) -> AsyncGenerator[None]:
-    """Close a client when the loop that this was begun in closes its generators."""
+    """Close a client when the loop in which this was started closes its generators."""
     try:
         yield
     finally:

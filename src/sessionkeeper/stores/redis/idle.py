@@ -1,9 +1,9 @@
-"""Connections that a firewall forgot: what is sent on them vanishes, and the server is well.
+"""Connections that a firewall has forgotten, although the server is well.
 
-Firewalls and load balancers forget connections that nobody used for minutes, and swallow what comes on them
-later. So a time-out on a connection that has answered before says nothing of the server: it is
-:class:`Forgotten`. Every connection of its client that was open by then is opened anew before it is used, and
-whoever met it may try once more, which is then on a fresh connection.
+Firewalls and load balancers forget connections after minutes without traffic, and silently drop what is sent
+on them later. So a timeout on a connection that has answered before says nothing about the server, and raises
+:class:`Forgotten`. Every connection of the client that was open by then is reopened before its next use, and
+the command that timed out may be retried, which then happens on a fresh connection.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from redis.exceptions import TimeoutError as NoAnswer
 
 
 class Forgotten(NoAnswer):
-    """A connection that has answered before did not answer in time."""
+    """A connection that had answered before did not answer in time."""
 
 
 class Doubts:
-    """What the connections of one client share.
+    """State that the connections of one client share.
 
     Attributes:
-        number: how often one of them was forgotten. Those that were opened before the last time are doubted.
-        interval: seconds without use after which a connection is asked for a sign of life first; 0: never.
+        number: how often one of them was forgotten. Those opened before the last time are doubted.
+        interval: idle seconds after which a connection is checked with a PING before use; 0: never.
     """
 
     __slots__ = ("interval", "number")
@@ -33,10 +33,10 @@ class Doubts:
 
 
 class _Kept:
-    """What is the same of a connection for threads and for event loops."""
+    """What connections for threads and for event loops have in common."""
 
     doubts: Doubts
-    #: What ``doubts.number`` was when it was opened; None while it is being opened.
+    #: The ``doubts.number`` at the time it was opened; None while it is being opened.
     _opened_at: int | None = None
     _has_answered = False
 
@@ -45,7 +45,7 @@ class _Kept:
         self.health_check_interval = self.doubts.interval
 
     def _is_doubted(self) -> bool:
-        """Whether it is opened anew before its next use."""
+        """Whether it must be reopened before its next use."""
         return self._opened_at != self.doubts.number and self._opened_at is not None
 
     def _begin(self) -> int:
@@ -53,10 +53,10 @@ class _Kept:
         return self.doubts.number
 
     def _opened(self, number: int) -> None:
-        self._opened_at, self._has_answered = number, False  # a greeting is no proof that it was left idle
+        self._opened_at, self._has_answered = number, False  # an answer to the greeting does not count
 
-    def _silence(self, error: NoAnswer) -> NoAnswer:
-        """Return what a time-out is."""
+    def _timed_out(self, error: NoAnswer) -> NoAnswer:
+        """Return the error that a timeout means."""
         if not self._has_answered:
             return error
         self.doubts.number += 1
@@ -75,14 +75,14 @@ class _OfThreads(_Kept):
     def send_packed_command(self, *args: Any, **options: Any) -> None:
         if self._is_doubted() and self._sock is not None:
             self.disconnect()  # type: ignore[attr-defined]
-            self.connect()  # type: ignore[attr-defined]  # with Sentinels, to the master of now
+            self.connect()  # type: ignore[attr-defined]  # with Sentinels, to the current master
         super().send_packed_command(*args, **options)  # type: ignore[misc]
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
             answer = super().read_response(*args, **options)  # type: ignore[misc]
         except NoAnswer as error:
-            raise self._silence(error) from error
+            raise self._timed_out(error) from error
         except ResponseError:
             self._has_answered = True
             raise
@@ -107,7 +107,7 @@ class _OfLoops(_Kept):
         try:
             answer = await super().read_response(*args, **options)  # type: ignore[misc]
         except NoAnswer as error:
-            raise self._silence(error) from error
+            raise self._timed_out(error) from error
         except ResponseError:
             self._has_answered = True
             raise
@@ -116,7 +116,7 @@ class _OfLoops(_Kept):
 
 
 def of_threads(connection: type, doubts: Doubts) -> type:
-    """Return a class of redis-py's connections that notices the forgotten."""
+    """Return a connection class of redis-py, extended to notice forgotten connections."""
     return type(connection.__name__, (_OfThreads, connection), {"doubts": doubts})
 
 

@@ -1,12 +1,13 @@
-"""The indexes of the Valkey/Redis store: who has which sessions, and which sessions there are.
+"""The indexes of the Valkey/Redis store: the sessions of each user, and all sessions.
 
-A user's sessions are a sorted set of names, by when they were written there. All sessions are sorted sets
-too, one for each quarter of an hour in which ids were made, so that none grows without bounds and a Cluster
-spreads them; one more names those. On a single server the script writes them with the session. In a Cluster
-they are written first: a crash leaves an entry that names nothing, never a session that nobody finds.
+The index of a user is a sorted set of session names, scored by when they were written. All sessions are in
+buckets, sorted sets that each cover the ids made within 17 minutes, so that none grows without bounds and a
+Cluster distributes them; one more set lists the buckets. On a single server the script writes the indexes
+with the session. In a Cluster they are written first: a crash leaves an entry without a session, never a
+session without an entry.
 
-A hash that has ended goes by itself, and its entries stay. A sign-in looks at some of the user's, a list at
-all of them, and a purge at everybody's.
+A hash expires by itself, but its entries remain. A sign-in cleans some of the user's entries, a list all of
+them, and a purge everybody's.
 """
 
 from __future__ import annotations
@@ -20,40 +21,40 @@ from sessionkeeper.core import keys
 from sessionkeeper.stores.redis.client import Client
 from sessionkeeper.stores.redis.key_prefix import KeyPrefix
 
-#: Bits of an id within its bucket: 22 at random and 20 of milliseconds, 17 minutes.
+#: The bits of an id within its bucket: 22 random ones, and 20 of milliseconds (17 minutes).
 _BITS = 42
 _MASK = (1 << _BITS) - 1
 _LAST_BUCKET = keys.MAX_ID >> _BITS
-#: Buckets, and indexes of users, that are asked for in one go.
+#: The most buckets, or indexes of users, that are read at once.
 _AT_ONCE = 64
-#: Entries of a user's index that are looked at when one is added, in a Cluster.
+#: The entries of a user's index that a sign-in checks, in a Cluster.
 _SAMPLE = 16
-#: Entries that are read with what tells that they are the same; if there are more, most may name nothing.
+#: The most entries that are read with a fingerprint at first; if there are more, most may be stale.
 _MANY = 1000
 _ALL = 2**53
-#: Entries that are removed by one script.
+#: The most entries that one script removes.
 _PART = 500
-#: What an index must not be touched for while its entry may be ahead of its session, in microseconds: the
-#: script gives up an insert after 30 seconds, and clocks of a Cluster may disagree by minutes.
+#: The age, in microseconds, below which an entry without a session is not removed: the session may follow.
+#: The script gives up an insert after 30 seconds, and the clocks of a Cluster may differ by minutes.
 GRACE = 3600 * 1_000_000
-#: How long an entry without a session counts as one that is about to be, in microseconds.
+#: The age, in microseconds, below which an entry without a session counts as a session.
 _PENDING = 60 * 1_000_000
 
 
 class Entries(NamedTuple):
-    """A user's index: the server's time, what tells that it is still the same, name to when written."""
+    """A user's index: the server's time, a fingerprint of the index, and when each name was written."""
 
     now: int
     fingerprint: bytes
     written: dict[bytes, int]
 
     def ids(self) -> list[int]:
-        """Return the ids that are named, newest first, without names that none has."""
+        """Return the ids, newest first, without names that are not valid."""
         ids = (keys.parse_id(name.decode("ascii", "replace")) for name in self.written)
         return sorted((session_id for session_id in ids if session_id is not None), reverse=True)
 
     def pending(self, there: Collection[int]) -> frozenset[bytes]:
-        """Return the entries that may be of sessions about to be stored: not ``there``, and new."""
+        """Return the new entries whose sessions are not ``there``: they may be about to be stored."""
         names = {keys.encode_id(session_id).encode() for session_id in there}
         return frozenset(
             name
@@ -63,7 +64,7 @@ class Entries(NamedTuple):
 
 
 class Index:
-    """Names and reads the keys of the store."""
+    """Builds the keys of the store, and maintains the indexes."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -87,7 +88,7 @@ class Index:
         return f"{self.key_prefix.prefix()}i:{{{number}}}"
 
     def with_session(self, session_id: int, user: str | None) -> list[str]:
-        """Return the keys that the script needs beside the session's, on a single server."""
+        """Return the keys of a session's indexes, for the script on a single server."""
         users = [] if user is None else [self.user(user)]
         return [self.bucket(session_id >> _BITS), self.buckets, *users]
 
@@ -98,9 +99,9 @@ class Index:
     def write(
         self, session_id: int, user: str | None, now: str, lifetime: str, fingerprint: bytes | str
     ) -> int | None:
-        """Write the entries of a session, in a Cluster. Return the server's time; None: nothing was written.
+        """Write the entries of a session in a Cluster. Returns the server's time; None: nothing was written.
 
-        ``fingerprint`` is what the user's index must have been until now; empty: whatever it is.
+        ``fingerprint`` is that of the user's index as it was read, which must not have changed; empty: any.
         """
         name, place, number = self.entry(session_id)
         if fingerprint and user is not None:
@@ -117,7 +118,7 @@ class Index:
         return min(int(answer[1]) for answer in answers)
 
     def of_user(self, user: str, now: str) -> Entries:
-        """Return the index of a user in one go, with what tells that it is still the same."""
+        """Return the index of a user as it is at one moment, with its fingerprint."""
         name = self.user(user)
         answer = self._client.run([name], "entries", now, _MANY)
         if len(answer) == 1:
@@ -127,9 +128,9 @@ class Index:
         return Entries(int(time), fingerprint, _written(flat))
 
     def read(self, user: str, now: str) -> Entries:
-        """Return the index of a user, however large, in parts, without a fingerprint.
+        """Return the index of a user, however large, in parts and without a fingerprint.
 
-        What is in it all the time is in the answer.
+        Entries that exist during the whole scan are included.
         """
         found: dict[bytes, int] = {}
         cursor, time = "0", b"0"
@@ -141,12 +142,13 @@ class Index:
 
     def clean_all(self, now: str) -> None:
         """Remove the entries of sessions that are gone from the indexes of all users."""
-        names = self._client.names(f"{_literal(self.key_prefix.prefix())}u:{{*}}")
-        while some := list(islice(names, _AT_ONCE)):
-            self.clean(some, now)
+        prefix = re.sub(r"([*?\[\]\\^-])", r"\\\1", self.key_prefix.prefix())
+        names = self._client.names(f"{prefix}u:{{*}}")
+        while batch := list(islice(names, _AT_ONCE)):
+            self.clean(batch, now)
 
     def clean(self, names: Iterable[str], now: str) -> None:
-        """Remove the entries of sessions that are gone, or another user's, from these users' indexes."""
+        """Remove entries of sessions that are gone, or another user's, from these users' indexes."""
         cursors: dict[str, Any] = dict.fromkeys(names, "0")
         while cursors:
             calls = [(name, ("part", now, cursor)) for name, cursor in cursors.items()]
@@ -157,13 +159,13 @@ class Index:
             cursors = {name: told[1] for name, told in answers.items() if told and int(told[1]) != 0}
 
     def clean_some(self, user: str, now: int) -> None:
-        """Remove some entries of sessions that are gone from a user's index. ``now`` is the server's time."""
+        """Clean a random sample of a user's index. ``now`` is the server's time."""
         name = self.user(user)
         [flat] = self._client.pipeline([("ZRANDMEMBER", name, _SAMPLE, "WITHSCORES")])
         self._drop_gone({name: (now, _written(flat or ()))})
 
     def _drop_gone(self, indexes: dict[str, tuple[int, dict[bytes, int]]]) -> None:
-        """Remove of these entries, each index with the server's time, those that are old and name nothing."""
+        """Remove the old entries without a session from indexes, each given with the server's time."""
         old = [
             (index, name, written)
             for index, (now, entries) in indexes.items()
@@ -171,24 +173,24 @@ class Index:
             if now - written > GRACE
         ]
         sessions = f"{self.key_prefix.prefix()}s:".encode()
-        asked = [("HGET", sessions + b"{%b}" % name, "user") for _, name, _ in old]
+        reads = [("HGET", sessions + b"{%b}" % name, "user") for _, name, _ in old]
         gone: dict[str, list[tuple[bytes, int]]] = {}
-        for (index, name, written), user in zip(old, self._client.pipeline(asked), strict=True):
+        for (index, name, written), user in zip(old, self._client.pipeline(reads), strict=True):
             if user is None or self.user(user.decode(errors="replace")) != index:
                 gone.setdefault(index, []).append((name, written))
         self._drop(gone)
 
     def _drop(self, entries: dict[str, list[tuple[bytes, int]]]) -> None:
-        """Remove entries of indexes, each given with when it was written, unless written again since."""
+        """Remove entries, each given with when it was written, unless they were written again."""
         calls: list[tuple[str, tuple[Any, ...]]] = []
         for index, pairs in entries.items():
-            turns = iter(pairs)
-            while some := list(islice(turns, _PART)):
-                calls.append((index, ("drop", "", *(part for pair in some for part in pair))))
+            rest = iter(pairs)
+            while batch := list(islice(rest, _PART)):
+                calls.append((index, ("drop", "", *(part for pair in batch for part in pair))))
         self._client.run_many(calls)
 
     def drop_ended(self, ended: Iterable[tuple[int, str | None]]) -> None:
-        """Remove the entries of sessions that are gone for good, each given with its user."""
+        """Remove the entries of ended sessions, each given with its user."""
         names: dict[str, list[Any]] = {}
         for session_id, user in ended:
             name, _, number = self.entry(session_id)
@@ -198,7 +200,7 @@ class Index:
         self._client.run_many([(key, ("drop", "", *pairs)) for key, pairs in names.items()])
 
     def drop_dangling(self, user: str, entries: Entries, kept: Collection[int]) -> None:
-        """Remove old entries of a user's index that name none of his sessions, unless written again since."""
+        """Remove a user's old entries except those of the ``kept`` sessions."""
         names = {keys.encode_id(session_id).encode() for session_id in kept}
         old = [
             (name, written)
@@ -209,29 +211,29 @@ class Index:
 
     def down_from(self, newest: int, limit: int) -> list[int]:
         """Return up to ``limit`` ids, newest first, from ``newest`` down."""
-        return self._walk(newest, limit, "ZREVRANGEBYSCORE", ("-inf",))
+        return self._walk(newest, limit, "ZREVRANGEBYSCORE", "+inf", "-inf")
 
     def up_from(self, oldest: int, limit: int) -> list[int]:
         """Return up to ``limit`` ids, oldest first, from ``oldest`` up."""
-        return self._walk(oldest, limit, "ZRANGEBYSCORE", ("+inf",))
+        return self._walk(oldest, limit, "ZRANGEBYSCORE", "-inf", "+inf")
 
     def drop_buckets(self, now: int) -> None:
-        """Forget empty buckets that nobody writes into any more."""
+        """Remove empty buckets that no new session belongs to from their list."""
         empty = [one for one, size in self._sizes() if size == 0 and is_old((one + 1) << _BITS, now)]
         self._client.pipeline([("ZREM", self.buckets, number) for number in empty])
 
-    def _walk(self, start: int, limit: int, command: str, end: tuple[str]) -> list[int]:
+    def _walk(self, start: int, limit: int, command: str, first: str, last: str) -> list[int]:
         ids: list[int] = []
         bound: Any = start >> _BITS
         while len(ids) < limit:
-            [numbers] = self._client.pipeline([(command, self.buckets, bound, *end, "LIMIT", 0, _AT_ONCE)])
+            [numbers] = self._client.pipeline([(command, self.buckets, bound, last, "LIMIT", 0, _AT_ONCE)])
             if not numbers:
                 break
             numbers = [int(number) for number in numbers]
-            starts = [start & _MASK if number == start >> _BITS else _other(end) for number in numbers]
+            starts = [start & _MASK if number == start >> _BITS else first for number in numbers]
             found = self._client.pipeline(
                 [
-                    (command, self.bucket(number), begin, *end, "LIMIT", 0, limit)
+                    (command, self.bucket(number), begin, last, "LIMIT", 0, limit)
                     for number, begin in zip(numbers, starts, strict=True)
                 ]
             )
@@ -243,7 +245,7 @@ class Index:
         return ids[:limit]
 
     def count(self) -> int:
-        """Return how many entries all buckets have."""
+        """Return the number of entries in all buckets."""
         return sum(size for _, size in self._sizes())
 
     def _sizes(self) -> Iterable[tuple[int, int]]:
@@ -254,20 +256,11 @@ class Index:
 
 
 def is_old(session_id: int, now: int) -> bool:
-    """Whether an id was made so long ago that nobody is still about to store its session."""
+    """Whether an id was made so long ago that its session cannot be about to be stored."""
     return now - keys.made_at(session_id) > GRACE
 
 
 def _written(flat: Iterable[bytes]) -> dict[bytes, int]:
-    """Return entries, names and scores in turn, with when each was written."""
+    """Return names, given alternating with their scores, with when each was written."""
     turns = iter(flat)
     return {name: int(float(score)) for name, score in zip(turns, turns, strict=True)}
-
-
-def _literal(text: str) -> str:
-    """Return a text as a pattern of the server's that matches it alone."""
-    return re.sub(r"([*?\[\]\\^-])", r"\\\1", text)
-
-
-def _other(end: tuple[str]) -> str:
-    return "+inf" if end == ("-inf",) else "-inf"

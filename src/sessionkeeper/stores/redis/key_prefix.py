@@ -1,9 +1,9 @@
-"""What the keys of the store begin with: the prefix of the site, and the namespace where there are tenants.
+"""The prefix of the store's keys: that of the site, and the namespace where there are tenants.
 
-Two sites that share a server and a prefix would find each other's sessions by the numbers of their users. So
-the keys carry the mark of their site, which is compared once in a process for each namespace, before anything
-else is read or written. It is a random text in the database, made once, by the migration or at the first use,
-and never derived from ``SECRET_KEY`` or from how the database is reached, both of which change.
+Two sites that share a server and a prefix would find each other's sessions by the ids of their users. So the
+keys include the mark of their site, which each process compares once for each namespace, before it reads or
+writes anything else. The mark is a random text in the database, made once, by the migration or at the first
+use. It is not derived from ``SECRET_KEY`` or from the database's address, since both change.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ log = logging.getLogger("sessionkeeper.store")
 
 
 class KeyPrefix:
-    """Names the prefix of the keys, and proves that they are this site's."""
+    """Knows the prefix of the keys, and verifies that they belong to this site."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._ours: dict[str, str] = {}
 
     def prefix(self) -> str:
-        """Return what the keys of the active namespace begin with.
+        """Return the prefix of the active namespace's keys.
 
         Raises:
-            StoreOfAnotherSite: these keys are another site's.
-            StoreUnavailable: the database or the server did not say whose they are.
+            StoreOfAnotherSite: these keys belong to another site.
+            StoreUnavailable: the database or the server did not answer.
         """
         name = namespaces.active()
-        return self._ours.get(name) or self._proven(name)
+        return self._ours.get(name) or self._verify(name)
 
     def forget(self) -> None:
-        """Compare the marks once more at the next use, which writes the key again if it was lost."""
+        """Verify again at the next use, which restores the key if it was lost."""
         self._ours.pop(namespaces.active(), None)
 
     def foreign(self) -> str:
-        """Return why the keys of the active namespace are another site's, empty where they are not.
+        """Return why the keys of the active namespace belong to another site; empty where they do not.
 
-        Nothing is written, and the database is asked only where there is something to compare with.
+        Writes nothing, and queries the database only if the server has a mark.
         """
         try:
             prefix = self._named(namespaces.active())
@@ -66,16 +66,16 @@ class KeyPrefix:
         return self._client.url.prefix + (f"n:{quote(name, safe='')}:" if name else "")
 
     def _reason(self, prefix: str) -> str:
-        """Say what is wrong where keys are another site's, and what to do."""
+        """Return the error message for keys of another site."""
         place, given = self._client.url.shown, self._client.url.prefix
         return (
             f"The keys {prefix}* at {place} belong to another site, or to another database than this one: "
             "nothing of them is read or written. Give this site its own prefix in SESSIONKEEPER['STORE']: "
-            f"'…?prefix=NAME:' (now {given!r}). If they are this site's, and its database was made anew, "
+            f"'…?prefix=NAME:' (now {given!r}). If they are this site's, and its database was recreated, "
             f"delete the key {mark_key(prefix)}."
         )
 
-    def _proven(self, name: str) -> str:
+    def _verify(self, name: str) -> str:
         prefix = self._named(name)
         mark = greenlets.run_in_database_thread(of_this_site)
         if mark is None:
@@ -91,12 +91,12 @@ class KeyPrefix:
 
 
 def mark_key(prefix: str) -> str:
-    """Return the key that holds the mark of the site whose keys begin with this."""
+    """Return the key of the site's mark."""
     return f"{prefix}site"
 
 
 def of_this_site() -> str | None:
-    """Return the mark. None where there is none and a transaction is under way, which could undo it.
+    """Return this site's mark, made if need be; None in a transaction, whose rollback would undo that.
 
     Raises:
         StoreUnavailable: the database did not answer.
@@ -113,7 +113,7 @@ def of_this_site() -> str | None:
 
 
 def is_ours(mark: str) -> bool:
-    """Whether this is the mark of the site, or the site has none that could be told apart from it."""
+    """Whether this is the mark of the site, or the site has no mark yet."""
     with suppress(DatabaseError):  # before the first migration
         rows = SiteMark._base_manager.using(tombstones.database())
         ours = rows.values_list("mark", flat=True).first()

@@ -1,8 +1,8 @@
-"""A pool of redis-py's whose connections are lent without ceremony to the command that a request sends.
+"""A pool of redis-py with a fast path for the command that a request sends.
 
-redis-py's own way to a connection and back (a queue, a look at the socket, metrics) costs more than the
-command. So connections that were given back clean are kept aside, and lent again as they are. They count as
-lent where redis-py counts: the pool is as large as it says, and whoever waits for a connection is given one.
+Taking a connection from redis-py's pool and returning it (a queue, a check of the socket, metrics) costs more
+than the command. So connections that are clean after use are kept aside and reused as they are. redis-py
+counts them as in use: the pool keeps its size, and a thread that waits for a connection gets one.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from redis.exceptions import MaxConnectionsError, ResponseError
 
 
 class QuickPool(BlockingConnectionPool):
-    """Safe under threads and after a fork, as redis-py's own."""
+    """Safe under threads and after a fork, as redis-py's own pools are."""
 
     def reset(self) -> None:
-        """Begin anew, as the child of a fork does: what there was is the parent's."""
+        """Start with no connections; for the child of a fork."""
         self._aside: deque[Any] = deque()
         self._waiting: deque[None] = deque()
         super().reset()  # type: ignore[no-untyped-call]  # redis-py has no types for it
 
     def get_connection(self, *args: Any, **options: Any) -> Any:
         """Return a connection, as redis-py does."""
-        self._waiting.append(None)  # from here on what is given back comes to redis-py's queue
+        self._waiting.append(None)  # from now on, returned connections go to redis-py's queue
         try:
             self._take_back(1)
             return super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
         except LostConnection as error:
-            if isinstance(error.__context__, Empty):  # which is how redis-py says that it waited in vain
+            if isinstance(error.__context__, Empty):  # how redis-py reports that no connection became free
                 raise MaxConnectionsError("All connections are in use.") from None
             raise
         finally:
@@ -47,22 +47,23 @@ class QuickPool(BlockingConnectionPool):
         super().disconnect(*args, **options)
 
     def command(self, *parts: Any) -> Any:
-        """Run a command, and return its answer as it came.
+        """Run a command, and return its raw answer.
 
         Raises:
-            redis.RedisError: as redis-py's clients do; also where a connection was lost meanwhile.
+            redis.RedisError: as redis-py's clients do; also where an idle connection was lost.
         """
         return self._exchange(lambda connection: connection.pack_command(*parts), 1)[0]
 
     def exchange(self, packed: bytes, answers: int) -> Sequence[Any]:
-        """Send commands in one go, and return their answers. See :meth:`command`."""
+        """Send packed commands at once, and return their answers. See :meth:`command`."""
         return self._exchange(lambda _: (packed,), answers)
 
     def _exchange(self, pack: Callable[[Any], Sequence[bytes]], answers: int) -> Sequence[Any]:
         if self.pid != os.getpid():
             self._checkpid()
-        connection = self._idle()
-        if connection is None:
+        try:
+            connection = self._aside.pop()
+        except IndexError:
             connection = self.get_connection()
         try:
             connection.send_packed_command(pack(connection))
@@ -79,16 +80,9 @@ class QuickPool(BlockingConnectionPool):
         return read
 
     def _close(self, connection: Any) -> None:
-        # Whatever came, and at whatever point: nobody may read an answer that was meant for somebody else.
+        # An answer that is still to come must not be read by another command.
         connection.disconnect()
         self.release(connection)  # type: ignore[no-untyped-call]
-
-    def _idle(self) -> Any:
-        """Return a connection at hand; None: there is none."""
-        if self._aside:
-            with suppress(IndexError):
-                return self._aside.pop()
-        return None
 
     def _take_back(self, most: int) -> None:
         for _ in range(most):

@@ -1,4 +1,4 @@
-"""How sessions of the Valkey/Redis store end: the hash, its entries in the indexes, and the tombstone."""
+"""Ends sessions of the Valkey/Redis store: the hash, its index entries, and the tombstone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DONE = 1
 
 
 class Revocation:
-    """Ends sessions. ``now`` is the time that the script is to take; empty: the server's own."""
+    """Ends sessions. ``now`` is the time for the script; empty: the server's own."""
 
     def __init__(self, client: Client, index: Index) -> None:
         self._client = client
@@ -37,14 +37,14 @@ class Revocation:
         secret_hash: bytes | None = None,
         user: str | None = None,
     ) -> list[Revoked]:
-        """End sessions; return those that were there.
+        """End sessions, and return those that existed.
 
-        With ``secret_hash`` only where that proves the caller, with ``user`` only that user's. The end of a
-        user's session is recorded before this returns. Where an answer was lost and it was asked again, those
-        that are not there count as ended by the first try.
+        With ``secret_hash`` only if it proves the caller, with ``user`` only that user's. The end of a user's
+        session is recorded before this returns. In a retry after a lost answer, missing sessions count as
+        ended by the first attempt.
 
         Raises:
-            StoreUnavailable: the store or the database did not answer; they may have ended all the same.
+            StoreUnavailable: the store or the database did not answer; the sessions may have ended anyway.
         """
         condition = (with_channel("revoke"), now, secret_hash or "", user or "")
         calls = [(self._index.session(one), condition) for one in session_ids]
@@ -57,7 +57,7 @@ class Revocation:
         texts = {session_id: text_of(rest[0]) if rest else user for session_id, *rest in ended}
         self.forget(texts.items())
         of_users = [
-            # Without more: the answer that told it was lost. Whosever it was, it shall not come back.
+            # After a lost answer, the user is unknown; the end is recorded in any case.
             (session_id, _until(rest[1]) if rest else datetime.now(UTC))
             for session_id, *rest in ended
             if not rest or rest[0] is not None
@@ -67,21 +67,21 @@ class Revocation:
         return [Revoked(session_id, _user_of(text)) for session_id, text in texts.items()]
 
     def end_again(self, session_id: int, now: str) -> None:
-        """End a session whose end is recorded, and that a failover or a restored copy has brought back."""
+        """End a session again that a failover or a restored backup has brought back."""
         log.warning("Session %s was there again although it had ended.", keys.encode_id(session_id))
         with suppress(StoreUnavailable):  # it is refused in any case
             self.end([session_id], now)
 
     def forget(self, ended: Collection[tuple[int, str | None]]) -> None:
-        """Remove the entries of sessions that are gone for good, each given with its user."""
+        """Remove the index entries of ended sessions, each given with its user."""
         try:
             self._index.drop_ended(ended)
-        except StoreUnavailable:  # they have ended: what names them is cleaned up when it is next read
+        except StoreUnavailable:  # the sessions have ended; later reads clean up
             log.warning("The entries of %d ended session(s) stay in the indexes for now.", len(ended))
 
 
 def text_of(user: bytes | None) -> str | None:
-    """Return a user as written; foreign bytes name nobody, and nobody's index."""
+    """Return a user's key as text; bytes that are not ours match no user and no index."""
     return None if user is None else user.decode(errors="replace")
 
 
@@ -95,5 +95,5 @@ def _user_of(text: str | None) -> Any:
 def _until(expires: bytes) -> datetime:
     try:
         return serialization.moment(expires)
-    except (ValueError, OverflowError):  # such a session lets nobody in
+    except (ValueError, OverflowError):  # such a session admits nobody
         return datetime.now(UTC)

@@ -1,16 +1,16 @@
--- All that the store does to one session in one atomic step. Called as
---   KEYS  the session; on a single server also the indexes: bucket, list of buckets, [user]
---   ARGV  operation, the time in microseconds or '' for the server's own, then what the operation takes
--- "revoke sk:near:0" tells on that channel of a session that it changed.
--- The answer of a write is {code, user}, of insert and merge {code, the session's fields}: 1 done, 0 gone
--- (insert: taken), -1 stale, -2 corrupt, -3 too late, -4 the user's index is another one than was read.
+-- The store's operations on one session, each in one atomic step. Arguments:
+--   KEYS  the session; on a single server also its indexes: bucket, list of buckets, [user]
+--   ARGV  operation, the time in microseconds or '' for the server's own, then the operation's own arguments
+-- An operation such as "revoke sk:near:0" publishes the session that it changed on that channel.
+-- Writes return {code, user}, insert and merge {code, the session's fields}. Codes: 1 done, 0 gone (insert: id
+-- taken), -1 stale, -2 corrupt, -3 too late, -4 the user's index has changed since it was read.
 
 local SECOND = 1000000
-local KEPT = 3600000           -- ms that a session is kept after it has ended, so that its end can be recorded
-local LATE = 30 * SECOND       -- longest time from the index to the session; dangling entries live for longer
+local KEPT = 3600000           -- ms that a hash outlives its session, so that its end can be recorded
+local LATE = 30 * SECOND       -- longest time from writing the index to writing the session
 local LONGEST = 9007199254740991
-local SAMPLE = 16             -- entries of a user's index that a sign-in looks at
-local PART = 1000              -- entries of an index that are read in one go
+local SAMPLE = 16             -- entries of a user's index that a sign-in checks
+local PART = 1000              -- entries of an index that are read at once
 
 local operation, channel = string.match(ARGV[1], '^(%S+) ?(.*)$')
 local key = KEYS[1]
@@ -30,7 +30,7 @@ local function whole(value)
   return value and string.match(value, '^%-?%d+$') and tonumber(value)
 end
 
--- '+5' is five microseconds from now, anything else a moment.
+-- '+5' is five microseconds from now; without a plus sign it is a time.
 local function moment(lifetime)
   if string.sub(lifetime, 1, 1) == '+' then
     return text(now + tonumber(string.sub(lifetime, 2)))
@@ -42,7 +42,7 @@ local function remaining(ends)
   return text(math.min(math.max(0, math.ceil((ends - now) / 1000)) + KEPT, LONGEST))
 end
 
--- What lets a write in: nil and a code, or the fields that prove the caller.
+-- Checks the secret of a write: returns the fields, or nil and a code.
 local function proven(secret)
   local kind = redis.call('TYPE', key).ok
   if kind == 'none' then return nil, 0 end
@@ -59,7 +59,7 @@ local function used()
   redis.call('HSET', key, 'seen', text(now))
 end
 
--- The session goes by itself a while after the earlier of its limits.
+-- Lets the hash expire a while after the earlier of its timeouts.
 local function live_on()
   local f = redis.call('HMGET', key, 'expires', 'seen', 'idle')
   local ends = tonumber(f[1])
@@ -81,8 +81,8 @@ local function is_as_read(index, expected)
   return expected == '' or fingerprint(redis.call('ZRANGE', index, 0, -1, 'WITHSCORES')) == expected
 end
 
--- ARGV from `at`: name of the session, its place in the bucket, number of the bucket, fingerprint of the
--- user's index or ''. On a single server, the indexes are written with the session.
+-- ARGV from `at`: the session's name, its score in the bucket, the bucket's number, the fingerprint of the user's
+-- index or ''. On a single server, the indexes are written with the session.
 local function indexed(at, ends)
   if not KEYS[2] then return true end
   if KEYS[4] and not is_as_read(KEYS[4], ARGV[at + 3]) then return false end
@@ -92,9 +92,9 @@ local function indexed(at, ends)
   return true
 end
 
--- Drop, by the way, entries of a user's index whose sessions have gone by themselves, or are another user's.
--- Some at random: a sign-in adds one and looks at many, so those that name nothing stay few. Not in a Cluster,
--- where it takes a script for each.
+-- Drops entries of a user's index whose sessions have expired, or belong to another user. It checks a random
+-- sample: a sign-in adds one entry and checks many, so stale ones stay few. Not in a Cluster, where the sessions
+-- are on other servers.
 local function pruned(index)
   local user = redis.call('HGET', key, 'user')
   if not user or string.sub(index, -#user - 2) ~= '{' .. user .. '}' then return end
@@ -118,11 +118,11 @@ function run.find()
   return {text(now), redis.call('HGETALL', key)}
 end
 
--- lifetime, '1' if authenticated, when indexed or '', four of the index, secret, then fields and values
+-- lifetime, '1' if authenticated, time of indexing or '', four for the indexes, secret, then fields and values
 function run.insert()
   local secret, ends = ARGV[10], moment(ARGV[3])
   if redis.call('EXISTS', key) == 1 then
-    -- The first try of the same insert, whose answer was lost, is no collision.
+    -- A first attempt of the same insert, whose answer was lost, is no collision.
     if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
     local f = redis.call('HMGET', key, 'secret', 'version')
     if f[1] == secret and f[2] == '0' then return {1, redis.call('HGETALL', key)} end
@@ -138,7 +138,7 @@ function run.insert()
   return {1, redis.call('HGETALL', key)}
 end
 
--- as insert, then '1' to replace all data, number of fields to drop, those fields, then fields and values
+-- as insert, then '1' to replace all data, number of fields to delete, those fields, then fields and values
 function run.merge()
   local f, code = proven(ARGV[10])
   if not f then return {code} end
@@ -201,7 +201,7 @@ function run.touch()
   return {1, f[4], f[5]}
 end
 
--- how often what is kept of the user was dropped when it was read, and what to keep of it now
+-- The principal cache: the number of invalidations when the user was read, and the text to cache
 function run.remember()
   if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
   if (redis.call('HGET', key, 'dropped') or '0') ~= ARGV[3] then return {-1} end
@@ -216,8 +216,8 @@ function run.forget()
   return {1}
 end
 
--- secret or '' for whoever asks, user or '' for whosever it is, '1' if this was asked before and the answer was
--- lost: then it may have ended it; answers also when it would have ended
+-- secret or '' for any caller, user or '' for any user, '1' in a retry after a lost answer, which may have ended
+-- the session; also returns when it would have expired
 function run.revoke()
   local kind = redis.call('TYPE', key).ok
   if kind == 'none' then return {ARGV[5] == '1' and 1 or 0} end
@@ -231,7 +231,7 @@ function run.revoke()
   return {redis.call('DEL', key), f[3], whole(f[4]) and f[4] or text(now)}
 end
 
--- Remove what has ended, for the walk of a purge; {0} alone where there is nothing
+-- Removes an expired session, for a purge; {0} alone where there is none
 function run.expire()
   local kind = redis.call('TYPE', key).ok
   if kind ~= 'hash' then return {0} end
@@ -243,27 +243,27 @@ function run.expire()
   return {redis.call('DEL', key), f[4], text(ends)}
 end
 
--- An index, in a Cluster: name of the session, score or '' for now, lifetime, fingerprint or ''
+-- Writes an entry in a Cluster: name of the session, score or '' for now, lifetime, fingerprint or ''
 function run.index()
   if not is_as_read(key, ARGV[6]) then return {-4} end
   listed(key, ARGV[3], ARGV[4] == '' and text(now) or ARGV[4], tonumber(moment(ARGV[5])))
   return {1, text(now)}
 end
 
--- All entries of an index, and what tells that it is still the same; {0} if there are more than so many
+-- All entries of an index, and their fingerprint; {0} if there are more than the given number
 function run.entries()
   if redis.call('ZCARD', key) > tonumber(ARGV[3]) then return {0} end
   local entries = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   return {text(now), fingerprint(entries), entries}
 end
 
--- Some entries of an index, from a cursor on: the next cursor, which is 0 at the end, and these entries
+-- Some entries of an index, from a cursor on: the next cursor (0 at the end), and the entries
 function run.part()
   local found = redis.call('ZSCAN', key, ARGV[3], 'COUNT', PART)
   return {text(now), found[1], found[2]}
 end
 
--- Tell on a channel: its name, and what
+-- Publishes: channel, message
 function run.tell()
   return {redis.call('PUBLISH', ARGV[3], ARGV[4])}
 end
@@ -272,7 +272,7 @@ function run.time()
   return text(now)
 end
 
--- Drop entries of an index that are still as they were read: pairs of name and score
+-- Drops entries of an index that have not changed: pairs of name and score
 function run.drop()
   for i = 3, #ARGV, 2 do
     local score = redis.call('ZSCORE', key, ARGV[i])

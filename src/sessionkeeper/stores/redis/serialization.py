@@ -1,6 +1,6 @@
-"""A session as the fields of a hash, and back. Data is JSON, key by key; nothing is ever executed.
+"""Converts sessions to the fields of a hash, and back. Data is JSON, key by key; nothing is ever executed.
 
-Fields of the data begin with ``d:``, so that no name that a project chooses can be one of ours.
+Fields of session data begin with ``d:``, so that no key of a project can collide with our own fields.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sessionkeeper.core.records import NewSession, SessionRecord, SessionTimesta
 from sessionkeeper.stores import user_keys
 from sessionkeeper.stores.codec import parse
 
-#: Written into every hash; one that says otherwise was written by a release that this one cannot read.
+#: The format of the hash. Another value was written by a release that this one cannot read.
 FORMAT = b"1"
 DATA = "d:"
 _DATA = b"d:"
@@ -28,12 +28,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HASH_LENGTH = 32
 _MICROS = 1_000_000
-# Below it (in the year 2112) a float of seconds is nearer to its microsecond than to any other; and quicker.
+# Below it (in the year 2112) a float of seconds is exact to the microsecond, and faster.
 _EXACT = 2**52
-# Texts without anything to escape or decode, and short whole numbers: what JSON has exactly like this.
+# Texts without escapes, and short integers: their JSON is valid as it is.
 _PLAIN_VALUE = re.compile(r'"[ !#-\[\]-~]*"|0|-?[1-9][0-9]{0,17}|true|false|null', re.ASCII)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
-#: Facts of a session to the fields that hold them.
+#: The fields of a session's facts.
 FACTS: Mapping[str, str] = {
     "user_id": "user",
     "idle_seconds": "idle",
@@ -42,7 +42,7 @@ FACTS: Mapping[str, str] = {
     "label": "label",
     "amr": "amr",
 }
-#: Times, and the secret before the last renewal, to the fields that hold them.
+#: The fields of the times, and of the secret before the last renewal.
 PAST: Mapping[str, str] = {
     "created_at": "created",
     "authenticated_at": "authenticated",
@@ -53,7 +53,7 @@ PAST: Mapping[str, str] = {
 
 
 def new_fields(new: NewSession) -> list[Any]:
-    """Return fields and values of a new session, in turn; times are the script's to write, or the past's."""
+    """Return alternating fields and values of a new session, with times only if it has a past."""
     facts = {name: getattr(new, name) for name in FACTS}
     return [
         *("format", FORMAT, "family", new.family_hash, "transport", new.transport),
@@ -71,27 +71,27 @@ def _past(past: SessionTimestamps) -> Iterable[Any]:
 
 
 def changed_facts(facts: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
-    """Return the fields to drop, and fields and values to set."""
+    """Return the fields to delete, and alternating fields and values to set."""
     fields = _facts(facts)
     dropped = [name for name, value in fields.items() if value is None]
     return dropped, [part for name, value in fields.items() if value is not None for part in (name, value)]
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields and values; None for those that are left out: empty texts take no room."""
+    """Return fields and values; None, also for empty text, is not stored."""
     texts = {FACTS[name]: user_text(value) if name == "user_id" else value for name, value in facts.items()}
     return {name: None if value == "" else value for name, value in texts.items()}
 
 
 def data_fields(text: str) -> list[Any]:
-    """Return fields and values of session data, given as the text of a JSON object."""
+    """Return alternating fields and values of session data, given as the text of a JSON object."""
     if text == "{}":
         return []
     return [part for name, value in parse(text).items() for part in (DATA + name, json.dumps(value))]
 
 
 def lifetime(given: timedelta | datetime | None) -> str:
-    """Return a lifetime as the script reads it: microseconds from now, or of a moment."""
+    """Return a lifetime for the script, in microseconds: from now with a plus sign, else since 1970."""
     if given is None:
         return ""
     return f"+{given // _MICROSECOND}" if isinstance(given, timedelta) else microseconds(given)
@@ -103,10 +103,10 @@ def microseconds(moment: datetime) -> str:
 
 
 def moment(text: bytes) -> datetime:
-    """Return the moment that is written so.
+    """Return the moment of a text in microseconds since 1970.
 
     Raises:
-        ValueError, OverflowError: none is.
+        ValueError, OverflowError: the text is not valid.
     """
     number = int(text)
     if 0 <= number < _EXACT:
@@ -115,29 +115,29 @@ def moment(text: bytes) -> datetime:
 
 
 def server_time(answer: Sequence[bytes]) -> datetime:
-    """Return the moment that a server says (TIME): seconds since 1970, and microseconds."""
+    """Return the moment in an answer to TIME: seconds since 1970, and microseconds."""
     seconds, micros = answer
     return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(micros))
 
 
 def user_text(user_id: Any) -> str | None:
-    """Return a user's primary key as it is written, whatever form it comes in."""
+    """Return a user's primary key as text, whatever form it is given in."""
     field = None if user_id is None else _user_field(settings.AUTH_USER_MODEL)
     return None if field is None else str(field.to_python(user_id))
 
 
 def user_id(text: bytes | None) -> Any:
-    """Return the primary key that is written so.
+    """Return the primary key of a text.
 
     Raises:
-        ValueError, ValidationError: none is.
+        ValueError, ValidationError: the text is not valid.
     """
     field = None if text is None else _user_field(settings.AUTH_USER_MODEL)
     return None if field is None or text is None else field.to_python(text.decode())
 
 
 def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
-    """Return fields and values as pairs, which the script gives in turn."""
+    """Return alternating fields and values as pairs."""
     turns = iter(flat)
     return zip(turns, turns, strict=True)
 
@@ -146,7 +146,7 @@ def to_record(session_id: int, fields: Mapping[bytes, bytes]) -> SessionRecord:
     """Return the record of a hash.
 
     Raises:
-        CorruptPayload: it holds what no session does.
+        CorruptPayload: the hash is not a valid session.
     """
     try:
         data = [
@@ -160,7 +160,7 @@ def to_record(session_id: int, fields: Mapping[bytes, bytes]) -> SessionRecord:
 
 
 def _member(name: str, value: str) -> str:
-    # One value, or nothing: what is not must not become other keys. Most are plain texts and numbers.
+    # Parsed unless plain, since an invalid value could add keys to the object.
     if _PLAIN_VALUE.fullmatch(value) is None:
         parse(value)
     return f'"{name}": {value}' if _PLAIN_NAME.fullmatch(name) else f"{json.dumps(name)}: {value}"
@@ -168,19 +168,19 @@ def _member(name: str, value: str) -> str:
 
 def _record(session_id: int, meta: Mapping[bytes, bytes], data: str) -> SessionRecord:
     if meta[b"format"] != FORMAT:
-        raise ValueError("another format")
+        raise ValueError("The hash has another format.")
     idle, address = meta.get(b"idle"), meta.get(b"ip_address")
-    return SessionRecord(  # by position, in its order: names cost as much as the values
+    return SessionRecord(  # by position: keywords cost as much as the values
         session_id,
         _digest(meta[b"secret"]),
         _digest(meta[b"family"]),
         _digest(meta[b"previous"]) if b"previous" in meta else None,
-        _perhaps(meta.get(b"previous_at")),
+        _optional_moment(meta.get(b"previous_at")),
         user_id(meta.get(b"user")),
         meta[b"transport"].decode(),
         data,
         moment(meta[b"created"]),
-        _perhaps(meta.get(b"authenticated")),
+        _optional_moment(meta.get(b"authenticated")),
         moment(meta[b"seen"]),
         moment(meta[b"expires"]),
         None if idle is None else int(idle),
@@ -194,17 +194,17 @@ def _record(session_id: int, meta: Mapping[bytes, bytes], data: str) -> SessionR
 
 def _digest(value: bytes) -> bytes:
     if len(value) != _HASH_LENGTH:
-        raise ValueError("no SHA-256")
+        raise ValueError("This is not a SHA-256 hash.")
     return value
 
 
-def _perhaps(text: bytes | None) -> datetime | None:
+def _optional_moment(text: bytes | None) -> datetime | None:
     return None if text is None else moment(text)
 
 
 @lru_cache(maxsize=8)
 def _user_field(model: str) -> Any:
-    """Return the primary key of the user model, which goes by this name; None where it is of another kind."""
+    """Return the primary key field of the user model; None where our columns cannot hold its values."""
     if not user_keys.fit():
         return None
     return user_keys.plain_field(user_keys.user_model()._meta.pk)

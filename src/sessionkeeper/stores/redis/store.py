@@ -1,14 +1,16 @@
 """The store in a Valkey or Redis: a server, a master that Sentinels name, or a Cluster.
 
-One hash for each session. Each write is one script that checks and changes it in one step, and a hash goes by
-itself an hour after its session has ended. The clock is the server's. Nothing is undone with a transaction
-of the database, which has the ends of users' sessions too: a failover may bring one back.
+Each session is a hash. Each write is one script that checks and changes it atomically, and a hash expires an
+hour after its session has ended. The clock is the server's. A rollback of a database transaction undoes
+nothing here. The database records the end of each user's session (``tombstones``), since a failover may bring
+one back.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
@@ -30,26 +32,28 @@ from sessionkeeper.core.records import (
     SessionPatch,
     SessionRecord,
 )
-from sessionkeeper.stores.redis import serialization, session_limit, tombstones, user_cache, user_lookup
+from sessionkeeper.stores.redis import serialization, tombstones, user_cache, user_lookup
 from sessionkeeper.stores.redis.client import Client, with_channel
-from sessionkeeper.stores.redis.indexes import Index, is_old
+from sessionkeeper.stores.redis.indexes import Entries, Index, is_old
 from sessionkeeper.stores.redis.revocation import Revocation, text_of
 from sessionkeeper.stores.redis.user_cache import UserCache
 
 log = logging.getLogger("sessionkeeper.store")
 
 _DONE, _GONE, _STALE, _CORRUPT, _LATE, _CHANGED = 1, 0, -1, -2, -3, -4
-#: Tries of a sign-in with a limit. A lost try means that another sign-in of the same user got through.
+#: Attempts of a sign-in with a limit. Each failure means that another sign-in of the same user succeeded.
 _TRIES = 200
-#: Sessions that are read or ended in one go.
+#: The most sessions that are read or ended at once.
 _AT_ONCE = 500
+#: Seconds without a change after which a sign-in no longer waits for others: a process died during one.
+SETTLE_SECONDS = 1.0
 
 
 class RedisStore:
     """A :class:`~sessionkeeper.stores.base.Store` in Valkey or Redis.
 
     Args:
-        url: where it is.
+        url: the address of the server or servers.
         clock: replaces the server's clock, for tests; returns an aware datetime.
     """
 
@@ -58,7 +62,7 @@ class RedisStore:
 
     def __init__(self, url: RedisUrl, clock: Callable[[], datetime] | None = None) -> None:
         self.client = Client(url)
-        #: Longer than one try: the next one, on a fresh connection, may be answered at once.
+        #: Longer than one attempt: the retry, on a fresh connection, may be answered at once.
         self.patience = 1.5 * url.timeout
         self._index = Index(self.client)
         self._revocation = Revocation(self.client, self._index)
@@ -66,13 +70,13 @@ class RedisStore:
         self._clock = clock
 
     def find(self, session_id: int, *, principal: bool = False) -> Lookup | None:
-        """See the contract. One command; for a session of a user one statement, which brings the user too."""
+        """One command, and for a user's session one SQL statement, also for the user."""
         found, fields = self._find(session_id)
         if found is None or found.record.user_id is None:
             return found
         longest = user_cache.longest() if principal else None
-        if longest is not None and (kept := user_cache.read(fields, found, longest)) is not None:
-            return found._replace(principal=kept.make(kept.values), snapshot=kept)
+        if longest is not None and (cached := user_cache.read(fields, found, longest)) is not None:
+            return found._replace(principal=cached.make(cached.values), snapshot=cached)
         here = namespaces.active()
         answer = greenlets.run_in_database_thread(
             user_lookup.ask, session_id, found.record.user_id, namespace=here, principal=principal
@@ -81,11 +85,11 @@ class RedisStore:
             self._revocation.end_again(session_id, self._time())
             return None
         if longest is not None:
-            self._user_cache.keep(fields, found, answer, self._time())
+            self._user_cache.fill(fields, found, answer, self._time())
         return found._replace(principal=answer.principal, snapshot=answer.snapshot)
 
     def foreign(self) -> str:
-        """Return what is wrong if the keys are another site's, for a check; empty: nothing, or not known."""
+        """Return why the keys belong to another site, for a check; empty where that is not known."""
         return self._index.key_prefix.foreign()
 
     def _find(self, session_id: int) -> tuple[Lookup | None, dict[bytes, bytes]]:
@@ -94,12 +98,11 @@ class RedisStore:
         return (Lookup(serialization.to_record(session_id, fields), now) if fields else None), fields
 
     def user_changed(self, user_id: Any) -> None:
-        """Drop what is kept of a user; None: of nobody whom the store knows."""
+        """Drop the cached columns of a user; None drops nothing: they expire."""
         if user_cache.longest() is not None:
             self._user_cache.drop(serialization.user_text(user_id), self._time())
 
     def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
-        """See the contract."""
         user, life = serialization.user_text(new.user_id), serialization.lifetime(new.lifetime)
         operation = (
             "insert",
@@ -116,7 +119,6 @@ class RedisStore:
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
     ) -> tuple[SessionRecord, list[int]]:
-        """See the contract."""
         dropped, fields = serialization.changed_facts(changes.facts)
         dropped += [serialization.DATA + name for name in changes.deleted]
         fields += serialization.data_fields(changes.patch)
@@ -132,7 +134,7 @@ class RedisStore:
     def _indexed_as(
         self, session_id: int, changes: SessionPatch, seen: SessionRecord | None
     ) -> tuple[str | None, tuple[str, str]]:
-        """Return whose index a changed session belongs into; its new life, and that of its entries."""
+        """Return the user of a changed session, its new lifetime, and that of its index entries."""
         life = serialization.lifetime(changes.lifetime)
         if "user_id" in changes.facts and life:
             return serialization.user_text(changes.facts["user_id"]), (life, life)
@@ -152,9 +154,9 @@ class RedisStore:
         lives: tuple[str, str] | None,
         fingerprint: bytes | str,
     ) -> list[Any]:
-        """Write a session and its entries in the indexes, in a Cluster these first. ``lives`` None: none.
+        """Write a session and its index entries, in a Cluster the entries first. ``lives`` None: no entries.
 
-        ``operation`` is its name, whether somebody was authenticated, and the rest of its arguments.
+        ``operation`` is its name, the flag for authentication, and its other arguments.
         """
         names, indexed_at = [self._index.session(session_id)], ""
         if lives is not None and self.client.is_cluster:
@@ -171,7 +173,7 @@ class RedisStore:
             names, with_channel(name), self._time(), life, flag, indexed_at, *entry, *rest
         )
         if answer[0] == _DONE and indexed_at and user is not None:
-            with suppress(StoreUnavailable):  # it is stored; the next one looks again
+            with suppress(StoreUnavailable):  # the session is stored; the next sign-in cleans up
                 self._index.clean_some(user, int(indexed_at))
         return answer
 
@@ -182,10 +184,10 @@ class RedisStore:
         user: str | None,
         write: Callable[[bytes | str], list[Any]],
     ) -> tuple[list[Any], list[int]]:
-        """Write a sign-in, and end what must make room for it. Return what became of it, and who ended.
+        """Write a sign-in, and end the sessions that exceed the limit. Returns the answer and those sessions.
 
-        The user's index must be the same as when the sessions were counted: of parallel sign-ins one goes
-        first, the others count again.
+        The write succeeds only if the user's index is unchanged since the sessions were counted: of parallel
+        sign-ins one succeeds, and the others count again.
         """
         for _ in range(_TRIES):
             ended, fingerprint = self._to_end(limit, session_id, user)
@@ -194,7 +196,7 @@ class RedisStore:
                 if answer[0] == _DONE and ended:
                     self._end(ended)
                 return answer, ended
-            greenlets.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: so that they do not meet again
+            _pause()
         raise StoreUnavailable("Too many sign-ins of one user at once.")
 
     def _to_end(
@@ -202,25 +204,40 @@ class RedisStore:
     ) -> tuple[list[int], bytes | str]:
         if limit is None or user is None:
             return [], ""
-        entries_of = partial(self._index.of_user, user, self._time())
-        at_once = not self.client.is_cluster
-        entries, records, coming = session_limit.look(entries_of, self._read, session_id, at_once=at_once)
-        limit = limit._replace(most=limit.most - coming)
-        now = serialization.moment(str(entries.now).encode())
-        return to_end(
-            records, limit, session_id, serialization.user_id(user.encode()), now
-        ), entries.fingerprint
+        entries, records, pending = self._counted(session_id, user)
+        limit = limit._replace(most=limit.most - pending)
+        now, user_id = serialization.moment(b"%d" % entries.now), serialization.user_id(user.encode())
+        return to_end(records, limit, session_id, user_id, now), entries.fingerprint
+
+    def _counted(self, session_id: int, user: str) -> tuple[Entries, list[SessionRecord], int]:
+        """Return a user's index, the sessions in it, and how many more may be about to be stored.
+
+        In a Cluster, indexes and sessions change one after the other. An entry without a session belongs to a
+        sign-in in progress, which must count, or to a session that has just ended, which must not. Both last
+        milliseconds, so this waits; an entry that remains for ``SETTLE_SECONDS`` counts as a session.
+        """
+        last: frozenset[bytes] = frozenset()
+        since = time.monotonic()
+        while True:
+            entries = self._index.of_user(user, self._time())
+            records = self._read(entries.ids())
+            if not self.client.is_cluster:
+                return entries, records, 0
+            pending = entries.pending({session_id, *(record.id for record in records)})
+            if pending != last:
+                last, since = pending, time.monotonic()
+            if not pending or time.monotonic() - since >= SETTLE_SECONDS:
+                return entries, records, len(pending)
+            _pause()
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
-        """See the contract."""
         _raise(self._run(session_id, "rotate", secret_hash, new_secret, new_family)[0])
 
     def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
-        """See the contract."""
         return bool(self._run(session_id, "renew", secret_hash, new_secret)[0] == _DONE)
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
-        """See the contract. In a Cluster the entries are written again: a failover may have lost them."""
+        """In a Cluster it writes the entries again: a failover may have lost them."""
         code, *rest = self._run(session_id, "touch", secret_hash)
         if code != _DONE:
             return False
@@ -230,34 +247,31 @@ class RedisStore:
         return True
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
-        """See the contract."""
         return next(iter(self._end([session_id], secret_hash=secret_hash)), None)
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
-        """See the contract."""
         user = serialization.user_text(user_id)
         if user is None:
             return []
         ids = (one for one in self._index.read(user, self._time()).ids() if one != except_)
         ended: list[Revoked] = []
-        while some := list(islice(ids, _AT_ONCE)):
-            ended += self._end(some, user=user)
+        while batch := list(islice(ids, _AT_ONCE)):
+            ended += self._end(batch, user=user)
         return ended
 
     def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
-        """See the contract."""
         return self._end(session_ids)
 
     def _end(
         self, session_ids: Collection[int], *, secret_hash: bytes | None = None, user: str | None = None
     ) -> list[Revoked]:
-        """End sessions: all ends but that of a lifetime pass here. Return those that were there."""
+        """End sessions, for every reason but a lifetime. Returns those that existed."""
         return self._revocation.end(session_ids, self._time(), secret_hash=secret_hash, user=user)
 
     def list_for(
         self, user_id: Any, limit: int | None = None, newest: int = keys.MAX_ID
     ) -> list[SessionRecord]:
-        """See the contract. The names of all are read."""
+        """Reads the whole index, whatever the limit."""
         user = serialization.user_text(user_id)
         if user is None:
             return []
@@ -281,7 +295,6 @@ class RedisStore:
         return [record for record in self._read(ids) if serialization.user_text(record.user_id) == user]
 
     def scan(self, limit: int, newest: int = keys.MAX_ID) -> list[SessionRecord]:
-        """See the contract."""
         records: list[SessionRecord] = []
         while newest >= 0 and len(records) < limit:
             ids = self._index.down_from(newest, limit)
@@ -292,9 +305,9 @@ class RedisStore:
         return records[:limit]
 
     def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
-        """See the contract. Sessions go by themselves; this removes their entries, and what is left.
+        """Hashes expire by themselves; this removes their index entries, and any leftovers.
 
-        At the end it goes through the indexes of all users, also of sessions that have gone by themselves.
+        The last call also cleans the indexes of all users.
         """
         if not after:
             self._index.key_prefix.forget()
@@ -320,17 +333,17 @@ class RedisStore:
         return removed, None
 
     def count(self) -> int:
-        """See the contract. Those that have gone by themselves are counted until a purge comes by."""
+        """Hashes that have expired are counted until the next purge."""
         return self._index.count()
 
     def _read(self, session_ids: Collection[int]) -> list[SessionRecord]:
-        """Return these sessions, in this order, without those that are gone or that nobody can read."""
-        turns, records = iter(session_ids), []
-        while some := list(islice(turns, _AT_ONCE)):
-            records += self._read_some(some)
+        """Return these sessions, in this order, without those that are gone or unreadable."""
+        rest, records = iter(session_ids), []
+        while batch := list(islice(rest, _AT_ONCE)):
+            records += self._read_batch(batch)
         return records
 
-    def _read_some(self, session_ids: Collection[int]) -> list[SessionRecord]:
+    def _read_batch(self, session_ids: Collection[int]) -> list[SessionRecord]:
         hashes = self.client.pipeline([("HGETALL", self._index.session(one)) for one in session_ids])
         records = []
         for session_id, fields in zip(session_ids, hashes, strict=True):
@@ -349,12 +362,16 @@ class RedisStore:
         return answer
 
     def _time(self) -> str:
-        """Return the time that the script is to take for now; empty: the server's own."""
+        """Return the time for the script; empty: the server's own."""
         return serialization.microseconds(self._clock()) if self._clock else ""
 
 
 def _written(session_id: int, answer: list[Any]) -> SessionRecord:
     return serialization.to_record(session_id, dict(serialization.pairs(answer[1])))
+
+
+def _pause() -> None:
+    greenlets.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: spreads processes that collided
 
 
 def _raise(code: int) -> None:

@@ -1,8 +1,8 @@
-"""Ends of sessions that lie outside of the database, recorded in it.
+"""Tombstones: ends of sessions in Valkey or Redis, recorded in the database.
 
-A failover of Valkey may lose the last writes, and a restored copy all since it was made: sessions that were
-ended would live again. What is recorded here stays ended. A row is needed until the session could have lived
-no longer, and is purged then.
+A failover of Valkey may lose the last writes, and a restored backup everything since it was made, so ended
+sessions could come back. A session with a tombstone stays ended. The row is purged once the session would
+have expired in any case.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from sessionkeeper.stores.database.writes import delete, insert
 
 
 def database() -> str:
-    """Return the database that has them: where they are written, since a replica may lag."""
+    """Return the database of the tombstones: the writer, since a replica may lag."""
     return router.db_for_write(Tombstone)
 
 
 def number_of(session_id: int) -> int:
-    """Return the number under which the end of a session is recorded: another one in each namespace."""
+    """Return the primary key of a session's tombstone, which differs between namespaces."""
     name = namespaces.active()
     return session_id ^ _mix(name) if name else session_id
 
@@ -42,14 +42,14 @@ def _mix(name: str) -> int:
 
 
 def record(ended: Collection[tuple[int, datetime]]) -> None:
-    """Record that these sessions have ended, each given with when it would have ended by itself.
+    """Record that these sessions have ended, each given with its expiry.
 
     Raises:
         StoreUnavailable: the database did not answer.
     """
     alias = database()
     connection = connections[alias]
-    # A copy may be from before a shorter life was set.
+    # A backup may hold an earlier, later expiry.
     least = moments.now() + conf.current().absolute
     rows = [Tombstone(id=number_of(session_id), until=max(until, least)) for session_id, until in ended]
     with translate_errors(), transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
@@ -63,7 +63,7 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
 
 
 def among(session_ids: Collection[int]) -> set[int]:
-    """Return those of these sessions whose end is recorded.
+    """Return those of these sessions that have a tombstone.
 
     Raises:
         StoreUnavailable: the database did not answer.
@@ -76,7 +76,7 @@ def among(session_ids: Collection[int]) -> set[int]:
 
 
 def purge(batch: int) -> None:
-    """Remove what is not needed any more, in batches.
+    """Delete tombstones that are no longer needed, in batches.
 
     Raises:
         StoreUnavailable: the database did not answer.

@@ -1,4 +1,4 @@
-"""When the columns of a user are kept with a session in Valkey, and when they are dropped."""
+"""The principal cache: the columns of a user, stored with a session in Valkey or Redis."""
 
 from __future__ import annotations
 
@@ -31,71 +31,72 @@ from sessionkeeper.stores.redis.indexes import Index
 from sessionkeeper.stores.redis.user_lookup import Answer, UserQuery
 from sessionkeeper.stores.user_snapshot import Snapshot
 
-#: Fields of a session's hash: the columns, and how often they were dropped.
-FIELD, DROPPED = b"principal", b"dropped"
+#: Fields of a session's hash: the columns, and how often the cache was invalidated.
+FIELD, INVALIDATIONS = b"principal", b"dropped"
 _HASH = (serialization.DATA + HASH_SESSION_KEY).encode()
-_SECRET = "password"  # noqa: S105 - the name of a column
+_PASSWORD = "password"  # noqa: S105 - the name of a column
 _MICROSECOND = timedelta(microseconds=1)
 _NONE = timedelta(0)
 
 Fields = Mapping[bytes, bytes]
 
 
-def dropped(fields: Fields) -> bytes:
-    """Return how often what was kept had been dropped when the session was read."""
-    return fields.get(DROPPED, b"0")
+def invalidations(fields: Fields) -> bytes:
+    """Return how often the cache had been invalidated when the session was read."""
+    return fields.get(INVALIDATIONS, b"0")
 
 
 def read(fields: Fields, found: Lookup, longest: timedelta) -> Snapshot | None:
-    """Return the user that is kept with a session, read no longer ago than ``longest``; None: ask."""
+    """Return the user cached with a session, read no longer ago than ``longest``; None: read the database."""
     text = fields.get(FIELD)
-    asking = user_lookup.asking() if text is not None else None
-    form = _form_of(asking) if asking is not None else None
-    if text is None or asking is None or form is None:
+    query = user_lookup.current_query() if text is not None else None
+    form = _form_of(query) if query is not None else None
+    if text is None or query is None or form is None:
         return None
     try:
-        kept_mark, asked, kept_hash, columns = parse(text.decode())
-        age = found.now - serialization.moment(asked)
-        values = [_opened(value) for value in columns]
+        mark, read_at, auth_hash, columns = parse(text.decode())
+        age = found.now - serialization.moment(read_at)
+        values = [_parse(value) for value in columns]
     except (ValueError, TypeError, OverflowError, ArithmeticError, RecursionError):
         return None
     if (
-        kept_mark != form.mark
+        mark != form.mark
         or not _NONE <= age <= longest
         or len(values) != len(form.names)
-        or not _is_hash_of_session(fields, kept_hash)
+        or not _is_hash_of_session(fields, auth_hash)
         or values[form.pk] != found.record.user_id
     ):
         return None
-    return Snapshot(form.make, form.names, values, asking.is_current, kept_hash)
+    return Snapshot(form.make, form.names, values, query.is_current, auth_hash)
 
 
 def write(fields: Fields, found: Lookup, snapshot: Snapshot) -> str | None:
-    """Return what is to be kept of a user who was just read; None: nothing, it would let nobody in."""
-    asking = user_lookup.asking()
-    form = _form_of(asking) if asking is not None and snapshot.is_current() else None
-    held = dict(zip(snapshot.names, snapshot.values, strict=True))
-    if form is None or not held.get("is_active", True):
+    """Return the text to cache for a user who was just read; None where it could admit nobody."""
+    query = user_lookup.current_query()
+    form = _form_of(query) if query is not None and snapshot.is_current() else None
+    values = dict(zip(snapshot.names, snapshot.values, strict=True))
+    if form is None or not values.get("is_active", True):
         return None
-    kept_hash = hash_of_password(held.pop(_SECRET), settings.SECRET_KEY)
-    if not _is_hash_of_session(fields, kept_hash):
+    auth_hash = hash_of_password(values.pop(_PASSWORD), settings.SECRET_KEY)
+    if not _is_hash_of_session(fields, auth_hash):
         return None
     try:
-        columns = [_closed(value) for value in held.values()]
+        columns = [_dump(value) for value in values.values()]
     except TypeError:
         return None
-    return json.dumps([form.mark, serialization.microseconds(found.now), kept_hash, columns])
+    return json.dumps([form.mark, serialization.microseconds(found.now), auth_hash, columns])
 
 
-def _is_hash_of_session(fields: Fields, kept: Any) -> bool:
+def _is_hash_of_session(fields: Fields, auth_hash: Any) -> bool:
     stored = fields.get(_HASH, b"")
-    if not (isinstance(kept, str) and kept.isascii()):
+    if not (isinstance(auth_hash, str) and auth_hash.isascii()):
         return False
-    return compare_digest(stored, f'"{kept}"'.encode() if kept.isalnum() else json.dumps(kept).encode())
+    text = f'"{auth_hash}"' if auth_hash.isalnum() else json.dumps(auth_hash)
+    return compare_digest(stored, text.encode())
 
 
 class _Form(NamedTuple):
-    """What is kept of a user: what tells that it was read by the same question, and how it is read."""
+    """How a user is cached: a mark of the query that read it, and how to make an instance."""
 
     mark: str
     names: tuple[str, ...]
@@ -103,69 +104,64 @@ class _Form(NamedTuple):
     make: Callable[[Sequence[Any]], Any]
 
 
-def _form_of(asking: UserQuery) -> _Form | None:
-    """Return the form of what is kept; None where nothing may be.
+def _form_of(query: UserQuery) -> _Form | None:
+    """Return the form for users of a query; None where they must not be cached.
 
-    The question holds the columns, the conditions of the manager, and with them a tenant; ``SECRET_KEY`` is
-    in it, so that a new one holds at once. A user that is in several tables changes without our hearing of
-    it, and a hash of the project's own may depend on anything.
+    The query includes the columns, and the manager's conditions with their tenant. ``SECRET_KEY`` is part of
+    the mark, so that a new key takes effect at once. A user model with parents is not cached, since saves of
+    a parent go unnoticed; nor one with its own session auth hash, which may depend on anything.
     """
-    if not hash_is_djangos(asking.user.model):
+    if not hash_is_djangos(query.user.model):
         return None
     secret = settings.SECRET_KEY
     try:
-        form: _Form | None = asking.worked_out[secret]
+        form: _Form | None = query.derived[secret]
     except KeyError:
-        form = asking.worked_out[secret] = _form(asking, secret)
+        form = query.derived[secret] = _form(query, secret)
     return form
 
 
-def _form(asking: UserQuery, secret: str) -> _Form | None:
-    user = asking.user
-    if _SECRET not in user.names or user.model._meta.parents:
+def _form(query: UserQuery, secret: str) -> _Form | None:
+    user = query.user
+    if _PASSWORD not in user.names or user.model._meta.parents:
         return None
-    question = f"{asking.sql} {asking.conditions!r}"
-    code = salted_hmac("sessionkeeper.principal_cache", question, secret=secret, algorithm="sha256")
-    names = tuple(name for name in user.names if name != _SECRET)
+    text = f"{query.sql} {query.conditions!r}"
+    code = salted_hmac("sessionkeeper.principal_cache", text, secret=secret, algorithm="sha256")
+    names = tuple(name for name in user.names if name != _PASSWORD)
     pk = names.index(user.names[user.pk])
-    return _Form(code.hexdigest()[:32], names, pk, maker(user.model, asking.alias, names))
+    return _Form(code.hexdigest()[:32], names, pk, maker(user.model, query.alias, names))
 
 
 _PLAIN = (str, int, bool, float, type(None))
-_WRITERS: Mapping[type, tuple[str, Callable[[Any], Any]]] = {
-    date: ("date", date.isoformat),
-    time: ("time", time.isoformat),
-    timedelta: ("us", lambda value: value // _MICROSECOND),
-    Decimal: ("decimal", str),
-    UUID: ("uuid", str),
-    bytes: ("bytes", lambda value: b64encode(value).decode()),
+# The name of a type, how to write its values, and how to read them.
+_TYPES: Mapping[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    date: ("date", date.isoformat, date.fromisoformat),
+    time: ("time", time.isoformat, time.fromisoformat),
+    timedelta: ("us", lambda value: value // _MICROSECOND, lambda value: value * _MICROSECOND),
+    Decimal: ("decimal", str, Decimal),
+    UUID: ("uuid", str, UUID),
+    bytes: ("bytes", lambda value: b64encode(value).decode(), b64decode),
 }
-_READERS: Mapping[str, Callable[[Any], Any]] = {
+_READERS = {name: read for name, _, read in _TYPES.values()} | {
     "at": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
-    "us": lambda value: timedelta(microseconds=value),
-    "decimal": Decimal,
-    "uuid": UUID,
-    "bytes": b64decode,
     "json": json.loads,
 }
 
 
-def _closed(value: Any) -> Any:
-    """Return a value as JSON has it, or as the name of its kind and a text.
+def _dump(value: Any) -> Any:
+    """Return a value that JSON preserves: itself, or the name of its type and a text.
 
     Raises:
-        TypeError: it could not be given back as it is.
+        TypeError: there is none.
     """
     kind = type(value)
     if kind in _PLAIN:
         return value
     if kind is datetime and value.tzinfo in {None, UTC}:
         return ["at", value.isoformat()]
-    if kind in _WRITERS and getattr(value, "tzinfo", None) is None:
-        name, close = _WRITERS[kind]
-        return [name, close(value)]
+    if kind in _TYPES and getattr(value, "tzinfo", None) is None:
+        name, write, _ = _TYPES[kind]
+        return [name, write(value)]
     if kind in {dict, list}:
         text = json.dumps(value)
         if json.loads(text) == value:
@@ -173,49 +169,49 @@ def _closed(value: Any) -> Any:
     raise TypeError
 
 
-def _opened(value: Any) -> Any:
+def _parse(value: Any) -> Any:
     if type(value) is not list:
         return value
     name, text = value
     if name not in _READERS:
-        raise ValueError("an unknown kind")
-    opened = _READERS[name](text)
-    # The one object that the drivers give for UTC.
-    return opened.replace(tzinfo=UTC) if name == "at" and opened.tzinfo is not None else opened
+        raise ValueError("The type is unknown.")
+    parsed = _READERS[name](text)
+    # The same UTC object as the drivers'.
+    return parsed.replace(tzinfo=UTC) if name == "at" and parsed.tzinfo is not None else parsed
 
 
 log = logging.getLogger("sessionkeeper.store")
 
 
 def longest() -> timedelta | None:
-    """Return how old what is kept may be; None: nothing is."""
+    """Return the longest age of a cached user; None where the cache is off."""
     return conf.current().principal_cache
 
 
 class UserCache:
-    """Keeps and drops. ``now`` is the time that the script is to take; empty: the server's own."""
+    """Fills and invalidates the cache. ``now`` is the time for the script; empty: the server's own."""
 
     def __init__(self, client: Client, index: Index) -> None:
         self._client = client
         self._index = index
 
-    def keep(self, fields: Fields, found: Lookup, answer: Answer, now: str) -> None:
-        """Keep what was read of a user, once it is committed, unless it is dropped until then."""
-        if answer.snapshot is None or answer.keep is None:
+    def fill(self, fields: Fields, found: Lookup, answer: Answer, now: str) -> None:
+        """Cache a user who was read, once that is committed, unless invalidated until then."""
+        if answer.snapshot is None or answer.after_commit is None:
             return
         text = write(fields, found, answer.snapshot)
         if text is not None:
-            arguments = ("remember", now, dropped(fields), text)
-            answer.keep(partial(self._write, self._index.session(found.record.id), arguments))
+            arguments = ("remember", now, invalidations(fields), text)
+            answer.after_commit(partial(self._write, self._index.session(found.record.id), arguments))
 
     def _write(self, key: str, arguments: tuple[str | bytes, ...]) -> None:
-        with suppress(StoreUnavailable):  # then the next request asks again
+        with suppress(StoreUnavailable):  # then the next request reads the database again
             self._client.run([key], *arguments)
 
     def drop(self, user: str | None, now: str) -> None:
-        """Drop what is kept of a user: now, and after the transaction under way; until then others read it.
+        """Invalidate a user: now, and after the current transaction, until which others read the old state.
 
-        Best effort: what cannot be dropped is believed until it is too old.
+        Best effort: what could not be invalidated is used until it is too old.
         """
         if user is None:
             return

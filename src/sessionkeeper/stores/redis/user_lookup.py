@@ -1,7 +1,7 @@
-"""The user of a session that lies outside of the database, and whether its end is recorded: one statement.
+"""The user of a session in Valkey or Redis, and whether the session has a tombstone: one SQL statement.
 
-As the join of the database store, the statement is compiled once and then only executed. Where the user lives
-in another database than the tombstones, or the manager does more than filter and join, Django has to ask.
+Like the join of the database store, the statement is compiled once and then only executed. Where users are in
+another database than the tombstones, or their manager does more than filter and join, Django reads the user.
 """
 
 from __future__ import annotations
@@ -30,54 +30,45 @@ _SESSION, _USER = object(), object()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserQuery:
-    """How users are asked for: the database, the statement and what its conditions are given.
+    """A SELECT that takes the ids of a session and of a user.
 
-    ``worked_out`` is for whoever asks: what follows from it, kept for as long as it is current.
+    ``conditions`` are its other parameters, and ``derived`` caches values that depend on the query alone.
     """
 
     alias: str
     sql: str
+    params: tuple[Any, ...]
     conditions: tuple[Any, ...]
     user: UserColumns
-    worked_out: dict[Any, Any] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+    derived: dict[Any, Any] = field(default_factory=dict)
 
     def is_current(self) -> bool:
-        """Whether users are asked for like this now."""
-        return asking() is self
-
-
-class Statement(NamedTuple):
-    """A SELECT that takes the ids of a session and of a user."""
-
-    sql: str
-    params: tuple[Any, ...]
-    user: UserColumns
-    asking: UserQuery
-    types: tuple[str, ...] = ()
+        """Whether this is the query that would read users now."""
+        return current_query() is self
 
 
 class Answer(NamedTuple):
-    """What the database says of a session: whether it has ended, and the user as in ``Lookup``.
+    """Whether a session has ended, and its user as in ``Lookup``.
 
-    ``keep`` takes a function that keeps what was read, and calls it when that is committed; None: what was
-    read may be older than what was committed.
+    ``after_commit`` calls a function once what was read is committed; None: the read may be stale.
     """
 
     ended: bool
     principal: Any = None
     snapshot: Snapshot | None = None
-    keep: Callable[[Callable[[], None]], None] | None = None
+    after_commit: Callable[[Callable[[], None]], None] | None = None
 
 
 def ask(session_id: int, user_id: Any, *, namespace: str, principal: bool) -> Answer:
-    """Ask for a session of a user, with ``principal`` also for the user.
+    """Read whether a user's session has a tombstone, and with ``principal`` also the user.
 
     Raises:
         StoreUnavailable: the database did not answer.
-        NoNamespace: it would be asked for the user of another tenant than the session was read for.
+        NoNamespace: the active tenant is not the one for which the session was read.
     """
     if namespaces.active() != namespace:
-        raise NoNamespace("The tenant changed while the session was read: the user would be another one.")
+        raise NoNamespace("The tenant changed while the session was read, so the user would be another one.")
     return shortcut.take(_ask, _ask_plainly, session_id, user_id, principal=principal)
 
 
@@ -87,33 +78,28 @@ def _ask_plainly(session_id: int, user_id: Any, *, principal: bool) -> Answer:
 
 def _ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     alias = tombstones.database()
-    statement = _statement(alias) if principal else None
-    if statement is None:
+    query = _query(alias) if principal else None
+    if query is None:
         return Answer(_is_ended(session_id))
     connection = connections[alias]
     given: dict[Any, Any] = {
         _SESSION: tombstones.number_of(session_id),
-        _USER: statement.user.model._meta.pk.get_db_prep_value(user_id, connection, prepared=False),
+        _USER: query.user.model._meta.pk.get_db_prep_value(user_id, connection, prepared=False),
     }
-    params = [given[param] if param is _SESSION or param is _USER else param for param in statement.params]
+    params = [given[param] if param is _SESSION or param is _USER else param for param in query.params]
     with translate_errors():
-        row = cursors.fetch_one(connection, statement.sql, params, types=statement.types)
+        row = cursors.fetch_one(connection, query.sql, params, types=query.types)
     if row is None:
         return Answer(_is_ended(session_id))
     ended, *values = row
-    user, snapshot = statement.user.read(connection, values, statement.asking.is_current)
-    keep = partial(after_commit, alias) if reads_committed(alias) else None
-    return Answer(ended is not None, user, snapshot, keep)
+    user, snapshot = query.user.read(connection, values, query.is_current)
+    commits = partial(after_commit, alias) if reads_committed(alias) else None
+    return Answer(ended is not None, user, snapshot, commits)
 
 
-def asking() -> UserQuery | None:
-    """Return how users are asked for now; None: by Django."""
-    return shortcut.take(_asking, shortcut.unknown)
-
-
-def _asking() -> UserQuery | None:
-    statement = _statement(tombstones.database())
-    return None if statement is None else statement.asking
+def current_query() -> UserQuery | None:
+    """Return the query that reads users now; None where Django reads them."""
+    return shortcut.take(_query, shortcut.unknown, tombstones.database())
 
 
 def users_database() -> str:
@@ -122,13 +108,10 @@ def users_database() -> str:
 
 
 def _is_ended(session_id: int) -> bool:
-    connection = connections[tombstones.database()]
+    connection, number = connections[tombstones.database()], tombstones.number_of(session_id)
     with translate_errors():
-        sql = _tombstone_sql(connection)
-        return (
-            cursors.fetch_one(connection, sql, [tombstones.number_of(session_id)], types=("bigint",))
-            is not None
-        )
+        row = cursors.fetch_one(connection, _tombstone_sql(connection), [number], types=("bigint",))
+    return row is not None
 
 
 def _tombstone_sql(connection: Any) -> str:
@@ -136,22 +119,23 @@ def _tombstone_sql(connection: Any) -> str:
     return f"SELECT t.id FROM {table} t WHERE t.id = %s"  # noqa: S608 - quoted names only
 
 
-def _statement(alias: str) -> Statement | None:
-    asked = user_query.asked(alias)
-    if asked is None:
+def _query(alias: str) -> UserQuery | None:
+    key = user_query.query_key(alias)
+    if key is None:
         return None
-    kept: Statement | None = user_query.kept(("principal", alias, asked), partial(_build, alias, asked))
-    return kept
+    build = partial(_build, alias, key)
+    query: UserQuery | None = user_query.cached(("principal", alias, key), build)
+    return query
 
 
-def _build(alias: str, asked: UserQueryKey) -> Statement | None:
-    user = user_query.select(alias, asked.model, RawSQL("%s", [_USER]), "%s", (_USER,))
+def _build(alias: str, key: UserQueryKey) -> UserQuery | None:
+    user = user_query.select(alias, key.model, RawSQL("%s", [_USER]), "%s", (_USER,))
     if user is None:
         return None
     ended = _tombstone_sql(connections[alias])
     sql = f"SELECT ({ended}), {user.columns} FROM {user.source} WHERE {user.condition}"  # noqa: S608 - as above
-    # Where both ids are all that changes from use to use, it may be prepared.
-    key = asked.model._meta.pk.rel_db_type(connections[alias])
-    types = ("bigint", key) if user.params == (_USER,) else ()
+    # The statement may be prepared where the two ids are its only parameters.
+    user_id = key.model._meta.pk.rel_db_type(connections[alias])
+    types = ("bigint", user_id) if user.params == (_USER,) else ()
     conditions = tuple(param for param in user.params if param is not _USER)
-    return Statement(sql, (_SESSION, *user.params), user, UserQuery(alias, sql, conditions, user), types)
+    return UserQuery(alias, sql, (_SESSION, *user.params), conditions, user, types)

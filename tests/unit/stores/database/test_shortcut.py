@@ -52,7 +52,7 @@ OWN_WAY = {
     "_by_key",
     "ask",
     "_ask_plainly",
-    "asking",
+    "current_query",
     "by_django",
     "make",
     "session_auth_hash",

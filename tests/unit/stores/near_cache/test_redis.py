@@ -18,8 +18,7 @@ from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import factory
 from sessionkeeper.stores.near_cache.channel import DISTRUST
-from sessionkeeper.stores.near_cache.redis import RedisChannel
-from sessionkeeper.stores.near_cache.subscriber import next_reply
+from sessionkeeper.stores.near_cache.redis import RedisChannel, next_reply
 from sessionkeeper.stores.redis import user_lookup
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.near_sides import ValkeySides, sign_in, until

@@ -186,10 +186,10 @@ def test_what_is_changed_in_a_transaction_is_seen_once_it_is_committed(key, user
         user.save()
         assert kept(store, key) is None
         # Somebody else reads what was there before, and keeps it.
-        fields = {user_cache.DROPPED: b"1"}
+        fields = {user_cache.INVALIDATIONS: b"1"}
         old = json.dumps(["x", "0", "x", []])
         store.client.run(
-            [store._index.session(keys.parse(key).id)], "remember", "", fields[user_cache.DROPPED], old
+            [store._index.session(keys.parse(key).id)], "remember", "", fields[user_cache.INVALIDATIONS], old
         )
         assert kept(store, key) is not None
     assert kept(store, key) is None
@@ -344,7 +344,7 @@ def test_the_near_cache_takes_a_kept_user_too(key, store, user, monkeypatch):
     ],
 )  # fmt: skip
 def test_a_value_comes_back_as_it_was(value):
-    opened = user_cache._opened(json.loads(json.dumps(user_cache._closed(value))))
+    opened = user_cache._parse(json.loads(json.dumps(user_cache._dump(value))))
     assert (opened, type(opened), getattr(opened, "tzinfo", None)) == (
         value,
         type(value),
@@ -361,4 +361,4 @@ class Text(str):
 @pytest.mark.parametrize("value", [Text("x"), {1: 2}, (1,), object(), [object()], {"a": (1,)}])
 def test_a_value_that_would_not_come_back_is_not_kept(value):
     with pytest.raises(TypeError):
-        user_cache._closed(value)
+        user_cache._dump(value)

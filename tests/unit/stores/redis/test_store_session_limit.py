@@ -8,7 +8,7 @@ import pytest
 
 from sessionkeeper.core.errors import TooManySessions
 from sessionkeeper.core.records import SessionLimit
-from sessionkeeper.stores.redis import session_limit, tombstones
+from sessionkeeper.stores.redis import tombstones
 from tests.stores import insert, redis_store
 from tests.unit.stores.hashes import new_session, signed_in, without_session
 
@@ -48,6 +48,6 @@ def test_who_stays_on_the_way_counts_as_there(user, monkeypatch):
     store = redis_store("cluster")
     oldest, _ = (insert(store, user_id=user) for _ in range(2))
     without_session(store, user)
-    monkeypatch.setattr(session_limit, "PATIENCE", 0.05)
+    monkeypatch.setattr("sessionkeeper.stores.redis.store.SETTLE_SECONDS", 0.05)
     assert signed_in(store, user) == 1
     assert oldest.id not in {record.id for record in store.list_for(user)}

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from sessionkeeper.stores.near_cache.subscriber import Subscriber
+from sessionkeeper.stores.near_cache.redis import Subscriber
 
 SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnear\r\n:1\r\n"
 
@@ -44,7 +44,7 @@ def subscriber(connection):
 
 def heard(subscriber):
     texts = []
-    subscriber.take_in(texts.append)
+    subscriber.read_messages(texts.append)
     return texts
 
 
@@ -68,13 +68,13 @@ def test_a_message_that_comes_in_pieces_is_heard_once_it_is_whole(connection, su
 
 
 def test_an_answer_is_a_sign_of_life(connection, subscriber):
-    subscriber.ask()
-    assert subscriber.asked
+    subscriber.ping()
+    assert subscriber.awaits_pong
     assert heard(subscriber) == []
-    assert subscriber.asked
+    assert subscriber.awaits_pong
     connection.server.sendall(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n")
     assert heard(subscriber) == []
-    assert not subscriber.asked
+    assert not subscriber.awaits_pong
 
 
 def test_a_connection_that_the_server_closed_is_an_error(connection, subscriber):

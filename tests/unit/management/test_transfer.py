@@ -24,7 +24,7 @@ from sessionkeeper.stores.factory import get_store
 from sessionkeeper.stores.redis import tombstones
 from tests import contents
 from tests.stores import insert, server_url
-from tests.unit.management.transfer.files import export, put, run
+from tests.unit.management.transferred import export, put, run
 from tools.valkey import with_options
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.http import HttpResponse
 
-from sessionkeeper.http.headers import forbid_caching
+from sessionkeeper.http.transports import forbid_caching
 
 
 @pytest.mark.parametrize("before", [None, "no-store", "public, max-age=60", "private"])

@@ -6,29 +6,31 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sessionkeeper.engine import amr
+from sessionkeeper.engine import session_data
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def test_what_was_proved_before_a_step_up_keeps_its_time():
     data = {}
-    amr.carry({"pwd": NOW - timedelta(hours=2)}, data)
-    assert amr.earlier(data, NOW) == {"pwd": NOW - timedelta(hours=2)}
+    session_data.carry_proofs({"pwd": NOW - timedelta(hours=2)}, data)
+    assert session_data.earlier_proofs(data, NOW) == {"pwd": NOW - timedelta(hours=2)}
 
 
 def test_only_the_latest_are_kept():
     data = {}
-    amr.carry({f"m{number}": NOW + timedelta(seconds=number) for number in range(20)}, data)
-    assert sorted(amr.earlier(data, NOW + timedelta(hours=1))) == sorted(f"m{n}" for n in range(12, 20))
+    session_data.carry_proofs({f"m{number}": NOW + timedelta(seconds=number) for number in range(20)}, data)
+    assert sorted(session_data.earlier_proofs(data, NOW + timedelta(hours=1))) == sorted(
+        f"m{n}" for n in range(12, 20)
+    )
 
 
 def test_who_signs_in_proves_anew():
     data = {"a": 1}
-    amr.carry({"pwd": NOW}, data)
-    amr.begin_anew(data)
+    session_data.carry_proofs({"pwd": NOW}, data)
+    session_data.forget_proofs(data)
     assert data == {"a": 1}
-    assert amr.earlier(data, NOW) == {}
+    assert session_data.earlier_proofs(data, NOW) == {}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_who_signs_in_proves_anew():
     ],
 )
 def test_what_cannot_be_read_or_is_of_later_counts_for_nothing(stored):
-    assert amr.earlier({amr.EARLIER: stored}, NOW) == {}
+    assert session_data.earlier_proofs({session_data.EARLIER: stored}, NOW) == {}
 
 
 def test_a_note_stays_with_its_object():
@@ -51,5 +53,5 @@ def test_a_note_stays_with_its_object():
         pass
 
     one, other = User(), User()
-    amr.note(one, "pwd otp")
-    assert (amr.noted(one), amr.noted(other)) == ("pwd otp", "")
+    session_data.note_amr(one, "pwd otp")
+    assert (session_data.noted_amr(one), session_data.noted_amr(other)) == ("pwd otp", "")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.stores import insert
-from tests.unit.management.transfer.files import export, put, run
+from tests.unit.management.transferred import export, put, run
 
 pytestmark = pytest.mark.django_db
 
