@@ -48,7 +48,8 @@ class Worker:
     def stop(self) -> None:
         """Close its pipe, which ends it, and wait."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it has stopped by itself
+                self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=10)
         if self._process.poll() is None:
