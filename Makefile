@@ -1,6 +1,6 @@
 # The project's commands. Only `sh`, `make` and a Python 3.11 or newer are needed.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check bench bench-servers bench-timing soak matrix audit lock docs clean
+.PHONY: help env demo test test-all check bench bench-servers bench-timing soak matrix audit lock docs clean
 
 PORT ?= 8000
 RUN = .venv/bin/python -m
@@ -20,6 +20,10 @@ demo: ## serve the demo site on 127.0.0.1:$(PORT), in the foreground
 test: ## run the tests against the built wheels (STAGES="sqlite postgres", ARGS="-k words")
 	@$(ENV) test
 	@$(RUN) tools.test
+
+test-all: ## run the slow stages too: deployed sites, faults, tenants, other packages, Django's own suites
+	@$(ENV) test
+	@$(RUN) tools.test --all
 
 check: ## format, lint, types, layers, migrations, docs, sizes, metadata
 	@$(ENV) check

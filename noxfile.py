@@ -1,7 +1,7 @@
 """The matrix: every supported Python with every supported Django, on SQLite, and Django's own suites.
 
 The newest pair runs all that the main stages have, on PostgreSQL too; the others leave out what asks stores
-more than Python or Django. `TESTED_PAIR=3.11-5.2` leaves out the pair that `make test` ran.
+more than Python or Django. `TESTED_PAIR=3.11-5.2` leaves out the pair that `make test-all` ran.
 
 Interpreters are found by executing them, because a name on PATH proves nothing (pyenv's shims). A pair whose
 Python is not installed is skipped and said so.
@@ -65,7 +65,7 @@ def run_suite(session: nox.Session, django: str, *, is_newest: bool) -> None:
     session.run("python", "-m", "django", "--version")
     both = ["postgres"] if is_newest else []
     stages = session.posargs or ["sqlite", *both, "django-suites"]
-    # What drives commands and servers of our own is the same on every pair: `make test` runs it once.
+    # What drives commands and servers of our own is the same on every pair: `make test-all` runs it once.
     left_out = ["tests/docs", "tests/tooling/test_benchmarks.py"]
     if not is_newest:
         left_out += ["tests/contract", "tests/races", "tests/attacks"]

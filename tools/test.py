@@ -36,6 +36,7 @@ class Stage:
     shares: Sequence[str] = ()
     with_upstream: bool = False
     makes_databases: bool = False
+    slow: bool = False
 
 
 _TABLES = tomllib.loads((ROOT / "tests" / "stages.toml").read_text())
@@ -119,9 +120,11 @@ def main() -> int:
     """Build, run, count."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--installed", action="store_true", help="the wheels are in this environment already")
+    parser.add_argument("--all", action="store_true", help="run the slow stages too")
     parser.add_argument("stages", nargs="*", help=f"of {', '.join(STAGES)}")
     options = parser.parse_args()
-    names = options.stages or os.environ.get("STAGES", "").split() or [*STAGES]
+    names = options.stages or os.environ.get("STAGES", "").split()
+    names = names or [stage.name for stage in STAGES.values() if options.all or not stage.slow]
     if unknown := {*names} - {*STAGES}:
         parser.error(f"no such stage: {', '.join(sorted(unknown))}")
     servers.stop_on_terminate()
