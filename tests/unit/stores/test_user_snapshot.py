@@ -6,7 +6,7 @@ from sessionkeeper.stores.user_snapshot import Snapshot
 
 
 def snapshot(*values, is_current=True):
-    return Snapshot(list, ("id", "options")[: len(values)], values, lambda: is_current).kept()
+    return Snapshot(list, ("id", "options")[: len(values)], values, lambda: is_current).detached()
 
 
 def test_two_requests_never_share_a_value_that_one_may_change():
@@ -26,7 +26,7 @@ def test_who_read_it_changes_nothing_that_is_kept():
 
 def test_plain_values_are_shared():
     name = "a long enough name"
-    assert snapshot(1, name).are_kept
+    assert snapshot(1, name).is_immutable
     assert snapshot(1, name).user()[1] is name
 
 

@@ -37,21 +37,21 @@ class Sliced(models.Manager):
 
 
 def test_users_are_asked_for_by_their_model():
-    assert user_query.asked("default").model is get_user_model()
+    assert user_query.query_key("default").model is get_user_model()
 
 
 def test_what_a_manager_filters_by_belongs_to_the_question(managed):
     manager = Filtering()
     managed(manager)
-    first = user_query.asked("default")
-    assert user_query.asked("default") == first
+    first = user_query.query_key("default")
+    assert user_query.query_key("default") == first
     manager.wanted = "b"
-    assert user_query.asked("default") != first
+    assert user_query.query_key("default") != first
 
 
 def test_a_manager_that_does_more_than_filter_is_left_to_django(managed):
     managed(Sliced())
-    assert user_query.asked("default") is None
+    assert user_query.query_key("default") is None
 
 
 def test_all_columns_of_the_user_are_selected():
