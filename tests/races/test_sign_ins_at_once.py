@@ -145,7 +145,7 @@ def test_two_tries_that_share_their_rows_wait_for_one_another_and_not_in_a_circl
             assert attempts.consume(rows, "", attempts.now())
             counted.set()
             may_end.wait()
-            attempts.begin_anew("a" * 64, "a" * 64)
+            attempts.reset_both("a" * 64, "a" * 64)
             attempts.refund("b" * 64, attempts.SOURCE)
 
     def second():
@@ -176,8 +176,10 @@ def test_in_a_transaction_a_known_device_waits_for_no_row_that_it_has_not_counte
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(stranger)
             holding.wait()
-            attempts.begin_anew(device, account)
-            done.set()
+            try:
+                attempts.reset_both(device, account)
+            finally:
+                done.set()
             waiting.result()
     failures = dict(LoginAttempt.objects.values_list("kind", "failures"))
     assert failures == {"device": 0, "account": 0, "source": 1}
