@@ -75,6 +75,7 @@ setattr(Visit, "async", Visit._async)
 def test_the_hash_of_a_password_seen_before_is_not_computed_again(make_user, flavour, monkeypatch):
     user = make_user()
     key = session_of(user)
+    assert user_query.hash_is_djangos(type(user))  # which computes one, once
     user_query.hash_of_password.cache_clear()
     computed = []
     real = user_query.salted_hmac
