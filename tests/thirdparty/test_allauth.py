@@ -210,7 +210,7 @@ def test_a_list_that_cannot_be_written_keeps_nobody_from_signing_in(browser, mon
     monkeypatch.setattr(UserSession._base_manager, "using", fail)
     browser.submit("/auth/login/", {"username": "alice", "password": PASSWORD})
     assert browser.user == "alice"
-    assert "usersessions.UserSession keeps the key" in caplog.text
+    assert "usersessions.UserSession could not be updated" in caplog.text
 
 
 def test_a_session_ended_elsewhere_leaves_the_list(two, alice):
