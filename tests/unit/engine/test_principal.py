@@ -6,20 +6,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
-from django.db import connection, connections, models
+from django.db import connection, models
 from django.db.models.functions import Now
-from django.test import RequestFactory
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.middleware.session import AuthenticationMiddleware, SessionMiddleware
 from sessionkeeper.models import Session
 from tests.conftest import new_user
 from tests.stores import is_postgresql, sqlite_file
+from tests.unit.middleware.visiting import Visit, session_of
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
@@ -28,56 +26,6 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 def flavour(request):
     """Sync or async."""
     return request.param
-
-
-def session_of(user, backend="django.contrib.auth.backends.ModelBackend", **data):
-    """Return the key of a session in which a user is signed in."""
-    session = SessionStore()
-    session.update(
-        {
-            auth.SESSION_KEY: user._meta.pk.value_to_string(user),
-            auth.BACKEND_SESSION_KEY: backend,
-            auth.HASH_SESSION_KEY: user.get_session_auth_hash(),
-            **data,
-        }
-    )
-    session.save()
-    return session.session_key
-
-
-class Visit:
-    """One request with a key: who it was, what was asked, what came back."""
-
-    def __init__(self, key, flavour="sync", alias="default"):
-        request = RequestFactory().get("/", headers={"cookie": f"sessionid={key}"})
-        with CaptureQueriesContext(connections[alias]) as captured:
-            self.response = getattr(self, flavour)(request)
-        self.session = request.session
-        self.statements = [query["sql"].split()[0] for query in captured if "SAVEPOINT" not in query["sql"]]
-
-    def _answer(self, user):
-        from django.http import HttpResponse
-
-        self.user = user
-        return HttpResponse(str(user.pk))
-
-    def sync(self, request):
-        """Go through our middleware, sync."""
-
-        def view(request):
-            request.user.is_authenticated  # noqa: B018 - makes it load
-            return self._answer(request.user)
-
-        return SessionMiddleware(AuthenticationMiddleware(view))(request)
-
-    def _async(self, request):
-        async def view(request):
-            return self._answer(await request.auser())
-
-        return async_to_sync(SessionMiddleware(AuthenticationMiddleware(view)))(request)
-
-
-setattr(Visit, "async", Visit._async)
 
 
 # The stock backend

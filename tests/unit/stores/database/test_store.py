@@ -3,104 +3,24 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 import pytest
-from asgiref.sync import SyncToAsync
-from django.db import connections
 
 from sessionkeeper.core import keys
 from sessionkeeper.core.records import (
     SessionPatch,
 )
 from sessionkeeper.models import Session
-from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
 from sessionkeeper.stores.database.store import DatabaseStore
-from sessionkeeper.stores.near_cache.postgres import PostgresChannel
-from sessionkeeper.stores.near_cache.redis import RedisChannel
-from tests.memory_store import MemoryStore
-from tests.stores import KINDS, Channel, Clock, InLoop, insert, is_postgresql, near, redis_store
+from tests.stores import Clock, insert, is_postgresql
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
-
-
-def in_loop(kind, **settings):
-    """A store at such a server, used in an event loop."""
-    return InLoop(redis_store(kind, **settings))
-
-
-STORES = {
-    "memory": MemoryStore,
-    "database": DatabaseStore,
-    "valkey": partial(redis_store, "valkey"),
-    "redis": partial(redis_store, "redis"),
-    "valkey-cluster": partial(redis_store, "cluster"),
-    "valkey-sentinel": partial(redis_store, "sentinel"),
-    **{f"{kind}-loop": partial(in_loop, kind) for kind in KINDS},
-    "guarded": lambda **settings: CircuitBreakerStore(DatabaseStore(**settings)),
-    "guarded-valkey": lambda **settings: CircuitBreakerStore(redis_store("valkey", **settings)),
-    "near-valkey": lambda **settings: near(redis_store("valkey", **settings), Channel([], None)),
-    "near-valkey-told": lambda **settings: near_over(redis_store("valkey", **settings)),
-    "near-cluster-told": lambda **settings: near_over(redis_store("cluster", **settings)),
-    "near-memory": lambda **settings: near(MemoryStore(**settings)),
-    "near-database": lambda **settings: near(DatabaseStore(**settings)),
-    "near-postgres": lambda **settings: near(DatabaseStore(**settings), PostgresChannel("default")),
-}
-
-
-def near_over(store):
-    """Put a near cache in front of a store in Valkey, which tells and hears there."""
-    return near(store, RedisChannel(store.client))
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=pytest.mark.postgres if name == "near-postgres" else ()) for name in STORES
-    ]
-)
-def kind(request):
-    """A kind of store, which a test opens as often as it likes."""
-    made = []
-
-    def opened(**settings):
-        made.append(STORES[request.param](**settings))
-        return made[-1]
-
-    yield opened
-    for store in made:
-        if isinstance(store, InLoop):
-            store.close()
-
-
-@pytest.fixture(autouse=True)
-def _one_connection(db):
-    """Let Django's thread, which a store in an event loop takes, work in the test's transaction."""
-
-    def take():
-        connections.close_all()
-        connections["default"] = mine
-
-    def give_back():
-        del connections["default"]
-
-    mine, thread = connections["default"], SyncToAsync.single_thread_executor
-    mine.inc_thread_sharing()
-    thread.submit(take).result()
-    yield
-    thread.submit(give_back).result()
-    mine.dec_thread_sharing()
 
 
 @pytest.fixture
 def clock():
     """The time as the store sees it."""
     return Clock()
-
-
-@pytest.fixture
-def store(kind, clock):
-    """A store whose time stands."""
-    return kind(clock=clock)
 
 
 def patch(store, key, seen=None, deleted=(), **values):

@@ -20,7 +20,8 @@ from sessionkeeper.stores import factory
 from sessionkeeper.stores.redis import user_cache, user_lookup
 from tests.near_sides import sign_in
 from tests.stores import KINDS, Clock, near, redis_store
-from tests.unit.engine.test_principal import ActiveManager, TenantManager, Visit, managed_by, tenant
+from tests.unit.engine.test_principal import ActiveManager, TenantManager, managed_by, tenant
+from tests.unit.middleware.visiting import Visit
 from tests.unit.stores.redis.test_user_lookup import flavour, sent  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db(transaction=True)]
