@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth import login as sign_in
 from django.contrib.auth import logout as sign_out
 from django.contrib.sessions.models import Session as OldSession
@@ -20,13 +19,12 @@ from django.utils import timezone
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events
-from sessionkeeper.core import context, keys
+from sessionkeeper.core import keys
 from sessionkeeper.core.client_info import ClientInfo as Facts
 from sessionkeeper.engine import adoption, registry
 from sessionkeeper.models import AuditEvent
 from tests import contents
-
-OLD = "django.contrib.sessions.backends."
+from tests.unit.engine.adopting import comes_with, make_old
 
 
 def whoami(request):
@@ -66,58 +64,13 @@ urlpatterns = [
     path("out/", log_out),
     path("flush/", flush),
 ]
-pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
-
-
-@pytest.fixture(params=["db", "cached_db"], autouse=True)
-def engine(request, settings):
-    """The engine of before; our engine is the one in use."""
-    settings.SESSIONKEEPER = {"ADOPT": OLD + request.param}
-    return import_module(OLD + request.param)
-
-
-@pytest.fixture(params=["ours", "django's"])
-def both(request, settings):
-    """Our middleware, or Django's."""
-    if request.param != "ours":
-        settings.MIDDLEWARE = [
-            "django.contrib.sessions.middleware.SessionMiddleware",
-            "django.contrib.auth.middleware.AuthenticationMiddleware",
-        ]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine"), pytest.mark.urls(__name__)]
 
 
 @pytest.fixture
 def person(make_user):
     """A user."""
     return make_user()
-
-
-@pytest.fixture
-def old(engine, person):
-    """The key of an old session in which that user is signed in."""
-    return make_old(engine, person)
-
-
-def make_old(engine, user=None, **data):
-    """Store an old session; return its key."""
-    session = engine.SessionStore()
-    session["basket"] = [1]
-    if user is not None:
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.update(data)
-    session.create()
-    return session.session_key
-
-
-def comes_with(cookie, url="/", **options):
-    """Make a first request with this cookie; return the answer and the client."""
-    client = Client(**options)
-    client.cookies["sessionid"] = cookie
-    answer = client.get(url)
-    context.begin()
-    return answer, client
 
 
 def later(monkeypatch):

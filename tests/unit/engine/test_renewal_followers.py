@@ -5,73 +5,28 @@ from __future__ import annotations
 import re
 import sys
 import types
-from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.test import Client
 from django.utils import timezone
 
-from sessionkeeper.core import context
 from sessionkeeper.engine import renewal
 from sessionkeeper.models import AuditEvent
 from tests.demo_server import ROOT
+from tests.unit.engine.adopting import comes_with
 
-OLD = "django.contrib.sessions.backends."
-
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.unit.engine.test_adoption")]
-
-
-@pytest.fixture(params=["db", "cached_db"], autouse=True)
-def engine(request, settings):
-    """The engine of before; our engine is the one in use."""
-    settings.SESSIONKEEPER = {"ADOPT": OLD + request.param}
-    return import_module(OLD + request.param)
-
-
-@pytest.fixture(params=["ours", "django's"])
-def both(request, settings):
-    """Our middleware, or Django's."""
-    if request.param != "ours":
-        settings.MIDDLEWARE = [
-            "django.contrib.sessions.middleware.SessionMiddleware",
-            "django.contrib.auth.middleware.AuthenticationMiddleware",
-        ]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("engine"),
+    pytest.mark.urls("tests.unit.engine.test_adoption"),
+]
 
 
 @pytest.fixture
 def person(make_user):
     """A user."""
     return make_user()
-
-
-@pytest.fixture
-def old(engine, person):
-    """The key of an old session in which that user is signed in."""
-    return make_old(engine, person)
-
-
-def make_old(engine, user=None, **data):
-    """Store an old session; return its key."""
-    session = engine.SessionStore()
-    session["basket"] = [1]
-    if user is not None:
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.update(data)
-    session.create()
-    return session.session_key
-
-
-def comes_with(cookie, url="/", **options):
-    """Make a first request with this cookie; return the answer and the client."""
-    client = Client(**options)
-    client.cookies["sessionid"] = cookie
-    answer = client.get(url)
-    context.begin()
-    return answer, client
 
 
 def test_a_table_of_keys_that_follows_has_the_new_one(old, monkeypatch):
