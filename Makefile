@@ -21,7 +21,7 @@ test: ## run the tests against the built wheels (STAGES="sqlite postgres", ARGS=
 	@$(ENV) test
 	@$(RUN) tools.test
 
-test-all: ## run the slow stages too: deployed sites, faults, tenants, other packages, Django's own suites
+test-all: ## run the slow stages too: faults, tenants, other packages, Django's own suites
 	@$(ENV) test
 	@$(RUN) tools.test --all
 
