@@ -34,10 +34,11 @@ def ask(connection, times=prepared_statements.USES + 2):
 @pytest.fixture
 def connection(monkeypatch):
     """A connection on which nothing is kept."""
-    monkeypatch.setattr(connections["default"], "_thread_sharing_count", 0)  # as a live server leaves it
-    yield connections["default"]
-    for name in (cursors._KEPT, cursors._SEEN):
-        vars(connections["default"]).pop(name, None)
+    connection = connections["default"]
+    monkeypatch.setattr(connection, "_thread_sharing_count", 0)  # as a live server leaves it
+    for name in (cursors._KEPT, cursors._SEEN):  # by tests before, in this process
+        monkeypatch.delitem(vars(connection), name, raising=False)
+    return connection
 
 
 def test_on_a_backend_of_django_a_cursor_is_kept(connection):
