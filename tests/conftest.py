@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 
 from sessionkeeper.conf import settings as conf_settings
-from sessionkeeper.core import context, greenlets
+from sessionkeeper.core import context
 from sessionkeeper.stores.database import shortcut
 
 #: Fixtures of requests over both transports, for all tests.
@@ -92,7 +92,7 @@ def pytest_configure():
     url, given = store_of_the_suite(), conf_settings._raw
     if url is not None:
         # Django's client for async views makes a loop for each request, which would take a thread.
-        greenlets._is_of_one_call = lambda loop: False
+        context._is_of_one_call = lambda loop: False
         conf_settings._raw = lambda: {"STORE": url, **given()} if isinstance(given(), dict) else given()
 
 

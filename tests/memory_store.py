@@ -11,7 +11,6 @@ from typing import Any
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession
 from sessionkeeper.core.keys import MAX_ID
-from sessionkeeper.core.policy import awaits_first_use, expired, is_live, to_end
 from sessionkeeper.core.records import (
     Expired,
     Lookup,
@@ -20,6 +19,10 @@ from sessionkeeper.core.records import (
     SessionLimit,
     SessionPatch,
     SessionRecord,
+    awaits_first_use,
+    expired,
+    is_live,
+    to_end,
 )
 
 

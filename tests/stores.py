@@ -16,7 +16,7 @@ from django.db import connections
 
 from sessionkeeper.conf import redis_url
 from sessionkeeper.conf.near_cache import NearCache
-from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core import context, keys
 from sessionkeeper.core.records import NewSession
 from sessionkeeper.stores.database.store import DatabaseStore
 from sessionkeeper.stores.near_cache.store import NearCacheStore
@@ -201,9 +201,7 @@ class InLoop:
         value = getattr(self._store, name)
         if not callable(value):
             return value
-        return lambda *args, **options: _loop().run(
-            greenlets.greenlet_spawn(partial(value, *args, **options))
-        )
+        return lambda *args, **options: _loop().run(context.greenlet_spawn(partial(value, *args, **options)))
 
     def close(self):
         """Close its connections."""

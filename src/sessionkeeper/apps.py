@@ -17,10 +17,9 @@ class SessionKeeperConfig(AppConfig):
     def ready(self) -> None:
         """Connect receivers and checks."""
         from sessionkeeper import checks
-        from sessionkeeper.auth import notifications, receivers
+        from sessionkeeper.auth import receivers
 
         receivers.connect()
-        notifications.connect()
         checks.register()
         if apps.is_installed("drf_spectacular"):
             import sessionkeeper.api.openapi  # noqa: F401 - registers extensions

@@ -7,7 +7,7 @@ from sessionkeeper.conf.namespaces import namespace
 from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.engine.history import EndedSession, history_for
 from sessionkeeper.engine.registry import list_for, purge, revoke, revoke_all
-from sessionkeeper.http.client_address import client_address
+from sessionkeeper.http.client_info import client_address
 
 __all__ = [
     "EndedSession",

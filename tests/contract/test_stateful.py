@@ -25,11 +25,10 @@ from hypothesis.stateful import (
 
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession
-from sessionkeeper.core.policy import is_live
-from sessionkeeper.core.records import NewSession, SessionPatch
+from sessionkeeper.core.records import NewSession, SessionPatch, is_live
 from sessionkeeper.models import Session
-from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
 from sessionkeeper.stores.database.store import DatabaseStore
+from sessionkeeper.stores.factory import CircuitBreakerStore
 from tests.memory_store import MemoryStore
 from tests.stores import Clock, redis_store
 

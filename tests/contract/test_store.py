@@ -19,8 +19,8 @@ from sessionkeeper.core.records import (
     SessionRecord,
     SessionTimestamps,
 )
-from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
 from sessionkeeper.stores.database.store import DatabaseStore
+from sessionkeeper.stores.factory import CircuitBreakerStore
 from sessionkeeper.stores.near_cache.postgres import PostgresChannel
 from sessionkeeper.stores.near_cache.redis import RedisChannel
 from tests.memory_store import MemoryStore

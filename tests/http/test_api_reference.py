@@ -14,10 +14,10 @@ from sessionkeeper.api.views import tokens
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.api.views.passwords import ResetThrottle
 from sessionkeeper.core import keys
-from sessionkeeper.core.client_info import device
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.http import problems
-from sessionkeeper.middleware.commit import PASSIVE_HEADER
+from sessionkeeper.http.client_info import device
+from sessionkeeper.middleware.session import PASSIVE_HEADER
 from tests.conftest import PASSWORD
 from tests.demo_server import ROOT
 from tests.transports import TokenApi

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import registry
-from sessionkeeper.middleware.commit import PASSIVE_HEADER
+from sessionkeeper.middleware.session import PASSIVE_HEADER
 from sessionkeeper.stores.factory import get_store
 from tests import contents
 from tests.conftest import PASSWORD

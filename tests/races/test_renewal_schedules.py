@@ -16,11 +16,11 @@ from itertools import count
 import pytest
 from django.test import override_settings
 
-from sessionkeeper.core import keys, policy
-from sessionkeeper.core.client_info import ClientInfo
+from sessionkeeper.core import keys, records
 from sessionkeeper.core.records import COOKIE, KeyStatus, NewSession
 from sessionkeeper.engine import lookup
 from sessionkeeper.engine.active_session import ActiveSession
+from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores import factory
 from tests.memory_store import MemoryStore
 
@@ -123,11 +123,11 @@ class World:
                 self.send(jar)
                 self.run()
                 record = self.store.find(self.id).record
-                if record.secret_hash != before and not policy.awaits_first_use(record):
+                if record.secret_hash != before and not records.awaits_first_use(record):
                     break
             else:
                 pytest.fail("the key was not renewed")
-        self.time += policy.ROTATE_OVERLAP.total_seconds()
+        self.time += records.ROTATE_OVERLAP.total_seconds()
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from sessionkeeper.admin.filters import LastSeenFilter, LiveFilter, SignedInFilt
 from sessionkeeper.admin.login import install
 from sessionkeeper.admin.store_changelist import is_elsewhere
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import keys, moments, policy
+from sessionkeeper.core import keys, moments, records
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.users import name_of, of_users_named, users
 from sessionkeeper.models import Session
@@ -202,7 +202,7 @@ class SessionAdmin(RecordAdmin):
 
 def _end_of(session: Session) -> datetime:
     seen_at, expires_at = moments.aware(session.last_seen_at), moments.aware(session.expires_at)
-    return policy.end_of(seen_at, expires_at, session.idle_seconds)
+    return records.end_of(seen_at, expires_at, session.idle_seconds)
 
 
 def _ids(queryset: Any) -> Iterable[tuple[int, Any]]:

@@ -10,8 +10,8 @@ from rest_framework.fields import empty
 from rest_framework.utils import html
 
 from sessionkeeper.auth.flows import LONGEST_PASSWORD
-from sessionkeeper.core.client_info import device
 from sessionkeeper.core.records import SessionRecord
+from sessionkeeper.http.client_info import device
 
 
 class Text(serializers.CharField):

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from sessionkeeper.core import keys
-from sessionkeeper.core.text import json_key, rfc3339
+from sessionkeeper.core.moments import rfc3339
+from sessionkeeper.stores.codec import json_key
 
 
 class Kind(StrEnum):

@@ -19,11 +19,11 @@ from sessionkeeper import conf
 from sessionkeeper.audit import signals
 from sessionkeeper.audit.events import ENDS, Event, Kind
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import client_info, greenlets, moments
-from sessionkeeper.core.client_info import ClientInfo
-from sessionkeeper.core.records import Expired
-from sessionkeeper.core.text import printable
-from sessionkeeper.stores import user_keys
+from sessionkeeper.core import context, moments
+from sessionkeeper.core.records import Expired, printable
+from sessionkeeper.http import client_info
+from sessionkeeper.http.client_info import ClientInfo
+from sessionkeeper.stores import codec
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -51,7 +51,7 @@ def record(kind: Kind, **facts: Any) -> Event:
 
 def record_once(kind: Kind, *, user: Any, session_id: int, **detail: Any) -> None:
     """Record an event of a session, unless the trail already has one of this kind."""
-    if not greenlets.run_in_database_thread(_has, session_id, (kind,)):
+    if not context.run_in_database_thread(_has, session_id, (kind,)):
         record(kind, user=user, session_id=session_id, **detail)
 
 
@@ -107,7 +107,7 @@ def record_all(events: Iterable[Event]) -> None:
     """Record events: one INSERT for all of them, then a log line and a signal each."""
     listed = list(events)
     if listed:
-        greenlets.run_in_database_thread(_record_all, listed)
+        context.run_in_database_thread(_record_all, listed)
 
 
 def _record_all(events: list[Event]) -> None:
@@ -165,9 +165,9 @@ def _row(event: Event) -> AuditEvent:
     return _table()(
         at=event.at,
         kind=event.kind.value,
-        user_id=user_keys.held(event.user_id),
+        user_id=codec.held(event.user_id),
         session_id=event.session_id,
-        actor_id=user_keys.held(event.actor_id),
+        actor_id=codec.held(event.actor_id),
         reason=event.reason,
         ip_address=event.ip_address,
         user_agent=event.user_agent,
@@ -187,7 +187,7 @@ def _all_rows() -> QuerySet[AuditEvent]:
 
 def rows_of(user_id: Any) -> QuerySet[AuditEvent]:
     """Return the events about a user; none if the user model's keys do not fit the column."""
-    return rows().filter(user=user_id) if user_keys.fit() else rows().none()
+    return rows().filter(user=user_id) if codec.fit() else rows().none()
 
 
 def _clean(value: Any) -> Any:
@@ -203,7 +203,7 @@ def _pk(user: Any) -> Any:
 
 def note(expired: Expired) -> None:
     """Record once that a signed-in session has expired."""
-    if expired.user_id is None or greenlets.run_in_database_thread(_has, expired.id, ENDS):
+    if expired.user_id is None or context.run_in_database_thread(_has, expired.id, ENDS):
         return
     record(
         Kind.EXPIRED,

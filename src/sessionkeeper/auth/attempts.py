@@ -1,30 +1,43 @@
-"""Counts attempts in rows of the database, so that parallel attempts are all counted.
+"""Counts attempts in rows of the database, so that parallel attempts are all counted; knows devices again.
 
 An account or known device has to wait longer after each failure. A source may have a number of failures per
-hour: ``until`` is when all of them have expired (the "generic cell rate algorithm"), so that they expire one
-by one, not at the end of a window. The password resets of an address do the same; their ``until`` is when the
-next one expires.
+hour: ``until`` is when all of them have expired (the "generic cell rate algorithm"), so that they expire
+one by one, not at the end of a window. The password resets of an address do the same; their ``until`` is
+when the next one expires.
+
+A known device is a browser on which a user has signed in before, recognised by a signed cookie, which signs
+nobody in. It has its own count of attempts, so that it can sign in while an attacker has locked the account
+for unknown devices. It also tells sign-ins on new devices from others.
 """
 
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
+from django.conf import settings
+from django.core import signing
 from django.db import OperationalError, connections, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from sessionkeeper import conf
 from sessionkeeper.audit import trail
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import policy
+from sessionkeeper.core import context, records
+from sessionkeeper.http import transports
 from sessionkeeper.stores.database.writes import delete
 
 if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
+
 
 ACCOUNT, DEVICE, SOURCE, RESET = "account", "device", "source", "reset"
 #: Rows that one step of a purge reads.
@@ -178,12 +191,12 @@ def _steps(now: int) -> list[tuple[int, int]]:
     delay, longest = (
         int(each.total_seconds() * 1000) for each in (settings.lockout_delay, settings.lockout_longest_delay)
     )
-    while delay and failures < policy.MOST_FAILURES:
+    while delay and failures < records.MOST_FAILURES:
         steps.append((failures - 1, now + min(delay, longest)))
         if delay >= longest:
             break
         failures, delay = failures + 1, delay * 2
-    return [*steps, (policy.MOST_FAILURES - 1, now + _FOREVER)]
+    return [*steps, (records.MOST_FAILURES - 1, now + _FOREVER)]
 
 
 def _pace() -> tuple[int, int]:
@@ -266,3 +279,66 @@ def table() -> type[LoginAttempt]:
 def rows() -> QuerySet[LoginAttempt]:
     """Return all rows, in the database that is written to."""
     return table()._base_manager.using(trail.database())
+
+
+_SALT = "sessionkeeper.known_devices"
+_LIFE = timedelta(days=400)  # the longest that browsers keep a cookie
+_MOST_ACCOUNTS = 6
+_DIGEST = 16
+
+
+class Device(NamedTuple):
+    """The content of the cookie: an id, and digests of the accounts that signed in, the latest first."""
+
+    id: str
+    accounts: tuple[str, ...] = ()
+
+    def knows(self, account: str) -> bool:
+        """Return whether the account with this key has signed in on the device."""
+        return account[:_DIGEST] in self.accounts
+
+
+#: The device of a sign-in in this request, and whether the user had signed in on it before.
+signed_in: ContextVar[tuple[Device, bool] | None] = context.variable("device")
+
+
+def read(request: HttpRequest | None) -> Device | None:
+    """Return the known device of a request, or None."""
+    text = getattr(request, "COOKIES", {}).get(cookie_name())
+    if text is None:
+        return None
+    try:
+        value = signing.loads(text, salt=_SALT, max_age=_LIFE)
+        return Device(str(value[0]), tuple(str(account) for account in value[1]))
+    except (signing.BadSignature, ValueError, TypeError, LookupError):
+        return None
+
+
+def id_for(request: HttpRequest | None, account: str) -> str:
+    """Return the id of the device if the account has signed in on it, else an empty text."""
+    device = read(request)
+    return device.id if device is not None and device.knows(account) else ""
+
+
+def remember(device: Device | None, *accounts: str) -> Device:
+    """Return the device with these accounts added, which have just signed in."""
+    known = device or Device(secrets.token_urlsafe(12))
+    digests = dict.fromkeys((*(account[:_DIGEST] for account in accounts), *known.accounts))
+    return Device(known.id, tuple(digests)[:_MOST_ACCOUNTS])
+
+
+def write(response: HttpResponseBase, device: Device) -> None:
+    """Set the cookie."""
+    transports.set_cookie(
+        response,
+        cookie_name(),
+        signing.dumps([device.id, list(device.accounts)], salt=_SALT),
+        _LIFE,
+        httponly=True,
+        samesite="None" if conf.current().cookie_partitioned else "Lax",
+    )
+
+
+def cookie_name() -> str:
+    """Return the name of the cookie: that of the session cookie, so with the same prefix, and a suffix."""
+    return f"{settings.SESSION_COOKIE_NAME}-device"

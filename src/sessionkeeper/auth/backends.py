@@ -16,9 +16,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import lockout
 from sessionkeeper.auth.flows import LONGEST_PASSWORD, PASSWORD
-from sessionkeeper.core import client_info
 from sessionkeeper.core.errors import TooManyTries
 from sessionkeeper.engine import session_data, users
+from sessionkeeper.http import client_info
 
 
 class LockoutBackend(backends.BaseBackend):

@@ -10,8 +10,8 @@ from django.db.models import Q, QuerySet
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.engine import registry, users
+from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.database.writes import delete
 

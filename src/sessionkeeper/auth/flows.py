@@ -25,7 +25,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout
-from sessionkeeper.core import context, keys, policy
+from sessionkeeper.core import context, keys, records
 from sessionkeeper.core.errors import (
     InvalidCredentials,
     NoSuchSession,
@@ -36,7 +36,7 @@ from sessionkeeper.core.errors import (
     TooManySessions,
 )
 from sessionkeeper.core.records import COOKIE, SessionRecord
-from sessionkeeper.engine import limits, registry, session_data
+from sessionkeeper.engine import registry, session_data
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
@@ -237,15 +237,15 @@ def is_recent(request: HttpRequest, within: timedelta | None = None, level: int 
     active = session._active
     user_id, now = session_data.user_of(session), registry.now() if active.found is None else active.found.now
     if within is None:
-        within = limits.in_force(limits.PROOF, user_id, request).reauthenticate_after
+        within = session_data.in_force(session_data.PROOF, user_id, request).reauthenticate_after
     if not (active.proved or active.signing_in):
         found = active.found
         if found is None or session_data.PROOF_IS_VOID in session:
             return False
-        if not policy.is_recent(found.record.authenticated_at, now, within):
+        if not records.is_recent(found.record.authenticated_at, now, within):
             return False
-    recent = [name for name, at in proofs(request).items() if policy.is_recent(at, now, within)]
-    return policy.level_of(" ".join(recent)) >= level
+    recent = [name for name, at in proofs(request).items() if records.is_recent(at, now, within)]
+    return records.level_of(" ".join(recent)) >= level
 
 
 def proofs(request: HttpRequest) -> dict[str, datetime]:
@@ -373,5 +373,5 @@ def _persistent(request: HttpRequest, user: Any) -> Any:
     """Return the ``set_expiry`` value of a cookie that outlives the browser, with the usual timeouts."""
     if not settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
         return None
-    current = limits.in_force(limits.TIMES, user.pk, request)
+    current = session_data.in_force(session_data.TIMES, user.pk, request)
     return current.idle_seconds or current.absolute

@@ -19,13 +19,13 @@ from django.utils.translation import ngettext
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import attempts, known_devices
+from sessionkeeper.auth import attempts
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
 from sessionkeeper.engine import users
-from sessionkeeper.http.client_address import client_address, network
-from sessionkeeper.stores import user_keys
+from sessionkeeper.http.client_info import client_address, network
+from sessionkeeper.stores import codec
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
 _MINUTE = 60
@@ -247,7 +247,7 @@ def unlock_source(address: str) -> bool:
 def _attempt(request: HttpRequest | None, name: str, session_id: int | None) -> Attempt:
     source = network(client_address(request), ipv6=64)
     account = _key(attempts.ACCOUNT, name)
-    known = known_devices.id_for(request, account)
+    known = attempts.id_for(request, account)
     device = known if session_id is None else f"session {session_id}"
     return Attempt(
         name,
@@ -283,7 +283,7 @@ def _report(attempt: Attempt, user_id: Any) -> None:
     for key, until, kind in _counts(attempt):
         wait = attempts.wait(until, kind, attempts.now())
         if wait:
-            if user_keys.held(user_id) is not None and kind != attempts.SOURCE:
+            if codec.held(user_id) is not None and kind != attempts.SOURCE:
                 attempts.rows().filter(pk=key).update(user=user_id)
             trail.record(
                 events.Kind.LOCKED_OUT,

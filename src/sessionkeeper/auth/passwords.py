@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import lockout, notifications
+from sessionkeeper.auth import lockout, receivers
 from sessionkeeper.auth.flows import LONGEST_PASSWORD, require_recent
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
 from sessionkeeper.engine import registry
@@ -136,7 +136,7 @@ class _ResetForm(PasswordResetForm):
         send = partial(
             super().send_mail, subject_template_name, email_template_name, context, *args, **kwargs
         )
-        notifications.send_aside(send)
+        receivers.send_aside(send)
 
 
 def _confirm_path(context: dict[str, Any]) -> str | None:

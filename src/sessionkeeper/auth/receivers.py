@@ -1,8 +1,14 @@
-"""Receivers of Django's signals, which pass sign-ins and changes of users to trail, lockout and store."""
+"""Receivers of signals, which pass sign-ins and changes of users to trail, lockout and store, and notify.
+
+Mail is sent in another thread, so that no response waits for it or tells whether it was sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -10,19 +16,29 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.core.mail import send_mail
 from django.core.signals import request_finished, request_started, setting_changed
+from django.db import connections, transaction
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.crypto import constant_time_compare
+from django.utils.module_loading import import_string
+from django.utils.translation import get_language, override
 
-from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import attempts, known_devices, lockout
+from sessionkeeper import conf
+from sessionkeeper.audit import events, signals, trail
+from sessionkeeper.audit.events import Event, Kind
+from sessionkeeper.auth import attempts, lockout
+from sessionkeeper.conf import namespaces
+from sessionkeeper.conf.validators import NOTICES
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import COOKIE, SessionRecord
 from sessionkeeper.engine import registry, retention, session_data, users
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.stores import codec, user_keys
+from sessionkeeper.http.client_info import network
+from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.factory import get_store
 
@@ -34,9 +50,9 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or session_data.noted_amr(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
-        device, marks = known_devices.read(request), lockout.marks(user)
+        device, marks = attempts.read(request), lockout.marks(user)
         was_known = device is not None and device.knows(marks[0])
-        known_devices.signed_in.set((known_devices.remember(device, *marks), was_known))
+        attempts.signed_in.set((attempts.remember(device, *marks), was_known))
 
 
 def _logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
@@ -74,6 +90,7 @@ def connect() -> None:
     user_login_failed.connect(_login_failed, dispatch_uid="sessionkeeper.login_failed")
     retention.steps[retention.COUNTS] = attempts.purge
     _watch_users()
+    _connect_notices()
     request_started.connect(context.begin, dispatch_uid="sessionkeeper.request_started")
     request_finished.connect(context.end, dispatch_uid="sessionkeeper.request_finished")
     setting_changed.connect(_rebuild, dispatch_uid="sessionkeeper.statements")
@@ -84,7 +101,7 @@ def _watch_users() -> None:
 
     Not to all senders: that would disable the fast path of every bulk delete.
     """
-    user_model = user_keys.user_model()
+    user_model = codec.user_model()
     for model in apps.get_models() if user_model is not None else ():
         if issubclass(model, user_model) or model in user_model._meta.get_parent_list():
             post_save.connect(_user_saved, sender=model, dispatch_uid=("sessionkeeper.user_saved", model))
@@ -147,13 +164,13 @@ def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
 def _tell_store(sender: type, instance: Any) -> None:
     """Make all processes drop what they have cached of a user, whatever was saved."""
     # A row of a parent model may have another primary key than the user.
-    get_store().user_changed(instance.pk if issubclass(sender, user_keys.user_model()) else None)
+    get_store().user_changed(instance.pk if issubclass(sender, codec.user_model()) else None)
 
 
 def _is_user(sender: type) -> bool:
     """Return whether sessions of this engine belong to instances of ``sender``."""
-    model = user_keys.user_model()
-    if not (user_keys.fit() and _is_our_engine()):
+    model = codec.user_model()
+    if not (codec.fit() and _is_our_engine()):
         return False
     return issubclass(sender, model) or sender in model._meta.get_parent_list()
 
@@ -170,3 +187,108 @@ def _rebuild(*, setting: str, **_: Any) -> None:
         user_query.drop_statements()
     if setting == "AUTH_USER_MODEL":
         _watch_users()
+
+
+log = logging.getLogger("sessionkeeper.security")
+_mailer = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessionkeeper-mail")
+_pending: list[Future[None]] = []
+
+
+def send_aside(send: Callable[..., Any], *args: Any) -> None:
+    """Call ``send`` in another thread, in the current language. Exceptions are logged."""
+    _pending[:] = [one for one in _pending if not one.done()]
+    _pending.append(_mailer.submit(_quietly, get_language(), send, *args))
+
+
+def wait() -> None:
+    """Wait until all mail is sent, in tests and at shutdown."""
+    while _pending:
+        _pending.pop().result()
+
+
+def _quietly(language: str | None, send: Callable[..., Any], *args: Any) -> None:
+    try:
+        with override(language):
+            send(*args)
+    except Exception:
+        log.exception("A mail could not be sent.")
+    finally:
+        connections.close_all()  # of this thread, if a template made a query
+
+
+#: Kinds of notices, as in ``NOTICES``.
+NEW_DEVICE, TOKEN_MADE = "new_device", "token_made"
+PASSWORD_CHANGED, COPY_DETECTED = "password_changed", "copy_detected"
+#: How many of the user's sign-ins are compared to tell whether a device is new.
+_RECENT = 50
+_SIGN_INS = [Kind.SIGN_IN.value, Kind.TOKEN_MADE.value]
+
+
+def _connect_notices() -> None:
+    """Connect to the events that users are notified of."""
+    for signal, kind in (
+        (signals.signed_in, NEW_DEVICE),
+        (signals.token_made, TOKEN_MADE),
+        (signals.password_changed, PASSWORD_CHANGED),
+        (signals.copy_detected, COPY_DETECTED),
+    ):
+        signal.connect(partial(_told, kind), dispatch_uid=f"sessionkeeper.notice.{kind}", weak=False)
+
+
+def _told(kind: str, event: Event, **_: Any) -> None:
+    if event.user_id is None or kind not in _chosen():
+        return
+    device = attempts.signed_in.get()
+    if kind == NEW_DEVICE and device is not None and device[1]:
+        return
+    told = partial(_notify, kind, event, namespaces.active())
+    transaction.on_commit(told, using=trail.database(), robust=True)
+
+
+def _chosen() -> Collection[str]:
+    """Return the kinds in ``NOTICES``; by default, all if our SessionMiddleware is installed."""
+    chosen = conf.current().notices
+    if chosen is not None:
+        return chosen
+    return NOTICES if any(map(_is_ours, settings.MIDDLEWARE)) else ()
+
+
+def _is_ours(path: Any) -> bool:
+    try:
+        return bool(getattr(import_string(path), "is_sessionkeepers", False))
+    except Exception:  # noqa: BLE001 - a module of the project may raise anything; Django reports it
+        return False
+
+
+def _notify(kind: str, event: Event, namespace: str) -> None:
+    if namespaces.active() != namespace:
+        trail.log.warning(
+            "No notice of %s was sent: another tenant was active at the commit.", event.kind.value
+        )
+        return  # there, the primary key may be another user's
+    if kind == NEW_DEVICE and not _is_new(event):
+        return
+    user = users.find(event.user_id)
+    address = users.email_of(user)
+    if address:
+        context = {"user": user.get_username(), "event": event, "kind": kind}
+        send_aside(_send, kind, context, address)
+
+
+def _send(kind: str, context: dict[str, Any], address: str) -> None:
+    subject = render_to_string(f"sessionkeeper/mail/{kind}_subject.txt", context)
+    body = render_to_string(f"sessionkeeper/mail/{kind}.txt", context)
+    send_mail(" ".join(subject.split()), body, None, [address])
+
+
+def _is_new(event: Event) -> bool:
+    """Return whether the user has signed in before, but never with this user agent from this network.
+
+    The first sign-in does not count: the user has just created the account.
+    """
+    if not conf.current().audit:
+        return True
+    rows = trail.rows_of(event.user_id).filter(kind__in=_SIGN_INS).exclude(session_id=event.session_id)
+    before = list(rows.order_by("-pk").values_list("ip_address", "user_agent")[:_RECENT])
+    here = (network(event.ip_address, ipv6=64), event.user_agent)
+    return bool(before) and here not in {(network(address, ipv6=64), agent) for address, agent in before}

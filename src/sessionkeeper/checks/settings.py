@@ -15,9 +15,9 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.checks import engine
-from sessionkeeper.core import policy
+from sessionkeeper.core import records
 from sessionkeeper.core.check_ids import CheckId
-from sessionkeeper.engine import limits, renewal
+from sessionkeeper.engine import renewal, session_data
 
 
 def check_sessionkeeper() -> Iterator[checks.CheckMessage]:
@@ -62,7 +62,7 @@ def check_timeouts() -> Iterator[checks.CheckMessage]:
         )
         return
     idle = current.idle_seconds
-    if idle is None or current.asked.keys() & set(limits.TIMES):
+    if idle is None or current.asked.keys() & set(session_data.TIMES):
         return
     absolute = current.absolute.total_seconds()
     if idle > absolute and current.idle_timeout is not None:
@@ -79,7 +79,7 @@ def check_timeouts() -> Iterator[checks.CheckMessage]:
             hint="Lower SESSION_COOKIE_AGE, or set ABSOLUTE_TIMEOUT or IDLE_TIMEOUT in SESSIONKEEPER.",
             id=CheckId.COOKIE_AGE_LONGER_THAN_ABSOLUTE,
         )
-    touch = policy.touch_interval(idle, current.touch_interval).total_seconds()
+    touch = records.touch_interval(idle, current.touch_interval).total_seconds()
     if touch >= idle:
         yield checks.Warning(
             f"SESSIONKEEPER['TOUCH_INTERVAL'] ({_days(touch)}) is not shorter than the idle timeout "

@@ -23,7 +23,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from sessionkeeper import conf
 from sessionkeeper.conf.validators import LONGEST_NAMESPACE, is_namespace
-from sessionkeeper.core import context, greenlets
+from sessionkeeper.core import context
 from sessionkeeper.core.errors import NoNamespace
 
 _given: ContextVar[str | None] = ContextVar("sessionkeeper_namespace", default=None)
@@ -61,14 +61,14 @@ def active() -> str:
         return _checked(read())
     if (noted := _noted.get()) is not None:
         return noted
-    if not greenlets.in_greenlet():
+    if not context.in_greenlet():
         raise NoNamespace(_IN_A_LOOP)
-    return greenlets.run_in_database_thread(active)
+    return context.run_in_database_thread(active)
 
 
 def at_hand() -> str | None:
     """Return the active namespace; None if an event loop would have to wait for it."""
-    if _get_running_loop() is None or greenlets.in_greenlet() or not must_be_read():
+    if _get_running_loop() is None or context.in_greenlet() or not must_be_read():
         return active()
     return _noted.get()
 

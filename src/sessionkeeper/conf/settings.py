@@ -20,7 +20,7 @@ from sessionkeeper.conf import near_cache, table, validators
 from sessionkeeper.conf.callables import CallableSetting, is_path
 from sessionkeeper.conf.table import Problem, setting
 from sessionkeeper.conf.validators import END_OLDEST, IGNORE, X_FORWARDED_FOR
-from sessionkeeper.core import policy
+from sessionkeeper.core import records
 
 _PER_REQUEST = "A function that takes request and user, or its dotted path, is accepted too."
 _CHANGE = validators.one_of(IGNORE, validators.NOTIFY, validators.STEP_UP, validators.END)
@@ -38,7 +38,7 @@ class Settings:
     """Where sessions are kept. `"database:"`: the database that the database routers choose for writing
     `sessionkeeper.Session`; `"database:ALIAS"`: that entry of `DATABASES`; `"redis://host/0"` and similar
     URLs: [Valkey or Redis](../howto/valkey.md)."""
-    timeout_preset: str | None = setting(None, validators.one_of(*sorted(policy.PRESETS)), per_request=True)
+    timeout_preset: str | None = setting(None, validators.one_of(*sorted(records.PRESETS)), per_request=True)
     """`"aal1"`, `"aal2"` or `"aal3"`: the times of NIST SP 800-63B-4, see below. Only times: it says nothing
     about how users authenticate."""
     idle_timeout: timedelta | None = setting(
@@ -59,14 +59,14 @@ class Settings:
     """A function that takes a user and returns whether they have a second factor. allauth.mfa and django-otp
     need none: where they are installed they are asked as well; see [the API](api.md#second-factor)."""
     reauthenticate_after: timedelta = setting(
-        policy.REAUTHENTICATE_AFTER, validators.duration, per_request=True
+        records.REAUTHENTICATE_AFTER, validators.duration, per_request=True
     )
     """How long a proof of a credential counts for sensitive actions: ending other sessions, changing the
     password."""
     rotate_after: timedelta | None = setting(None, validators.duration, shown="none: keys are not renewed")
     """While somebody is signed in, the cookie gets another key this often, and an old one that comes back
     ends the session. [See below](#renewal-of-the-key)."""
-    rotate_overlap: timedelta = setting(policy.ROTATE_OVERLAP, validators.duration)
+    rotate_overlap: timedelta = setting(records.ROTATE_OVERLAP, validators.duration)
     """How long the previous key is accepted after a request came with the new one. If uploads that a proxy
     buffers shall succeed, not shorter than the longest of them."""
     max_sessions: int | None = setting(
@@ -127,7 +127,7 @@ class Settings:
     lockout: bool = setting(True, validators.switch)
     """Whether failed sign-ins are counted, and refused when there are too many: see
     [guessing](../howto/guessing.md)."""
-    lockout_tries: int = setting(5, validators.integer(policy.MOST_FAILURES), unit="failures")
+    lockout_tries: int = setting(5, validators.integer(records.MOST_FAILURES), unit="failures")
     """Failures in a row that an account has at unknown devices, and each known device, before it has to wait;
     1 to 100, the most that NIST SP 800-63B-4 (3.2.2) allows."""
     lockout_delay: timedelta = setting(timedelta(minutes=1), validators.duration)
@@ -175,7 +175,7 @@ class Settings:
         if self.idle_timeout is not None:
             return int(self.idle_timeout.total_seconds())
         if self.timeout_preset is not None:
-            idle = policy.PRESETS[self.timeout_preset].idle
+            idle = records.PRESETS[self.timeout_preset].idle
             return None if idle is None else int(idle.total_seconds())
         return min(int(django_settings.SESSION_COOKIE_AGE), int(validators.LONGEST.total_seconds()))
 
@@ -192,7 +192,7 @@ class Settings:
     @property
     def absolute(self) -> timedelta:
         """The absolute timeout of a session in which somebody signed in."""
-        return self.absolute_cap or policy.DEFAULT_ABSOLUTE
+        return self.absolute_cap or records.DEFAULT_ABSOLUTE
 
     @property
     def absolute_cap(self) -> timedelta | None:
@@ -200,7 +200,7 @@ class Settings:
         if self.absolute_timeout is not None:
             return self.absolute_timeout
         if self.timeout_preset is not None:
-            return policy.PRESETS[self.timeout_preset].absolute
+            return records.PRESETS[self.timeout_preset].absolute
         return None
 
 

@@ -9,7 +9,7 @@ from django.db import utils
 from django.utils.connection import ConnectionDoesNotExist
 
 from sessionkeeper.core.errors import StoreUnavailable
-from sessionkeeper.core.text import printable
+from sessionkeeper.core.records import printable
 
 _LONGEST = 300
 _OUTAGE = "The session store did not answer"

@@ -75,3 +75,8 @@ class MomentField(models.DateTimeField):  # type: ignore[type-arg]  # takes no a
 def _read_native(value: datetime | None, expression: Any, connection: Any) -> datetime | None:
     moment = read(value, expression, connection)
     return None if moment is None else native(moment)
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """Return a time in UTC for JSON, as ``2026-01-31T12:00:00Z``."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

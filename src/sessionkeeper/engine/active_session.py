@@ -13,11 +13,11 @@ from django.contrib.auth import SESSION_KEY
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core import context, keys, moments, policy
-from sessionkeeper.core.client_info import ClientInfo
+from sessionkeeper.core import context, keys, moments, records
 from sessionkeeper.core.errors import IdTaken, SessionGone, StoreUnavailable
 from sessionkeeper.core.records import BEARER, COOKIE, KeyStatus, Lookup, NewSession, SessionPatch
-from sessionkeeper.engine import limits, renewal, session_data
+from sessionkeeper.engine import renewal, session_data
+from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
@@ -105,8 +105,8 @@ class ActiveSession:
     def insert(self, data: dict[str, Any]) -> None:
         """Store a new session with this data. If its id is taken, try another key."""
         key = self.key if self.key is not None and not self.stored else keys.mint()
-        text, user_id = limits.encode_bounded(data), session_data.owner_of(data)
-        timeouts = limits.limits_of(data)
+        text, user_id = session_data.encode_bounded(data), session_data.owner_of(data)
+        timeouts = session_data.limits_of(data)
         while True:
             new = NewSession(
                 key.id,
@@ -117,7 +117,7 @@ class ActiveSession:
                 text,
                 authenticated=SESSION_KEY in data,
                 transport=self.transport,
-                limit=limits.limit_for(user_id, self.transport),
+                limit=session_data.limit_for(user_id, self.transport),
                 **self._columns(user_id),
             )
             try:
@@ -126,7 +126,7 @@ class ActiveSession:
                 key = keys.mint()
             else:
                 break
-        limits.note_ended(ended, user_id)
+        session_data.note_ended(ended, user_id)
         self.detach()
         self.proved = SESSION_KEY in data
         self.key, self.stored, self._base, self._user_id = key, True, text, user_id
@@ -145,7 +145,7 @@ class ActiveSession:
         key = key or self.key
         if key is None:
             raise SessionGone
-        text, user_id, rotated = limits.encode_bounded(data), session_data.owner_of(data), False
+        text, user_id, rotated = session_data.encode_bounded(data), session_data.owner_of(data), False
         change = session_data.changes(self._base, data)
         moved = self.stored and user_id != self._user_id
         if moved:  # a user signed in or out, by whatever code
@@ -158,11 +158,11 @@ class ActiveSession:
         facts = self._columns(user_id) if moved or self.signing_in or whole else {}
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         if moved or whole:
-            change = change._replace(limit=limits.limit_for(user_id, self.transport))
+            change = change._replace(limit=session_data.limit_for(user_id, self.transport))
         found = self.found
         seen = None if found is None or found.is_stale or found.is_written else found.record
         record, ended = get_store().merge(key.id, key.secret_hash, change, seen)
-        limits.note_ended(ended, user_id)
+        session_data.note_ended(ended, user_id)
         self.proved = self.proved or self.signing_in
         signed_in, self.signing_in = self.signing_in, False
         self.key, self.stored = key, True
@@ -176,9 +176,9 @@ class ActiveSession:
 
     def _with_limits(self, change: SessionPatch, data: dict[str, Any]) -> tuple[SessionPatch, bool]:
         named = (*change.deleted, *codec.decode(change.patch))
-        if not (change.replace or change.facts or limits.EXPIRY_KEY in named):
+        if not (change.replace or change.facts or session_data.EXPIRY_KEY in named):
             return change, False
-        timeouts = limits.limits_of(data)
+        timeouts = session_data.limits_of(data)
         lifetime = timeouts.lifetime
         if isinstance(lifetime, timedelta) and not self.signing_in and self.found is not None:
             # Another expiry does not restart the absolute timeout, which begins with the authentication.
@@ -188,20 +188,20 @@ class ActiveSession:
         facts = {**change.facts, "idle_seconds": timeouts.idle_seconds}
         return change._replace(facts=facts, lifetime=lifetime, authenticated=self.signing_in), True
 
-    def effective_limits(self, data: dict[str, Any]) -> limits.Limits:
+    def effective_limits(self, data: dict[str, Any]) -> session_data.Limits:
         """Return the timeouts in force: the stored ones, unless code has set another expiry."""
         record = None if self.found is None or self.signing_in else self.found.record
         stored = {} if record is None else codec.decode(record.data)
         if (
             record is None
             or self.remaining_lifetime is None
-            or stored.get(limits.EXPIRY_KEY) != data.get(limits.EXPIRY_KEY)
+            or stored.get(session_data.EXPIRY_KEY) != data.get(session_data.EXPIRY_KEY)
         ):
-            timeouts = limits.limits_of(data)
+            timeouts = session_data.limits_of(data)
             if self.remaining_lifetime is None or not isinstance(timeouts.lifetime, timedelta):
                 return timeouts
             return timeouts._replace(lifetime=min(timeouts.lifetime, self.remaining_lifetime))
-        return limits.Limits(record.idle_seconds, self.remaining_lifetime)
+        return session_data.Limits(record.idle_seconds, self.remaining_lifetime)
 
     def _columns(self, user_id: Any) -> dict[str, Any]:
         columns = {**self.client.columns(), "user_id": user_id}
@@ -267,7 +267,7 @@ class ActiveSession:
 
     def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
         record = found.record
-        if policy.touch_due(record, found.now, conf.current().touch_interval):
+        if records.touch_due(record, found.now, conf.current().touch_interval):
             return True
         return record.previous_hash is not None and renewal.is_first_use(key, record)
 
@@ -294,7 +294,7 @@ class ActiveSession:
         return (
             settings.rotate_after is not None
             or record.previous_hash is not None
-            or policy.touch_due(record, self.found.now, settings.touch_interval)
+            or records.touch_due(record, self.found.now, settings.touch_interval)
         )
 
     def upkeep_due(self) -> bool:
@@ -338,6 +338,6 @@ class ActiveSession:
                 **(facts if kind in _BEGINNINGS else {}),
             )
 
-    def _set_life(self, timeouts: limits.Limits) -> None:
+    def _set_life(self, timeouts: session_data.Limits) -> None:
         lifetime = timeouts.lifetime
         self.remaining_lifetime = lifetime if isinstance(lifetime, timedelta) else lifetime - moments.now()

@@ -24,11 +24,11 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core import greenlets, keys, moments
-from sessionkeeper.core.client_info import ClientInfo
+from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.errors import IdTaken, SessionTooLarge
 from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, NewSession
-from sessionkeeper.engine import limits, lookup, renewal, session_data
+from sessionkeeper.engine import lookup, renewal, session_data
+from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.database.writes import delete
 from sessionkeeper.stores.factory import get_store
@@ -97,7 +97,7 @@ def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Looku
 def end(text: object) -> None:
     """End the session of an old cookie that was not loaded."""
     if is_old_key(text):
-        greenlets.run_in_database_thread(_end, str(text))
+        context.run_in_database_thread(_end, str(text))
 
 
 def _end(text: str) -> None:
@@ -179,7 +179,7 @@ def _claim(
 
 def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: ClientInfo) -> NewSession:
     data, expires = row
-    timeouts = limits.limits_of(data)
+    timeouts = session_data.limits_of(data)
     moment = moments.now()
     ours = timeouts.lifetime if isinstance(timeouts.lifetime, timedelta) else timeouts.lifetime - moment
     theirs = moments.aware(expires) - moment
@@ -189,7 +189,7 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
         key.family_hash,
         min(ours, theirs),
         timeouts.idle_seconds,
-        limits.encode_bounded(data),
+        session_data.encode_bounded(data),
         user_id=session_data.owner_of(data),
         **client.columns(),
     )

@@ -17,7 +17,7 @@ from sessionkeeper.conf import validators
 from sessionkeeper.core.errors import SessionGone, StaleSession
 from sessionkeeper.core.records import COOKIE
 from sessionkeeper.engine import session_data
-from sessionkeeper.http.client_address import network
+from sessionkeeper.http.client_info import network
 from sessionkeeper.stores.factory import get_store
 
 if TYPE_CHECKING:

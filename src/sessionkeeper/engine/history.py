@@ -8,12 +8,10 @@ from typing import Any, NamedTuple
 from sessionkeeper.audit import trail
 from sessionkeeper.audit.events import BEGINNINGS, ENDS, Kind
 from sessionkeeper.core import keys
-from sessionkeeper.core.client_info import device
-from sessionkeeper.core.moments import aware
-from sessionkeeper.core.policy import is_live
-from sessionkeeper.core.records import BEARER, COOKIE
-from sessionkeeper.core.text import rfc3339
+from sessionkeeper.core.moments import aware, rfc3339
+from sessionkeeper.core.records import BEARER, COOKIE, is_live
 from sessionkeeper.engine import registry
+from sessionkeeper.http.client_info import device
 from sessionkeeper.stores.factory import get_store
 
 

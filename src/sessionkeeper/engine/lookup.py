@@ -10,8 +10,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.policy import expired, is_live, touch_due
-from sessionkeeper.core.records import KeyStatus, Lookup
+from sessionkeeper.core.records import KeyStatus, Lookup, expired, is_live, touch_due
 from sessionkeeper.engine import renewal
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_near_cache, get_store

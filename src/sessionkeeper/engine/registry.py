@@ -10,9 +10,8 @@ from django.http import HttpRequest
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.core import context, keys, moments
-from sessionkeeper.core.policy import is_live
-from sessionkeeper.core.records import Revoked, SessionRecord
-from sessionkeeper.stores import user_keys
+from sessionkeeper.core.records import Revoked, SessionRecord, is_live
+from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
 #: Sessions that are read, revoked or purged at once.
@@ -68,7 +67,7 @@ def walk(user: Any) -> Iterator[SessionRecord]:
 
 def records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -> list[SessionRecord]:
     """Return a user's sessions as the store lists them; none if its columns cannot hold the user's key."""
-    return get_store().list_for(_pk(user), limit, newest) if user_keys.fit() else []
+    return get_store().list_for(_pk(user), limit, newest) if codec.fit() else []
 
 
 def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
@@ -116,7 +115,7 @@ def revoke_all(
 
     All end at once. The audit trail records them batch by batch, or not at all with ``reason=None``.
     """
-    if not user_keys.fit():
+    if not codec.fit():
         return 0
     return _note_end(get_store().revoke_all(_pk(user), _number(except_)), reason, actor)
 

@@ -22,7 +22,7 @@ from django.utils.crypto import salted_hmac
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core import greenlets, keys, policy
+from sessionkeeper.core import context, keys, records
 from sessionkeeper.core.records import COOKIE
 from sessionkeeper.stores.factory import get_store
 
@@ -50,7 +50,7 @@ def is_good(key: keys.Key, found: Lookup) -> bool:
     return (
         record.previous_hash is not None
         and keys.same_hash(record.previous_hash, key.secret_hash)
-        and policy.previous_is_good(record, found.now, overlap)
+        and records.previous_is_good(record, found.now, overlap)
     )
 
 
@@ -66,7 +66,7 @@ def end_if_copied(key: keys.Key, record: SessionRecord) -> bool:
 
 def is_first_use(key: keys.Key, record: SessionRecord) -> bool:
     """Return whether this key, which opened the session, is the first use of a renewed secret."""
-    return policy.awaits_first_use(record) and is_current(key, record)
+    return records.awaits_first_use(record) and is_current(key, record)
 
 
 def is_due(key: keys.Key, found: Lookup) -> bool:
@@ -76,8 +76,8 @@ def is_due(key: keys.Key, found: Lookup) -> bool:
     if record.transport != COOKIE or record.user_id is None or (after is None and not record.previous_hash):
         return False
     if not is_current(key, record):
-        return policy.awaits_first_use(record)
-    return policy.renewal_due(record, found.now, after) and not keeper()
+        return records.awaits_first_use(record)
+    return records.renewal_due(record, found.now, after) and not keeper()
 
 
 def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
@@ -117,7 +117,7 @@ def follow(old: str, new: str) -> None:
     """Replace the key of a session where another application stores it. Failures are logged."""
     for application, (model, field) in KEEPERS.items():
         if apps.is_installed(application):
-            greenlets.run_in_database_thread(_replace, model, field, old, new)
+            context.run_in_database_thread(_replace, model, field, old, new)
 
 
 def _replace(model: str, field: str, old: str, new: str) -> None:

@@ -10,10 +10,10 @@ from django.db import Error
 
 from sessionkeeper import conf
 from sessionkeeper.audit.trail import BATCH, _all_rows
-from sessionkeeper.core import failures, greenlets, moments
+from sessionkeeper.core import context, failures, moments
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import registry
-from sessionkeeper.http import client_address
+from sessionkeeper.http import client_info
 from sessionkeeper.stores.database.writes import delete
 
 
@@ -30,7 +30,7 @@ def purge_events(batch: int = BATCH) -> Iterator[int]:
     whole = every.filter(at__lte=_ago(settings.audit_minimise_after), exact=True).order_by("pk")
     while found := list(whole.only("pk", "ip_address")[:batch]):
         for row in found:
-            row.ip_address = client_address.network(row.ip_address, ipv6=48)
+            row.ip_address = client_info.network(row.ip_address, ipv6=48)
             row.exact, row.user_agent = False, ""
         every.bulk_update(found, ["ip_address", "exact", "user_agent"])
         yield 0
@@ -66,7 +66,7 @@ def clean(batch: int = registry.BATCH) -> Iterator[tuple[str, int]]:
         yield SESSIONS, number
     # These are in the database, whatever store has the sessions.
     for what, purge in {**steps, EVENTS: purge_events}.items():
-        for number in greenlets.run_in_database_thread(list, purge(batch)):
+        for number in context.run_in_database_thread(list, purge(batch)):
             yield what, number
 
 

@@ -1,4 +1,4 @@
-"""What the data of a session says: the user, the scopes, the proofs, and what a save has to write.
+"""What the data of a session says: user, scopes, proofs, limits, and what a save has to write.
 
 The record has the methods and the time of the last authentication, as the store wrote them. When the user
 reauthenticates, the methods before move into the data, each with its own time. So a release that does not
@@ -7,15 +7,29 @@ know of earlier proofs reads fewer than there are, never more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Collection, Mapping, MutableMapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 
-from sessionkeeper.core.records import SessionPatch, SessionRecord
-from sessionkeeper.stores import codec, user_keys
+from sessionkeeper import conf
+from sessionkeeper.audit import events, trail
+from sessionkeeper.conf import validators
+from sessionkeeper.core import context, moments
+from sessionkeeper.core.errors import SessionTooLarge
+from sessionkeeper.core.records import (
+    ANONYMOUS_ABSOLUTE,
+    ANONYMOUS_LARGEST,
+    SessionLimit,
+    SessionPatch,
+    SessionRecord,
+)
+from sessionkeeper.engine import users
+from sessionkeeper.stores import codec
 
 #: Key in the session data that holds the scopes of a bearer session, a list of texts.
 SCOPES_KEY = "_sessionkeeper_scopes"
@@ -34,7 +48,7 @@ def user_of(data: dict[str, Any]) -> Any:
     value = data.get(SESSION_KEY)
     if value is None:
         return None
-    field = user_keys.plain_field(get_user_model()._meta.pk)
+    field = codec.plain_field(get_user_model()._meta.pk)
     try:
         value = field.to_python(value)
         field.run_validators(value)  # a number that does not fit the column is no user
@@ -45,7 +59,7 @@ def user_of(data: dict[str, Any]) -> Any:
 
 def owner_of(data: dict[str, Any]) -> Any:
     """Return the user as a store's column holds it, or None. Never raises."""
-    return user_of(data) if user_keys.fit() else None
+    return user_of(data) if codec.fit() else None
 
 
 def scopes_of(data: dict[str, Any]) -> list[str] | None:
@@ -120,3 +134,98 @@ def earlier_proofs(data: Mapping[str, Any], until: datetime) -> dict[str, dateti
         if moment.tzinfo is not None and moment <= until and len(name) <= _LONGEST_NAME:
             found[name] = moment
     return found
+
+
+TIMES = ("TIMEOUT_PRESET", "IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT")
+SESSIONS = ("MAX_SESSIONS", "MAX_SESSIONS_ACTION")
+PROOF = ("REAUTHENTICATE_AFTER",)
+
+
+def in_force(names: tuple[str, ...], user_id: Any, request: HttpRequest | None = None) -> conf.Settings:
+    """Return the settings with the values of these keys for a user (None: anonymous).
+
+    ``request`` is by default the current one, if our middleware knows it. If a key names a function, this
+    costs a query for the user, unless the request has loaded the user.
+
+    Raises:
+        ImproperlyConfigured: a function cannot be imported, or returns an invalid value.
+    """
+    settings = conf.current()
+    asked = [settings.asked[name] for name in names if name in settings.asked]
+    if not asked:
+        return settings
+    request = context.current_request() if request is None else request
+    answers = context.run_in_database_thread(_ask, asked, user_id, request)
+    return replace(settings, **{name: answer for name, answer in answers.items() if answer is not None})
+
+
+def _ask(asked: list[Any], user_id: Any, request: HttpRequest | None) -> dict[str, Any]:
+    user = None if user_id is None else users.of_request(request, user_id)
+    return {one.name.lower(): one.ask(request, user) for one in asked}
+
+
+#: Key in the session data under which Django keeps what ``set_expiry`` was given.
+EXPIRY_KEY = "_session_expiry"
+_LONGEST_IDLE = 2**31 - 1
+
+
+class Limits(NamedTuple):
+    """Idle timeout in seconds, or None, and absolute timeout, as a duration or a moment."""
+
+    idle_seconds: int | None
+    lifetime: timedelta | datetime
+
+
+def limits_of(data: dict[str, Any]) -> Limits:
+    """Return the timeouts of a session that holds ``data``, for the current request.
+
+    The value of ``set_expiry`` takes precedence: an int is an idle timeout, a datetime (or its ISO text) the
+    absolute expiry. The settings cap both.
+    """
+    expiry, signed_in = data.get(EXPIRY_KEY), SESSION_KEY in data
+    settings = in_force(TIMES, owner_of(data))
+    idle, absolute = settings.idle_seconds, settings.absolute
+    if not signed_in:
+        absolute = min(absolute, ANONYMOUS_ABSOLUTE)
+    if not expiry:
+        return Limits(idle, absolute)
+    if isinstance(expiry, int | float):
+        wanted = int(max(min(expiry, _LONGEST_IDLE), -_LONGEST_IDLE))
+        return Limits(min(wanted, idle) if settings.explicit_idle and idle is not None else wanted, absolute)
+    moment = moments.aware(datetime.fromisoformat(expiry) if isinstance(expiry, str) else expiry)
+    cap = settings.absolute_cap
+    too_long = cap is not None and moment - moments.now() > cap
+    return Limits(idle if settings.explicit_idle else None, absolute if too_long else moment)
+
+
+def encode_bounded(data: dict[str, Any]) -> str:
+    """Return the JSON text of all data. It is limited for anonymous sessions, or a flood fills the store.
+
+    Raises:
+        SessionTooLarge: no user is signed in, and the text is too long. Django answers 400.
+    """
+    text = codec.encode(data)
+    if SESSION_KEY not in data and len(text) > ANONYMOUS_LARGEST:
+        raise SessionTooLarge(
+            f"An anonymous session may hold at most {ANONYMOUS_LARGEST} characters of JSON, but this one has "
+            f"{len(text)}. Store less in it, or store the data elsewhere."
+        )
+    return text
+
+
+def limit_for(user_id: Any, transport: str) -> SessionLimit | None:
+    """Return the limit for a sign-in of this user, or None."""
+    if user_id is None:
+        return None
+    settings = in_force(SESSIONS, user_id)
+    if settings.max_sessions is None:
+        return None
+    return SessionLimit(
+        settings.max_sessions, settings.max_sessions_action == validators.END_OLDEST, transport
+    )
+
+
+def note_ended(session_ids: Collection[int], user_id: Any) -> None:
+    """Record that a sign-in ended these sessions, the user's oldest."""
+    reason = {"user": user_id, "reason": "limit"}
+    trail.record_all(trail.make(events.Kind.REVOKED, session_id=one, **reason) for one in session_ids)

@@ -17,13 +17,14 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events
-from sessionkeeper.core import client_info, greenlets, keys, moments
+from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.check_ids import CheckId
-from sessionkeeper.core.client_info import ClientInfo
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import COOKIE, KeyStatus
-from sessionkeeper.engine import adoption, client_binding, limits, lookup, renewal, session_data
+from sessionkeeper.engine import adoption, client_binding, lookup, renewal, session_data
 from sessionkeeper.engine.active_session import ActiveSession
+from sessionkeeper.http import client_info
+from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores.factory import get_store, run_in_loop
 
 _P = ParamSpec("_P")
@@ -151,7 +152,7 @@ class SessionStore(SessionBase):
             )
             data = self._active.attach(verdict, found)
             if data is None and adoption.is_old_key(self._session_key):
-                data = greenlets.run_in_database_thread(adoption.take_over, self)
+                data = context.run_in_database_thread(adoption.take_over, self)
             if (
                 data is not None
                 and conf.current().watches_clients
@@ -367,7 +368,7 @@ class SessionStore(SessionBase):
         if not conf.current().limits_life:
             return age
         if "expiry" in given:  # load nothing
-            data = {**getattr(self, "_session_cache", {}), limits.EXPIRY_KEY: given["expiry"]}
+            data = {**getattr(self, "_session_cache", {}), session_data.EXPIRY_KEY: given["expiry"]}
         else:
             data = self._get_session()
         idle, lifetime = self._active.effective_limits(data)

@@ -14,9 +14,9 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from sessionkeeper.core.records import SessionRecord
-from sessionkeeper.core.text import is_storable, json_key
-from sessionkeeper.stores import user_keys
+from sessionkeeper.core.records import SessionRecord, is_storable
+from sessionkeeper.stores import codec
+from sessionkeeper.stores.codec import json_key
 
 _BATCH = 200
 #: The most users that a search finds when they are in another database than the rows.
@@ -105,7 +105,7 @@ class Account(NamedTuple):
 
 def name_in(credentials: Mapping[str, Any]) -> str | None:
     """Return the name in the arguments of ``authenticate()``, as it was typed, or None."""
-    for field in (getattr(user_keys.user_model(), "USERNAME_FIELD", "username"), *_NAMES):
+    for field in (getattr(codec.user_model(), "USERNAME_FIELD", "username"), *_NAMES):
         value = credentials.get(field)
         if isinstance(value, str) and value:
             return value
@@ -132,7 +132,7 @@ def normal(name: str) -> str:
 def account_named(name: str) -> Account:
     """Return the account with this name or e-mail address. Costs one query; accepts any text."""
     nobody = Account(None, is_active=False)
-    model: Any = user_keys.user_model()
+    model: Any = codec.user_model()
     if model is None or not is_plain(name):
         return nobody
     wanted, fields = Q(**{model.USERNAME_FIELD: name}), {field.name for field in model._meta.get_fields()}

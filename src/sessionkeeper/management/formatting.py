@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sessionkeeper.core import keys, policy
+from sessionkeeper.core import keys, records
 from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.records import SessionRecord
-from sessionkeeper.core.text import json_key, printable
+from sessionkeeper.core.records import SessionRecord, printable
 from sessionkeeper.stores import codec
+from sessionkeeper.stores.codec import json_key
 
 _COLUMNS = (
     ("id", 11),
@@ -29,7 +29,7 @@ def heading() -> str:
 
 def line(record: SessionRecord, name: str | None, now: datetime) -> str:
     """Return one line of a list. Values are truncated to the width of their column."""
-    end = policy.end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
+    end = records.end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
     values = {
         "id": keys.encode_id(record.id),
         "state": state(record, now),
@@ -61,7 +61,7 @@ def page(record: SessionRecord, name: str | None, now: datetime) -> list[str]:
 
 def state(record: SessionRecord, now: datetime) -> str:
     """Return ``live`` or ``expired``."""
-    return "live" if policy.is_live(record, now) else "expired"
+    return "live" if records.is_live(record, now) else "expired"
 
 
 def user_text(record: SessionRecord, name: str | None) -> str:

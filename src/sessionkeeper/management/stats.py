@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sessionkeeper.core import policy
-from sessionkeeper.core.records import BEARER, COOKIE, SessionRecord
+from sessionkeeper.core.records import BEARER, COOKIE, SessionRecord, is_live
 from sessionkeeper.engine import registry
 
 _AGES = (
@@ -35,11 +34,11 @@ def run(options: dict[str, Any], write: Callable[[str], None]) -> None:
         write(text)
 
 
-def count(records: Iterable[SessionRecord], now: datetime) -> dict[str, Any]:
+def count(found: Iterable[SessionRecord], now: datetime) -> dict[str, Any]:
     """Return the counts, ready for JSON. All groups except the state count only live sessions."""
     state, who, transport, used = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    for record in records:
-        if not policy.is_live(record, now):
+    for record in found:
+        if not is_live(record, now):
             state["expired"] += 1
             continue
         state["live"] += 1

@@ -24,13 +24,14 @@ from django.core.management.base import CommandError
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.audit.events import ENDS
-from sessionkeeper.core import keys, policy
+from sessionkeeper.core import keys, records
 from sessionkeeper.core.errors import CorruptPayload, IdTaken
+from sessionkeeper.core.moments import rfc3339
 from sessionkeeper.core.records import BEARER, COOKIE, NewSession, SessionRecord, SessionTimestamps
-from sessionkeeper.core.text import json_key, rfc3339
 from sessionkeeper.engine import registry, session_data
 from sessionkeeper.management.base import counted
 from sessionkeeper.stores import codec
+from sessionkeeper.stores.codec import json_key
 from sessionkeeper.stores.factory import get_store
 from sessionkeeper.stores.redis import tombstones
 
@@ -82,7 +83,7 @@ def _write(file: Any, options: dict[str, Any], say: Callable[[str], None]) -> No
     written, now = 0, registry.now()
     file.write(json.dumps(_HEAD) + "\n")
     for record in registry.scan():
-        if not policy.is_live(record, now):
+        if not records.is_live(record, now):
             continue
         try:
             file.write(_line(record) + "\n")
@@ -204,7 +205,7 @@ def _restore(batch: list[NewSession]) -> Iterator[str]:
 
 def _has_expired(session: NewSession, now: datetime) -> bool:
     expires_at: Any = session.lifetime  # an export always has the time itself
-    return policy.end_of(session.past_at(now).last_seen_at, expires_at, session.idle_seconds) <= now
+    return records.end_of(session.past_at(now).last_seen_at, expires_at, session.idle_seconds) <= now
 
 
 def _reason(error: Exception) -> str:

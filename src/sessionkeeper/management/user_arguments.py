@@ -9,9 +9,9 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from sessionkeeper.core.text import is_storable
+from sessionkeeper.core.records import is_storable
 from sessionkeeper.engine.users import users
-from sessionkeeper.stores import user_keys
+from sessionkeeper.stores import codec
 
 _LONGEST = 1000
 _REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
@@ -44,7 +44,7 @@ def read_pk(text: str) -> Any:
     Raises:
         CommandError: it is not a valid key of the user model.
     """
-    field = user_keys.plain_field(get_user_model()._meta.pk)
+    field = codec.plain_field(get_user_model()._meta.pk)
     try:
         if not _is_plain(text):
             raise ValueError(text)

@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from sessionkeeper.core.check_ids import CheckId
-from sessionkeeper.stores import user_keys
+from sessionkeeper.stores import codec
 
 #: ``SILENCED_SYSTEM_CHECKS`` silences this warning too.
 ID = CheckId.FORGOTTEN_LOGIN
@@ -54,7 +54,7 @@ _named: set[str] = set()
 
 def begin() -> None:
     """Start to watch the user objects of a request."""
-    model = user_keys.user_model()
+    model = codec.user_model()
     if model is not None and model not in _watched:
         _connect(model)
     _watch.set(_Watch())

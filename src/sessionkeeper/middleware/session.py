@@ -1,7 +1,8 @@
 """Middleware that replaces Django's: one round trip per request, and an outage signs nobody out.
 
 ``SessionMiddleware`` and ``AuthenticationMiddleware`` are subclasses of Django's, sync and async, so that
-code which looks for Django's finds them.
+code which looks for Django's finds them. The end of a request, :func:`commit`, writes the session, and sets
+its cookie and headers.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessio
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 from django.http import HttpRequest
+from django.http.request import HttpHeaders
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
-from sessionkeeper.auth import lockout
+from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import client_info, context, keys
+from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import (
     NoTransport,
     ReauthenticationRequired,
@@ -32,15 +34,15 @@ from sessionkeeper.core.errors import (
     TooManySessions,
     TooManyTries,
 )
-from sessionkeeper.core.records import BEARER
+from sessionkeeper.core.records import BEARER, KeyStatus, SessionStatus
 from sessionkeeper.csrf import fetch_metadata
-from sessionkeeper.engine import principal
+from sessionkeeper.engine import principal, registry
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.engine.session_store import SessionStore
-from sessionkeeper.http import problems
-from sessionkeeper.http.client_address import address_in
+from sessionkeeper.http import client_info, problems, transports
+from sessionkeeper.http.client_info import address_in
 from sessionkeeper.http.transports import Bearer, Cookie
-from sessionkeeper.middleware import commit, forgotten_login, htmx, responses
+from sessionkeeper.middleware import forgotten_login, htmx, responses
 from sessionkeeper.stores.database.errors import outage_of
 from sessionkeeper.stores.factory import run_in_loop
 
@@ -50,7 +52,7 @@ _SERVER_ERROR = 500
 class SessionMiddleware(DjangoSessionMiddleware):
     """Attaches a lazy ``request.session``, and writes what changed once, after the response."""
 
-    #: By this ``auth.notifications``, which cannot import this module, finds it in ``MIDDLEWARE``.
+    #: By this ``auth.receivers``, which cannot import this module, finds it in ``MIDDLEWARE``.
     is_sessionkeepers = True
 
     def __init__(self, get_response: Any) -> None:
@@ -152,7 +154,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         try:
             if lockout.under_way.get() is not None and (wait := lockout.settle()):
                 responses.say_refused(response, wait)
-            commit.commit(request, response, session)
+            commit(request, response, session)
         except (StoreUnavailable, TooManySessions, NoTransport) as error:
             return self.process_exception(request, error)
         except StaleSession:
@@ -203,3 +205,100 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
             return
         request.user = SimpleLazyObject(partial(principal.get_user, request))  # type: ignore[assignment]
         request.auser = partial(principal.aget_user, request)
+
+
+#: A request with this header, or to a view marked ``passive``, does not keep its session alive.
+PASSIVE_HEADER = "X-Session-Passive"
+_PASSIVE_META = HttpHeaders.to_wsgi_name(PASSIVE_HEADER)
+_CLIENT_ERROR = 400
+
+
+def commit(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
+    """Write what changed, or record the use, and set cookie and headers of the response.
+
+    Raises:
+        StoreUnavailable: what changed could not be written.
+        SessionGone, StaleSession: the session was ended, or its key was changed, meanwhile.
+    """
+    if session.ended_id is not None and response.status_code >= _CLIENT_ERROR:
+        # An error may have rolled back the view's transaction, and with it the end of the session.
+        registry.revoke(session.ended_id, reason="ended_again")
+    active, always = session._active, settings.SESSION_SAVE_EVERY_REQUEST
+    status = _status(request, response, session, always=always)
+    gives_key = False
+    match status:
+        case SessionStatus.DESTROYED:
+            responses.take_cookie(response)
+        case SessionStatus.CLEAN if response.status_code >= _SERVER_ERROR:
+            if not _is_passive(request):
+                active.touch_if_due()
+            # If the failed view has changed the key, the client would be signed out without it, unless the
+            # change was rolled back.
+            gives_key = (active.rotated or session.adopted) and active.key_is_current()
+        case SessionStatus.CLEAN:
+            gives_key = _keep_alive(request, session)
+        case SessionStatus.MODIFIED:
+            renewed = _keep_alive(request, session, touch=False)
+            if session.has_changes():
+                session.save()
+            elif not _is_passive(request):
+                active.touch_if_due(force=always)
+            is_new = session.cookie_due or session.session_key != Cookie.read(request)
+            gives_key = renewed or (always and active.stored) or (session.modified and is_new)
+    if gives_key and session.transport != BEARER and not session.is_empty():
+        Cookie.write(response, str(session.session_key), session.cookie_age())
+        transports.forbid_caching(response)
+    _finish_headers(response, session)
+
+
+def _status(
+    request: HttpRequest, response: HttpResponseBase, session: SessionStore, *, always: bool
+) -> SessionStatus:
+    """Return what is due. With ``always``, the session is saved in every request."""
+    if always and not session.accessed and session.session_key is not None:
+        try:
+            session.keys()  # load it: a session that was not accessed is kept alive too
+        except StoreUnavailable:
+            return SessionStatus.UNUSED  # the page did not need it
+    if not (session.accessed or session.modified):
+        return SessionStatus.UNUSED
+    if session.is_empty():
+        if session.transport == BEARER:
+            return SessionStatus.UNUSED
+        # If the session lives with another secret, the cookie stays: this may be a late response, which must
+        # not delete the new key.
+        ended = session.flushed or session._active.verdict not in {None, KeyStatus.LIVE, KeyStatus.STALE}
+        return SessionStatus.DESTROYED if ended and Cookie.read(request) is not None else SessionStatus.UNUSED
+    if (session.modified or always) and response.status_code < _SERVER_ERROR:
+        return SessionStatus.MODIFIED
+    return SessionStatus.CLEAN
+
+
+def _keep_alive(request: HttpRequest, session: SessionStore, *, touch: bool = True) -> bool:
+    """Renew the key if that is due, else record the use. Return whether the response has to send a key."""
+    active = session._active
+    if active.upkeep_may_be_due() and not _is_passive(request):
+        if active.renew_if_due():
+            session.take_key()
+        elif touch:
+            active.touch_if_due()
+    return active.renewed
+
+
+def _finish_headers(response: HttpResponseBase, session: SessionStore) -> None:
+    device = attempts.signed_in.get()
+    if device is not None and session.names_user():
+        attempts.write(response, device[0])
+    if session.accessed:
+        (Bearer if session.transport == BEARER else Cookie).vary(response)
+        if session.names_user() and not response.has_header("Cache-Control"):
+            response.headers["Cache-Control"] = transports.NOT_CACHED
+
+
+def _is_passive(request: Any) -> bool:
+    view = getattr(request.resolver_match, "func", None)
+    return (
+        _PASSIVE_META in request.META
+        or getattr(view, "session_passive", False)
+        or getattr(request, "session_passive", False)
+    )

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from sessionkeeper.audit.events import Kind
 from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
-from sessionkeeper.core.client_info import device
 from sessionkeeper.core.errors import NoSuchSession
 from sessionkeeper.core.records import BEARER, SessionRecord
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.history import history_for
+from sessionkeeper.http.client_info import device
 from sessionkeeper.pages.base import DONE, Page, route, signed_out
 
 _ENDED = f"?{DONE}=ended"

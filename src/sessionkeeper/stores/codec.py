@@ -1,9 +1,14 @@
-"""Encodes session data as JSON text, key by key, so that stores can merge it and operators can read it.
+"""What our columns can hold: session data as JSON text, and primary keys of users.
 
-Databases normalize JSON: PostgreSQL's ``jsonb`` and MySQL sort the keys of objects, rewrite numbers, and
-reject NUL and lone surrogates. Session data must be returned unchanged, so a value that the database would
-alter is stored as text: ``{"$json": "<its JSON>"}``. The output of a serializer that is not JSON is stored as
-``{"$signed": "<signed base64>"}``: signed with ``SECRET_KEY``, because formats such as pickle execute code.
+Data is encoded key by key, so that stores can merge it and operators can read it. Databases normalize JSON:
+PostgreSQL's ``jsonb`` and MySQL sort the keys of objects, rewrite numbers, and reject NUL and lone
+surrogates. Session data must be returned unchanged, so a value that the database would alter is stored as
+text: ``{"$json": "<its JSON>"}``. The output of a serializer that is not JSON is stored as ``{"$signed":
+"<signed base64>"}``: signed with ``SECRET_KEY``, because formats such as pickle execute code.
+
+The columns for users were made for the user model at the start of the process. A test may set
+``AUTH_USER_MODEL`` to a model with another type of primary key, or to a missing one. Users of such a model
+have sessions too, but the columns stay empty for them.
 """
 
 from __future__ import annotations
@@ -15,12 +20,14 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core import signing
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.text import is_storable
+from sessionkeeper.core.records import is_storable
 
 _decoder = json.JSONDecoder()
 _JSON = "$json"
@@ -156,3 +163,42 @@ def _writes_json(serializer: Any) -> bool:
         return bool(json.loads(serializer().dumps(probe)) == probe)
     except (ValueError, TypeError):
         return False
+
+
+def user_model() -> Any:
+    """Return the user model, or None if ``AUTH_USER_MODEL`` is invalid."""
+    try:
+        return get_user_model()
+    except ImproperlyConfigured:
+        return None
+
+
+def fit() -> bool:
+    """Whether our columns can hold the primary keys of the user model."""
+    model = user_model()
+    return model is not None and _fit(model)
+
+
+def held(user_id: Any) -> Any:
+    """Return a user's primary key, or None if our columns cannot hold it."""
+    return user_id if user_id is not None and fit() else None
+
+
+@lru_cache(maxsize=8)
+def _fit(model: Any) -> bool:
+    from sessionkeeper.models import Session  # once the application registry is ready
+
+    key, column = plain_field(model._meta.pk), plain_field(Session._meta.get_field("user"))
+    return key is column or key.get_internal_type() == column.get_internal_type()
+
+
+def plain_field(field: Any) -> Any:
+    """Return the field that holds the values of a key: the parent's, for a model that inherits it."""
+    while field.is_relation:
+        field = field.target_field
+    return field
+
+
+def json_key(pk: Any) -> int | str | None:
+    """Return a primary key for JSON: a number, or the text of anything else."""
+    return pk if pk is None or isinstance(pk, int) else str(pk)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sessionkeeper.audit import trail
 from sessionkeeper.audit.events import Kind
 from sessionkeeper.core import keys
-from sessionkeeper.core.client_info import ClientInfo as Facts
+from sessionkeeper.http.client_info import ClientInfo as Facts
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.audit.test_trail")]
 

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from sessionkeeper.auth import flows
 from sessionkeeper.auth.decorators import require_recent_authentication
-from sessionkeeper.core import policy
+from sessionkeeper.core import records
 from sessionkeeper.core.records import SessionPatch
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_data import EARLIER, PROOF_IS_VOID
@@ -201,4 +201,4 @@ def write(name, value):
     ("amr", "level"), [("", 0), ("pwd", 1), ("hwk", 1), ("pwd hwk fpt", 2), ("mfa", 2), ("unknown", 0)]
 )
 def test_a_level_counts_kinds_of_factors(amr, level):
-    assert policy.level_of(amr) == level
+    assert records.level_of(amr) == level

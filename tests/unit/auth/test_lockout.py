@@ -25,7 +25,7 @@ from rest_framework.response import Response
 
 from sessionkeeper.api.views.passwords import ResetThrottle
 from sessionkeeper.auth import attempts, lockout
-from sessionkeeper.core import policy
+from sessionkeeper.core import records
 from sessionkeeper.core.errors import TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests.conftest import PASSWORD
@@ -180,7 +180,7 @@ def test_each_further_failure_doubles_the_wait_up_to_an_hour(make_user, clock):
 def test_after_a_hundred_failures_in_a_row_only_somebody_who_unlocks_it_helps(make_user, clock, settings):
     settings.SESSIONKEEPER = {"SOURCE_TRIES": 10_000}
     name = make_user().get_username()
-    for _ in range(policy.MOST_FAILURES):
+    for _ in range(records.MOST_FAILURES):
         assert api(browser(), name, "wrong").status_code == 401
         clock.move(hours=1)
     clock.move(days=300)

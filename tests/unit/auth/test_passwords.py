@@ -10,8 +10,8 @@ from django.test import RequestFactory
 from django.utils.translation import get_language, override
 from django.views.debug import ExceptionReporter
 
-from sessionkeeper.auth import notifications as our_mail
 from sessionkeeper.auth import passwords
+from sessionkeeper.auth import receivers as our_mail
 from sessionkeeper.engine import registry
 from tests import contents
 from tests.conftest import PASSWORD

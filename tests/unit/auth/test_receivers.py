@@ -17,7 +17,7 @@ from django.test import Client, RequestFactory
 from django.urls import path
 
 from sessionkeeper.audit import trail
-from sessionkeeper.auth import known_devices, lockout
+from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import history, registry
@@ -122,7 +122,7 @@ def test_a_user_without_a_name_may_be_told_of():
         request=REQUESTS["session of ours"](),
         user=SimpleNamespace(pk=1, save=lambda **_: None),
     )
-    assert known_devices.signed_in.get()[0].accounts
+    assert attempts.signed_in.get()[0].accounts
 
 
 # A setting that is broken

@@ -6,7 +6,7 @@ from django.db import connection
 from django.test import Client
 
 from sessionkeeper.audit import events, trail
-from sessionkeeper.core.client_info import ClientInfo
+from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests.conftest import PASSWORD
 

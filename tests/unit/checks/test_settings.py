@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from sessionkeeper import checks
 from sessionkeeper.checks import cookies
 from sessionkeeper.checks import settings as own
-from sessionkeeper.core import policy
+from sessionkeeper.core import records
 from sessionkeeper.engine import renewal
 
 
@@ -158,11 +158,11 @@ def test_the_settings_reference_has_the_times_of_the_presets():
     text = (Path(__file__).resolve().parents[3] / "docs/reference/settings.md").read_text()
     words = {None: "none", 900: "15 minutes", 3600: "1 hour", 43_200: "12 hours", 86_400: "24 hours"}
     words[30 * 86_400] = "30 days"
-    for name, preset in policy.PRESETS.items():
+    for name, preset in records.PRESETS.items():
         idle = words[preset.idle and preset.idle.total_seconds()]
         assert f'| `"{name}"` | {idle} | {words[preset.absolute.total_seconds()]} |' in text
-    assert policy.DEFAULT_ABSOLUTE.days == 30
-    assert policy.ANONYMOUS_ABSOLUTE.days == 14
+    assert records.DEFAULT_ABSOLUTE.days == 30
+    assert records.ANONYMOUS_ABSOLUTE.days == 14
 
 
 def test_renewal_is_not_spoken_of_unless_asked_for_and_fine_by_itself(settings):

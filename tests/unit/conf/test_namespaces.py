@@ -13,7 +13,7 @@ from django.urls import path
 
 from sessionkeeper import conf
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import context, greenlets, keys
+from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import NoNamespace
 from sessionkeeper.engine import lookup, registry
 from sessionkeeper.engine.session_store import SessionStore
@@ -183,7 +183,7 @@ async def test_an_event_loop_is_told_the_tenant_by_the_thread_of_the_request(ask
     with pytest.raises(NoNamespace, match="event loop"):
         namespaces.active()
     assert namespaces.at_hand() is None
-    assert await greenlets.greenlet_spawn(namespaces.active) == "a"
+    assert await context.greenlet_spawn(namespaces.active) == "a"
     context.begin()
     await namespaces.note()
     assert namespaces.active() == namespaces.at_hand() == "a"

@@ -13,9 +13,8 @@ from django.utils import timezone
 from sessionkeeper.admin.filters import LiveFilter
 from sessionkeeper.audit import events, trail
 from sessionkeeper.core import moments
-from sessionkeeper.core.policy import is_live
-from sessionkeeper.core.records import SessionPatch
-from sessionkeeper.engine import limits, retention
+from sessionkeeper.core.records import SessionPatch, is_live
+from sessionkeeper.engine import retention, session_data
 from sessionkeeper.engine.history import history_for
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.models import AuditEvent, Session, Tombstone
@@ -110,7 +109,7 @@ def test_the_engine_keeps_what_it_was_given(night, begins):
         session = SessionStore()
         session["a"] = 1
         session.set_expiry(given)
-        timeouts = limits.limits_of(session._session)
+        timeouts = session_data.limits_of(session._session)
         if isinstance(given, int):
             assert timeouts.idle_seconds == 7200
             continue
@@ -178,3 +177,9 @@ def test_pages_say_the_time_of_the_sites_zone(make_user):
     page = client.get("/auth/sessions/")
     template = engines["django"].from_string('{{ at|date:"DATETIME_FORMAT" }}')
     assert template.render({"at": timezone.localtime(seen_at)}) in page.text
+
+
+def test_times_are_in_utc_with_a_z():
+    moment = datetime(2026, 1, 31, 13, 0, tzinfo=timezone.get_fixed_timezone(60))
+    assert moments.rfc3339(moment) == moments.rfc3339(moment.astimezone(UTC)) == "2026-01-31T12:00:00Z"
+    assert moments.rfc3339(None) is None

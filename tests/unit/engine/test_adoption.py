@@ -20,8 +20,8 @@ from django.utils import timezone
 from sessionkeeper import conf
 from sessionkeeper.audit import events
 from sessionkeeper.core import keys
-from sessionkeeper.core.client_info import ClientInfo as Facts
 from sessionkeeper.engine import adoption, registry
+from sessionkeeper.http.client_info import ClientInfo as Facts
 from sessionkeeper.models import AuditEvent
 from tests import contents
 from tests.unit.engine.adopting import comes_with, make_old

@@ -16,7 +16,7 @@ from tests.conftest import PASSWORD
 pytestmark = [
     pytest.mark.any_user,
     pytest.mark.django_db,
-    pytest.mark.urls("tests.unit.auth.test_notifications"),
+    pytest.mark.urls("tests.unit.auth.test_receivers_notices"),
 ]
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from sessionkeeper.audit import trail
 from sessionkeeper.audit.events import Kind
-from sessionkeeper.core.client_info import ClientInfo as Facts
 from sessionkeeper.engine import retention
+from sessionkeeper.http.client_info import ClientInfo as Facts
 from sessionkeeper.models import AuditEvent
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.audit.test_trail")]

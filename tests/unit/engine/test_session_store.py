@@ -9,7 +9,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 
-from sessionkeeper.core import keys, policy
+from sessionkeeper.core import keys, records
 from sessionkeeper.core.errors import SessionTooLarge
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
@@ -474,7 +474,7 @@ def test_strangers_may_store_so_much_and_no_more(stored):
     if stored:
         session["a"] = 1
         session.save()
-    session["b"] = "x" * policy.ANONYMOUS_LARGEST
+    session["b"] = "x" * records.ANONYMOUS_LARGEST
     with pytest.raises(SuspiciousOperation, match="at most 65536 characters") as caught:
         session.save()
     assert isinstance(caught.value, SessionTooLarge)
@@ -484,9 +484,9 @@ def test_strangers_may_store_so_much_and_no_more(stored):
 def test_who_is_signed_in_may_store_more(make_user):
     session = SessionStore()
     session["_auth_user_id"] = str(make_user().pk)
-    session["b"] = "x" * policy.ANONYMOUS_LARGEST
+    session["b"] = "x" * records.ANONYMOUS_LARGEST
     session.save()
-    assert len(SessionStore(session.session_key)["b"]) == policy.ANONYMOUS_LARGEST
+    assert len(SessionStore(session.session_key)["b"]) == records.ANONYMOUS_LARGEST
 
 
 # Its public id

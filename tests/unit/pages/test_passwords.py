@@ -7,7 +7,7 @@ import re
 import pytest
 from django.core import mail
 
-from sessionkeeper.auth import notifications as our_mail
+from sessionkeeper.auth import receivers as our_mail
 from tests.conftest import PASSWORD
 from tests.http.pages_site import NEW, Visitor, grow_old, who
 

@@ -7,8 +7,8 @@ import inspect
 import pytest
 
 from sessionkeeper.stores.base import Store
-from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
 from sessionkeeper.stores.database.store import DatabaseStore
+from sessionkeeper.stores.factory import CircuitBreakerStore
 from sessionkeeper.stores.redis.store import RedisStore
 from tests.stores import near
 

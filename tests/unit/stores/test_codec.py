@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import json
 import pickle
+from uuid import UUID
 
 import pytest
 from django.core.serializers.json import DjangoJSONEncoder
@@ -116,3 +117,8 @@ def test_foreign_text_is_corrupt_and_nothing_worse(settings, text, serializer):
 def test_any_text_is_data_or_corrupt(text):
     with contextlib.suppress(CorruptPayload):
         assert isinstance(codec.decode(text), dict)
+
+
+@pytest.mark.parametrize(("pk", "shown"), [(7, 7), (None, None), (UUID(int=1), str(UUID(int=1))), ("x", "x")])
+def test_a_key_that_is_no_number_is_text(pk, shown):
+    assert codec.json_key(pk) == shown

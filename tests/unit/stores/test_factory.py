@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from sessionkeeper.stores import factory
-from sessionkeeper.stores.circuit_breaker import CircuitBreakerStore
+from sessionkeeper.stores.factory import CircuitBreakerStore
 from tests.stores import database
 
 pytestmark = pytest.mark.django_db

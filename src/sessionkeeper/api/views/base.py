@@ -1,15 +1,18 @@
-"""What all endpoints share."""
+"""What all endpoints share: how they read a request's body, of limited size, and how they answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import json
+from collections.abc import Callable, Mapping
+from typing import IO, Any, NoReturn
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from rest_framework import exceptions, parsers
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -23,13 +26,80 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, TokenAuthentication, django_request
-from sessionkeeper.api.exceptions import exception_handler, translated
-from sessionkeeper.api.parsers import JSONObjectParser, read_bounded
+from sessionkeeper.api.exceptions import Refused, exception_handler, translated
+from sessionkeeper.api.problems import BODY_LIMIT, BODY_TOO_LARGE
 from sessionkeeper.api.serializers import session_json
 from sessionkeeper.core.errors import SessionGone
 from sessionkeeper.engine import users
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
+
+
+class JSONObjectParser(parsers.BaseParser):
+    """Parses one JSON object in UTF-8 (RFC 8259), without NaN and Infinity."""
+
+    media_type = "application/json"
+    renderer_class = JSONRenderer
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the object.
+
+        Raises:
+            ParseError: the body is not a JSON object.
+        """
+        try:
+            value = json.loads(stream.read().decode("utf-8"), parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise exceptions.ParseError(_("The body is not valid JSON in UTF-8.")) from error
+        if not isinstance(value, dict):
+            raise exceptions.ParseError(_("The body must be a JSON object."))
+        return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def read_bounded(request: HttpRequest) -> None:
+    """Read the body into memory. Its real length counts, whatever ``Content-Length`` says.
+
+    Raises:
+        Refused: the body is longer than BODY_LIMIT, or ``Content-Length`` says so.
+        UnsupportedMediaType: the charset is not UTF-8.
+    """
+    if request.encoding and request.encoding.lower() not in _UTF8:
+        raise exceptions.UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))
+    declared = _declared_length(request)
+    if declared > BODY_LIMIT:
+        raise Refused(BODY_TOO_LARGE)
+    if not request._read_started:  # type: ignore[attr-defined] # noqa: SLF001
+        request._body = _read(request)  # noqa: SLF001
+    body = getattr(request, "_body", b"")
+    if len(body) > BODY_LIMIT:  # other code has read it already
+        raise Refused(BODY_TOO_LARGE)
+    if declared != len(body):
+        request.META["CONTENT_LENGTH"] = str(len(body))  # without it DRF ignores a chunked body
+
+
+def _read(request: HttpRequest) -> bytes:
+    body = b""
+    while chunk := request.read(BODY_LIMIT + 1 - len(body)):
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise Refused(BODY_TOO_LARGE)
+    return body
+
+
+def _declared_length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
 
 
 class Negotiation(DefaultContentNegotiation):
@@ -110,3 +180,6 @@ def whoami(request: HttpRequest, user: Any) -> dict[str, Any]:
     if found is None:
         raise SessionGone
     return {"user": users.as_dict(user), "session": session_json(found.record, current_id=found.record.id)}
+
+
+_UTF8 = {"utf-8", "utf8"}

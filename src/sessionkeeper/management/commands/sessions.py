@@ -15,7 +15,7 @@ from sessionkeeper.auth import lockout
 from sessionkeeper.core import keys
 from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.engine import registry, retention, users
-from sessionkeeper.http.client_address import parse_address
+from sessionkeeper.http.client_info import parse_address
 from sessionkeeper.management import base, doctor, erase, formatting, stats, transfer, user_arguments
 from sessionkeeper.stores.factory import get_store
 

@@ -16,7 +16,7 @@ from django.test import RequestFactory
 from sessionkeeper import conf
 from sessionkeeper.checks import TAG
 from sessionkeeper.conf import validators
-from sessionkeeper.core import context, failures, keys, policy
+from sessionkeeper.core import context, failures, keys, records
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import registry
@@ -128,7 +128,7 @@ def _store() -> Iterator[Finding]:
     if current.asked:  # a function decides how long a session lasts
         idle = validators.LONGEST
     old = store.scan(_SAMPLE, keys.id_before(then - min(idle, current.absolute)))
-    if late := sum(not policy.is_live(record, then) for record in old):
+    if late := sum(not records.is_live(record, then) for record in old):
         text = f"{late} of {len(old)} old sessions expired more than {_LATE_PURGE.days} days ago."
         yield warning("purge", text, "Run `manage.py sessions purge` once a day, for example with cron.")
     else:

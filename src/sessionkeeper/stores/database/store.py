@@ -23,7 +23,6 @@ from sessionkeeper.core import moments
 from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.core.moments import MomentField
-from sessionkeeper.core.policy import end_of, to_end
 from sessionkeeper.core.records import (
     Expired,
     Lookup,
@@ -32,6 +31,8 @@ from sessionkeeper.core.records import (
     SessionLimit,
     SessionPatch,
     SessionRecord,
+    end_of,
+    to_end,
 )
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import orm, select, shortcut, transactions, writes

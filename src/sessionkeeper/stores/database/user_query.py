@@ -23,7 +23,7 @@ from django.db.models.fields import related_descriptors
 from django.db.models.signals import post_init, pre_init
 from django.utils.crypto import salted_hmac
 
-from sessionkeeper.stores import user_keys
+from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import shortcut
 from sessionkeeper.stores.user_snapshot import Snapshot
 
@@ -183,7 +183,7 @@ def undeclared(connection: Any, column: str) -> str:
 
 @lru_cache(maxsize=1)
 def _user_model(name: str) -> Any:
-    return user_keys.user_model() if user_keys.fit() else None
+    return codec.user_model() if codec.fit() else None
 
 
 def _shape(query: Any) -> tuple[Any, ...]:

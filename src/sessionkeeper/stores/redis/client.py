@@ -16,7 +16,7 @@ from redis import exceptions
 from redis.cluster import RedisCluster
 
 from sessionkeeper.conf.redis_url import RedisUrl
-from sessionkeeper.core import greenlets
+from sessionkeeper.core import context
 from sessionkeeper.core.errors import CorruptPayload, StoreBusy, StoreUnavailable, StoreUnreachable
 from sessionkeeper.stores.redis import serialization
 from sessionkeeper.stores.redis.connections import THREADS, LoopClients, Slots, connect, disconnect
@@ -76,7 +76,7 @@ class Client:
         Raises:
             StoreUnavailable, CorruptPayload: see :meth:`run`.
         """
-        if self.url.way not in {"server", "socket"} or greenlets.in_greenlet():
+        if self.url.way not in {"server", "socket"} or context.in_greenlet():
             micros, fields = self.run([key], "find", time)
             return fields, serialization.moment(micros)
         with translate_errors():
@@ -148,8 +148,8 @@ class Client:
                     break
 
     def _send(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        if greenlets.in_greenlet():
-            return greenlets.await_only(self._loops.pipeline(commands))
+        if context.in_greenlet():
+            return context.await_only(self._loops.pipeline(commands))
         with self._slot():
             client = self.connection
             pipe = client.pipeline() if self.is_cluster else client.pipeline(transaction=False)
@@ -174,8 +174,8 @@ class Client:
             return self._command("EVAL", SCRIPT, *rest)
 
     def _command(self, *parts: Any) -> Any:
-        if greenlets.in_greenlet():
-            return greenlets.await_only(self._loops.command(*parts))
+        if context.in_greenlet():
+            return context.await_only(self._loops.command(*parts))
         pool = getattr(self.connection, "connection_pool", None)
         if isinstance(pool, QuickPool):
             return pool.command(*parts)
@@ -198,8 +198,8 @@ class Client:
         """Close idle connections: those to a former master would fail again."""
         if self.is_cluster:
             return
-        if greenlets.in_greenlet():
-            greenlets.await_only(self._loops.close_idle())
+        if context.in_greenlet():
+            context.await_only(self._loops.close_idle())
         else:
             self.connection.connection_pool.disconnect(inuse_connections=False)
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from django.db import DatabaseError, IntegrityError
 
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import greenlets
+from sessionkeeper.core import context
 from sessionkeeper.core.errors import NoNamespace, StoreOfAnotherSite, StoreUnavailable
 from sessionkeeper.models import SiteMark
 from sessionkeeper.stores.database.errors import translate_errors
@@ -77,7 +77,7 @@ class KeyPrefix:
 
     def _verify(self, name: str) -> str:
         prefix = self._named(name)
-        mark = greenlets.run_in_database_thread(of_this_site)
+        mark = context.run_in_database_thread(of_this_site)
         if mark is None:
             return prefix
         key = mark_key(prefix)

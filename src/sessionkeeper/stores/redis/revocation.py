@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.core.records import Revoked
 from sessionkeeper.stores.redis import serialization, tombstones
@@ -63,7 +63,7 @@ class Revocation:
             if not rest or rest[0] is not None
         ]
         if of_users:
-            greenlets.run_in_database_thread(tombstones.record, of_users)
+            context.run_in_database_thread(tombstones.record, of_users)
         return [Revoked(session_id, _user_of(text)) for session_id, text in texts.items()]
 
     def end_again(self, session_id: int, now: str) -> None:

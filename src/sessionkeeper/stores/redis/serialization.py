@@ -17,7 +17,7 @@ from django.core.exceptions import ValidationError
 
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import NewSession, SessionRecord, SessionTimestamps
-from sessionkeeper.stores import user_keys
+from sessionkeeper.stores import codec
 from sessionkeeper.stores.codec import parse
 
 #: The format of the hash. Another value was written by a release that this one cannot read.
@@ -205,6 +205,6 @@ def _optional_moment(text: bytes | None) -> datetime | None:
 @lru_cache(maxsize=8)
 def _user_field(model: str) -> Any:
     """Return the primary key field of the user model; None where our columns cannot hold its values."""
-    if not user_keys.fit():
+    if not codec.fit():
         return None
-    return user_keys.plain_field(user_keys.user_model()._meta.pk)
+    return codec.plain_field(codec.user_model()._meta.pk)

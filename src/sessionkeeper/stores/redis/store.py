@@ -20,9 +20,8 @@ from typing import Any
 
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.redis_url import RedisUrl
-from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
-from sessionkeeper.core.policy import to_end
 from sessionkeeper.core.records import (
     Expired,
     Lookup,
@@ -31,6 +30,7 @@ from sessionkeeper.core.records import (
     SessionLimit,
     SessionPatch,
     SessionRecord,
+    to_end,
 )
 from sessionkeeper.stores.redis import serialization, tombstones, user_cache, user_lookup
 from sessionkeeper.stores.redis.client import Client, with_channel
@@ -78,7 +78,7 @@ class RedisStore:
         if longest is not None and (cached := user_cache.read(fields, found, longest)) is not None:
             return found._replace(principal=cached.make(cached.values), snapshot=cached)
         here = namespaces.active()
-        answer = greenlets.run_in_database_thread(
+        answer = context.run_in_database_thread(
             user_lookup.ask, session_id, found.record.user_id, namespace=here, principal=principal
         )
         if answer.ended:
@@ -328,8 +328,8 @@ class RedisStore:
         if len(ids) == limit:
             return removed, ids[-1]
         self._index.drop_buckets(moment)
-        greenlets.run_in_database_thread(self._index.clean_all, now)
-        greenlets.run_in_database_thread(tombstones.purge, limit)
+        context.run_in_database_thread(self._index.clean_all, now)
+        context.run_in_database_thread(tombstones.purge, limit)
         return removed, None
 
     def count(self) -> int:
@@ -353,7 +353,7 @@ class RedisStore:
             except CorruptPayload:
                 log.warning("Session %s cannot be read.", keys.encode_id(session_id))
         mine = [record.id for record in records if record.user_id is not None]
-        ended = greenlets.run_in_database_thread(tombstones.among, mine) if mine else set()
+        ended = context.run_in_database_thread(tombstones.among, mine) if mine else set()
         return [record for record in records if record.id not in ended] if ended else records
 
     def _run(self, session_id: int, operation: str, *arguments: Any) -> list[Any]:
@@ -371,7 +371,7 @@ def _written(session_id: int, answer: list[Any]) -> SessionRecord:
 
 
 def _pause() -> None:
-    greenlets.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: spreads processes that collided
+    context.sleep(random.uniform(0, 0.01))  # noqa: S311 - no secret: spreads processes that collided
 
 
 def _raise(code: int) -> None:

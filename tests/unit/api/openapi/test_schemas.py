@@ -10,10 +10,10 @@ from jsonschema import Draft202012Validator
 from sessionkeeper.api.openapi import schemas
 from sessionkeeper.api.serializers import session_json
 from sessionkeeper.core import moments
-from sessionkeeper.core.text import json_key
 from sessionkeeper.engine import users
 from sessionkeeper.engine.history import EndedSession
 from sessionkeeper.management import formatting
+from sessionkeeper.stores.codec import json_key
 from sessionkeeper.stores.factory import get_store
 from tests.stores import insert
 from tests.unit.api.openapi.generated import PROBLEM, media_types

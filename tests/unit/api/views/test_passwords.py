@@ -9,7 +9,7 @@ from django.core import mail
 from django.test import override_settings
 
 from sessionkeeper.auth import lockout
-from sessionkeeper.auth import notifications as our_mail
+from sessionkeeper.auth import receivers as our_mail
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.transports import AUTH, Api, problem

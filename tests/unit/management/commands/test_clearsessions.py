@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import attempts
-from sessionkeeper.core.client_info import ClientInfo as Facts
+from sessionkeeper.http.client_info import ClientInfo as Facts
 from sessionkeeper.models import Session
 from tests.unit.management.shell import is_there, store_for
 

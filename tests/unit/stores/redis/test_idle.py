@@ -14,10 +14,10 @@ import pytest
 import redis
 
 from sessionkeeper.conf import redis_url
-from sessionkeeper.core import greenlets, keys
+from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import StoreBusy, StoreUnreachable
 from sessionkeeper.core.records import SessionLimit, SessionPatch
-from sessionkeeper.stores.circuit_breaker import CircuitBreaker, CircuitBreakerStore
+from sessionkeeper.stores.factory import CircuitBreaker, CircuitBreakerStore
 from sessionkeeper.stores.redis import serialization, tombstones
 from sessionkeeper.stores.redis.connections import Slots
 from sessionkeeper.stores.redis.store import RedisStore
@@ -422,7 +422,7 @@ def test_so_do_sixteen_tasks_of_an_event_loop(kind):
 
     async def all_of_them():
         try:
-            return await asyncio.gather(*(greenlets.greenlet_spawn(work) for _ in range(16)))
+            return await asyncio.gather(*(context.greenlet_spawn(work) for _ in range(16)))
         finally:
             await store.client.aclose()
 

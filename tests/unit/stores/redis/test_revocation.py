@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionkeeper.core import greenlets
+from sessionkeeper.core import context
 from sessionkeeper.stores.redis import serialization
 from tests.stores import insert, redis_store
 from tests.unit.stores.hashes import signed_in, without_session
@@ -23,7 +23,7 @@ def test_a_session_that_is_just_ending_takes_no_other_with_it(user, monkeypatch)
             store._index.drop_ended([(ending.id, serialization.user_text(user))])
         waits.append(seconds)
 
-    monkeypatch.setattr(greenlets, "sleep", wait)
+    monkeypatch.setattr(context, "sleep", wait)
     assert signed_in(store, user) == 0
     assert len(waits) == 4
     assert {record.id for record in store.list_for(user)} > {key.id for key in others}

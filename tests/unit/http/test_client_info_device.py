@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sessionkeeper.core.client_info import device
+from sessionkeeper.http.client_info import device
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 

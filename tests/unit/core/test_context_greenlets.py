@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from redis.asyncio.connection import AbstractConnection
 
-from sessionkeeper.core import context, greenlets, keys
+from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import StoreUnavailable, TooManySessions
 from sessionkeeper.core.records import SessionLimit
 from sessionkeeper.engine import principal
@@ -304,7 +304,7 @@ def test_a_loop_that_sync_code_made_for_one_call_uses_the_connections_of_threads
 
 
 def test_without_greenlet_it_takes_a_thread(store, seen, monkeypatch):
-    monkeypatch.setattr(greenlets, "_Greenlet", None)
+    monkeypatch.setattr(context, "_Greenlet", None)
     asyncio.run(loads(saved(a=1)))
     assert len(seen.threads) == 1
     assert seen.connections == set()
@@ -315,16 +315,16 @@ async def test_it_runs_in_the_task_that_asks_and_sees_its_context(store):
     loop_thread = threading.get_ident()
 
     def sync_code():
-        assert greenlets.in_greenlet()
+        assert context.in_greenlet()
         context.current_session().id = 7
         context.begin()
-        greenlets.sleep(0)
+        context.sleep(0)
         context.current_session().id = 8
         return threading.get_ident()
 
     assert await factory.run_in_loop(sync_code) == loop_thread
     assert context.current_session().id == 8
-    assert not greenlets.in_greenlet()
+    assert not context.in_greenlet()
 
 
 async def test_tasks_that_write_side_by_side_lose_nothing(store):
@@ -346,14 +346,14 @@ async def test_fifty_sign_ins_at_once_keep_to_the_limit(kind):
 
     async def sign_in():
         try:
-            await greenlets.greenlet_spawn(
+            await context.greenlet_spawn(
                 lambda: insert(store, user_id=7, authenticated=True, limit=SessionLimit(most, False))
             )
         except TooManySessions:
             refused.append(1)
 
     await asyncio.gather(*(sign_in() for _ in range(50)))
-    assert len(await greenlets.greenlet_spawn(lambda: store.list_for(7))) == most
+    assert len(await context.greenlet_spawn(lambda: store.list_for(7))) == most
     assert len(refused) == 50 - most
     await store.client.aclose()
 
@@ -400,12 +400,12 @@ async def test_a_server_that_stands_still_holds_up_nobody_else(monkeypatch):
         server.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
         try:
             with pytest.raises(StoreUnavailable):
-                await greenlets.greenlet_spawn(lambda: store.find(key.id))
+                await context.greenlet_spawn(lambda: store.find(key.id))
         finally:
             server.execute_command("CLIENT", "UNPAUSE")
     assert turns > 10
     other.cancel()
-    assert (await greenlets.greenlet_spawn(lambda: store.find(key.id))).record.id == key.id
+    assert (await context.greenlet_spawn(lambda: store.find(key.id))).record.id == key.id
     await store.client.aclose()
 
 
@@ -413,10 +413,10 @@ async def test_a_task_that_is_cancelled_leaves_no_answer_for_the_next(monkeypatc
     store = redis_store("valkey", connections=1)
     one, two = insert(store), insert(store)
     with redis.Redis.from_url(server_url("valkey")) as server:
-        assert await greenlets.greenlet_spawn(lambda: store.find(one.id)) is not None
+        assert await context.greenlet_spawn(lambda: store.find(one.id)) is not None
         server.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
         try:
-            task = asyncio.create_task(greenlets.greenlet_spawn(lambda: store.find(one.id)))
+            task = asyncio.create_task(context.greenlet_spawn(lambda: store.find(one.id)))
             for _ in range(5):
                 await asyncio.sleep(0)
             task.cancel()
@@ -425,17 +425,17 @@ async def test_a_task_that_is_cancelled_leaves_no_answer_for_the_next(monkeypatc
         finally:
             server.execute_command("CLIENT", "UNPAUSE")
     for key in (two, one, two):
-        assert (await greenlets.greenlet_spawn(lambda key=key: store.find(key.id))).record.id == key.id
+        assert (await context.greenlet_spawn(lambda key=key: store.find(key.id))).record.id == key.id
     await store.client.aclose()
 
 
 async def test_connections_that_were_closed_are_opened_again(kind):
     store = redis_store(kind)
     key = insert(store)
-    assert await greenlets.greenlet_spawn(lambda: store.find(key.id)) is not None
+    assert await context.greenlet_spawn(lambda: store.find(key.id)) is not None
     nodes = store.client.connection.get_nodes() if kind == "cluster" else [None]
     for node in nodes:
         target = {} if node is None else {"target_nodes": node}
         store.client.connection.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes", **target)
-    assert await greenlets.greenlet_spawn(lambda: store.find(key.id)) is not None
+    assert await context.greenlet_spawn(lambda: store.find(key.id)) is not None
     await store.client.aclose()

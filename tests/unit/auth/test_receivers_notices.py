@@ -14,7 +14,7 @@ from django.utils import translation
 
 from sessionkeeper.audit import trail
 from sessionkeeper.audit.events import Kind
-from sessionkeeper.auth import notifications
+from sessionkeeper.auth import receivers
 from sessionkeeper.middleware.session import SessionMiddleware
 from tests.conftest import PASSWORD
 
@@ -30,7 +30,7 @@ def after(django_capture_on_commit_callbacks):
         before = len(django_mail.outbox)
         with django_capture_on_commit_callbacks(execute=True):
             act(*args, **options)
-        notifications.wait()
+        receivers.wait()
         return django_mail.outbox[before:]
 
     return run

@@ -10,8 +10,8 @@ import warnings
 import pytest
 
 from sessionkeeper.core.errors import SessionGone, StoreBusy, StoreUnavailable, StoreUnreachable
-from sessionkeeper.stores import circuit_breaker
-from sessionkeeper.stores.circuit_breaker import LEASE, OUTAGES, PAUSE, QUIET, CircuitBreaker
+from sessionkeeper.stores import factory
+from sessionkeeper.stores.factory import LEASE, OUTAGES, PAUSE, QUIET, CircuitBreaker
 
 pytestmark = pytest.mark.rule("L04")
 
@@ -55,7 +55,7 @@ def store():
 @pytest.fixture
 def guard(store, clock):
     """The store behind a breaker, after a quiet time."""
-    made = circuit_breaker.CircuitBreakerStore(store, CircuitBreaker(clock))
+    made = factory.CircuitBreakerStore(store, CircuitBreaker(clock))
     clock.now += QUIET
     return made
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sessionkeeper.api.exceptions import Refused
-from sessionkeeper.api.parsers import read_bounded
 from sessionkeeper.api.problems import BODY_LIMIT
+from sessionkeeper.api.views.base import read_bounded
 from tests.transports import AUTH
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.http.api_site")]

@@ -9,7 +9,7 @@ from django.test import RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkeeper.http.client_address import client_address, parse_address
+from sessionkeeper.http.client_info import client_address, parse_address
 from sessionkeeper.middleware import session
 
 PROXIES = ["10.0.0.0/8", "2001:db8:ffff::/48", "192.0.2.1"]

@@ -1,19 +1,24 @@
-"""Finds the address of the client, behind proxies that the site trusts.
+"""Who the client is: its address, and what it says about itself, cleaned before it is stored.
 
-Any client can send ``X-Forwarded-For`` or ``Forwarded``. Such a header is read from its end, where our proxy
-has appended the address that connected to it, as long as each address is in
+Any client can send ``X-Forwarded-For`` or ``Forwarded``. Such a header is read from its end, where our
+proxy has appended the address that connected to it, as long as each address is in
 ``SESSIONKEEPER["TRUSTED_PROXIES"]``. The first that is not is the client; what precedes it is ignored.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from sessionkeeper import conf
 from sessionkeeper.conf import validators
+from sessionkeeper.core import context
+from sessionkeeper.core.records import printable
 
 Address = IPv4Address | IPv6Address
 
@@ -105,3 +110,66 @@ def _forwarded_for(element: str) -> Address | None:
         return None
     values = [quoted or plain for name, quoted, plain in _PARAMETER.findall(element) if name.lower() == "for"]
     return parse_address(values[0]) if len(values) == 1 else None
+
+
+@dataclass(slots=True)
+class ClientInfo:
+    """What a client says about itself. It is stored when the session begins and when a user signs in.
+
+    ``source`` is the address, or a function that returns it, which is called when the address is first used.
+    ``borrowed`` means that the session is not that of the request, but another one that its code opened.
+    """
+
+    source: str | Callable[[], str | None] = ""
+    user_agent: str = ""
+    label: str = ""
+    amr: str = ""
+    borrowed: bool = False
+
+    def lend(self) -> ClientInfo:
+        """Return a copy for another session, without label and methods."""
+        return ClientInfo(lambda: self.address, self.user_agent, borrowed=True)
+
+    @property
+    def address(self) -> str:
+        """The address of the client, or an empty text."""
+        if not isinstance(self.source, str):
+            self.source = self.source() or ""
+        return self.source
+
+    @address.setter
+    def address(self, value: str) -> None:
+        self.source = value
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns that are known, each one line of text, and the address only if it is valid."""
+        stated = {
+            "ip_address": _address(self.address),
+            "user_agent": printable(self.user_agent)[:512].strip(),
+            "label": printable(self.label)[:100].strip(),
+        }
+        return {name: value for name, value in stated.items() if value}
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+#: The client of the current request; None without our middleware.
+current: ContextVar[ClientInfo | None] = context.variable("client")
+
+
+@lru_cache(maxsize=256)
+def device(user_agent: str) -> str | None:
+    """Return a user agent in words, "Firefox on Linux", if ``ua-parser`` is installed and knows it."""
+    try:
+        import ua_parser
+    except ImportError:
+        return None
+    found = ua_parser.parse(user_agent)
+    browser = found.user_agent.family if found.user_agent else None
+    system = found.os.family if found.os else None
+    return " on ".join(name for name in (browser, system) if name) or None

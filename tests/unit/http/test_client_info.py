@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionkeeper.core.client_info import ClientInfo
+from sessionkeeper.http.client_info import ClientInfo
 
 
 def test_one_clean_line_of_each_is_stored_and_no_more_than_fits():
