@@ -6,6 +6,7 @@ here too: a domain for each host, cookies of embedded sites, and headers that ke
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,8 @@ class Cookie:
         name, header = settings.SESSION_COOKIE_NAME, request.META.get("HTTP_COOKIE", "")
         if header.count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
             return ()
-        values = [parse_cookie(part).get(name) for part in header.split(";")]
-        ours = request.COOKIES.get(name)
-        return tuple(dict.fromkeys(value for value in values if value not in {None, ours}))
+        values, ours = _values(header, name)[0], request.COOKIES.get(name)
+        return tuple(dict.fromkeys(value for value in values if value != ours))
 
     @staticmethod
     def write(response: HttpResponseBase, key: str, max_age: int | None) -> None:
@@ -77,6 +77,48 @@ class Cookie:
     def vary(response: HttpResponseBase) -> None:
         """Tell caches that the response depends on the cookie."""
         _vary(response, "Cookie")
+
+
+def drop_misspelled(request: HttpRequest, names: Iterable[str]) -> None:
+    """Take what a browser holds under another name out of ``request.COOKIES``, for cookies with ``names``.
+
+    Django strips from the name of a cookie everything that Python takes for a blank, such as U+2003. A
+    browser strips spaces and tabs only, so to it this is another name, which any host of the domain may set
+    without the conditions of ``__Host-`` ("Cookie Chaos", PortSwigger 2025). A value that the header does not
+    contain was set in this process, and stays.
+    """
+    header = request.META.get("HTTP_COOKIE", "")
+    for name in names:
+        exact, all_values = _values(header, name)
+        value = request.COOKIES.get(name)
+        if value in exact or value not in all_values:
+            continue
+        if exact:
+            request.COOKIES[name] = exact[-1]
+        else:
+            del request.COOKIES[name]
+
+
+def is_plain(header: str) -> bool:
+    """Return whether the only blank in a header is the space, so that everybody reads the same names."""
+    return header.isascii() and header.isprintable()
+
+
+def _values(header: str, name: str) -> tuple[list[str], list[str]]:
+    """Return the values of a cookie that the header spells as ``name``, and all that Django may read so.
+
+    WSGI and ASGI have the bytes of the header as Latin-1; under WSGI Django takes them for UTF-8.
+    """
+    exact, every = [], []
+    for part in header.split(";"):
+        is_exact = part.partition("=")[0].strip(" \t") == name
+        for text in (part, part.encode("latin-1", "replace").decode(errors="replace")):
+            value = parse_cookie(text).get(name)
+            if value is not None:
+                every.append(value)
+                if is_exact:
+                    exact.append(value)
+    return exact, every
 
 
 class Bearer:

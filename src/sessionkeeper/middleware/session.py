@@ -67,6 +67,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         context.begin(request)
         if settings.DEBUG:
             forgotten_login.begin()
+        if not transports.is_plain(request.META.get("HTTP_COOKIE", "")):
+            names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, attempts.cookie_name())
+            transports.drop_misspelled(request, names)
         cookie, token = Cookie.read(request), Bearer.read(request)
         other_cookies = Cookie.other_cookies(request) if token is None and cookie is not None else ()
         if other_cookies:  # the engine ignores what cannot be a key
