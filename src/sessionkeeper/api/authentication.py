@@ -18,6 +18,7 @@ from sessionkeeper.csrf import fetch_metadata
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.engine import principal
 from sessionkeeper.engine.bearer import BearerSession
+from sessionkeeper.engine.session_store import ClosedSession
 from sessionkeeper.http.problems import INSUFFICIENT_SCOPE, TOKEN_INVALID
 from sessionkeeper.http.transports import Bearer
 
@@ -52,6 +53,8 @@ class SessionAuthentication(authentication.SessionAuthentication):
         session = getattr(django_request(request), "session", None)
         if getattr(session, "transport", COOKIE) != COOKIE:
             return None
+        if isinstance(session, ClosedSession):
+            self.enforce_csrf(request)  # its error says more than that of the session
         return super().authenticate(request)
 
     def challenge(self, request: Request) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.sessions.backends.base import UpdateError
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 
 
 class SessionKeeperError(Exception):
@@ -34,6 +34,13 @@ class SessionTooLarge(SessionKeeperError, SuspiciousOperation):
 
 class NoTransport(SessionKeeperError, SuspiciousOperation):
     """A session cannot begin in a request with a bearer token: its key would not reach the client."""
+
+
+class CrossSiteSession(SessionKeeperError, PermissionDenied):
+    """A view without a CSRF check asked for the session, or signed in, for a page of another site.
+
+    Nothing was read or written. Code that does not know it answers 403, as to any ``PermissionDenied``.
+    """
 
 
 class CorruptPayload(SessionKeeperError):

@@ -18,10 +18,12 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import REASON_BAD_ORIGIN
 from django.urls import get_callable
 from django.utils.http import is_same_domain
 from django.utils.log import log_response
 
+from sessionkeeper.csrf import exempt_views
 from sessionkeeper.http import transports
 
 logger = logging.getLogger("django.security.csrf")
@@ -99,6 +101,19 @@ def _of_same_origin(request: HttpRequest, origin: str | None) -> Verdict:
     return Verdict.CONTRADICTION
 
 
+def foreign(request: HttpRequest) -> str | None:
+    """Return why an unsafe request seems to come from a page of another site; None if it does not.
+
+    Unlike :func:`check`, this needs no token where the headers do not say: it is for requests that have none.
+    """
+    verdict, origin = judge(request), request.META.get("HTTP_ORIGIN")
+    if verdict in REFUSED:
+        return str(verdict.value)
+    if verdict is Verdict.OWN or origin is None or is_trusted(origin):
+        return None
+    return str(REASON_BAD_ORIGIN % origin)
+
+
 def own_origin(request: HttpRequest) -> str | None:
     """Return the origin at which the request reached this site; None if the host is not allowed."""
     try:
@@ -135,7 +150,8 @@ class FetchMetadataMiddleware:
     """Lets requests of the site's own pages pass without a token, and refuses those of other sites.
 
     Put it before Django's ``CsrfViewMiddleware``, which checks the rest. Views marked with ``csrf_exempt``
-    stay exempt. It reads two headers, and uses neither session nor store.
+    stay exempt, but for pages of other sites they open no session and sign nobody in, unless
+    ``SESSIONKEEPER["CROSS_SITE_VIEWS"]`` lists them. It reads two headers, and does not read the session.
     """
 
     sync_capable = True
@@ -151,13 +167,13 @@ class FetchMetadataMiddleware:
         """Pass the request on. It is checked when the view is known."""
         if iscoroutinefunction(self):
             return self.__acall__(request)
-        response = self.get_response(request)
+        response = exempt_views.reopen_session(request, self.get_response(request))
         if settings.CSRF_COOKIE_NAME in response.cookies:  # so that a frame has a token
             transports.partition(response, settings.CSRF_COOKIE_NAME)
         return response
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        response = await self.get_response(request)
+        response = exempt_views.reopen_session(request, await self.get_response(request))
         transports.partition(response, settings.CSRF_COOKIE_NAME)
         return response
 
@@ -166,13 +182,29 @@ class FetchMetadataMiddleware:
         if request.method in SAFE_METHODS:
             return None
         reason = check(request)
-        return None if reason is None or getattr(view, "csrf_exempt", False) else refuse(request, reason)
+        if getattr(view, "csrf_exempt", False):
+            _close_session(request, view)
+            return None
+        return None if reason is None else refuse(request, reason)
 
     async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
+        if request.method in SAFE_METHODS:
+            return None
         reason = check(request)
-        if reason is None or getattr(view, "csrf_exempt", False):
+        if getattr(view, "csrf_exempt", False):
+            _close_session(request, view)
+            return None
+        if reason is None:
             return None
         return await sync_to_async(refuse)(request, reason)  # the project's failure view may make queries
+
+
+def _close_session(request: HttpRequest, view: Any) -> None:
+    if getattr(request, "csrf_processing_done", False) or getattr(request, "_dont_enforce_csrf_checks", False):
+        return
+    reason = None if request.META.get("HTTP_SEC_FETCH_SITE") == "same-origin" else foreign(request)
+    if reason is not None and not exempt_views.is_for_other_sites(request, view):
+        exempt_views.close_session(request, reason)
 
 
 def refuse(request: HttpRequest, reason: str) -> HttpResponse:

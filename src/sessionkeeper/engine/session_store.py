@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.conf import settings
@@ -19,7 +19,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import events
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.check_ids import CheckId
-from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.errors import CrossSiteSession, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import COOKIE, KeyStatus
 from sessionkeeper.engine import adoption, client_binding, lookup, renewal, session_data
 from sessionkeeper.engine.active_session import ActiveSession
@@ -89,6 +89,8 @@ class SessionStore(SessionBase):
     # adopted: whether this request took the session over from another engine.
     # other_cookies: keys in further cookies of the same name.
     # outage: the StoreUnavailable that this request raised, or None.
+    # refusal: why nobody may sign in in this request; None if they may.
+    # refused: whether something was refused for that reason.
 
     client: ClientInfo
     _active: ActiveSession
@@ -99,7 +101,8 @@ class SessionStore(SessionBase):
     principal_wanted = False
     touches_on_load = True
     outage: StoreUnavailable | None = None
-    cookie_due = adopted = flushed = touched = False
+    cookie_due = adopted = flushed = touched = refused = False
+    refusal: str | None = None
     other_cookies: tuple[str, ...] = ()
     ended_id: int | None = None
     ending: tuple[events.Kind, str] = (events.Kind.REVOKED, "flushed")
@@ -201,8 +204,17 @@ class SessionStore(SessionBase):
         super().__setitem__(key, value)
 
     def sign_in(self) -> None:
-        """Change the key because a user signs in, also the same one again (OWASP ASVS 5.0, 7.2.4)."""
+        """Change the key because a user signs in, also the same one again (OWASP ASVS 5.0, 7.2.4).
+
+        Raises:
+            CrossSiteSession: nobody may sign in in this request.
+        """
         self._get_session()
+        if self.refusal is not None:
+            self._active.detach()
+            self._session_cache, self._session_key, self.modified = {}, None, False
+            self.refused = True
+            raise CrossSiteSession(self.refusal)
         if self.session_key is None or (self._active.stored and not self._active.rotated):
             self.cycle_key()
         session_data.forget_proofs(self._session)
@@ -340,6 +352,16 @@ class SessionStore(SessionBase):
 
         retention.clean_all()
 
+    # Closing
+
+    def closed_for(self, reason: str) -> SessionStore:
+        """Let nobody sign in in this request, and return the session that its view gets.
+
+        If the request came with a session, the view gets one that refuses everything.
+        """
+        self.refusal = reason
+        return ClosedSession(self) if self._session_key else self
+
     # Answering
 
     def get_expiry_age(self, **kwargs: Any) -> int:
@@ -409,3 +431,32 @@ class SessionStore(SessionBase):
 
 def _from_now(value: Any) -> Any:
     return moments.native(moments.now() + value) if isinstance(value, timedelta) else value
+
+
+class ClosedSession(SessionStore):
+    """What a view gets instead of the cookie's session if it must not use it. Nothing of it is stored.
+
+    The first use raises. After that it reads as empty, so that an error page can be rendered, but still
+    nothing can be written.
+    """
+
+    def __init__(self, behind: SessionStore) -> None:
+        super().__init__()
+        self.behind, self.refusal = behind, behind.refusal
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        self.behind.refused = True
+        raise CrossSiteSession(self.refusal)
+
+    async def _arefuse(self, *_: object, **__: object) -> NoReturn:
+        self._refuse()
+
+    def _get_session(self, no_load: bool = False) -> dict[str, Any]:
+        return {} if self.behind.refused else self._refuse()
+
+    async def _aget_session(self, no_load: bool = False) -> dict[str, Any]:
+        return self._get_session()
+
+    load = clear = create = save = delete = flush = cycle_key = rotate_key = _refuse
+    aload = acreate = asave = adelete = aflush = acycle_key = _arefuse
+    _session = property(_get_session)
