@@ -88,6 +88,7 @@ class SessionStore(SessionBase):
     # ending: kind and reason that the audit trail gives for the end of the session.
     # adopted: whether this request took the session over from another engine.
     # other_cookies: keys in further cookies of the same name.
+    # all_open: whether each of several cookies opens a session, so that all of them are of this site.
     # outage: the StoreUnavailable that this request raised, or None.
     # refusal: why nobody may sign in in this request; None if they may.
     # refused: whether something was refused for that reason.
@@ -101,7 +102,7 @@ class SessionStore(SessionBase):
     principal_wanted = False
     touches_on_load = True
     outage: StoreUnavailable | None = None
-    cookie_due = adopted = flushed = touched = refused = False
+    cookie_due = adopted = flushed = touched = refused = all_open = False
     refusal: str | None = None
     other_cookies: tuple[str, ...] = ()
     ended_id: int | None = None
@@ -143,7 +144,9 @@ class SessionStore(SessionBase):
         with noting_outage(self):
             if self.other_cookies:
                 session_keys = (self._session_key, *self.other_cookies)
-                self._session_key, verdict = lookup.resolve_one(session_keys, transport=self.transport)
+                self._session_key, verdict, self.all_open = lookup.resolve_one(
+                    session_keys, transport=self.transport
+                )
                 if self._session_key is None:
                     self._active.verdict = verdict
                     return {}

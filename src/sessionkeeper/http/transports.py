@@ -6,12 +6,13 @@ here too: a domain for each host, cookies of embedded sites, and headers that ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.http import HttpResponse
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -72,6 +73,27 @@ class Cookie:
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
         partition(response, settings.SESSION_COOKIE_NAME)
+
+    @staticmethod
+    def clear_others(response: Any) -> None:
+        """Delete the cookies of this name that the site itself may have set beside the one of this response.
+
+        A browser keeps one for the host alone and one for each domain, and if ``COOKIE_PARTITIONED`` was
+        off before, the same again. A response has one cookie of a name, so these get other keys.
+        """
+        name, written = settings.SESSION_COOKIE_NAME, (domain() or "").lstrip(".")
+        in_partition = {conf.current().cookie_partitioned, False}
+        places = [(place, parted) for place in _own_domains() for parted in in_partition]
+        for place, parted in places:
+            if (place, parted) == (written, max(in_partition)):
+                continue
+            gone = HttpResponse()
+            gone.delete_cookie(
+                name, settings.SESSION_COOKIE_PATH, place or None, settings.SESSION_COOKIE_SAMESITE
+            )
+            if parted:
+                partition(gone, name)
+            response.cookies[f"{name} {place} {parted}"] = gone.cookies[name]
 
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
@@ -207,6 +229,21 @@ def domain() -> str | None:
             "which may not set cookies for that domain."
         )
     return answer
+
+
+def _own_domains() -> set[str]:
+    """Return the domains for which the site sets cookies that the current host gets; "" for the host only."""
+    wanted, request = conf.current().cookie_domain, context.current_request()
+    named = {settings.SESSION_COOKIE_DOMAIN, domain()}
+    if isinstance(wanted, Mapping):
+        named |= {*wanted.values()}
+    if request is None or settings.SESSION_COOKIE_NAME.startswith("__Host-"):
+        return {""}
+    try:
+        host = split_domain_port(request.get_host())[0]
+    except DisallowedHost:
+        return {""}
+    return {""} | {name.lstrip(".") for name in named if name and covers(name, host)}
 
 
 def partition(response: Any, name: str) -> None:

@@ -251,6 +251,8 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
     if gives_key and session.transport != BEARER and not session.is_empty():
         Cookie.write(response, str(session.session_key), session.cookie_age())
         transports.forbid_caching(response)
+        if session.all_open and attempts.signed_in.get() is not None and session.names_user():
+            Cookie.clear_others(response)  # of two cookies none counts, so the sign-in would have no effect
     _finish_headers(response, session)
 
 
