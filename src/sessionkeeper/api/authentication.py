@@ -18,7 +18,7 @@ from sessionkeeper.csrf import fetch_metadata
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.engine import principal
 from sessionkeeper.engine.bearer import BearerSession
-from sessionkeeper.engine.session_store import ClosedSession
+from sessionkeeper.engine.session_store import ClosedSession, SessionStore
 from sessionkeeper.http.problems import INSUFFICIENT_SCOPE, TOKEN_INVALID
 from sessionkeeper.http.transports import Bearer
 
@@ -128,9 +128,12 @@ class TokenAuthentication(authentication.BaseAuthentication):
             PermissionDenied: its session has scopes, and the view requires none.
         """
         wrapped = django_request(request)
-        if Bearer.read(wrapped) is None:
-            return None
         session = getattr(wrapped, "session", None)
+        if Bearer.read(wrapped) is None:
+            Bearer.met = True
+            if isinstance(session, SessionStore):
+                session.token_wanted = True  # the response depends on it
+            return None
         if not isinstance(session, BearerSession):
             raise ImproperlyConfigured(
                 "sessionkeeper.api.TokenAuthentication needs sessionkeeper.middleware.SessionMiddleware."

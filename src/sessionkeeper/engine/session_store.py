@@ -89,6 +89,7 @@ class SessionStore(SessionBase):
     # adopted: whether this request took the session over from another engine.
     # other_cookies: keys in further cookies of the same name.
     # all_open: whether each of several cookies opens a session, so that all of them are of this site.
+    # token_wanted: whether a view has looked for a token and found none.
     # outage: the StoreUnavailable that this request raised, or None.
     # refusal: why nobody may sign in in this request; None if they may.
     # refused: whether something was refused for that reason.
@@ -102,7 +103,7 @@ class SessionStore(SessionBase):
     principal_wanted = False
     touches_on_load = True
     outage: StoreUnavailable | None = None
-    cookie_due = adopted = flushed = touched = refused = all_open = False
+    cookie_due = adopted = flushed = touched = refused = all_open = token_wanted = False
     refusal: str | None = None
     other_cookies: tuple[str, ...] = ()
     ended_id: int | None = None

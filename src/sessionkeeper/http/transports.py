@@ -7,6 +7,7 @@ here too: a domain for each host, cookies of embedded sites, and headers that ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http import HttpResponse
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port
+from django.urls import get_resolver
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from sessionkeeper import conf
@@ -150,6 +152,9 @@ class Bearer:
     of the scheme, such as JWTs, are ignored.
     """
 
+    #: Whether this process has issued a token, or got one, or has run a view that accepts them.
+    met = False
+
     @staticmethod
     def read(request: HttpRequest) -> str | None:
         """Return the token, well-formed or not; None if there is none with our prefix."""
@@ -166,11 +171,37 @@ class Bearer:
         _vary(response, "Authorization")
 
 
-def _vary(response: HttpResponseBase, header: str) -> None:
+def vary(response: HttpResponseBase, request: HttpRequest) -> None:
+    """Tell caches that the response depends on who asks, however a session travels on this site.
+
+    An anonymous response came with neither cookie nor token. A cache that is told of one of them would give
+    it to clients with the other.
+    """
+    _vary(response, *(("Cookie", "Authorization") if takes_tokens(request) else ("Cookie",)))
+
+
+def _vary(response: HttpResponseBase, *headers: str) -> None:
     if "Vary" in response.headers:
-        patch_vary_headers(response, (header,))
+        patch_vary_headers(response, headers)
     else:
-        response.headers["Vary"] = header
+        response.headers["Vary"] = ", ".join(headers)
+
+
+def takes_tokens(request: HttpRequest) -> bool:
+    """Return whether the site has bearer sessions: it includes the API, or this process has met a token."""
+    if Bearer.met:
+        return True
+    urlconfs = {settings.ROOT_URLCONF, getattr(request, "urlconf", None) or settings.ROOT_URLCONF}
+    return any(_includes_api(get_resolver(urlconf)) for urlconf in urlconfs)
+
+
+@lru_cache(maxsize=64)
+def _includes_api(resolver: Any) -> bool:
+    return any(
+        getattr(each, "app_name", None) == "sessionkeeper-api" or _includes_api(each)
+        for each in resolver.url_patterns
+        if hasattr(each, "url_patterns")
+    )
 
 
 def forbid_caching(response: Any) -> None:

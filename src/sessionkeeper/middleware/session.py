@@ -253,7 +253,7 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
         transports.forbid_caching(response)
         if session.all_open and attempts.signed_in.get() is not None and session.names_user():
             Cookie.clear_others(response)  # of two cookies none counts, so the sign-in would have no effect
-    _finish_headers(response, session)
+    _finish_headers(request, response, session)
 
 
 def _status(
@@ -290,12 +290,12 @@ def _keep_alive(request: HttpRequest, session: SessionStore, *, touch: bool = Tr
     return active.renewed
 
 
-def _finish_headers(response: HttpResponseBase, session: SessionStore) -> None:
+def _finish_headers(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
     device = attempts.signed_in.get()
     if device is not None and session.names_user():
         attempts.write(response, device[0])
-    if session.accessed:
-        (Bearer if session.transport == BEARER else Cookie).vary(response)
+    if session.accessed or session.token_wanted:
+        transports.vary(response, request)
         if session.names_user() and not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = transports.NOT_CACHED
 
