@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.conf import settings as django_settings
 from django.contrib import auth
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, JsonResponse
 from django.test import AsyncClient, Client
 from django.urls import include, path
@@ -89,7 +89,7 @@ def opens(action):
 def swallow(request):
     try:
         request.session["a"] = 1
-    except Exception:
+    except PermissionDenied:
         return
 
 
@@ -130,7 +130,13 @@ OPEN = {
     "rest": rest_user,
     "our rest": our_rest_user,
 }
-SIGN_IN = {"plain": sign_in, "async": sign_in_async, "class": SignIn.as_view(), "rest": Rest.as_view(), "bare rest": OurRest.as_view()}
+SIGN_IN = {
+    "plain": sign_in,
+    "async": sign_in_async,
+    "class": SignIn.as_view(),
+    "rest": Rest.as_view(),
+    "bare rest": OurRest.as_view(),
+}
 
 
 @csrf_exempt
@@ -171,7 +177,10 @@ FOREIGN = {
 }
 OWN = {
     "this site": {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"},
-    "behind a proxy that hides the host": {"Sec-Fetch-Site": "same-origin", "Origin": "https://outside.example"},
+    "behind a proxy that hides the host": {
+        "Sec-Fetch-Site": "same-origin",
+        "Origin": "https://outside.example",
+    },
     "this site, plain http": {"Origin": "http://testserver"},
     "a trusted site": {"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example"},
     "no browser": {},
@@ -229,27 +238,27 @@ def refused(answer):
 
 @pytest.mark.rule("R62")
 @pytest.mark.parametrize("door", SIGN_IN)
-@pytest.mark.parametrize("page", FOREIGN)
-def test_another_site_signs_no_visitor_in_as_the_attacker(victim, make_user, door, page):
+def test_another_site_signs_no_visitor_in_as_the_attacker(victim, make_user, door):
     mallory = make_user()
-    answer = victim.post(f"/sign-in/{door}/", {"username": mallory.get_username()}, **FOREIGN[page])
-    assert refused(answer) == "cross_site_session"
-    assert "sessionid" not in answer.cookies
-    assert not contents.records()
-    assert not DONE
+    for headers in FOREIGN.values():
+        answer = victim.post(f"/sign-in/{door}/", {"username": mallory.get_username()}, **headers)
+        assert refused(answer) == "cross_site_session"
+        assert "sessionid" not in answer.cookies
+        assert not contents.records()
+        assert not DONE
     assert "CROSS_SITE_VIEWS" in answer.json()["detail"]
 
 
 @pytest.mark.rule("R62")
 @pytest.mark.parametrize("door", SIGN_IN)
-@pytest.mark.parametrize("page", FOREIGN)
-def test_another_site_does_not_replace_who_is_signed_in(victim, make_user, door, page):
+def test_another_site_does_not_replace_who_is_signed_in(victim, make_user, door):
     alice, mallory = make_user(), make_user()
     assert victim.sign_in(alice)
     key = victim.key
     DONE.clear()
-    answer = victim.post(f"/sign-in/{door}/", {"username": mallory.get_username()}, **FOREIGN[page])
-    assert refused(answer) == "cross_site_session"
+    for headers in FOREIGN.values():
+        answer = victim.post(f"/sign-in/{door}/", {"username": mallory.get_username()}, **headers)
+        assert refused(answer) == "cross_site_session"
     assert (victim.key, victim.user) == (key, alice.get_username())
     assert not DONE
 
@@ -410,7 +419,9 @@ def test_it_holds_on_djangos_middleware(victim, make_user, site, every):
     alice, mallory = make_user(), make_user()
     body = {"username": mallory.get_username()}
     for door in SIGN_IN:
-        assert refused(victim.post(f"/sign-in/{door}/", body, **FOREIGN["another site"])) == "cross_site_session"
+        assert (
+            refused(victim.post(f"/sign-in/{door}/", body, **FOREIGN["another site"])) == "cross_site_session"
+        )
     assert not contents.records()
     assert victim.sign_in(alice)
     for door in SIGN_IN:
@@ -421,7 +432,12 @@ def test_it_holds_on_djangos_middleware(victim, make_user, site, every):
 
 @pytest.mark.rule("R62")
 @pytest.mark.parametrize(
-    "given", [{"SESSION_SAVE_EVERY_REQUEST": True}, {"CSRF_USE_SESSIONS": True}, {"SESSIONKEEPER": {"NEAR_CACHE": True}}]
+    "given",
+    [
+        {"SESSION_SAVE_EVERY_REQUEST": True},
+        {"CSRF_USE_SESSIONS": True},
+        {"SESSIONKEEPER": {"NEAR_CACHE": True}},
+    ],
 )
 def test_it_holds_with_other_settings(make_user, site, given):
     for name, value in given.items():
@@ -447,7 +463,8 @@ def test_sessions_of_another_engine_are_left_alone(make_user, site):
 
 def test_the_guess_in_a_refused_sign_in_is_counted(make_user, site):
     site.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
-    answer = Victim("wsgi").post("/sign-in/plain/", {"username": make_user().get_username()}, **FOREIGN["a sandbox"])
+    answer = Victim("wsgi").post(
+        "/sign-in/plain/", {"username": make_user().get_username()}, **FOREIGN["a sandbox"]
+    )
     assert refused(answer) == "cross_site_session"
     assert LoginAttempt.objects.exists()
-    assert django_settings.MIDDLEWARE

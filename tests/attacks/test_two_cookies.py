@@ -61,7 +61,9 @@ class Browser:
 
     def held(self, name="sessionid"):
         """What is held under a name, by domain and partition."""
-        return {(domain, parted): value for (one, domain, _, parted), value in self.jar.items() if one == name}
+        return {
+            (domain, parted): value for (one, domain, _, parted), value in self.jar.items() if one == name
+        }
 
     def sign_in(self, user, status=200):
         return self.get(f"/in/?pk={user.pk}&status={status}")
@@ -127,7 +129,9 @@ def test_a_cookie_from_before_cookies_were_partitioned_is_taken_away(make_user, 
 # What is not ours
 
 
-@pytest.mark.parametrize("foreign", ["a" * 32, "xyz", keys.mint().text], ids=["stock", "text", "a key of another"])
+@pytest.mark.parametrize(
+    "foreign", ["a" * 32, "xyz", keys.mint().text], ids=["stock", "text", "a key of another"]
+)
 @pytest.mark.parametrize("place", ["", DOMAIN, "example"])
 def test_a_cookie_of_another_application_stays(make_user, foreign, place):
     alice, browser = make_user(), Browser()

@@ -12,7 +12,9 @@ from tests.demo_server import ADMIN, ALICE, running_demo
 
 pytestmark = pytest.mark.browser
 
-PLANT = """([name, value]) => { document.cookie = `${name}=${value}; path=/; domain=demo.localhost; secure`; }"""
+PLANT = """([name, value]) => {
+  document.cookie = `${name}=${value}; path=/; domain=demo.localhost; secure`;
+}"""
 
 
 @pytest.fixture(scope="module")

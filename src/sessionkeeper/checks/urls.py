@@ -130,7 +130,7 @@ def _exempt_views() -> Iterator[tuple[str, Any]]:
 
 
 def _is_open(operation: Any) -> bool:
-    """Whether an operation of django-ninja accepts changes of anybody. Its cookie authentication checks CSRF."""
+    """Whether an operation of django-ninja accepts changes of anybody. Its authentication checks CSRF."""
     changes = {str(method).lower() for method in operation.methods} & {*view_inspection.UNSAFE}
     return bool(changes) and (operation.csrf_exempt or not operation.auth_callbacks)
 

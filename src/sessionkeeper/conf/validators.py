@@ -157,7 +157,9 @@ def is_namespace(value: Any) -> bool:
 
 def views(value: Any) -> frozenset[str]:
     """Return the names of views."""
-    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(one, str) and one for one in value):
+    if isinstance(value, list | tuple | set | frozenset) and all(
+        isinstance(one, str) and one for one in value
+    ):
         return frozenset(value)
     raise ValueError(f"must be a list of dotted paths or URL names, not {value!r}")
 

@@ -67,7 +67,7 @@ def close_session(request: HttpRequest, reason: str) -> None:
     given = vars(request)
     before = {name: given[name] for name in ("session", *_OF_THE_USER) if name in given}
     closed = request.session = session.closed_for(reason)
-    request._closed = (closed, before)  # type: ignore[attr-defined]
+    given["_closed"] = (closed, before)
     if closed is not session and not before.keys().isdisjoint(_KNOWN):
         # A middleware has asked for the user already.
         for name in _OF_THE_USER:

@@ -200,7 +200,9 @@ class FetchMetadataMiddleware:
 
 
 def _close_session(request: HttpRequest, view: Any) -> None:
-    if getattr(request, "csrf_processing_done", False) or getattr(request, "_dont_enforce_csrf_checks", False):
+    if getattr(request, "csrf_processing_done", False) or getattr(
+        request, "_dont_enforce_csrf_checks", False
+    ):
         return
     reason = None if request.META.get("HTTP_SEC_FETCH_SITE") == "same-origin" else foreign(request)
     if reason is not None and not exempt_views.is_for_other_sites(request, view):

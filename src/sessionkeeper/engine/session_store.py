@@ -143,14 +143,8 @@ class SessionStore(SessionBase):
         """
         was_recalled = self._active.from_near_cache is not None
         with noting_outage(self):
-            if self.other_cookies:
-                session_keys = (self._session_key, *self.other_cookies)
-                self._session_key, verdict, self.all_open = lookup.resolve_one(
-                    session_keys, transport=self.transport
-                )
-                if self._session_key is None:
-                    self._active.verdict = verdict
-                    return {}
+            if self.other_cookies and not self._choose_cookie():
+                return {}
             verdict, found = lookup.resolve(
                 self._session_key,
                 transport=self.transport,
@@ -177,6 +171,14 @@ class SessionStore(SessionBase):
             self.touched = self._active.touch_if_due() and conf.current().limits_life
             self.modified |= self.touched
         return data
+
+    def _choose_cookie(self) -> bool:
+        """Go on with the only one of several cookies that opens a session. Return whether there is one."""
+        session_keys = (self._session_key, *self.other_cookies)
+        self._session_key, verdict, self.all_open = lookup.resolve_one(session_keys, transport=self.transport)
+        if self._session_key is None:
+            self._active.verdict = verdict
+        return self._session_key is not None
 
     def names_user(self) -> bool:
         """Return whether a user is signed in, as far as this request has loaded."""
@@ -216,8 +218,8 @@ class SessionStore(SessionBase):
         self._get_session()
         if self.refusal is not None:
             self._active.detach()
-            self._session_cache, self._session_key, self.modified = {}, None, False
-            self.refused = True
+            self._session_cache: dict[str, Any] = {}
+            self._session_key, self.modified, self.refused = None, False, True
             raise CrossSiteSession(self.refusal)
         if self.session_key is None or (self._active.stored and not self._active.rotated):
             self.cycle_key()

@@ -251,8 +251,6 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
     if gives_key and session.transport != BEARER and not session.is_empty():
         Cookie.write(response, str(session.session_key), session.cookie_age())
         transports.forbid_caching(response)
-        if session.all_open and attempts.signed_in.get() is not None and session.names_user():
-            Cookie.clear_others(response)  # of two cookies none counts, so the sign-in would have no effect
     _finish_headers(request, response, session)
 
 
@@ -294,6 +292,8 @@ def _finish_headers(request: HttpRequest, response: HttpResponseBase, session: S
     device = attempts.signed_in.get()
     if device is not None and session.names_user():
         attempts.write(response, device[0])
+        if session.all_open and settings.SESSION_COOKIE_NAME in response.cookies:
+            Cookie.clear_others(response)  # of two cookies none counts, so the sign-in would have no effect
     if session.accessed or session.token_wanted:
         transports.vary(response, request)
         if session.names_user() and not response.has_header("Cache-Control"):

@@ -448,9 +448,7 @@ class OtherPeoplesLogin(APIView):
 
 @pytest.mark.parametrize("kinds", [[SessionAuthentication], [OurAuthentication, TokenAuthentication]])
 @pytest.mark.parametrize("package", [__name__, "dj_rest_auth.views", "allauth.somewhere.views"])
-def test_a_sign_in_of_any_package_is_named_although_the_session_authenticates_there(
-    messages, kinds, package
-):
+def test_a_sign_in_of_any_package_is_named_although_the_session_authenticates_there(messages, kinds, package):
     members = {"authentication_classes": kinds, "__module__": package}
     found = messages(path("a/", type("LoginView", (OtherPeoplesLogin,), members).as_view()))
     assert ids(found) == ["W040"]
