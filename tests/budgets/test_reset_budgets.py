@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
-from sessionkeeper.auth import notifications as our_mail
+from sessionkeeper.auth import receivers as our_mail
 
 pytestmark = [
     pytest.mark.any_user,
