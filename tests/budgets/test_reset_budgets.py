@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import connection
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
@@ -59,3 +60,11 @@ def test_nothing_of_a_reset_runs_beside_the_request_that_asks(make_user, monkeyp
     our_mail.wait()
     assert (seen, len(begun)) == ([0], 1)
     assert len(mail.outbox) == 1
+
+
+def test_under_asgi_the_mail_is_sent_too(make_user):
+    make_user(email="ann@example.org")
+    client = AsyncClient(headers={"sec-fetch-site": "same-origin"})
+    answer = async_to_sync(client.post)("/auth/password/reset/", {"email": "ann@example.org"})
+    our_mail.wait()
+    assert (answer.status_code, len(mail.outbox)) == (204, 1)

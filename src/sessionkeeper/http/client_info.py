@@ -96,7 +96,7 @@ def _found_in(meta: Mapping[str, str]) -> tuple[Address | None, str]:
         return None, ""
     peer, doubt = parse_address(meta.get("REMOTE_ADDR") or ""), ""
     address, settings = peer, conf.current()
-    if settings.trusted_proxies and _is_trusted(peer, settings):
+    if settings.trusted_proxies and is_trusted(peer, settings):
         address = _first_client(peer, meta, settings)
         doubt = _SILENT if address is peer else ""
     elif peer is not None and is_private(peer) and _is_forwarded(peer, meta):
@@ -116,7 +116,7 @@ def _first_client(peer: Address | None, meta: Mapping[str, str], settings: conf.
         if hop is None:
             break  # "unknown", a hidden name or nonsense: what precedes it cannot be trusted
         address = hop
-        if not _is_trusted(address, settings):
+        if not is_trusted(address, settings):
             break
     return address
 
@@ -172,7 +172,8 @@ def parse_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _is_trusted(address: Address | None, settings: conf.Settings) -> bool:
+def is_trusted(address: Address | None, settings: conf.Settings) -> bool:
+    """Return whether an address, or None for a Unix socket, is in ``TRUSTED_PROXIES``."""
     if address is None:
         return validators.UNIX in settings.trusted_proxies
     return any(not isinstance(network, str) and address in network for network in settings.trusted_proxies)
