@@ -92,7 +92,8 @@ def test_no_log_line_of_a_refused_password_holds_a_token(link, settings, caplog)
 @pytest.mark.rule("R59")
 @pytest.mark.parametrize("method", ["get", "post", "put", "head"])
 def test_the_address_with_the_token_never_answers_with_an_error_which_would_be_logged(link, method):
-    for one in (link, link.replace("-", "-0"), "/pages/password/reset/x/y/", "/pages/password/reset/x/%00/"):
+    broken = (link.replace("-", "-0"), link.rstrip("/"), f"{link}>.", f"{link}more/")
+    for one in (link, *broken, "/pages/password/reset/x/y/", "/pages/password/reset/x/%00/"):
         answer = getattr(browser(), method)(one)
         assert answer.status_code == 302
         assert answer["Referrer-Policy"] == "no-referrer"
@@ -147,6 +148,12 @@ def test_any_cookie_is_a_link_that_no_longer_works(link, value):
     (name,) = (one for one in opened(link)[0].cookies if "reset" in one)
     client.cookies[name] = value
     assert client.get(form).status_code == 400
+
+
+@pytest.mark.parametrize("after", ["", "/>", "/."])
+def test_a_link_that_a_mail_program_cut_or_lengthened_still_works(link, after):
+    client, form = opened(link.rstrip("/") + after)
+    assert client.get(form).status_code == 200
 
 
 # how many mails

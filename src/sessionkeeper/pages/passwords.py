@@ -77,10 +77,11 @@ class LinkPage(Page):
         """Move the token, and redirect."""
         page = route("password-reset-form", uid=uid)
         response = redirect(page)
-        if _PLAIN.fullmatch(uid) and _PLAIN.fullmatch(token):
+        plain = _PLAIN.match(token)
+        if _PLAIN.fullmatch(uid) and plain:
             response.set_cookie(
                 _cookie_name(),
-                token,
+                plain[0],
                 max_age=min(_COOKIE_LIFE, settings.PASSWORD_RESET_TIMEOUT),
                 path=page,
                 secure=settings.SESSION_COOKIE_SECURE or request.is_secure(),
