@@ -1,4 +1,4 @@
-"""Whose address is counted: behind a proxy that nobody named, an attacker must not lock out the whole site."""
+"""Whose address is counted: behind a proxy that nobody named, an attacker must not lock out all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,16 @@ HEADERS = [
     ("x-real-ip", "203.0.113.{}"),
 ]
 #: Peers that are somebody's proxy, but nobody said so.
-PRIVATE = ["127.0.0.1", "10.1.2.3", "172.17.0.1", "192.168.1.1", "169.254.1.1", "100.64.3.4", "::1", "fd00::7"]
+PRIVATE = [
+    "127.0.0.1",
+    "10.1.2.3",
+    "172.17.0.1",
+    "192.168.1.1",
+    "169.254.1.1",
+    "100.64.3.4",
+    "::1",
+    "fd00::7",
+]
 
 
 @pytest.fixture(autouse=True)

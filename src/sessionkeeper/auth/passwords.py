@@ -72,8 +72,8 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
 def request_reset(request: HttpRequest, email: str) -> None:
     """Mail a link to the users with this address. Neither result nor time tells whether there are any.
 
-    Whether the address has users is looked up when the response has been sent. A mailbox that has got too many
-    mails gets no further one for some time; the result is the same.
+    Whether the address has users is looked up when the response has been sent. A mailbox that has got too
+    many mails gets no further one for some time; the result is the same.
 
     Raises:
         TooManyTries: the client has requested too many, or too many mails wait to be sent.
@@ -145,7 +145,7 @@ class _ResetForm(PasswordResetForm):
 
     #: The users with the address, if they have been looked up.
     users: list[Any] | None = None
-    #: The path of our page, with placeholders; None if there is none. The request knows its URLconf and prefix.
+    #: The path of our page, with placeholders; None if there is none. Only the request knows its URLconf.
     path: str | None = None
 
     def get_users(self, email: str) -> Iterator[Any]:

@@ -4,8 +4,8 @@ Any client can send ``X-Forwarded-For`` or ``Forwarded``. Such a header is read 
 proxy has appended the address that connected to it, as long as each address is in
 ``SESSIONKEEPER["TRUSTED_PROXIES"]``. The first that is not is the client; what precedes it is ignored.
 
-Where the address is not known to be a client's, attempts to sign in are not counted for it, because that would
-let one client stop the sign-ins of all: over a Unix socket, and behind a proxy that nobody has named.
+Where the address is not known to be a client's, attempts to sign in are not counted for it, because that
+would let one client stop the sign-ins of all: over a Unix socket, and behind a proxy that is not named.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PORT = re.compile(r":\d{1,5}")
 log = logging.getLogger("sessionkeeper.security")
 #: The headers by which a request shows that a proxy has forwarded it.
 _FORWARDING = ("X-Forwarded-For", validators.FORWARDED, "X-Real-IP")
-#: Where proxies are: loopback and link-local addresses, private ones (RFC 1918, 4193) and shared ones (6598).
+#: Loopback and link-local addresses, private ones (RFC 1918, RFC 4193) and shared ones (RFC 6598).
 _PRIVATE = [
     ip_network(text)
     for text in (
@@ -44,21 +44,18 @@ _PRIVATE = [
         *("::1/128", "fe80::/10", "fc00::/7"),
     )
 ]
-_NOT_COUNTED = "so failed sign-ins are counted for accounts only, not for the networks of clients. "
+_NOT_COUNTED = "so failed sign-ins are counted for accounts only, not for the networks of clients."
 _NO_ADDRESS = (
-    "The server does not know the addresses of its clients, as over a Unix socket, "
-    + _NOT_COUNTED
-    + "If a proxy forwards the requests, add 'unix' to SESSIONKEEPER['TRUSTED_PROXIES']."
+    f"The server does not know the addresses of its clients, as over a Unix socket, {_NOT_COUNTED} Behind a "
+    "proxy, add 'unix' to SESSIONKEEPER['TRUSTED_PROXIES'], and make the proxy send X-Forwarded-For."
 )
 _NOT_NAMED = (
-    "A proxy that is not in SESSIONKEEPER['TRUSTED_PROXIES'] forwards requests: all its clients have the address %s, "
-    + _NOT_COUNTED
-    + "Add the proxy to TRUSTED_PROXIES."
+    "A proxy that is not in SESSIONKEEPER['TRUSTED_PROXIES'] forwards requests: all its clients have the "
+    f"address %s, {_NOT_COUNTED} Add the proxy to TRUSTED_PROXIES."
 )
 _SILENT = (
-    "The proxy at %s, which is in SESSIONKEEPER['TRUSTED_PROXIES'], does not say which address connected to it, "
-    + _NOT_COUNTED
-    + "Make it send X-Forwarded-For, or set PROXY_HEADER to the header that it sends."
+    "The proxy at %s, which is in SESSIONKEEPER['TRUSTED_PROXIES'], does not say which address connected to "
+    f"it, {_NOT_COUNTED} Make it send X-Forwarded-For, or set PROXY_HEADER to the header that it sends."
 )
 #: The warnings that this process has logged.
 _logged: set[str] = set()
@@ -83,8 +80,9 @@ def address_in(meta: Mapping[str, str]) -> str | None:
 def source_address(request: object) -> str | None:
     """Return the address to count attempts for; None if it is not known to be that of a client.
 
-    That is the client's address, except where it is a proxy's. A header of a client that connects directly from
-    a public address changes nothing. From a private one it cannot be told from a proxy that is not named.
+    That is the client's address, except where it may be a proxy's. A header of a client that connects
+    directly from a public address changes nothing. A client with a private one looks like a proxy that is not
+    named.
     """
     address, doubt = _found_in(getattr(request, "META", None) or {})
     return None if doubt or address is None else str(address)
@@ -129,8 +127,9 @@ def is_private(address: Address) -> bool:
 def _is_forwarded(peer: Address, meta: Mapping[str, str]) -> bool:
     """Return whether a header shows that a proxy at ``peer`` has forwarded the request.
 
-    If each such header ends with ``peer``, the server has replaced the proxy's address by that of the client, as
-    uvicorn does with ``--forwarded-allow-ips``. Not with a loopback address: there, two proxies may share it.
+    If each such header ends with ``peer``, the server has replaced the proxy's address by that of the client,
+    as uvicorn does with ``--forwarded-allow-ips``. Not if it is a loopback address, which two proxies may
+    share.
     """
     given = [(header, name) for name in _FORWARDING if (header := meta.get(_key(name)))]
     return any(peer.is_loopback or next(_hops(header, name), None) != peer for header, name in given)

@@ -69,8 +69,9 @@ class LinkPage(Page):
     """The link in a mail: takes the token out of the address, and redirects to the form.
 
     The token goes into a cookie for the page of the form. So no address that is logged when a request is
-    refused, sent as ``Referer`` or kept in a history contains it. Unlike in Django's view, no session begins, and
-    no store holds the token. All requests get the same answer, because errors are logged with the address.
+    refused, sent as ``Referer`` or kept in a history contains it. Unlike in Django's view, no session begins,
+    and no store holds the token. All requests get the same answer, because errors are logged with the
+    address.
     """
 
     def get(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
@@ -91,7 +92,7 @@ class LinkPage(Page):
         response["Referrer-Policy"] = "no-referrer"
         return response
 
-    post = options = http_method_not_allowed = get  # type: ignore[assignment]
+    post = options = http_method_not_allowed = get
 
 
 @method_decorator(lockout.counting, name="dispatch")
@@ -133,6 +134,9 @@ def _forget(response: HttpResponse, uid: str) -> HttpResponse:
 
 
 def _cookie_name() -> str:
-    """Return a name without a prefix, because the path is not "/". Django's error reports hide such a cookie."""
+    """Return a name without a prefix, because the path is not "/".
+
+    Django's error reports hide the values of cookies with "pass" in their name.
+    """
     name = str(settings.SESSION_COOKIE_NAME)
     return f"{name.removeprefix('__Host-').removeprefix('__Secure-')}-password-reset"

@@ -222,18 +222,18 @@ def _client_address(site: Site) -> Finding:
     """Return what the site takes for this client's address, which it shows in the audit trail."""
     current, path = conf.current(), _api_path("password-reset")
     if path is None or not current.audit or namespaces.must_be_read():
-        text = "Whether the site knows the addresses of its clients was not tested: that needs its API and AUDIT."
+        text = "Whether the site knows its clients' addresses was not tested: that needs its API and AUDIT."
         return ok("address", text)
-    mailbox, claimed = f"doctor-{secrets.token_hex(8)}@sessionkeeper.invalid", {}
+    mailbox, claimed = f"doctor-{secrets.token_hex(8)}@sessionkeeper.invalid", dict[str, str]()
     if current.trusted_proxies:  # otherwise no header is read
         made_up = f"for={_MADE_UP}" if current.proxy_header == validators.FORWARDED else _MADE_UP
         claimed[current.proxy_header] = made_up
     body = json.dumps({"email": mailbox})
-    as_page = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/json"}
-    site.ask("POST", path, body=body, **as_page, **claimed)
+    headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/json", **claimed}
+    site.ask("POST", path, plain=False, body=body, **headers)
     found = _recorded(mailbox)
     if found is None:
-        text = "Whether the site knows the addresses of its clients was not seen: its audit trail is another one."
+        text = "Whether the site knows its clients' addresses was not seen: its audit trail is another one."
         return ok("address", text)
     return _address(found.ip_address, site.local, current)
 
@@ -245,7 +245,9 @@ def _address(seen: str | None, own: str, current: conf.Settings) -> Finding:
         fix = "Behind a Unix socket, add 'unix' to TRUSTED_PROXIES, and have the proxy send PROXY_HEADER."
         return warning("address", f"The site does not know the addresses of its clients, {risk}.", fix)
     if seen == _MADE_UP:
-        text = f"Clients can choose their address: the site believes what they write in {current.proxy_header}."
+        text = (
+            f"Clients can choose their address: the site believes what they write in {current.proxy_header}."
+        )
         fix = "Have the proxy overwrite or append to that header, and name only proxies in TRUSTED_PROXIES."
         return error("address", text, fix)
     is_proxy = is_private(address) or is_trusted(address, current) or (here and not is_private(here))

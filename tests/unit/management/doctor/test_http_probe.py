@@ -119,13 +119,13 @@ def test_what_is_no_address_is_one_sentence(url):
 
 @pytest.fixture
 def behind(settings):
-    """A site that hears of its client by WSGI's REMOTE_ADDR, or by a proxy; and what the doctor says of it."""
+    """A site that hears of its client by REMOTE_ADDR or by a proxy, and what the doctor says of it."""
 
     def says(peer, own="127.0.0.1", appended=None, **options):
         settings.SESSIONKEEPER = options
         site = http_probe.Site("http://testserver")
 
-        def ask(method, path, *, body=None, **headers):
+        def ask(method, path, *, plain, body, **headers):
             site.local = own
             if appended is not None:
                 before = headers.get("X-Forwarded-For")
@@ -154,7 +154,12 @@ def behind(settings):
         ("10.0.0.1", {"TRUSTED_PROXIES": ["10.0.0.2"], "appended": "203.0.113.9"}, "WARNING", "proxy's"),
         (
             "192.0.2.1",
-            {"own": "10.0.0.5", "TRUSTED_PROXIES": ["192.0.2.1"], "PROXY_HEADER": "Forwarded", "appended": "x"},
+            {
+                "own": "10.0.0.5",
+                "TRUSTED_PROXIES": ["192.0.2.1"],
+                "PROXY_HEADER": "Forwarded",
+                "appended": "x",
+            },
             "ERROR",
             "write in Forwarded",
         ),
