@@ -24,5 +24,5 @@ urlpatterns = [
         "password/reset/<str:uid>/<str:token>/", passwords.LinkPage.as_view(), name="password-reset-confirm"
     ),
     # A link that a mail program has cut or lengthened: a 404 would be logged with it.
-    path("password/reset/<str:uid>/<path:token>", passwords.LinkPage.as_view()),
+    path("password/reset/<str:uid>/<path:token>", passwords.LinkPage.as_view(), name="password-reset-link"),
 ]
