@@ -36,6 +36,8 @@ OF_PROTOCOLS = frozenset(
         "social_django.views.complete",
     }
 )
+#: Where ``request`` keeps the closed session, and what was there before.
+CLOSED = "_sessionkeeper_closed"
 #: Where ``request`` keeps a user that was asked for, and everything that it keeps of the user.
 _KNOWN = ("_cached_user", "_acached_user")
 _OF_THE_USER = (*_KNOWN, "user", "auser")
@@ -67,7 +69,7 @@ def close_session(request: HttpRequest, reason: str) -> None:
     given = vars(request)
     before = {name: given[name] for name in ("session", *_OF_THE_USER) if name in given}
     closed = request.session = session.closed_for(reason)
-    given["_closed"] = (closed, before)
+    given[CLOSED] = (closed, before)
     if closed is not session and not before.keys().isdisjoint(_KNOWN):
         # A middleware has asked for the user already.
         for name in _OF_THE_USER:
@@ -79,9 +81,7 @@ def close_session(request: HttpRequest, reason: str) -> None:
 def reopen_session(request: HttpRequest, response: Any) -> Any:
     """Give the session back to the middleware, and return the 403 if the view has asked for it."""
     given = vars(request)
-    closed, before = given.pop("_closed", (None, {}))
-    if closed is None:
-        return response
+    closed, before = given.pop(CLOSED)
     if closed is not before["session"]:
         for name in _OF_THE_USER:
             given.pop(name, None)

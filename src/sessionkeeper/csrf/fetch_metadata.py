@@ -167,13 +167,17 @@ class FetchMetadataMiddleware:
         """Pass the request on. It is checked when the view is known."""
         if iscoroutinefunction(self):
             return self.__acall__(request)
-        response = exempt_views.reopen_session(request, self.get_response(request))
+        response = self.get_response(request)
+        if exempt_views.CLOSED in vars(request):
+            response = exempt_views.reopen_session(request, response)
         if settings.CSRF_COOKIE_NAME in response.cookies:  # so that a frame has a token
             transports.partition(response, settings.CSRF_COOKIE_NAME)
         return response
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        response = exempt_views.reopen_session(request, await self.get_response(request))
+        response = await self.get_response(request)
+        if exempt_views.CLOSED in vars(request):
+            response = exempt_views.reopen_session(request, response)
         transports.partition(response, settings.CSRF_COOKIE_NAME)
         return response
 
