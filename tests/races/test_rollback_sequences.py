@@ -1,8 +1,8 @@
-"""A model beside a session: whatever a request does in whatever transactions, the session is what the model is.
+"""A model beside a session: whatever a request does in whatever transactions, both say the same.
 
-The model is a page of plain Python that knows nothing of keys or rows: who is signed in, and what is stored. A
-rollback takes a sign-in back, with everything that the session was given after it. It takes back no other data,
-and no sign-out.
+The model is a page of plain Python that knows nothing of keys or rows: who is signed in, and what is stored.
+A rollback takes a sign-in back, with everything that the session was given after it. It takes back no other
+data, and no sign-out.
 """
 
 from __future__ import annotations

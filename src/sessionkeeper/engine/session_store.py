@@ -190,6 +190,12 @@ class SessionStore(SessionBase):
         unsaved, self.unsaved = self.unsaved, None
         return data if unsaved is None else checkpoints.add_unsaved(data, unsaved)
 
+    def is_empty(self) -> bool:
+        """Return whether there is neither a key nor data. The middleware calls this after the view."""
+        if self.unsaved is not None:
+            self._get_session()
+        return bool(super().is_empty())
+
     def names_user(self) -> bool:
         """Return whether a user is signed in, as far as this request has loaded."""
         return self._active.from_near_cache is not None or SESSION_KEY in getattr(self, "_session_cache", {})

@@ -254,8 +254,6 @@ def _status(
     request: HttpRequest, response: HttpResponseBase, session: SessionStore, *, always: bool
 ) -> SessionStatus:
     """Return what is due. With ``always``, the session is saved in every request."""
-    if session.unsaved is not None:
-        session.keys()
     if always and not session.accessed and session.session_key is not None:
         try:
             session.keys()  # load it: a session that was not accessed is kept alive too
