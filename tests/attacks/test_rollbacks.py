@@ -691,6 +691,12 @@ class InATest(TestCase):
         assert callbacks == []
         assert "'basket'" in browser.who()
 
+    def test_an_error_of_our_api_leaves_the_test_its_transaction(self):
+        """Our endpoints that count guesses have no transaction of their own to roll back."""
+        for door in ("login", "tokens", "password/reset/confirm"):
+            assert Browser().post(f"/auth/{door}/", {}, "application/json").status_code == 400
+            assert not Session.objects.exists()
+
     def test_requests_that_are_rolled_back_are_as_on_a_server(self):
         browser = Browser()
         browser.do(put(before=1))
