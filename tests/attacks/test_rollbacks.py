@@ -540,6 +540,46 @@ def test_a_guess_in_a_part_that_was_rolled_back_is_counted(user, settings):
     assert LoginAttempt.objects.get(kind="account").failures == 2
 
 
+class Broken:
+    """A backend that fails for some passwords."""
+
+    def authenticate(self, request, password=None, **_):
+        """Fail."""
+        if password == "\0":
+            raise ValueError
+
+    def get_user(self, pk):
+        """Return nobody."""
+
+
+def test_a_request_that_fails_takes_no_other_guess_back(user, settings):
+    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend", f"{__name__}.Broken"]
+    name = auth.get_user_model().USERNAME_FIELD
+
+    def guess(password):
+        browser = Browser(raise_request_exception=False)
+        given = {name: user.get_username(), "password": password}
+        return browser.do(lambda request: auth.authenticate(request, **given) and None).status_code
+
+    assert [guess("wrong"), guess("\0"), guess("\0")] == [200, 500, 500]
+    assert LoginAttempt.objects.get(kind="account").failures == 1
+
+
+def test_a_right_password_is_no_guess_although_its_sign_in_was_undone(user, settings):
+    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
+    name = auth.get_user_model().USERNAME_FIELD
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+    def act(request):
+        found = auth.authenticate(request, **{name: user.get_username(), "password": PASSWORD})
+        with transaction.atomic():
+            auth.login(request, found)
+            transaction.set_rollback(True)
+
+    assert Browser().do(act).status_code == 200
+    assert not LoginAttempt.objects.filter(failures__gt=0).exists()
+
+
 @pytest.mark.parametrize("door", ["login", "tokens"])
 def test_guesses_at_our_own_api_are_counted(user, settings, door):
     settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
