@@ -21,7 +21,7 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
-from sessionkeeper.core.records import COOKIE, KeyStatus, SessionPatch
+from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, SessionPatch
 from sessionkeeper.engine import (
     adoption,
     checkpoints,
@@ -163,17 +163,7 @@ class SessionStore(SessionBase):
                 principal=self.principal_wanted,
                 detect_reuse=self._active.detect_reuse,
             )
-            data = self._active.attach(verdict, found)
-            if data is None and adoption.is_old_key(self._session_key):
-                self._may_change()
-                data = context.run_in_database_thread(adoption.take_over, self)
-            if (
-                data is not None
-                and conf.current().watches_clients
-                and not client_binding.holds(self._active, data)
-            ):
-                self._active.detach()
-                data, self._active.verdict = None, KeyStatus.GONE
+            data = self._attach(verdict, found)
         if data is None:
             # A user who was let in from the near cache is in this session: a save raises that it has ended,
             # instead of beginning another one.
@@ -185,6 +175,21 @@ class SessionStore(SessionBase):
             self.touched = self._active.touch_if_due() and conf.current().limits_life
             self.modified |= self.touched
         return self._with_unsaved(data)
+
+    def _attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
+        """Return the data of a session that was found, or is taken over; None if the client has none."""
+        data = self._active.attach(verdict, found)
+        if data is None and adoption.is_old_key(self._session_key):
+            self._may_change()
+            data = context.run_in_database_thread(adoption.take_over, self)
+        if (
+            data is not None
+            and conf.current().watches_clients
+            and not client_binding.holds(self._active, data)
+        ):
+            self._active.detach()
+            data, self._active.verdict = None, KeyStatus.GONE
+        return data
 
     def _with_unsaved(self, data: dict[str, Any]) -> dict[str, Any]:
         unsaved, self.unsaved = self.unsaved, None
