@@ -32,6 +32,7 @@ pytestmark = [
     pytest.mark.any_user,
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls(__name__),
+    pytest.mark.rule("R64"),
 ]
 follows_the_transaction = pytest.mark.database_store_only("a rollback undoes nothing in Valkey")
 BACKEND = "django.contrib.auth.backends.ModelBackend"
