@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import StoreUnavailable
-from sessionkeeper.models import AuditEvent, LoginAttempt, Session
+from sessionkeeper.models import AuditEvent, LoginAttempt, Session, Tombstone
 from sessionkeeper.stores.database.store import DatabaseStore
 from tests.conftest import PASSWORD, store_of_the_suite
 from tests.stores import sqlite_file
@@ -657,6 +657,14 @@ def test_what_was_done_in_valkey_stands(browser, user):
 
     browser.fail(act)
     assert browser.who() == f"{user.pk} []"
+
+
+def test_the_record_of_an_end_in_valkey_is_written_again(signed_in):
+    """Without it, a failover could bring the session back."""
+    if store_of_the_suite() is None:
+        pytest.skip("the sessions are in the database")
+    signed_in.fail(log_out)
+    assert Tombstone.objects.count() == 1
 
 
 # The moments after a commit
