@@ -38,6 +38,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.
+        UserMismatch: the session is not that of ``request.user``.
         InvalidCredentials: ``current`` is not the password.
         TooManyTries: ``current`` was wrong too often in this session.
         RefusedPassword: a validator refused ``new``.

@@ -61,6 +61,32 @@ def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
     return user
 
 
+def owns_session(request: HttpRequest) -> bool:
+    """Return whether ``request.user`` is signed in, and is the user whom the session names.
+
+    Gates ask this, not the data of the session: that names a user also if the user was disabled, or if the
+    session is restricted to scopes.
+    """
+    user: Any = getattr(request, "user", None)
+    return bool(user and user.is_authenticated) and _names(request, user)
+
+
+def is_swapped(request: HttpRequest) -> bool:
+    """Return whether ``request.user`` is signed in, and the session names somebody else.
+
+    Then something has replaced the user, and a proof of one is no proof of the other.
+    """
+    user: Any = getattr(request, "user", None)
+    if not (user and user.is_authenticated) or not isinstance(request.session, SessionStore):
+        return False
+    return auth.SESSION_KEY in request.session and not _names(request, user)
+
+
+def _names(request: HttpRequest, user: Any) -> bool:
+    session = getattr(request, "session", None)
+    return isinstance(session, SessionStore) and session_data.user_of(session._session) == user.pk
+
+
 def _is_restricted(session: SessionStore) -> bool:
     return isinstance(session, BearerSession) and session.scopes is not None
 
