@@ -14,7 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.mail import send_mail
 from django.core.signals import request_finished, request_started, setting_changed
@@ -37,6 +37,7 @@ from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import COOKIE, SessionRecord
 from sessionkeeper.engine import registry, retention, session_data, users
 from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.http import transports
 from sessionkeeper.http.client_info import network
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import user_query
@@ -50,9 +51,16 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or session_data.noted_amr(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
+        _own_csrf_secret(request, session)
         device, marks = attempts.read(request), lockout.marks(user)
         was_known = device is not None and device.knows(marks[0])
         attempts.signed_in.set((attempts.remember(device, *marks), was_known))
+
+
+def _own_csrf_secret(request: Any, session: SessionStore) -> None:
+    """Let the new CSRF secret name the user, so that pages of this user are not sent as another one."""
+    if "CSRF_COOKIE_NEEDS_UPDATE" in getattr(request, "META", {}) and SESSION_KEY in session:
+        transports.own_csrf_secret(request, str(session[SESSION_KEY]))
 
 
 def _logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
