@@ -60,6 +60,12 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     session.rotate_key()  # before the password, so that an ended session cannot change it
     if not _set_password(user, new):
         raise InvalidCredentials
+    registry.once_committed(_database_of(user), partial(_keep_only, request, user))
+
+
+def _keep_only(request: HttpRequest, user: Any) -> None:
+    """End all sessions of a user with a new password except the current one, which gets the new hash."""
+    session: Any = request.session
     registry.revoke_all(user, registry.current_id(request), reason="password_changed", actor=user)
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
@@ -97,6 +103,10 @@ def confirm_reset(uid: str, token: str, new: str) -> None:
     _check(new, user)
     if not _set_password(user, new):
         raise InvalidToken
+    registry.once_committed(_database_of(user), partial(_keep_none, user))
+
+
+def _keep_none(user: Any) -> None:
     registry.revoke_all(user, reason="password_changed")
     trail.record(events.Kind.PASSWORD_RESET, user=user)
 
@@ -150,8 +160,7 @@ def _confirm_path(context: dict[str, Any]) -> str | None:
 @sensitive_variables("new")
 def _set_password(user: Any, new: str) -> bool:
     """Write a new password, unless it was changed since ``user`` was read."""
-    model = user._meta.model  # request.user is of a lazy type
-    users, alias = model._base_manager, router.db_for_write(model, instance=user)
+    users, alias = user._meta.model._base_manager, _database_of(user)
     with translate_errors(), transaction.atomic(using=alias):
         same = users.using(alias).filter(pk=user.pk, password=user.password)
         if not same.update(password=user.password):  # compares, and locks the row
@@ -159,6 +168,10 @@ def _set_password(user: Any, new: str) -> bool:
         user.set_password(new)
         user.save(using=alias, update_fields=["password"])
     return True
+
+
+def _database_of(user: Any) -> str:
+    return str(router.db_for_write(user._meta.model, instance=user))  # request.user is of a lazy type
 
 
 @sensitive_variables("password")
