@@ -68,6 +68,14 @@ class ActiveSession:
         for name in vars(self).keys() - _OF_THE_REQUEST:
             delattr(self, name)
 
+    def copied(self, client: ClientInfo) -> ActiveSession:
+        """Return a copy for a copy of the session, without the user."""
+        copy = ActiveSession(client, self.transport)
+        vars(copy).update(vars(self) | {"client": client})
+        if copy.found is not None:
+            copy.found = copy.found._replace(principal=None, snapshot=None)
+        return copy
+
     def attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
         """Take the session that a key opens and return its data; None if the key opens none."""
         self.detach()
