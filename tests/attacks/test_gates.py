@@ -120,6 +120,14 @@ def prove(request):
     return HttpResponse("proven")
 
 
+def who(request):
+    return HttpResponse(request.user.get_username())
+
+
+async def awho(request):
+    return HttpResponse((await request.auser()).get_username())
+
+
 VIEWS = ["sync", "async", "class", "async_class", "drf", "drf_class", "drf_permission"]
 urlpatterns = [
     path("api/auth/", include("sessionkeeper.api.urls")),
@@ -135,6 +143,8 @@ urlpatterns = [
     path("before/", GateBeforeTheUserIsKnown.as_view()),
     path("facts/", facts),
     path("prove/", prove),
+    path("who/", who),
+    path("awho/", awho),
 ]
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -244,3 +254,19 @@ def test_a_gate_without_a_user_on_the_request_is_closed():
     request.session = SessionStore()
     assert not flows.is_recent(request)
     assert json.dumps(flows.proofs(request)) == "{}"
+
+
+@pytest.mark.rule("R60")
+@pytest.mark.parametrize("whose", ["ours", "django's"])
+def test_no_view_opens_to_a_token_with_scopes_whosever_the_middleware_is(get, alice, settings, whose):
+    if whose == "django's":
+        djangos = "django.contrib.auth.middleware.AuthenticationMiddleware"
+        ours = "sessionkeeper.middleware.AuthenticationMiddleware"
+        settings.MIDDLEWARE = [djangos if one == ours else one for one in settings.MIDDLEWARE]
+    whole, part = TokenApi(), TokenApi()
+    assert whole.log_in(alice).status_code == 201
+    assert part.log_in(alice, scopes=["notes"]).status_code == 201
+    for view in ("who", "awho"):
+        assert get(f"/{view}/", whole).content.decode() == alice.get_username()
+        assert get(f"/{view}/", part).content == b""
+    assert get("/scopes/", part).content == b"in"
