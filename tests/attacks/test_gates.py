@@ -16,7 +16,7 @@ from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.decorators import api_view, permission_classes
 from rest_framework.views import APIView
 
 from sessionkeeper.api import HasScope, RecentlyAuthenticated, SessionAuthentication, TokenAuthentication

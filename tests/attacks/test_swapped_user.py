@@ -121,9 +121,7 @@ VERBS = {
 def test_no_verb_of_the_api_touches_the_other_user(either, victim, verb):
     method, body = VERBS[verb]
     before = contents.count()
-    response = either.send(
-        AUTH + verb.format(id=victim.session_id), body, method=method, headers=victim.swap
-    )
+    response = either.send(AUTH + verb.format(id=victim.session_id), body, method=method, headers=victim.swap)
     problem(response, 403, "user_mismatch")
     assert is_unhurt(victim)
     assert contents.count() == before

@@ -178,6 +178,7 @@ def test_neither_mail_nor_event_nor_count_follows_a_rollback(user, settings):
 
 # What is looked at
 
+
 @pytest.mark.rule("R15")
 @pytest.mark.parametrize("fields", [None, ["first_name"], ["last_login"], {"first_name", "last_login"}])
 def test_the_value_of_is_active_counts_whatever_fields_are_saved(user, fields, monkeypatch):

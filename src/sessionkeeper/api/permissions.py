@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -32,7 +32,8 @@ class RecencyPermission(BasePermission):
         Raises:
             ReauthenticationNeeded: the user is signed in, but has not authenticated recently enough.
         """
-        if not request.user:  # REST framework authenticates now, and tells Django's request
+        user: Any = request.user  # REST framework authenticates now, and tells Django's request
+        if not user:
             return False
         wrapped = django_request(request)
         if not principal.owns_session(wrapped):

@@ -82,8 +82,8 @@ def require_recent_authentication(
 
 _TOO_EARLY = (
     "require_recent_authentication asks before REST framework has authenticated the user of this view. Use "
-    "sessionkeeper.api.RecentlyAuthenticated in permission_classes, or put the decorator below @api_view or on "
-    "a method such as get()."
+    "sessionkeeper.api.RecentlyAuthenticated in permission_classes, or put the decorator below @api_view or "
+    "on a method such as get()."
 )
 
 

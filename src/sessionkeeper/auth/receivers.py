@@ -122,6 +122,7 @@ def _user_saved(
     sender: type,
     instance: Any,
     created: bool,
+    *,
     using: str,
     raw: bool = False,
     update_fields: Collection[str] | None = None,
@@ -143,7 +144,7 @@ def _user_saved(
         registry.once_committed(using, partial(_committed, sender, instance.pk, using, has_password))
 
 
-def _committed(model: Any, pk: Any, using: str, has_password: bool) -> None:  # noqa: FBT001 - for partial()
+def _committed(model: Any, pk: Any, using: str, has_password: bool) -> None:
     """Look at the user as committed, who may have been changed again, or deleted."""
     user = model._base_manager.using(using).filter(pk=pk).first()
     if user is not None:

@@ -48,10 +48,12 @@ class BearerSession(SessionStore):
         return data[key]
 
     def get(self, key: str, default: Any = None) -> Any:
+        """As Django's, but for the backend of a session with scopes."""
         data = self._session
         return default if key == BACKEND_SESSION_KEY and self._hides_user() else data.get(key, default)
 
     async def aget(self, key: str, default: Any = None) -> Any:
+        """Async form of :meth:`get`."""
         await self._aget_session()
         return self.get(key, default)
 

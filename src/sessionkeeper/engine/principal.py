@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 from functools import lru_cache
 from hmac import compare_digest
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -91,8 +91,8 @@ def _names(request: HttpRequest, user: Any) -> bool:
 
 def _own_csrf_secret(request: HttpRequest, user: Any) -> None:
     """Give the forms of this response a CSRF secret that names the user, if their secret names nobody."""
-    secret = request.META.get(transports.CSRF_SECRET)
-    if user.pk is not None and not transports.names_somebody(secret) and request.session.transport == COOKIE:
+    secret, session = request.META.get(transports.CSRF_SECRET), cast("SessionStore", request.session)
+    if user.pk is not None and not transports.names_somebody(secret) and session.transport == COOKIE:
         transports.own_csrf_secret(request, user._meta.pk.value_to_string(user))
 
 

@@ -95,6 +95,7 @@ class SessionStore(SessionBase):
     # Django's, missing from its type stubs.
     _session: dict[str, Any]
     _get_session: Callable[..., dict[str, Any]]
+    _aget_session: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
     transport = COOKIE
     principal_wanted = False
     touches_on_load = True
@@ -209,7 +210,7 @@ class SessionStore(SessionBase):
             self.sign_in()
         super().__setitem__(key, value)
 
-    def update(self, dict_: Any) -> None:
+    def update(self, dict_: Any) -> None:  # type: ignore[override]  # Django takes no keywords
         """Set these keys."""
         given = dict(dict_)
         for name, value in given.items():

@@ -39,7 +39,9 @@ def encode(values: dict[str, Any]) -> str:
     """Return ``values`` as the text of a JSON object. Raises ValueError, and what the serializer raises."""
     serializer = _serializer()
     if not _writes_json(serializer):
-        return json.dumps({stored_name(name): {_SIGNED: _sign(serializer, value)} for name, value in values.items()})
+        return json.dumps(
+            {stored_name(name): {_SIGNED: _sign(serializer, value)} for name, value in values.items()}
+        )
     text: str = serializer().dumps(values).decode("utf-8")
     plain = values if serializer is JSONSerializer else json.loads(text)
     if all(_survives(name) and _survives(value) for name, value in plain.items()):

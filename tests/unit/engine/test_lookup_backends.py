@@ -55,7 +55,9 @@ def middleware(request, settings):
 
 
 @pytest.mark.usefixtures("middleware")
-@pytest.mark.parametrize(("first", "second"), [([DJANGOS], [OURS]), ([OURS], [DJANGOS]), ([DJANGOS], [LOCKOUT, OURS])])
+@pytest.mark.parametrize(
+    ("first", "second"), [([DJANGOS], [OURS]), ([OURS], [DJANGOS]), ([DJANGOS], [LOCKOUT, OURS])]
+)
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_who_was_signed_in_stays_signed_in(make_user, settings, first, second, way):
     user = make_user()
@@ -99,5 +101,3 @@ def test_any_value_is_left_as_it_is(settings, foreign):
     data = {BACKEND_SESSION_KEY: foreign}
     follow_backend(data)
     assert data == {BACKEND_SESSION_KEY: foreign}
-
-

@@ -1,4 +1,4 @@
-"""A session is copied and pickled as Django's is: it holds the same, and a copy is saved like the original."""
+"""A session is copied and pickled as Django's is: it holds the same, and is saved like the original."""
 
 from __future__ import annotations
 
