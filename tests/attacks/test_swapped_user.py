@@ -1,4 +1,4 @@
-"""A middleware of the site lets staff act as another user: nobody's sessions and passwords are theirs to change."""
+"""A middleware of the site lets staff act as another user, whose sessions and password are not theirs."""
 
 from __future__ import annotations
 

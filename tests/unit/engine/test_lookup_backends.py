@@ -1,4 +1,4 @@
-"""A site that replaces Django's ModelBackend by ours, or goes back, signs nobody out: also long after the engine."""
+"""A site that replaces Django's ModelBackend by ours, or goes back, signs nobody out, whenever it does so."""
 
 from __future__ import annotations
 
