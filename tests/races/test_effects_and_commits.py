@@ -1,6 +1,6 @@
 """What a change of a user does to sessions elsewhere waits for its commit; a rollback leaves them alone.
 
-The sessions are in another database than the users here, or in the same one, which undoes both.
+The sessions are in another database than the users, in Valkey, or in the same database, which undoes both.
 """
 
 from __future__ import annotations
@@ -22,17 +22,22 @@ from sessionkeeper.core import context
 from sessionkeeper.engine import principal, registry
 from sessionkeeper.engine.session_store import SessionStore
 from tests.conftest import PASSWORD
-from tests.stores import sqlite_file
+from tests.stores import server_url, sqlite_file
+from tools import valkey
 
 DJANGOS = "django.contrib.auth.backends.ModelBackend"
 NEW = "another " + PASSWORD
 
 
-@pytest.fixture(params=["elsewhere", "beside"])
+@pytest.fixture(params=["elsewhere", "beside", "in Valkey"])
 def sessions(request, any_database, settings, tmp_path):
     """Where the sessions are, seen from the users."""
-    if request.param == "beside":
+    if request.param == "in Valkey":
+        url = valkey.with_options(server_url("valkey"), prefix=f"{tmp_path.name}:")
+        settings.SESSIONKEEPER = {"STORE": url}
+    if request.param != "elsewhere":
         yield request.param
+        list(registry.revoke_everyone())
         return
     settings.SESSIONKEEPER = {"STORE": "database:sessions"}
     with sqlite_file("sessions", tmp_path / "sessions.sqlite3"):
@@ -148,7 +153,7 @@ def test_a_change_that_is_undone_in_the_transaction_ends_nothing_elsewhere(user,
         disable(user)
         user.is_active = True
         user.save()
-    assert again(desk).user.is_authenticated is (sessions == "elsewhere")
+    assert again(desk).user.is_authenticated is (sessions != "beside")
 
 
 @pytest.mark.rule("R64")

@@ -199,7 +199,7 @@ def own_csrf_secret(request: HttpRequest, user: str) -> None:
 
     Django sends it in the cookie if a token of the request is used.
     """
-    random = "".join(secrets.choice(CSRF_ALLOWED_CHARS) for _ in range(_RANDOM))
+    random = _letters(secrets.token_bytes(_RANDOM))
     request.META[CSRF_SECRET] = _NAMED + random + _code(random, user, settings.SECRET_KEY)
 
 
@@ -230,4 +230,8 @@ def _code(random: str, user: str, key: Any) -> str:
     """Return the end of a CSRF secret, which cannot be computed without ``SECRET_KEY``."""
     digest = salted_hmac("sessionkeeper.csrf", f"{random} {user}", secret=key, algorithm="sha256").digest()
     length = CSRF_SECRET_LENGTH - len(_NAMED) - _RANDOM
-    return "".join(CSRF_ALLOWED_CHARS[byte % len(CSRF_ALLOWED_CHARS)] for byte in digest[:length])
+    return _letters(digest[:length])
+
+
+def _letters(code: bytes) -> str:
+    return "".join(CSRF_ALLOWED_CHARS[byte % len(CSRF_ALLOWED_CHARS)] for byte in code)
