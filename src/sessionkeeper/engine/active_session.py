@@ -79,6 +79,14 @@ class ActiveSession:
         if self.key is not None:
             context.current_session().claim(self.key.id, self)
 
+    def copied(self, client: ClientInfo) -> ActiveSession:
+        """Return a copy for a copy of the session, without the user."""
+        copy = ActiveSession(client, self.transport)
+        vars(copy).update(vars(self) | {"client": client})
+        if copy.found is not None:
+            copy.found = copy.found._replace(principal=None, snapshot=None)
+        return copy
+
     def attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
         """Take the session that a key opens and return its data; None if the key opens none."""
         self.detach()

@@ -16,7 +16,6 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.db import router, transaction
@@ -43,8 +42,6 @@ OVERLAP = timedelta(minutes=1)
 _OLD_KEY = re.compile(r"[a-z0-9]{32}", re.ASCII)
 # Derived ids look as if minted before the first release, so that no minted key has one.
 _HIGHEST_ID = 1 << 59
-_DJANGOS = "django.contrib.auth.backends.ModelBackend"
-_OURS = "sessionkeeper.backends.ModelBackend"
 
 log = logging.getLogger("sessionkeeper.security")
 
@@ -134,10 +131,7 @@ def _read(old: DatabaseSessions) -> tuple[dict[str, Any], datetime] | None:
     if row is None or moments.aware(row.expire_date) <= moments.now():
         return None
     data = _Peeked(old.decode(row.session_data))
-    backends = settings.AUTHENTICATION_BACKENDS
-    if data.get(auth.BACKEND_SESSION_KEY) == _DJANGOS and _OURS in backends and _DJANGOS not in backends:
-        # Our ModelBackend, which finds the same users, has replaced Django's.
-        data[auth.BACKEND_SESSION_KEY] = _OURS
+    lookup.follow_backend(data)
     if auth.SESSION_KEY in data and not _is_somebody(data):
         return None
     return (dict(data), row.expire_date) if data else None

@@ -107,6 +107,7 @@ class SessionStore(SessionBase):
     # Django's, missing from its type stubs.
     _session: dict[str, Any]
     _get_session: Callable[..., dict[str, Any]]
+    _aget_session: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
     transport = COOKIE
     principal_wanted = False
     touches_on_load = True
@@ -125,6 +126,14 @@ class SessionStore(SessionBase):
         self.client = ClientInfo() if client is None else client.lend()
         self._active = ActiveSession(self.client, self.transport)
         self.checkpoints: list[Checkpoint] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy keeps, also when pickled: as with Django's, key, data and what was changed.
+
+        Not what belongs to the request: its headers, and the user whom the store joined.
+        """
+        client = self.client.settled()
+        return {**vars(self), "client": client, "_active": self._active.copied(client)}
 
     @cached_property
     def serializer(self) -> Any:
@@ -226,12 +235,25 @@ class SessionStore(SessionBase):
         self._active.replace_on_save()
 
     def __setitem__(self, key: str, value: Any) -> None:
+        session_data.check_item(key, value)
         if key == SESSION_KEY:
             self.sign_in()
         elif key == HASH_SESSION_KEY and not self._active.signing_in:
             self._get_session()
             self._may_change()
         super().__setitem__(key, value)
+
+    def update(self, dict_: Any) -> None:  # type: ignore[override]  # Django takes no keywords
+        """Set these keys."""
+        given = dict(dict_)
+        for name, value in given.items():
+            session_data.check_item(name, value)
+        super().update(given)
+
+    async def aupdate(self, dict_: Any) -> None:
+        """Async form of :meth:`update`."""
+        await self._aget_session()
+        self.update(dict_)
 
     def sign_in(self) -> None:
         """Change the key because a user signs in, also the same one again (OWASP ASVS 5.0, 7.2.4)."""
@@ -345,7 +367,11 @@ class SessionStore(SessionBase):
             self._session_key, self.cookie_due = self._active.key.text, True
 
     def set_expiry(self, value: Any) -> None:
-        """As Django's, and correct in a night when clocks change (``USE_TZ = False``)."""
+        """As Django's, and correct in a night when clocks change (``USE_TZ = False``).
+
+        Raises:
+            TypeError, ValueError: it is no expiry, or no date can express it. Nothing was changed.
+        """
         super().set_expiry(_from_now(value))
 
     async def aset_expiry(self, value: Any) -> None:
@@ -446,6 +472,7 @@ class SessionStore(SessionBase):
 
     async def aset(self, key: str, value: Any) -> None:
         """Async form of ``session[key] = value``."""
+        session_data.check_item(key, value)
         if key == SESSION_KEY:
             await run_in_loop(self.sign_in)
         await super().aset(key, value)
@@ -465,4 +492,9 @@ def _end_again(session_key: str | None, number: int | None) -> None:
 
 
 def _from_now(value: Any) -> Any:
-    return moments.native(moments.now() + value) if isinstance(value, timedelta) else value
+    if not isinstance(value, timedelta):
+        return value
+    try:
+        return moments.native(moments.now() + value)
+    except OverflowError as error:
+        raise ValueError(f"The session would end after {value}, which no date can express.") from error

@@ -33,6 +33,7 @@ from sessionkeeper.core.errors import (
     StoreUnavailable,
     TooManySessions,
     TooManyTries,
+    UserMismatch,
 )
 from sessionkeeper.core.records import BEARER, KeyStatus, SessionStatus
 from sessionkeeper.csrf import fetch_metadata
@@ -126,6 +127,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return responses.no_session(request, session)
         if isinstance(exception, ReauthenticationRequired):
             return responses.ask_again(request)
+        if isinstance(exception, UserMismatch):
+            return problems.USER_MISMATCH.response(request)
         if isinstance(exception, TooManySessions):
             return responses.too_many_sessions(request, session)
         if isinstance(exception, TooManyTries):
