@@ -18,7 +18,8 @@ from sessionkeeper.csrf import fetch_metadata
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.engine import principal
 from sessionkeeper.engine.bearer import BearerSession
-from sessionkeeper.engine.session_store import ClosedSession, SessionStore
+from sessionkeeper.engine.closed_session import ClosedSession
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.http.problems import INSUFFICIENT_SCOPE, TOKEN_INVALID
 from sessionkeeper.http.transports import Bearer
 
@@ -76,7 +77,11 @@ class SessionAuthentication(authentication.SessionAuthentication):
             return
         check = authentication.CSRFCheck(_never_called)
         check.process_request(wrapped)
-        reason = fetch_metadata.check(wrapped) or check.process_view(wrapped, _never_called, (), {})
+        reason = (
+            fetch_metadata.check(wrapped)
+            or fetch_metadata.of_another_user(wrapped)
+            or check.process_view(wrapped, _never_called, (), {})
+        )
         if reason:
             raise CsrfFailed(str(reason))
 

@@ -79,6 +79,13 @@ class NoSuchSession(SessionKeeperError):
     """The user has no session with this id. Another user's session looks like one that never existed."""
 
 
+class UserMismatch(SessionKeeperError, PermissionDenied):
+    """``request.user`` is not the user of the session: for example, a middleware lets staff act as others.
+
+    Nothing was done. Django answers 403.
+    """
+
+
 class ReauthenticationRequired(SessionKeeperError):
     """The user must reauthenticate: the last authentication is too old for this action."""
 

@@ -62,13 +62,18 @@ def is_for_other_sites(request: HttpRequest, view: Any) -> bool:
 
 
 def close_session(request: HttpRequest, reason: str) -> None:
-    """Let the view open no session and sign nobody in. Sessions of other engines are left alone."""
+    """Let the view open no session and sign nobody in. Sessions of other engines are left alone.
+
+    If the request came with a session, the view gets a closed one; else it keeps its own, in which nobody
+    can sign in.
+    """
     session: Any = getattr(request, "session", None)
-    if not hasattr(session, "closed_for"):
+    if not hasattr(session, "closed_form"):
         return
+    session.refusal = reason
     given = vars(request)
     before = {name: given[name] for name in ("session", *_OF_THE_USER) if name in given}
-    closed = request.session = session.closed_for(reason)
+    closed = request.session = type(session).closed_form(session) if session.session_key else session
     given[CLOSED] = (closed, before)
     if closed is not session and not before.keys().isdisjoint(_KNOWN):
         # A middleware has asked for the user already.

@@ -16,13 +16,15 @@ from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.middleware.csrf import REASON_BAD_ORIGIN
 from django.urls import get_callable
 from django.utils.http import is_same_domain
 from django.utils.log import log_response
 
+from sessionkeeper.core.records import COOKIE
 from sessionkeeper.csrf import exempt_views
 from sessionkeeper.http import transports
 
@@ -31,6 +33,11 @@ logger = logging.getLogger("django.security.csrf")
 #: Two slashes at the start, and characters that browsers drop or turn into a slash.
 _ODD = re.compile(r"^//|[\x00-\x1f\\]")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+#: Why a request of the site's own page is refused: the reason for the CSRF failure view.
+OF_ANOTHER_USER = "CSRF token of another user - somebody else has signed in since the page was opened."
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class Verdict(Enum):
@@ -63,6 +70,37 @@ def check(request: HttpRequest) -> str | None:
     if verdict is Verdict.OWN:
         mark_checked(request)
     return verdict.value if verdict in REFUSED else None
+
+
+def of_another_user(request: HttpRequest) -> str | None:
+    """Return why a request from a page that was opened for another user is refused; None if it is not.
+
+    The token of the page names its user, if one was signed in. Pages from before a sign-in, of earlier
+    sign-ins of the same user, and without a token pass.
+    """
+    secret = transports.csrf_secret_of(_token(request))
+    if not transports.names_somebody(secret) or secret == request.META.get(transports.CSRF_SECRET):
+        return None
+    session = getattr(request, "session", None)
+    if session is None or getattr(session, "transport", COOKIE) != COOKIE:
+        return None
+    user = session.get(SESSION_KEY)
+    return None if user is None or transports.names(secret, str(user)) else OF_ANOTHER_USER
+
+
+def _token(request: HttpRequest) -> str:
+    """Return the token of a request, from where Django reads it; empty if there is none."""
+    given = ""
+    if _is_form(request):
+        try:
+            given = request.POST.get("csrfmiddlewaretoken", "")
+        except UnreadablePostError:  # the connection broke, which the view will notice
+            given = ""
+    return given or request.META.get(settings.CSRF_HEADER_NAME, "")
+
+
+def _is_form(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.content_type in _FORMS
 
 
 def mark_checked(request: HttpRequest) -> None:
@@ -151,7 +189,9 @@ class FetchMetadataMiddleware:
 
     Put it before Django's ``CsrfViewMiddleware``, which checks the rest. Views marked with ``csrf_exempt``
     stay exempt, but for pages of other sites they open no session and sign nobody in, unless
-    ``SESSIONKEEPER["CROSS_SITE_VIEWS"]`` lists them. It reads two headers, and does not read the session.
+    ``SESSIONKEEPER["CROSS_SITE_VIEWS"]`` lists them. If the page sends a token, which needs not be current,
+    it must not be from a page that was opened while another user was signed in. The session is read only for
+    tokens that are not current.
     """
 
     sync_capable = True
@@ -189,6 +229,8 @@ class FetchMetadataMiddleware:
         if getattr(view, "csrf_exempt", False):
             _close_session(request, view)
             return None
+        if reason is None and _has_passed(request):
+            reason = of_another_user(request)
         return None if reason is None else refuse(request, reason)
 
     async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
@@ -198,9 +240,17 @@ class FetchMetadataMiddleware:
         if getattr(view, "csrf_exempt", False):
             _close_session(request, view)
             return None
-        if reason is None:
-            return None
-        return await sync_to_async(refuse)(request, reason)  # the project's failure view may make queries
+        if reason is None and _has_passed(request):
+            if not (_is_form(request) or settings.CSRF_HEADER_NAME in request.META):
+                return None
+            reason = await sync_to_async(of_another_user)(request)
+        # The project's failure view may make queries.
+        return None if reason is None else await sync_to_async(refuse)(request, reason)
+
+
+def _has_passed(request: HttpRequest) -> bool:
+    """Return whether :func:`check`, and not Django's, has accepted an unsafe request."""
+    return request.method not in SAFE_METHODS and getattr(request, "csrf_processing_done", False)
 
 
 def _close_session(request: HttpRequest, view: Any) -> None:
