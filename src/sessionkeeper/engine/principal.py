@@ -70,8 +70,7 @@ def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> 
     stored = data.get(auth.HASH_SESSION_KEY)
     if not any(_is_hash(stored, fallback) for fallback in user.get_session_auth_fallback_hash()):
         return _end(session, "password_changed")
-    session.cycle_key()
-    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.renew_hash(user.get_session_auth_hash())
     return user
 
 
@@ -80,7 +79,7 @@ def _asked_user(request: HttpRequest) -> Any:
     session: Any = request.session
     model = auth.get_user_model()
     connection = connections[router.db_for_read(model)]
-    with noting_outage(session), translate_errors():
+    with noting_outage(session), translate_errors(), session.keeping_key():
         user = on_live_connection(connection, auth.get_user, request)
     path = session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
@@ -118,7 +117,8 @@ async def aget_user(request: HttpRequest) -> Any:
 
 
 async def _aasked_user(request: HttpRequest) -> Any:
-    with suppress(DatabaseError):  # ask again, on a live connection
+    session: Any = request.session
+    with suppress(DatabaseError), session.keeping_key():  # ask again, on a live connection
         user = await auth.aget_user(request)
         if user.is_authenticated:
             return user
