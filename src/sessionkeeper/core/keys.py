@@ -2,7 +2,7 @@
 
 A key is exactly 40 base64url characters: 11 for the session id and 29 for the secret, of which 22 rotate
 (132 bits) and 7 are the family (42 bits). Other tables with a ``session_key`` (Django's, allauth's) hold 40
-characters. The store sees only SHA-256 digests.
+characters. The store sees only the SHA-256 digest of the whole secret, and an HMAC of the family.
 
 A bearer token is ``sess_``, the 40 characters, and a checksum of six. Prefix and checksum let secret scanners
 recognise a token offline.
@@ -64,7 +64,7 @@ class Key(NamedTuple):
 
     @property
     def family_hash(self) -> bytes:
-        """SHA-256 of the 7 characters of family: 32 bytes."""
+        """SHA-256 of the 7 characters of family: 32 bytes. Stores get an HMAC of it, since 42 bits are few."""
         return hashlib.sha256(self.secret[ROTATING_LENGTH:].encode("ascii")).digest()
 
     def __repr__(self) -> str:

@@ -129,7 +129,7 @@ class ActiveSession:
             new = NewSession(
                 key.id,
                 key.secret_hash,
-                key.family_hash,
+                renewal.family_hash(key),
                 timeouts.lifetime,
                 timeouts.idle_seconds,
                 text,
@@ -257,14 +257,15 @@ class ActiveSession:
         if self.key is None:
             raise SessionGone
         new = keys.rotate(self.key)
-        get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
+        family = renewal.family_hash(new)
+        get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, family)
         renewal.follow(self.key.text, new.text)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
             record = record._replace(
                 secret_hash=new.secret_hash,
-                family_hash=new.family_hash,
+                family_hash=family,
                 previous_hash=None,
                 previous_at=None,
                 version=record.version + 1,
