@@ -118,11 +118,12 @@ def _is_of_family(key: keys.Key, record: SessionRecord) -> bool:
 
     A release that runs beside this one may have stored the plain hash. The next renewal replaces it.
     """
-    hashes = [_family_hash(key, secret) for secret in _server_keys()]
+    hashes = [_family_hash(key, secret) for secret in server_keys()]
     return any([keys.same_hash(record.family_hash, one) for one in (*hashes, key.family_hash)])
 
 
-def _server_keys() -> tuple[str | bytes, ...]:
+def server_keys() -> tuple[str | bytes, ...]:
+    """Return ``SECRET_KEY`` and its fallbacks."""
     return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
 
 
@@ -133,7 +134,7 @@ def keeper() -> str | None:
 
 def _successors(key: keys.Key) -> Iterator[keys.Key]:
     """Yield what this key is renewed to with each server key, so that a new SECRET_KEY signs nobody out."""
-    for secret in _server_keys():
+    for secret in server_keys():
         code = salted_hmac("sessionkeeper.renewal", key.text, secret=secret, algorithm="sha256")
         yield keys.renew(key, code.digest())
 
