@@ -2,8 +2,8 @@
 
 A schedule is drawn from a number: tabs that send bursts, answers that are late, out of order or lost, nights
 with answers still on their way, a change of SECRET_KEY, saves in between, somebody with a copy of the cookie.
-The server is what the middleware does, over the reference store, whose clock is moved from event to event. Each
-request asks for the user, and each process has a SECRET_KEY of its own.
+The server is what the middleware does, over the reference store, whose clock is moved from event to event.
+Each request asks for the user, and each process has a SECRET_KEY of its own.
 """
 
 from __future__ import annotations

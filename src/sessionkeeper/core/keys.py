@@ -64,7 +64,7 @@ class Key(NamedTuple):
 
     @property
     def family_hash(self) -> bytes:
-        """SHA-256 of the 7 characters of family: 32 bytes. Stores get an HMAC of it, since 42 bits are few."""
+        """SHA-256 of the 7 characters of family: 32 bytes. Stores get an HMAC of it: 42 bits are few."""
         return hashlib.sha256(self.secret[ROTATING_LENGTH:].encode("ascii")).digest()
 
     def __repr__(self) -> str:

@@ -48,7 +48,7 @@ class ActiveSession:
         detect_reuse: whether the client has just sent the key, so that an old one is a copy.
         rotated: whether this request gave the session another key.
         renewed: whether the response has to send a renewed key.
-        outpaced: whether another request has changed the key, which this one cannot send, or ended the session.
+        outpaced: whether another request has changed the key, which this one cannot send, or ended it.
         revoked: whether this request ended the session.
         signing_in: whether a user signed in and that is not written yet.
         proof: the kind of audit event for a sign-in: a sign-in, or a reauthentication.
@@ -303,7 +303,7 @@ class ActiveSession:
         return False
 
     def confirm(self) -> bool:
-        """Record the use, and find out whether the key is still the session's. Return whether it was recorded.
+        """Record the use, and find out whether the key is still valid. Return whether it was recorded.
 
         An outage is logged, not raised.
         """

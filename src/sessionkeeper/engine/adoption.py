@@ -116,7 +116,7 @@ def _old_store(text: str) -> Any:
 
 
 def _derived(text: str) -> list[keys.Key]:
-    """Return the new key for an old one, and those that a process with a fallback as its key would give it."""
+    """Return the new key for an old one, and those from processes whose key is a fallback here."""
     return [_derived_with(text, secret) for secret in renewal.server_keys()]
 
 

@@ -119,7 +119,7 @@ def _is_of_family(key: keys.Key, record: SessionRecord) -> bool:
     A release that runs beside this one may have stored the plain hash. The next renewal replaces it.
     """
     hashes = [_family_hash(key, secret) for secret in server_keys()]
-    return any([keys.same_hash(record.family_hash, one) for one in (*hashes, key.family_hash)])
+    return any(keys.same_hash(record.family_hash, one) for one in (*hashes, key.family_hash))
 
 
 def server_keys() -> tuple[str | bytes, ...]:
