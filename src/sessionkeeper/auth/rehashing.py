@@ -37,12 +37,9 @@ def replace(user: Any, password: str, alias: str) -> None:
         PermissionDenied: ``password`` is not the user's any more.
     """
     rows = user._meta.model._base_manager.using(alias).filter(pk=user.pk)
-    outdated: set[str] = set()
     for _ in range(_TRIES):
         before = rows.values_list("password", flat=True).first()
-        if before is None or not check_password(password, before, lambda _, text=before: outdated.add(text)):
-            raise PermissionDenied
-        if before not in outdated:
+        if not _is_outdated(before, password):
             user.password = before
             return
         with transaction.atomic(using=alias):
@@ -50,6 +47,20 @@ def replace(user: Any, password: str, alias: str) -> None:
                 _carry_over(user, before)
                 return
     raise PermissionDenied
+
+
+@sensitive_variables("password")
+def _is_outdated(encoded: str | None, password: str) -> bool:
+    """Return whether Django would hash the password anew. Raises PermissionDenied for another password."""
+    outdated = False
+
+    def note(_: str) -> None:
+        nonlocal outdated
+        outdated = True
+
+    if encoded is None or not check_password(password, encoded, note):
+        raise PermissionDenied
+    return outdated
 
 
 def valid_hashes(user: Any) -> list[str]:
