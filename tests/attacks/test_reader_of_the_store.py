@@ -133,10 +133,9 @@ def test_what_is_stored_of_a_family_depends_on_the_session_and_the_server_key(br
 
 def of_another_release(user, **fields):
     """A session as a release that knows no keyed hash has stored it, with a key that is due."""
-    key = keys.parse(session_of(user))
-    record = contents.record(key.id)
-    get_store().revoke(key.id)
-    insert(get_store(), key, user_id=user.pk, data=record.data, authenticated=True, **fields)
+    made = contents.record(keys.parse(session_of(user)).id)
+    get_store().revoke(made.id)
+    key = insert(get_store(), user_id=user.pk, data=made.data, authenticated=True, **fields)
     assert contents.record(key.id).family_hash == key.family_hash
     client = Client()
     client.cookies["sessionid"] = key.text

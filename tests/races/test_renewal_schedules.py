@@ -23,7 +23,7 @@ from django.test import RequestFactory, override_settings
 
 from sessionkeeper.core import keys, records
 from sessionkeeper.core.records import KeyStatus, NewSession
-from sessionkeeper.engine import principal, renewal
+from sessionkeeper.engine import principal
 from sessionkeeper.middleware.session import SessionMiddleware
 from sessionkeeper.stores import factory
 from tests.memory_store import MemoryStore
@@ -78,7 +78,7 @@ class World:
         new = NewSession(
             key.id,
             key.secret_hash,
-            renewal.family_hash(key),
+            keys.keyed_family(key, django_settings.SECRET_KEY),
             timedelta(days=30),
             None,
             json.dumps(data),

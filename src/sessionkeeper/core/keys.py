@@ -23,6 +23,8 @@ from datetime import datetime
 from typing import NamedTuple
 from zlib import crc32
 
+from django.utils.crypto import salted_hmac
+
 KEY_LENGTH = 40
 ID_LENGTH = 11
 ROTATING_LENGTH = 22
@@ -91,6 +93,12 @@ def renew(key: Key, code: bytes) -> Key:
     """
     rotating = urlsafe_b64encode(code).decode("ascii")[:ROTATING_LENGTH]
     return Key(key.id, rotating + key.secret[ROTATING_LENGTH:])
+
+
+def keyed_family(key: Key, server_key: str | bytes) -> bytes:
+    """Return what the store has of the family of a key: an HMAC of 32 bytes, another for each session."""
+    text = encode_id(key.id).encode("ascii") + key.family_hash
+    return salted_hmac("sessionkeeper.family", text, secret=server_key, algorithm="sha256").digest()
 
 
 def parse(text: object) -> Key | None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from sessionkeeper import conf
@@ -129,7 +130,7 @@ class ActiveSession:
             new = NewSession(
                 key.id,
                 key.secret_hash,
-                renewal.family_hash(key),
+                keys.keyed_family(key, settings.SECRET_KEY),
                 timeouts.lifetime,
                 timeouts.idle_seconds,
                 text,
@@ -257,7 +258,7 @@ class ActiveSession:
         if self.key is None:
             raise SessionGone
         new = keys.rotate(self.key)
-        family = renewal.family_hash(new)
+        family = keys.keyed_family(new, settings.SECRET_KEY)
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, family)
         renewal.follow(self.key.text, new.text)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True

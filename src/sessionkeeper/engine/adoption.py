@@ -194,7 +194,7 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
     return NewSession(
         key.id,
         key.secret_hash,
-        renewal.family_hash(key),
+        keys.keyed_family(key, settings.SECRET_KEY),
         min(ours, theirs),
         timeouts.idle_seconds,
         session_data.encode_bounded(data),

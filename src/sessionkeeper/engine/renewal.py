@@ -90,10 +90,10 @@ def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
     Raises:
         StoreUnavailable: the store did not answer. The key in use stays valid.
     """
-    first = is_current(key, found.record)
+    first, family = is_current(key, found.record), keys.keyed_family(key, settings.SECRET_KEY)
     for successor in _successors(key):
         if (first or is_current(successor, found.record)) and get_store().renew(
-            key.id, key.secret_hash, successor.secret_hash, family_hash(key)
+            key.id, key.secret_hash, successor.secret_hash, family
         ):
             if first:
                 trail.record(events.Kind.RENEWED, user=found.record.user_id, session_id=key.id)
@@ -103,22 +103,12 @@ def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
     return None
 
 
-def family_hash(key: keys.Key) -> bytes:
-    """Return what the store has of the family of a key: 32 bytes, another for each session and server key."""
-    return _family_hash(key, settings.SECRET_KEY)
-
-
-def _family_hash(key: keys.Key, secret: str | bytes) -> bytes:
-    text = keys.encode_id(key.id).encode() + key.family_hash
-    return salted_hmac("sessionkeeper.family", text, secret=secret, algorithm="sha256").digest()
-
-
 def _is_of_family(key: keys.Key, record: SessionRecord) -> bool:
     """Return whether the session has the family of this key, hashed with any server key.
 
     A release that runs beside this one may have stored the plain hash. The next renewal replaces it.
     """
-    hashes = [_family_hash(key, secret) for secret in server_keys()]
+    hashes = [keys.keyed_family(key, secret) for secret in server_keys()]
     return any(keys.same_hash(record.family_hash, one) for one in (*hashes, key.family_hash))
 
 
