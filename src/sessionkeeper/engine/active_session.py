@@ -196,9 +196,11 @@ class ActiveSession:
         return rotated or renewed
 
     def _seen(self) -> SessionRecord | None:
-        """Return the record as read, if it may still be the stored one."""
+        """Return the record as read, if it may still be the stored one. The near cache's lacks the data."""
         found = self.found
-        return None if found is None or found.is_stale or found.is_written else found.record
+        if found is None or found.is_stale or found.is_written or found.read_at is not None:
+            return None
+        return found.record
 
     def _hash_of_winner(self, key: keys.Key) -> bytes:
         """Return the hash of the secret that a faster request of the same user has given the session.
@@ -344,7 +346,7 @@ class ActiveSession:
         """
         if self.key is None or self.found is None or self.renewed:
             return not self.outpaced
-        return not self.outpaced and renewal.is_current(self.key, self.found.record)
+        return not self.outpaced and keys.same_hash(self.found.record.secret_hash, self.key.secret_hash)
 
     def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
         record = found.record
