@@ -90,7 +90,8 @@ def verify(
     """
     lockout.begin(request, credentials, session_id=session_id)
     with translate_errors():
-        proven: Any = auth.authenticate(request, **credentials)
+        with lockout.checking(credentials.get("password")):
+            proven: Any = auth.authenticate(request, **credentials)
         if proven is None or (user is not None and proven.pk != user.pk):
             raise InvalidCredentials
         if any(import_string(path)(proven) for path in second_factors()):
