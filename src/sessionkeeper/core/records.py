@@ -236,6 +236,8 @@ REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
 ROTATE_OVERLAP: Final = timedelta(minutes=1)
 #: Failures in a row after which an account stays locked until it is unlocked (NIST SP 800-63B-4, 3.2.2).
 MOST_FAILURES: Final = 100
+#: How many live bearer tokens a user may have where the site does not say so.
+MOST_TOKENS: Final = 100
 _SECOND = timedelta(seconds=1)
 
 #: Authentication methods by kind of factor: something known, had, inherent.

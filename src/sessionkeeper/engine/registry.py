@@ -16,10 +16,10 @@ from sessionkeeper.stores.factory import get_store
 
 #: Sessions that are read, revoked or purged at once.
 BATCH = 500
-#: Sessions of one user that :func:`walk` reads at once.
-MANY = 5000
-#: Sessions of a user on one page of a list.
-PAGE = 100
+#: Sessions of one user that :func:`walk` reads at once: with each part, Valkey reads the whole index.
+MANY = 1000
+#: The most sessions on one page of a list.
+PAGE = 50
 
 now = moments.now
 
@@ -31,7 +31,10 @@ def current_id(request: HttpRequest) -> int | None:
 
 
 def list_for(user: Any) -> list[SessionRecord]:
-    """Return a user's live sessions, newest first. ``user`` is a user or its primary key."""
+    """Return a user's live sessions, newest first. ``user`` is a user or its primary key.
+
+    Nothing limits how many there are, unless ``MAX_SESSIONS`` does: a page for users shows a part of them.
+    """
     moment = now()
     return [record for record in records_of(user) if is_live(record, moment)]
 
@@ -41,28 +44,31 @@ def page_for(
 ) -> tuple[list[SessionRecord], int | None]:
     """Return the live ones of ``limit`` sessions from the id ``newest`` down, and the next ``newest``.
 
-    The latter is None at the end. The session with the id ``this`` comes first on the first page only.
+    The latter is None at the end. The session with the id ``this`` comes first on the first page only. No
+    others are read, so a page has fewer, perhaps none, where expired sessions wait for a purge.
     """
-    records = records_of(user, limit, newest)
-    rest = records[-1].id - 1 if len(records) == limit else None
+    found = records_of(user, limit + 2, newest)
+    records, rest = found[:limit], next((record.id for record in found[limit:] if record.id != this), None)
     moment = now()
     live = [record for record in records if record.id != this and is_live(record, moment)]
     if this is None or newest != keys.MAX_ID:
         return live, rest
     first = [record for record in records if record.id == this]
     if not first and rest is not None:
-        found = get_store().find(this)
-        first = [] if found is None else [found.record]
-    return [record for record in first if is_live(record, moment)] + live, rest
+        first = get_store().find_many([this])
+    page = [record for record in first if is_live(record, moment)] + live
+    if len(page) > limit:
+        rest = page.pop().id
+    return page, rest
 
 
-def walk(user: Any) -> Iterator[SessionRecord]:
+def walk(user: Any, at_once: int = MANY) -> Iterator[SessionRecord]:
     """Yield a user's sessions, expired ones included, newest first, read in batches."""
     newest: int | None = keys.MAX_ID
     while newest is not None:
-        records = records_of(user, MANY, newest)
+        records = records_of(user, at_once, newest)
         yield from records
-        newest = records[-1].id - 1 if len(records) == MANY else None
+        newest = records[-1].id - 1 if len(records) == at_once else None
 
 
 def records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -> list[SessionRecord]:
@@ -70,9 +76,10 @@ def records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -
     return get_store().list_for(_pk(user), limit, newest) if codec.fit() else []
 
 
-def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
+def scan(at_once: int | None = None) -> Iterator[SessionRecord]:
     """Yield all sessions, expired ones included, newest first, read in batches."""
-    while records := get_store().scan(BATCH, newest):
+    newest = keys.MAX_ID
+    while records := get_store().scan(at_once or BATCH, newest):
         yield from records
         newest = records[-1].id - 1
 

@@ -96,6 +96,9 @@ class Store(Protocol):
         With ``limit`` at most that many, and no others are read; fewer are the last ones.
         """
 
+    def find_many(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        """Return those of these sessions that exist, at most a few hundred, in any order."""
+
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """Return up to ``limit`` sessions of all users, newest first, from the id ``newest`` down."""
 

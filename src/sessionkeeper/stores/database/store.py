@@ -16,11 +16,11 @@ from typing import Any
 from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Q, QuerySet, Value, When
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import moments
-from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable, TooManySessions
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.core.moments import MomentField
 from sessionkeeper.core.records import (
@@ -40,6 +40,8 @@ from sessionkeeper.stores.database.errors import on_live_connection, outage_of, 
 
 #: Attempts of a compare-and-swap. Each failure means that another writer succeeded.
 MERGE_TRIES = 200
+#: The most sessions that one statement ends by their ids.
+_AT_ONCE = 500
 
 
 class DatabaseStore:
@@ -121,8 +123,21 @@ class DatabaseStore:
             return self._merge(session_id, secret_hash, changes, seen), ended
 
     def _end_oldest(self, limit: SessionLimit, session_id: int, user_id: Any) -> list[int]:
-        ended = to_end(self._of_user(user_id, latest=True), limit, session_id, user_id, self._server_now())
-        self.revoke_many(ended)
+        """End the sessions that exceed a limit, oldest first. Only the ids of those are read."""
+        others = self._table.filter(user_id=user_id, user_id__isnull=False, transport=limit.transport)
+        others = orm.live(others.exclude(pk=session_id), self._server_now())
+        latest_first = Coalesce("authenticated_at", "created_at").desc(), "-pk"
+        beyond = others.order_by(*latest_first).values_list("pk", flat=True)
+        # MySQL reads beyond the snapshot of a transaction only with a lock.
+        if connections[self.alias].vendor == "mysql":
+            beyond = beyond.select_for_update()
+        if not limit.end_oldest:
+            if list(beyond[limit.most - 1 : limit.most]):
+                raise TooManySessions
+            return []
+        ended = list(beyond[limit.most - 1 :])[::-1]
+        for start in range(0, len(ended), _AT_ONCE):
+            self.revoke_many(ended[start : start + _AT_ONCE])
         return ended
 
     def _merge(
@@ -221,17 +236,12 @@ class DatabaseStore:
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """Walks down the index of user and id."""
-        return self._of_user(user_id, limit, newest)
-
-    def _of_user(
-        self, user_id: Any, limit: int | None = None, newest: int = MAX_ID, *, latest: bool = False
-    ) -> list[SessionRecord]:
         # Without the second condition, None would match the sessions of all visitors.
-        sessions = self._table.filter(user_id=user_id, user_id__isnull=False, pk__lte=newest).order_by("-pk")
-        # MySQL reads beyond the snapshot of a transaction only with a lock.
-        if latest and connections[self.alias].vendor == "mysql":
-            sessions = sessions.select_for_update()
-        return self._select(sessions[:limit])
+        sessions = self._table.filter(user_id=user_id, user_id__isnull=False, pk__lte=newest)
+        return self._select(sessions.order_by("-pk")[:limit])
+
+    def find_many(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        return self._select(self._table.filter(pk__in=session_ids))
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         return self._select(self._table.filter(pk__lte=newest).order_by("-pk")[:limit])

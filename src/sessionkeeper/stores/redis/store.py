@@ -204,13 +204,15 @@ class RedisStore:
     ) -> tuple[list[int], bytes | str]:
         if limit is None or user is None:
             return [], ""
-        entries, records, pending = self._counted(session_id, user)
+        entries, ids, pending = self._counted(session_id, user, limit.transport)
         limit = limit._replace(most=limit.most - pending)
         now, user_id = serialization.moment(b"%d" % entries.now), serialization.user_id(user.encode())
-        return to_end(records, limit, session_id, user_id, now), entries.fingerprint
+        return to_end(self._read(ids), limit, session_id, user_id, now), entries.fingerprint
 
-    def _counted(self, session_id: int, user: str) -> tuple[Entries, list[SessionRecord], int]:
-        """Return a user's index, the sessions in it, and how many more may be about to be stored.
+    def _counted(self, session_id: int, user: str, transport: str) -> tuple[Entries, list[int], int]:
+        """Return a user's index, the ids of this transport, and how many more may be about to be stored.
+
+        Of the user's other sessions only the transport is read.
 
         In a Cluster, indexes and sessions change one after the other. An entry without a session belongs to a
         sign-in in progress, which must count, or to a session that has just ended, which must not. Both last
@@ -220,14 +222,17 @@ class RedisStore:
         since = time.monotonic()
         while True:
             entries = self._index.of_user(user, self._time())
-            records = self._read(entries.ids())
+            found = entries.ids()
+            reads = [("HGET", self._index.session(one), "transport") for one in found]
+            kinds = dict(zip(found, self.client.pipeline(reads), strict=True))
+            ids = [one for one, kind in kinds.items() if kind == transport.encode()]
             if not self.client.is_cluster:
-                return entries, records, 0
-            pending = entries.pending({session_id, *(record.id for record in records)})
+                return entries, ids, 0
+            pending = entries.pending({session_id, *(one for one, kind in kinds.items() if kind)})
             if pending != last:
                 last, since = pending, time.monotonic()
             if not pending or time.monotonic() - since >= SETTLE_SECONDS:
-                return entries, records, len(pending)
+                return entries, ids, len(pending)
             _pause()
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
@@ -283,6 +288,9 @@ class RedisStore:
         if newest == keys.MAX_ID:
             self._index.drop_dangling(user, entries, [record.id for record in records])
         return records
+
+    def find_many(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        return self._read(session_ids)
 
     def _first_of(self, ids: list[int], user: str, limit: int) -> list[SessionRecord]:
         records: list[SessionRecord] = []
