@@ -198,8 +198,16 @@ class Revoked(NamedTuple):
     user_id: Any
 
 
+class Purged(NamedTuple):
+    """What a step of a purge removed, how much of it had a user, and the id to go on after; None at the end."""
+
+    sessions: int
+    of_users: int
+    after: int | None
+
+
 class Expired(NamedTuple):
-    """A session that a purge removed, its user, and when it ended."""
+    """A session that has expired, its user, and when it ended."""
 
     id: int
     user_id: Any
@@ -276,7 +284,7 @@ def end_of(last_seen_at: datetime, expires_at: datetime, idle_seconds: int | Non
 
 
 def expired(record: SessionRecord) -> Expired:
-    """Return what a purge returns of a session that it removed."""
+    """Return what the audit trail records of a session that has expired."""
     end = end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
     return Expired(record.id, record.user_id, end)
 

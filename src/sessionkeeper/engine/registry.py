@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -14,8 +15,12 @@ from sessionkeeper.core.records import Revoked, SessionRecord, is_live
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.factory import get_store
 
-#: Sessions that are read, revoked or purged at once.
+#: Sessions that are read or revoked at once, and purged at first.
 BATCH = 500
+#: The most sessions that are purged at once.
+LARGEST = 10_000
+#: The seconds that a step of a purge may take before the next ones are smaller.
+_STEP = 0.05
 #: Sessions of one user that :func:`walk` reads at once: with each part, Valkey reads the whole index.
 MANY = 1000
 #: The most sessions on one page of a list.
@@ -53,8 +58,8 @@ def page_for(
     live = [record for record in records if record.id != this and is_live(record, moment)]
     if this is None or newest != keys.MAX_ID:
         return live, rest
-    first = [record for record in records if record.id == this]
-    if not first and rest is not None:
+    first = [record for record in found if record.id == this]
+    if not first and len(found) > limit:
         first = get_store().find_many([this])
     page = [record for record in first if is_live(record, moment)] + live
     if len(page) > limit:
@@ -127,18 +132,25 @@ def revoke_all(
     return _note_end(get_store().revoke_all(_pk(user), _number(except_)), reason, actor)
 
 
-def purge(batch: int = BATCH) -> Iterator[int]:
-    """Remove expired sessions in batches; yield how many each batch removed.
+def purge(batch: int = LARGEST) -> Iterator[int]:
+    """Remove expired sessions in steps of at most ``batch``; yield how many each step removed.
 
-    The audit trail gets one event for all of them, even if the purge is interrupted.
+    A step is made so large that it takes some hundredths of a second, and a pause follows it: SQLite has
+    one lock for all writes. The audit trail gets one event for all sessions, even if the purge is
+    interrupted.
     """
     after: int | None = 0
-    signed_in = 0
+    size, signed_in = min(BATCH, batch), 0
     try:
         while after is not None:
-            removed, after = get_store().purge(batch, after)
-            signed_in += sum(one.user_id is not None for one in removed)
-            yield len(removed)
+            began = time.monotonic()
+            removed, of_users, after = get_store().purge(size, after)
+            took = time.monotonic() - began
+            signed_in += of_users
+            yield removed
+            if after is not None:
+                context.sleep(min(took, _STEP))
+            size = min(batch, 2 * size if took < _STEP / 2 else max(size // 2, BATCH) if took > _STEP else size)
     finally:
         trail.note_purged(signed_in)
 

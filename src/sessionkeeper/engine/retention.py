@@ -53,8 +53,8 @@ class CleaningFailed(StoreUnavailable, CommandError):
     """
 
 
-def clean(batch: int = registry.BATCH) -> Iterator[tuple[str, int]]:
-    """Remove in steps; yield what each step removed, and how many.
+def clean(batch: int = registry.LARGEST) -> Iterator[tuple[str, int]]:
+    """Remove in steps of at most ``batch``; yield what each step removed, and how many.
 
     Removes expired sessions, counts of failed sign-ins without effect, and audit events older than
     ``AUDIT_RETENTION``; see :func:`purge_events`.
@@ -66,7 +66,7 @@ def clean(batch: int = registry.BATCH) -> Iterator[tuple[str, int]]:
         yield SESSIONS, number
     # These are in the database, whatever store has the sessions.
     for what, purge in {**steps, EVENTS: purge_events}.items():
-        for number in context.run_in_database_thread(list, purge(batch)):
+        for number in context.run_in_database_thread(list, purge(min(batch, BATCH))):
             yield what, number
 
 

@@ -24,14 +24,13 @@ from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreU
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.core.moments import MomentField
 from sessionkeeper.core.records import (
-    Expired,
     Lookup,
     NewSession,
+    Purged,
     Revoked,
     SessionLimit,
     SessionPatch,
     SessionRecord,
-    end_of,
     to_end,
 )
 from sessionkeeper.models import Session
@@ -246,33 +245,15 @@ class DatabaseStore:
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         return self._select(self._table.filter(pk__lte=newest).order_by("-pk")[:limit])
 
-    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
-        """Walks along the primary key; deletes by key, and checks the expiry again."""
+    def purge(self, limit: int, after: int = 0) -> Purged:
+        """Walks along the primary key, in one statement that checks the expiry itself."""
         with translate_errors():
-            window = self._table.filter(pk__gt=after).order_by("pk")
-            rows = list(
-                window.values_list("pk", "user_id", "last_seen_at", "expires_at", "idle_seconds")[:limit]
-            )
-            if not rows:
-                return [], None
-            now = self._server_now()
-            dead: dict[int | None, dict[int, Expired]] = {}
-            for pk, user_id, seen_at, expires_at, idle in rows:
-                end = end_of(moments.aware(seen_at), moments.aware(expires_at), idle)
-                if end <= now:
-                    dead.setdefault(idle, {})[pk] = Expired(pk, user_id, end)
-            removed = [one for idle, ended in dead.items() for one in self._remove(ended, idle, now)]
-        return removed, rows[-1][0] if len(rows) == limit else None
-
-    def _remove(self, ended: dict[int, Expired], idle: int | None, now: datetime) -> Collection[Expired]:
-        expired = Q(expires_at__lte=now)
-        if idle is not None:
-            expired |= Q(last_seen_at__lte=now - timedelta(seconds=idle))
-        rows = self._table.filter(pk__in=ended)
-        if writes.delete(rows.filter(expired)) < len(ended):  # one of them was just used
-            for pk in rows.values_list("pk", flat=True):
-                del ended[pk]
-        return ended.values()
+            part = self._table.filter(pk__gt=after)
+            last = next(iter(part.order_by("pk").values_list("pk", flat=True)[limit - 1 : limit]), None)
+            if last is not None:
+                part = part.filter(pk__lte=last)
+            removed = writes.delete_returning(orm.expired(part, self._server_now()), Revoked._fields)
+        return Purged(len(removed), sum(user is not None for _, user in removed), last)
 
     def count(self) -> int:
         with translate_errors():

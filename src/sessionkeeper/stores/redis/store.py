@@ -23,9 +23,9 @@ from sessionkeeper.conf.redis_url import RedisUrl
 from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import (
-    Expired,
     Lookup,
     NewSession,
+    Purged,
     Revoked,
     SessionLimit,
     SessionPatch,
@@ -312,7 +312,7 @@ class RedisStore:
             newest = ids[-1] - 1
         return records[:limit]
 
-    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
+    def purge(self, limit: int, after: int = 0) -> Purged:
         """Hashes expire by themselves; this removes their index entries, and any leftovers.
 
         The last call also cleans the indexes of all users.
@@ -323,22 +323,22 @@ class RedisStore:
         now = self._time()
         answers = self.client.run_many([(self._index.session(one), ("expire", now)) for one in ids])
         gone: dict[int, str | None] = {}
-        removed: list[Expired] = []
+        removed: list[str | None] = []
         moment = int(self.client.run([self._index.buckets], "time", now))
         for session_id, (code, *rest) in zip(ids, answers, strict=True):
             if code == _DONE:
-                user, end = rest
-                gone[session_id] = text_of(user)
-                removed.append(Expired(session_id, serialization.user_id(user), serialization.moment(end)))
+                gone[session_id] = text_of(rest[0])
+                removed.append(gone[session_id])
             elif not rest and is_old(session_id, moment):
                 gone[session_id] = None
         self._revocation.forget(gone.items())
+        purged = Purged(len(removed), sum(user is not None for user in removed), None)
         if len(ids) == limit:
-            return removed, ids[-1]
+            return purged._replace(after=ids[-1])
         self._index.drop_buckets(moment)
         context.run_in_database_thread(self._index.clean_all, now)
         context.run_in_database_thread(tombstones.purge, limit)
-        return removed, None
+        return purged
 
     def count(self) -> int:
         """Hashes that have expired are counted until the next purge."""
