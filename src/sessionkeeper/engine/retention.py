@@ -24,11 +24,15 @@ def purge_events(batch: int = BATCH) -> Iterator[int]:
     lose the user agent. This applies to all namespaces.
     """
     settings, every = conf.current(), _all_rows()
-    old = every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
-    while ids := list(old.values_list("pk", flat=True)[:batch]):
+    # Each walk goes on where it was: rows that were shortened before are read once, not for each batch.
+    after, old = 0, every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
+    while ids := list(old.filter(pk__gt=after).values_list("pk", flat=True)[:batch]):
+        after = ids[-1]
         yield delete(every.filter(pk__in=ids))
     whole = every.filter(at__lte=_ago(settings.audit_minimise_after), exact=True).order_by("pk")
-    while found := list(whole.only("pk", "ip_address")[:batch]):
+    after = 0
+    while found := list(whole.filter(pk__gt=after).only("pk", "ip_address")[:batch]):
+        after = found[-1].pk
         for row in found:
             row.ip_address = client_info.network(row.ip_address, ipv6=48)
             row.exact, row.user_agent = False, ""
