@@ -58,14 +58,16 @@ def _in_table(new, now):
 def _in_valkey(new, now):
     """Write what the script writes, without its checks."""
     index, written = contents.get_store().store._index, serialization.microseconds(now)
-    times = {name: written for name in ("created", "seen", "authenticated")}
+    times = dict.fromkeys(("created", "seen", "authenticated"), written)
     for start in range(0, len(new), _AT_ONCE):
         pipe = contents._valkey().pipeline(transaction=False)
         for one in new[start : start + _AT_ONCE]:
             fields = iter(serialization.new_fields(one))
             ends = serialization.microseconds(one.lifetime)
             state = {"secret": one.secret_hash, "expires": ends, "version": "0"}
-            pipe.hset(index.session(one.id), mapping={**dict(zip(fields, fields, strict=True)), **times, **state})
+            pipe.hset(
+                index.session(one.id), mapping={**dict(zip(fields, fields, strict=True)), **times, **state}
+            )
             name, place, number = index.entry(one.id)
             pipe.zadd(index.bucket(number), {name: place})
             pipe.zadd(index.buckets, {number: number})

@@ -74,7 +74,9 @@ def followed(client, address):
         address = body["next"]
 
 
-@pytest.mark.parametrize("address", ["/auth/sessions/", "/api/auth/sessions/", "/api/auth/sessions/?page_size=1000"])
+@pytest.mark.parametrize(
+    "address", ["/auth/sessions/", "/api/auth/sessions/", "/api/auth/sessions/?page_size=1000"]
+)
 def test_a_list_reads_a_page_however_many_there_are(flooded, address):
     with many.counted() as cost:
         response = flooded.get(address)
@@ -147,8 +149,7 @@ def test_two_browsers_that_end_the_same_sessions_are_both_answered(flooded):
 def begun(user, ids, kind="sign_in"):
     """Record a sign-in for each of these sessions, the oldest first."""
     rows = [
-        AuditEvent(at=datetime.now(UTC), kind=kind, user_id=user.pk, session_id=one)
-        for one in sorted(ids)
+        AuditEvent(at=datetime.now(UTC), kind=kind, user_id=user.pk, session_id=one) for one in sorted(ids)
     ]
     AuditEvent._base_manager.bulk_create(rows, batch_size=500)
 

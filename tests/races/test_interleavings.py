@@ -388,7 +388,9 @@ def test_a_session_that_is_used_while_a_purge_looks_is_kept(kind, monkeypatch):
     used, unused = insert(store, idle_seconds=60), insert(store, idle_seconds=60)
     clock.move(seconds=61)
     if kind is DatabaseStore:
-        once(monkeypatch, writes, "delete_returning", "before", lambda: store.touch(used.id, used.secret_hash))
+        once(
+            monkeypatch, writes, "delete_returning", "before", lambda: store.touch(used.id, used.secret_hash)
+        )
     else:
         store.touch(used.id, used.secret_hash)
     assert store.purge(10).sessions == 1
@@ -402,6 +404,12 @@ def test_a_session_whose_life_grows_while_a_purge_looks_is_kept(monkeypatch):
     key = insert(store, lifetime=timedelta(minutes=1), idle_seconds=None)
     clock.move(minutes=2)
     longer = SessionPatch(lifetime=timedelta(days=1))
-    once(monkeypatch, writes, "delete_returning", "before", lambda: store.merge(key.id, key.secret_hash, longer, None))
+    once(
+        monkeypatch,
+        writes,
+        "delete_returning",
+        "before",
+        lambda: store.merge(key.id, key.secret_hash, longer, None),
+    )
     assert store.purge(10).sessions == 0
     assert store.find(key.id) is not None

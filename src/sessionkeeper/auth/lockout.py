@@ -231,9 +231,8 @@ def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
     rest, number = iter(rows), 0
     while batch := list(islice(rest, attempts.BATCH)):
         unlocked = [row for row in batch if attempts.reset(row.pk)]
-        trail.record_all(
-            trail.make(events.Kind.UNLOCKED, user=row.user_id, actor=actor, reason="admin") for row in unlocked
-        )
+        by = {"actor": actor, "reason": "admin"}
+        trail.record_all(trail.make(events.Kind.UNLOCKED, user=row.user_id, **by) for row in unlocked)
         number += len(unlocked)
     return number
 

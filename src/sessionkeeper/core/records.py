@@ -199,7 +199,10 @@ class Revoked(NamedTuple):
 
 
 class Purged(NamedTuple):
-    """What a step of a purge removed, how much of it had a user, and the id to go on after; None at the end."""
+    """What a step of a purge removed, in how many somebody was signed in, and where to go on.
+
+    ``after`` is an id for the next step; None at the end.
+    """
 
     sessions: int
     of_users: int

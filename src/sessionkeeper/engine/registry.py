@@ -150,7 +150,10 @@ def purge(batch: int = LARGEST) -> Iterator[int]:
             yield removed
             if after is not None:
                 context.sleep(min(took, _STEP))
-            size = min(batch, 2 * size if took < _STEP / 2 else max(size // 2, BATCH) if took > _STEP else size)
+            if took > _STEP:
+                size = max(size // 2, min(BATCH, batch))
+            elif took < _STEP / 2:
+                size = min(2 * size, batch)
     finally:
         trail.note_purged(signed_in)
 

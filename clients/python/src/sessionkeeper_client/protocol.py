@@ -146,7 +146,7 @@ class Conversation:
         return (yield from self._ask("GET", "session/", "user", "session"))
 
     def sessions(self) -> Exchange[list[dict[str, Any]]]:
-        """Ask for all pages of the list. Of the link to the next one only the cursor is taken, not the host."""
+        """Ask for all pages. Of the link to the next one only the cursor is taken, not the host."""
         found: list[dict[str, Any]] = []
         params = {"page_size": "50"}
         while True:

@@ -208,8 +208,8 @@ def _add_purge(verbs: Any) -> None:
         metavar="N",
         type=_number(_MOST_BATCH),
         default=registry.LARGEST,
-        help="check at most this many sessions in each step, which -v 2 reports (default: %(default)s); fewer "
-        "where a step takes longer than some hundredths of a second",
+        help="check at most this many sessions in each step, which -v 2 reports (default: %(default)s), and "
+        "fewer where that takes longer than some hundredths of a second",
     )
 
 

@@ -59,7 +59,7 @@ def expired(rows: QuerySet[Session], now: datetime) -> QuerySet[Session]:
     return rows.filter(Q(expires_at__lte=now) | Q(idle_seconds__isnull=False, idle_end__lte=now))
 
 
-def _idle_end(alias: str) -> ExpressionWrapper:
+def _idle_end(alias: str) -> Any:
     # Some databases store durations as microseconds, and MySQL accepts only a product of integers.
     is_native = connections[alias].features.has_native_duration_field
     second = Value(timedelta(seconds=1), DurationField()) if is_native else Value(1_000_000)

@@ -31,7 +31,6 @@ from sessionkeeper.core.records import (
     SessionLimit,
     SessionPatch,
     SessionRecord,
-    to_end,
 )
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import orm, select, shortcut, transactions, writes
