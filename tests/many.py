@@ -109,21 +109,23 @@ def counted():
 @contextmanager
 def _rows_counted(cost):
     """Count the rows that new cursors of the database's driver return."""
-    driver, made = connection.connection, None
+    driver = connection.connection
+    before = driver.row_factory
 
     def count(values):
         cost.rows += 1
         return values
 
-    if connection.vendor == "sqlite":
-        driver.row_factory = lambda cursor, row: count(row)
-    else:
-        made = driver.row_factory
-        driver.row_factory = lambda cursor: (lambda make: lambda values: count(make(values)))(made(cursor))
+    def as_psycopg_does(cursor):
+        make = before(cursor)
+        return lambda values: count(make(values))
+
+    in_sqlite = connection.vendor == "sqlite"
+    driver.row_factory = (lambda cursor, row: count(row)) if in_sqlite else as_psycopg_does
     try:
         yield
     finally:
-        driver.row_factory = made
+        driver.row_factory = before
 
 
 def _commands():
