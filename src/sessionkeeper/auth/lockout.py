@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -25,11 +26,13 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
 from sessionkeeper.engine import users
-from sessionkeeper.http.client_info import client_address, network
+from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
 _MINUTE = 60
+#: How many password resets a client may request, and how many mails a mailbox may get, in how many seconds.
+_RESETS, _RESET_MAILS = (10, 60), (5, 3600)
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -44,6 +47,8 @@ class Attempt:
         source: key of the row of the source; None if the address is unknown.
         state: ``open`` until the outcome is known; then ``failed``, ``right``, or ``refused`` by the lockout;
             ``none`` if there was no password.
+        user_id: the user whose password was wrong, if known.
+        undone: whether a rollback took the count back.
         wait: seconds until the next attempt, if this one was refused.
     """
 
@@ -54,7 +59,8 @@ class Attempt:
     network: str = ""
     state: str = "open"
     wait: int = 0
-    kept: list[Callable[[], bool]] = field(default_factory=list)
+    user_id: Any = None
+    undone: bool = False
 
     def counts(self) -> list[tuple[str, str]]:
         """Return key and kind of each row that counts this attempt."""
@@ -65,6 +71,24 @@ class Attempt:
 
 #: The current attempt to sign in.
 under_way: ContextVar[Attempt | None] = context.variable("attempt")
+#: The password that is being checked, with which Django may hash it anew.
+under_check: ContextVar[str | None] = context.variable("password")
+
+
+class checking:  # noqa: N801 - a context manager
+    """Tells that a password is being checked."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, password: object) -> None:
+        self._token = under_check.set(password if isinstance(password, str) else None)
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """The password was checked."""
+        under_check.reset(self._token)
 
 
 def counting(view: _View) -> _View:
@@ -100,10 +124,11 @@ def begin(
         revive()  # this is often the first query of a request, and must not be repeated
     if not conf.current().lockout:
         return None
-    if attempt is not None and attempt.state == "open" and attempt.name == normal:
+    if attempt is not None and attempt.state == "open" and attempt.name == normal and not attempt.undone:
         return attempt
     if attempt is None:
         context.at_end(_settle_late)
+    context.repeat()  # a guess that a rollback has taken back counts before the next one
     attempt = _attempt(request, normal, session_id)
     under_way.set(attempt)
     wait = _charge(attempt)
@@ -140,8 +165,8 @@ def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id:
         return True
     if attempt.state == "refused":
         return False
-    attempt.state = "failed"
-    _report(attempt, user_id)
+    attempt.state, attempt.user_id = "failed", user_id
+    _report(attempt)
     return True
 
 
@@ -151,6 +176,7 @@ def succeeded() -> None:
     if attempt is None or attempt.state != "open":
         return
     attempt.state = "right"
+    context.on_rollback(trail.database(), partial(setattr, attempt, "state", "open"))
     with translate_errors():
         attempts.reset_both(attempt.waits, attempt.account)
         if attempt.source is not None:
@@ -158,21 +184,18 @@ def succeeded() -> None:
 
 
 def settle() -> int:
-    """Refund an attempt whose outcome is unknown, and count again what a rollback undid.
+    """Refund an attempt whose outcome is unknown.
 
     Return the seconds to wait if the lockout refused it, else 0.
     """
     attempt = under_way.get()
     if attempt is None:
         return 0
-    with translate_errors():
-        if attempt.state == "open":
-            attempt.state = "right"
-            for key, kind in attempt.counts():
+    if attempt.state == "open":
+        attempt.state = "right"
+        with translate_errors():
+            for key, kind in () if attempt.undone else attempt.counts():
                 attempts.refund(key, kind)
-        elif attempt.state == "failed" and not all(kept() for kept in attempt.kept):
-            attempt.kept.clear()
-            _charge(attempt)
     return attempt.wait
 
 
@@ -189,22 +212,41 @@ def _settle_late() -> None:
 def is_open() -> bool:
     """Return whether :func:`settle` has something to do."""
     attempt = under_way.get()
-    return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
+    return attempt is not None and attempt.state == "open"
 
 
-def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> None:
-    """Count a request for a password reset, or an attempt with its token, for the client's address.
+def count_reset(request: HttpRequest) -> None:
+    """Count a request for a password reset, or an attempt with its token, for the client.
+
+    A client is an IPv4 address or a /64 of IPv6. Nothing is counted where the address may be a proxy's.
 
     Raises:
-        TooManyTries: the address has had ``tries`` in ``seconds``.
+        TooManyTries: the client has had too many.
         StoreUnavailable: the database did not answer.
     """
     revive()
-    key = _key(attempts.RESET, client_address(request) or "unknown")
+    source = network(source_address(request), ipv4=32, ipv6=64)
+    if source is None:
+        return
     with translate_errors():
-        wait = attempts.consume_reset(key, tries, seconds)
+        wait = attempts.consume_reset(_key(attempts.RESET, source), *_RESETS)
     if wait:
         raise TooManyTries(wait)
+
+
+def may_mail(mailbox: str) -> bool:
+    """Count a mail with a link for this mailbox, and return whether it may get one.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    with translate_errors():
+        return not attempts.consume_reset(mailbox_key(mailbox), *_RESET_MAILS)
+
+
+def mailbox_key(mailbox: str) -> str:
+    """Return the key of the row that counts the reset mails to this address."""
+    return _key("mailbox", users.normal(mailbox))
 
 
 def marks(user: Any) -> tuple[str, ...]:
@@ -249,7 +291,7 @@ def unlock_source(address: str) -> bool:
 
 
 def _attempt(request: HttpRequest | None, name: str, session_id: int | None) -> Attempt:
-    source = network(client_address(request), ipv6=64)
+    source = network(source_address(request), ipv6=64)
     account = _key(attempts.ACCOUNT, name)
     known = attempts.id_for(request, account)
     device = known if session_id is None else f"session {session_id}"
@@ -273,8 +315,16 @@ def _charge(attempt: Attempt) -> int:
         missing = len(rows) < len(attempt.counts())
         if not attempts.consume(attempt.counts(), attempt.network, now, missing=missing):
             return 1  # a parallel attempt took the last one
-        attempt.kept.append(attempts.commit_probe())
+    attempt.undone = False
+    context.on_rollback(trail.database(), partial(setattr, attempt, "undone", True))
+    context.insist(trail.database(), namespaces.later(partial(_count_again, attempt)))
     return 0
+
+
+def _count_again(attempt: Attempt) -> None:
+    """Count a failure again that a rollback took back."""
+    if attempt.undone and attempt.state == "failed" and not _charge(attempt):
+        _report(attempt)
 
 
 def _counts(attempt: Attempt) -> Iterable[tuple[str, int, str]]:
@@ -282,16 +332,16 @@ def _counts(attempt: Attempt) -> Iterable[tuple[str, int, str]]:
     return attempts.rows().filter(pk__in=keys).values_list("pk", "until", "kind")
 
 
-def _report(attempt: Attempt, user_id: Any) -> None:
+def _report(attempt: Attempt) -> None:
     """Record each row that has to wait from now on."""
     for key, until, kind in _counts(attempt):
         wait = attempts.wait(until, kind, attempts.now())
         if wait:
-            if codec.held(user_id) is not None and kind != attempts.SOURCE:
-                attempts.rows().filter(pk=key).update(user=user_id)
+            if codec.held(attempt.user_id) is not None and kind != attempts.SOURCE:
+                attempts.rows().filter(pk=key).update(user=attempt.user_id)
             trail.record(
                 events.Kind.LOCKED_OUT,
-                user=user_id,
+                user=attempt.user_id,
                 reason=kind,
                 name=trail.digest(attempt.name),
                 wait=wait,

@@ -2,8 +2,9 @@
 
 A cookie of Django's format is looked up in the old table. Of parallel requests only one can delete that row,
 and it stores the new session in the same transaction. The new key is derived from the old one with
-``SECRET_KEY``, so that for a minute the other requests find the same session. After that, after a sign-in,
-or when the session has ended, the old cookie opens nothing.
+``SECRET_KEY``, so that for a minute the other requests find the same session, also in a process that has this
+key in ``SECRET_KEY_FALLBACKS``. After that, after a sign-in, or when the session has ended, the old cookie
+opens nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +26,7 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
+from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.errors import IdTaken, SessionTooLarge
 from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, NewSession
@@ -41,8 +44,6 @@ OVERLAP = timedelta(minutes=1)
 _OLD_KEY = re.compile(r"[a-z0-9]{32}", re.ASCII)
 # Derived ids look as if minted before the first release, so that no minted key has one.
 _HIGHEST_ID = 1 << 59
-_DJANGOS = "django.contrib.auth.backends.ModelBackend"
-_OURS = "sessionkeeper.backends.ModelBackend"
 
 log = logging.getLogger("sessionkeeper.security")
 
@@ -79,19 +80,22 @@ def take_over(session: SessionStore) -> dict[str, Any] | None:
 def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Lookup | None:
     """Return the session that an old one has become, or None.
 
-    Costs two queries for an unknown cookie, and none for one of another format.
+    Costs two queries for an unknown cookie, one more for each fallback, and none for one of another format.
 
     Raises:
         StoreUnavailable: a database did not answer.
     """
     if not is_old_key(text):
         return None
-    old, key = _old_store(str(text)), _derived(str(text))
+    old, derived = _old_store(str(text)), _derived(str(text))
     row = _read(old)
-    if row is not None and not _claim(old, key, row, client):
+    if row is not None and not _claim(old, derived[0], row, client):
         return None
-    _, found = lookup.resolve(key.text, transport=COOKIE, principal=principal)
-    return found if found is not None and found.now - found.record.created_at < OVERLAP else None
+    for key in derived:
+        _, found = lookup.resolve(key.text, transport=COOKIE, principal=principal)
+        if found is not None and found.now - found.record.created_at < OVERLAP:
+            return found
+    return None
 
 
 def end(text: object) -> None:
@@ -101,19 +105,25 @@ def end(text: object) -> None:
 
 
 def _end(text: str) -> None:
+    old = _old_store(text)
+    context.insist(_rows(old).db, namespaces.later(partial(_end, text)))
     with translate_errors():
-        _old_store(text).delete()
-    key = _derived(text)
-    get_store().revoke(key.id, key.secret_hash)
+        old.delete()
+    for key in _derived(text):
+        get_store().revoke(key.id, key.secret_hash)
 
 
 def _old_store(text: str) -> Any:
     return import_string(f"{conf.current().adopt}.SessionStore")(text)
 
 
-def _derived(text: str) -> keys.Key:
-    """Return the new key for an old one. It cannot be computed without ``SECRET_KEY``."""
-    code = salted_hmac("sessionkeeper.adoption", text, algorithm="sha512").digest()
+def _derived(text: str) -> list[keys.Key]:
+    """Return the new key for an old one, and those from processes whose key is a fallback here."""
+    return [_derived_with(text, secret) for secret in renewal.server_keys()]
+
+
+def _derived_with(text: str, server_key: str | bytes) -> keys.Key:
+    code = salted_hmac("sessionkeeper.adoption", text, secret=server_key, algorithm="sha512").digest()
     secret = urlsafe_b64encode(code[8:40]).decode("ascii")[: keys.KEY_LENGTH - keys.ID_LENGTH]
     return keys.Key(int.from_bytes(code[:8], "big") % _HIGHEST_ID, secret)
 
@@ -130,10 +140,7 @@ def _read(old: DatabaseSessions) -> tuple[dict[str, Any], datetime] | None:
     if row is None or moments.aware(row.expire_date) <= moments.now():
         return None
     data = _Peeked(old.decode(row.session_data))
-    backends = settings.AUTHENTICATION_BACKENDS
-    if data.get(auth.BACKEND_SESSION_KEY) == _DJANGOS and _OURS in backends and _DJANGOS not in backends:
-        # Our ModelBackend, which finds the same users, has replaced Django's.
-        data[auth.BACKEND_SESSION_KEY] = _OURS
+    lookup.follow_backend(data)
     if auth.SESSION_KEY in data and not _is_somebody(data):
         return None
     return (dict(data), row.expire_date) if data else None
@@ -186,7 +193,7 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
     return NewSession(
         key.id,
         key.secret_hash,
-        key.family_hash,
+        keys.keyed_family(key, settings.SECRET_KEY),
         min(ours, theirs),
         timeouts.idle_seconds,
         session_data.encode_bounded(data),

@@ -38,6 +38,7 @@ class SessionsView(Endpoint):
 
     def get(self, request: Request) -> Response:
         """Return a page of the list."""
+        flows.require_own(django_request(request))
         this, before = registry.current_id(django_request(request)), _before(request)
         newest = keys.MAX_ID if before is None else before - 1
         records, rest = registry.page_for(request.user, this, _size(request), newest)
@@ -52,6 +53,7 @@ class HistoryView(Endpoint):
 
     def get(self, request: Request) -> Response:
         """Return a page of the list."""
+        flows.require_own(django_request(request))
         page, before = history.page_for(request.user, _size(request), _before(request))
         return _page(request, [ended.as_dict() for ended in page], before)
 

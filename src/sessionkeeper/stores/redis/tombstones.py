@@ -18,11 +18,11 @@ from django.db.models import QuerySet
 
 from sessionkeeper import conf
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import moments
+from sessionkeeper.core import context, moments
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.models import Tombstone
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
-from sessionkeeper.stores.database.writes import delete, insert
+from sessionkeeper.stores.database.writes import delete
 
 
 def database() -> str:
@@ -49,6 +49,8 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
     """
     alias = database()
     connection = connections[alias]
+    # Valkey does not roll back the end.
+    context.insist(alias, namespaces.later(partial(record, ended)))
     # A backup may hold an earlier, later expiry.
     least = moments.now() + conf.current().absolute
     rows = [Tombstone(id=number_of(session_id), until=max(until, least)) for session_id, until in ended]
@@ -59,7 +61,7 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
         else:
             for row in rows:  # Oracle
                 if not _rows().filter(pk=row.pk).update(until=row.until):
-                    insert(row, alias)
+                    _rows().bulk_create([row])
 
 
 def among(session_ids: Collection[int]) -> set[int]:
