@@ -146,16 +146,16 @@ class Conversation:
         return (yield from self._ask("GET", "session/", "user", "session"))
 
     def sessions(self) -> Exchange[list[dict[str, Any]]]:
-        """Ask for all pages of the list."""
+        """Ask for all pages. Of the link to the next one only the cursor is taken, not the host."""
         found: list[dict[str, Any]] = []
-        page = 1
+        params = {"page_size": "50"}
         while True:
-            params = {"page": page, "page_size": 100}
             answer = yield from self._ask("GET", "sessions/", "results", "next", params=params)
             found += answer["results"]
-            if answer["next"] is None:
+            before = httpx.URL(answer["next"] or "").params.get("before")
+            if before is None or before == params.get("before"):
                 return found
-            page += 1
+            params["before"] = before
 
     def revoke(self, session_id: str) -> Exchange[None]:
         """End one session."""
