@@ -15,7 +15,7 @@ from django.db import OperationalError, connections, transaction
 from django.test import Client
 from django.urls import include, path
 
-from sessionkeeper.auth import attempts
+from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.models import LoginAttempt, Session
 from tests.conftest import PASSWORD, new_user
 from tests.servers import mariadb
@@ -145,8 +145,7 @@ def test_two_tries_that_share_their_rows_wait_for_one_another_and_not_in_a_circl
             assert attempts.consume(rows, "", attempts.now())
             counted.set()
             may_end.wait()
-            attempts.reset_both("a" * 64, "a" * 64)
-            attempts.refund("b" * 64, attempts.SOURCE)
+            attempts.give_back({"a" * 64: attempts.ALL, "b" * 64: 1})
 
     def second():
         counted.wait()
@@ -177,7 +176,8 @@ def test_in_a_transaction_a_known_device_waits_for_no_row_that_it_has_not_counte
             waiting = pool.submit(stranger)
             holding.wait()
             try:
-                attempts.reset_both(device, account)
+                tried = lockout.Attempt(counts={device: attempts.DEVICE, source: attempts.SOURCE})
+                lockout._forgive(tried, {device: attempts.ALL, account: attempts.ALL})
             finally:
                 done.set()
             waiting.result()

@@ -36,7 +36,7 @@ class LoginAttemptAdmin(RecordAdmin):
 
     def matching(self, term: str, rows: QuerySet[Any]) -> Q:
         """Find counts by the typed name, of which only a digest is stored, by user, or by network."""
-        return Q(pk=lockout.key_of(term)) | Q(source__startswith=term) | of_users_named(term, rows)
+        return Q(pk__in=lockout.keys_of(term)) | Q(source__startswith=term) | of_users_named(term, rows)
 
     @admin.display(description=_("user"))
     def user_name(self, row: LoginAttempt) -> str:

@@ -45,7 +45,7 @@ from sessionkeeper.stores.factory import get_store
 
 def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     """Remember the device, and reset the account's count of attempts."""
-    lockout.succeeded()
+    lockout.succeeded(user)
     session = getattr(request, "session", None)
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or session_data.noted_amr(user)
@@ -67,10 +67,10 @@ def _login_failed(credentials: dict[str, Any], request: HttpRequest | None = Non
 
     Without a name and a password, there was no attempt.
     """
-    name = users.name_in(credentials)
-    if name is None or "password" not in credentials:
+    if not users.is_attempt(credentials):
         return
-    account = users.account_named(name)
+    name = next(iter(users.names_in(credentials)), "")
+    account = lockout.found(name) or users.account_named(name)
     if not lockout.failed(request, credentials, account.user_id):
         return  # the password was not checked: a row for each would let a flood fill the table
     reason = "unknown" if account.user_id is None else "password" if account.is_active else "inactive"
