@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.urls import include, path
 
 from sessionkeeper import flows
-from sessionkeeper.auth import attempts, lockout
+from sessionkeeper.auth import attempts, erasure, lockout
 from sessionkeeper.core.errors import InvalidCredentials, TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt
 from tests.conftest import PASSWORD
@@ -158,6 +158,18 @@ def test_the_new_password_of_somebody_else_lifts_no_lock(case):
     assert guess(target) == TRIES
     own.set_password("another pass phrase")
     own.save()
+    assert guess(target) == 0
+
+
+@pytest.mark.rule("R55")
+@pytest.mark.usefixtures("by_email", "victim")
+@pytest.mark.parametrize("case", LOOKALIKES)
+def test_erasing_somebody_else_lifts_no_lock(case):
+    name, fields, target = LOOKALIKES[case]
+    own = _user(name, OWN, **fields)
+    assert guess(target) == TRIES
+    erasure.erase(own)
+    own.delete()
     assert guess(target) == 0
 
 

@@ -21,13 +21,14 @@ from sessionkeeper.models import LoginAttempt
 
 @admin.register(LoginAttempt)
 class LoginAttemptAdmin(RecordAdmin):
-    """A list of counts, those with the longest wait first."""
+    """A list of counts, those with the longest wait first. They are reset by an action, and never edited."""
 
     list_display = ("kind", "user_name", "source", "failures", "waits_until", "last_tried")
     list_display_links = None
     search_help_text = _("A name as people type it to sign in, or a network")
     ordering = ("-until", "key")
     actions = ("unlock",)
+    fields = readonly_fields = list_display
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LoginAttempt]:
         """Return the counts of the active namespace, except those of password resets."""
@@ -61,6 +62,10 @@ class LoginAttemptAdmin(RecordAdmin):
         number = lockout.unlock_rows(list(queryset), actor=request.user)
         text = ngettext("%(count)d count was reset.", "%(count)d counts were reset.", number)
         self.message_user(request, text % {"count": number}, messages.SUCCESS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the user may reset counts. No single one can be edited."""
+        return obj is None and bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: ``manage.py sessions purge`` deletes counts that have no effect any more."""

@@ -80,7 +80,9 @@ def _by(pk: Any) -> QuerySet[Any]:
 
 
 def _counts(pk: Any, names: Iterable[str]) -> QuerySet[Any]:
-    keys = {key for name in ("", *names) for key in lockout.keys_of(name, pk)}
+    """Return the counts of a user, and of names that no other account shares, whose lock has to stay."""
+    own = [name for name in names if not users.shares_name(name, pk)]
+    keys = {lockout.key_of(pk), *(key for name in own for key in lockout.keys_of(name))}
     return namespaces.rows(attempts.rows()).filter(Q(user=pk) | Q(pk__in=keys))
 
 

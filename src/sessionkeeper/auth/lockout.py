@@ -82,6 +82,10 @@ class Attempt:
         self.counts[key] = attempts.ACCOUNT if kind == _NOBODY else kind
         self.owners[key] = owner
 
+    def is_kept(self) -> bool:
+        """Return whether no rollback has undone the count."""
+        return all(kept() for kept in self.kept)
+
     @property
     def name(self) -> str:
         """The first name, in the spelling of ``users.normal``; empty if there is none."""
@@ -193,7 +197,7 @@ def succeeded(user: Any) -> None:
     if attempt.only not in {"", proven}:
         return  # that it is not the account that was asked for is a failure
     attempt.state = "right"
-    account = _key(attempts.ACCOUNT, str(user.pk))
+    account = key_of(user.pk)
     earlier, lost = attempt.failures.get(account, 0), dict.fromkeys(attempt.counts, 1)
     for key, kind in attempt.counts.items():
         if attempt.owners[key] == proven:
@@ -234,8 +238,9 @@ def settle() -> int:
     with translate_errors():
         if attempt.state == "open":
             attempt.state = "right"
-            attempts.give_back(dict.fromkeys(attempt.counts, 1))
-        elif attempt.state == "failed" and not all(kept() for kept in attempt.kept):
+            if attempt.kept and attempt.is_kept():  # else this would give back an earlier failure
+                attempts.give_back(dict.fromkeys(attempt.counts, 1))
+        elif attempt.state == "failed" and not attempt.is_kept():
             attempt.kept.clear()
             _charge(attempt)
     return attempt.wait
@@ -254,7 +259,7 @@ def _settle_late() -> None:
 def is_open() -> bool:
     """Return whether :func:`settle` has something to do."""
     attempt = under_way.get()
-    return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
+    return attempt is not None and (attempt.state == "open" or not attempt.is_kept())
 
 
 def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> None:
@@ -291,7 +296,7 @@ def _is_own(name: str, user: Any) -> bool:
 
 def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
     """Unlock a user's account, but no name that another account shares; return whether it had failures."""
-    account, names = _key(attempts.ACCOUNT, str(user.pk)), users.names_of(user)
+    account, names = key_of(user.pk), users.names_of(user)
     failures = attempts.rows().filter(pk=account).values_list("failures", flat=True).first() or 0
     lost = {account: attempts.ALL}
     if _is_stock():
@@ -310,7 +315,7 @@ def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
     keys = keys_of(name)
     account = users.account_named(name)
     people = {account.user_id, *attempts.rows().filter(pk__in=keys).values_list("user", flat=True)} - {None}
-    keys += [_key(attempts.ACCOUNT, str(pk)) for pk in people]
+    keys += [key_of(pk) for pk in people]
     unlocked = bool(attempts.reset(*keys))
     if unlocked:
         trail.record(events.Kind.UNLOCKED, user=account.user_id, actor=actor, reason=reason)
@@ -332,11 +337,15 @@ def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
     return len(unlocked)
 
 
-def keys_of(name: str, pk: Any = None) -> list[str]:
-    """Return the keys of the rows that count attempts under this name, and of the account with this key."""
+def keys_of(name: str) -> list[str]:
+    """Return the keys of the rows that count attempts under this name, whoever has it."""
     normal = users.normal(name)
-    keys = [_key(attempts.NAME, normal), _key(attempts.RATE, normal), _nobody(name)]
-    return keys if pk is None else [*keys, _key(attempts.ACCOUNT, str(pk))]
+    return [_key(attempts.NAME, normal), _key(attempts.RATE, normal), _nobody(name)]
+
+
+def key_of(pk: Any) -> str:
+    """Return the key of the row of the account with this primary key."""
+    return _key(attempts.ACCOUNT, str(pk))
 
 
 def unlock_source(address: str) -> bool:
@@ -353,7 +362,7 @@ def _attempt(request: HttpRequest | None, names: list[str], user: Any, session_i
         if session_id is not None and names == [user.get_username()]:
             attempt.found = {names[0]: users.Account(user.pk, is_active=True)}
             attempt.count(attempts.DEVICE, f"{user.pk}\0session {session_id}", attempt.only)
-            attempt.spared.append(_key(attempts.ACCOUNT, str(user.pk)))
+            attempt.spared.append(key_of(user.pk))
             return attempt
     attempt.found = {name: users.by_natural_key(name) for name in names}
     device = attempts.read(request)
@@ -379,7 +388,7 @@ def _count_name(attempt: Attempt, name: str, device: attempts.Device | None) -> 
             attempt.count(attempts.DEVICE, f"{account}\0{device.id}", account)
             if not _is_stock():
                 attempt.count(attempts.RATE, f"{normal}\0{account}")
-            attempt.spared.append(_nobody(name) if pk is None else _key(attempts.ACCOUNT, str(pk)))
+            attempt.spared.append(_nobody(name) if pk is None else key_of(pk))
             return True
     if pk is None:
         attempt.count(_NOBODY, _nobody_text(name))

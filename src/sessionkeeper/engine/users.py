@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import BaseUserManager
 from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model, Q, QuerySet
@@ -156,18 +157,22 @@ def normal(name: str) -> str:
 
 
 _NOBODY = Account(None, is_active=False)
+_DJANGOS = BaseUserManager.get_by_natural_key
 
 
 def by_natural_key(name: str) -> Account:
-    """Return the account that Django's ``ModelBackend`` finds by this name. Costs one query.
+    """Return the account that Django's ``ModelBackend`` finds by this name. Costs one query; accepts any text.
 
-    Accepts any text.
+    Without making an instance, which would tell by the time it takes that there is an account.
     """
     model: Any = codec.user_model()
     if model is None or not is_plain(name):
         return _NOBODY
+    manager = model._default_manager
     try:
-        user = model._default_manager.get_by_natural_key(name)
+        if getattr(type(manager), "get_by_natural_key", None) is _DJANGOS:
+            return _only(manager.filter(**{model.USERNAME_FIELD: name}), most=1)
+        user = manager.get_by_natural_key(name)
     except (*_REFUSED, AttributeError, model.DoesNotExist, model.MultipleObjectsReturned):
         return _NOBODY
     return Account(user.pk, is_active=bool(getattr(user, "is_active", True)))
@@ -178,13 +183,10 @@ def account_named(name: str) -> Account:
     model: Any = codec.user_model()
     if model is None or not is_plain(name):
         return _NOBODY
-    fields = {field.name for field in model._meta.get_fields()}
-    columns = ("pk", "is_active") if "is_active" in fields else ("pk",)
     try:
-        rows = list(model._default_manager.filter(_named(model, name, "exact")).values_list(*columns)[:1])
+        return _only(model._default_manager.filter(_named(model, name, "exact")))
     except _REFUSED:
         return _NOBODY
-    return Account(rows[0][0], all(rows[0][1:])) if rows else _NOBODY
 
 
 def shares_name(name: str, pk: Any) -> bool:
@@ -196,6 +198,15 @@ def shares_name(name: str, pk: Any) -> bool:
         return bool(users().filter(_named(model, name, "iexact")).exclude(pk=pk).exists())
     except _REFUSED:
         return True
+
+
+def _only(found: QuerySet[Any], *, most: int | None = None) -> Account:
+    """Return the first account; nobody if there are more than ``most``."""
+    fields = {field.name for field in found.model._meta.get_fields()}
+    columns = ("pk", "is_active") if "is_active" in fields else ("pk",)
+    rows = list(found.values_list(*columns)[: 1 if most is None else most + 1])
+    is_one = rows and (most is None or len(rows) <= most)
+    return Account(rows[0][0], all(rows[0][1:])) if is_one else _NOBODY
 
 
 def _named(model: Any, name: str, lookup: str) -> Q:

@@ -131,8 +131,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             headers = {"Retry-After": str(exception.retry_after)}
             return problems.THROTTLED.response(request, headers=headers)
         signs_in = isinstance(session, SessionStore) and session._active.signing_in
-        if isinstance(exception, Error) and signs_in:
-            # A query of Django's own login(), such as that of last_login, failed: nobody is signed in.
+        if isinstance(exception, Error) and (signs_in or lockout.is_open()):
+            # A query of a backend, or of Django's own login() such as that of last_login, failed: nobody is
+            # signed in.
             exception = outage_of(exception) or exception
         return responses.unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
 

@@ -10,7 +10,7 @@ from asgiref.sync import async_to_sync
 from django.contrib import admin, auth
 from django.contrib.auth.signals import user_login_failed
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.http import HttpResponse
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
@@ -26,7 +26,7 @@ from rest_framework.response import Response
 from sessionkeeper.api.views.passwords import ResetThrottle
 from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.core import records
-from sessionkeeper.core.errors import TooManyTries
+from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests.conftest import PASSWORD
 from tests.unit.auth.guessing import TRIES, Clock, api, browser, by_view, is_refused, lock
@@ -466,8 +466,6 @@ def test_resets_cost_no_sign_in_and_are_forgotten_after_a_day(make_user, clock, 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_view_that_is_rolled_back_does_not_uncount_its_failures(make_user, settings):
-    from django.db import transaction
-
     user = make_user()
 
     def view(request):
@@ -480,6 +478,33 @@ def test_a_view_that_is_rolled_back_does_not_uncount_its_failures(make_user, set
     for _ in range(TRIES):
         assert by_view(browser(), user.get_username(), "wrong").status_code == 403
     assert is_refused(by_view(browser(), user.get_username(), PASSWORD))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_count_that_was_rolled_back_is_not_given_back(make_user):
+    """The outcome is not known, and what would be given back is an earlier failure."""
+    name = make_user().get_username()
+    lock(name, 2)
+    given = {"username": name, "password": "x"}
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        lockout.begin(None, given)
+        raise ZeroDivisionError
+    lockout.settle()
+    assert LoginAttempt.objects.get(kind="account").failures == 2
+
+
+def test_a_try_that_an_outage_kept_from_being_counted_is_not_given_back(make_user, monkeypatch):
+    name = make_user().get_username()
+    lock(name, 2)
+
+    def fail(*args, **options):
+        raise StoreUnavailable
+
+    with monkeypatch.context() as outage, pytest.raises(StoreUnavailable):
+        outage.setattr(attempts, "consume", fail)
+        lockout.begin(None, {"username": name, "password": "x"})
+    lockout.settle()
+    assert LoginAttempt.objects.get(kind="account").failures == 2
 
 
 def test_a_guess_that_was_counted_is_not_counted_again(make_user):

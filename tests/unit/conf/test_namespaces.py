@@ -205,7 +205,7 @@ def test_events_and_counts_are_of_the_tenant(asked, make_user):
     for name in ("a", "b"):
         tenant.set(name)
         trail.record(events.Kind.STEP_UP, user=user)
-        seen[name] = (lockout.keys_of("alice", user.pk), lockout.marks(user))
+        seen[name] = (lockout.keys_of("alice"), lockout.key_of(user.pk), lockout.marks(user))
         assert trail.rows_of(user.pk).count() == 1
     assert seen["a"] != seen["b"]
     assert set(AuditEvent.objects.values_list("namespace", flat=True)) == {"a", "b"}
