@@ -222,8 +222,8 @@ def _pace(kind: str) -> tuple[int, int]:
         step = math.ceil(_HOUR / settings.source_tries)
         return step, _HOUR - step
     if kind == RATE:
-        step = int(settings.lockout_longest_delay.total_seconds() * 1000)
-        return step, step * (2 * settings.lockout_tries + len(_steps(0)) - 1)
+        step, waits = int(settings.lockout_longest_delay.total_seconds() * 1000), len(_steps(0)) - 1
+        return step, step * (2 * settings.lockout_tries + waits - 1)
     return 0, 0
 
 

@@ -277,7 +277,7 @@ def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> 
         raise TooManyTries(wait)
 
 
-def marks(user: Any) -> tuple[str, ...]:
+def marks(user: Any, device: attempts.Device | None = None) -> tuple[str, ...]:
     """Return the marks by which a device remembers the account that has just signed in.
 
     Beside that of the user it is, for a name that our look-up does not find and no other account shares, one
@@ -285,8 +285,9 @@ def marks(user: Any) -> tuple[str, ...]:
     """
     mark, attempt = _mark("user", str(user.pk)), under_way.get()
     found = {} if attempt is None or attempt.state != "right" else attempt.found
-    own = (name for name, account in found.items() if account.user_id is None)
-    return (mark, *(_mark("name", users.normal(name)) + mark for name in own if _is_own(name, user)))
+    named = {_mark("name", users.normal(name)) + mark: name for name in found if found[name].user_id is None}
+    known = () if device is None else device.accounts
+    return (mark, *(one for one, name in named.items() if one in known or _is_own(name, user)))
 
 
 def _is_own(name: str, user: Any) -> bool:

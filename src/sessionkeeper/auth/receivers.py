@@ -50,7 +50,8 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or session_data.noted_amr(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
-        device, marks = attempts.read(request), lockout.marks(user)
+        device = attempts.read(request)
+        marks = lockout.marks(user, device)
         was_known = device is not None and device.knows(marks[0])
         attempts.signed_in.set((attempts.remember(device, *marks), was_known))
 
