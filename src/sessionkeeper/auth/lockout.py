@@ -324,7 +324,7 @@ def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
 
 
 def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
-    """Reset these counts, and those of the same accounts' names; return how many of them had counted anything.
+    """Reset these counts, and those of the same accounts' names; return how many had counted anything.
 
     An account and its names wait together, so that one without the other would stay locked.
     """

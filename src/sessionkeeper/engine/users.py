@@ -106,7 +106,7 @@ class Account(NamedTuple):
 
 
 def is_attempt(credentials: Mapping[str, Any]) -> bool:
-    """Return whether the arguments of ``authenticate()`` are a password and anything that may name somebody."""
+    """Return whether the arguments of ``authenticate()`` are a password and what may name somebody."""
     return "password" in credentials and any(
         value is not None for field, value in credentials.items() if field != "password"
     )
@@ -161,9 +161,9 @@ _DJANGOS = BaseUserManager.get_by_natural_key
 
 
 def by_natural_key(name: str) -> Account:
-    """Return the account that Django's ``ModelBackend`` finds by this name. Costs one query; accepts any text.
+    """Return the account that Django's ``ModelBackend`` finds by this name; accepts any text.
 
-    Without making an instance, which would tell by the time it takes that there is an account.
+    Costs one query. No instance is made, which would tell by the time it takes that there is an account.
     """
     model: Any = codec.user_model()
     if model is None or not is_plain(name):
