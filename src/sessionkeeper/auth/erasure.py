@@ -80,9 +80,10 @@ def _by(pk: Any) -> QuerySet[Any]:
 
 
 def _counts(pk: Any, names: Iterable[str]) -> QuerySet[Any]:
-    """Return the counts of a user, and of names that no other account shares, whose lock has to stay."""
+    """Return the counts of a user, and of names that no other account shares, whose limit has to stay."""
     own = [name for name in names if not users.shares_name(name, pk)]
-    keys = {lockout.key_of(pk), *(key for name in own for key in lockout.keys_of(name))}
+    keys = {lockout.key_of(pk), *map(lockout.mailbox_key, own)}
+    keys.update(key for name in own for key in lockout.keys_of(name))
     return namespaces.rows(attempts.rows()).filter(Q(user=pk) | Q(pk__in=keys))
 
 

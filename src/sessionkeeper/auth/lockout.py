@@ -31,7 +31,7 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
 from sessionkeeper.engine import users
-from sessionkeeper.http.client_info import client_address, network
+from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
@@ -43,6 +43,8 @@ _MINUTE = 60
 _STOCK = {"django.contrib.auth.backends", "sessionkeeper.auth.backends"}
 #: Takes the place of the account where a name finds none, so that each name has as many rows.
 _NOBODY = "nobody"
+#: How many password resets a client may request, and how many mails a mailbox may get, in how many seconds.
+_RESETS, _RESET_MAILS = (10, 60), (5, 3600)
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -262,19 +264,38 @@ def is_open() -> bool:
     return attempt is not None and (attempt.state == "open" or not attempt.is_kept())
 
 
-def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> None:
-    """Count a request for a password reset, or an attempt with its token, for the client's address.
+def count_reset(request: HttpRequest) -> None:
+    """Count a request for a password reset, or an attempt with its token, for the client.
+
+    A client is an IPv4 address or a /64 of IPv6. Nothing is counted where the address may be a proxy's.
 
     Raises:
-        TooManyTries: the address has had ``tries`` in ``seconds``.
+        TooManyTries: the client has had too many.
         StoreUnavailable: the database did not answer.
     """
     revive()
-    key = _key(attempts.RESET, client_address(request) or "unknown")
+    source = network(source_address(request), ipv4=32, ipv6=64)
+    if source is None:
+        return
     with translate_errors():
-        wait = attempts.consume_reset(key, tries, seconds)
+        wait = attempts.consume_reset(_key(attempts.RESET, source), *_RESETS)
     if wait:
         raise TooManyTries(wait)
+
+
+def may_mail(mailbox: str) -> bool:
+    """Count a mail with a link for this mailbox, and return whether it may get one.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    with translate_errors():
+        return not attempts.consume_reset(mailbox_key(mailbox), *_RESET_MAILS)
+
+
+def mailbox_key(mailbox: str) -> str:
+    """Return the key of the row that counts the reset mails to this address."""
+    return _key("mailbox", users.normal(mailbox))
 
 
 def marks(user: Any, device: attempts.Device | None = None) -> tuple[str, ...]:
@@ -431,7 +452,7 @@ def _nobody_text(name: str) -> str:
 
 def _source_of(request: HttpRequest | None) -> str | None:
     """Return the network that an attempt comes from; None if it is unknown."""
-    return network(client_address(request), ipv6=64)
+    return network(source_address(request), ipv6=64)
 
 
 def _charge(attempt: Attempt) -> int:

@@ -67,8 +67,8 @@ class Settings:
     """While somebody is signed in, the cookie gets another key this often, and an old one that comes back
     ends the session. [See below](#renewal-of-the-key)."""
     rotate_overlap: timedelta = setting(records.ROTATE_OVERLAP, validators.duration)
-    """How long the previous key is accepted after a request came with the new one. If uploads that a proxy
-    buffers shall succeed, not shorter than the longest of them."""
+    """How long the previous key is still accepted after a request has come with the new one. It should be at
+    least as long as the longest upload that a proxy buffers, so that such uploads succeed."""
     max_sessions: int | None = setting(
         None, validators.integer(), unit="sessions", shown="none: any number", per_request=True
     )

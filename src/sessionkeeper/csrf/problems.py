@@ -36,32 +36,30 @@ TOKEN_INCORRECT = _problem(
 CROSS_SITE = _problem(
     "csrf_cross_site",
     gettext_lazy(
-        "The browser says that a page of another site sent this request. If that site is yours, the "
-        "operator of this one lists its origin, with its scheme, in CSRF_TRUSTED_ORIGINS; it sends the CSRF "
-        "token too."
+        "The browser says that a page of another site sent this request. If that site is yours, add its "
+        "origin, with the scheme, to CSRF_TRUSTED_ORIGINS here, and send the CSRF token too."
     ),
 )
 SAME_SITE = _problem(
     "csrf_same_site",
     gettext_lazy(
         "The browser says that a page of a sibling domain, or of another port, sent this request. If it is "
-        "yours, the operator of this site lists its origin, with its scheme, in CSRF_TRUSTED_ORIGINS; it "
-        "sends the CSRF token too."
+        "yours, add its origin, with the scheme, to CSRF_TRUSTED_ORIGINS here, and send the CSRF token too."
     ),
 )
 ORIGIN_CONTRADICTORY = _problem(
     "csrf_origin_contradictory",
     gettext_lazy(
-        "Sec-Fetch-Site says that the request comes from this site, and Origin names another address than "
-        "the one at which the server was reached. Behind a proxy the operator makes it pass the Host header "
-        "on with its port, and sets SECURE_PROXY_SSL_HEADER, or lists the address that browsers see in "
+        "Sec-Fetch-Site says that the request comes from this site, but Origin names another address than "
+        "the one at which the server was reached. If the site is behind a proxy, let the proxy pass on the "
+        "Host header with its port and set SECURE_PROXY_SSL_HEADER, or add the address that browsers see to "
         "CSRF_TRUSTED_ORIGINS."
     ),
 )
 ORIGIN_HIDDEN = _problem(
     "csrf_origin_hidden",
     gettext_lazy(
-        "The browser hides where the request comes from (Origin: null). That is so on pages with "
+        "The browser hides where the request comes from (Origin: null). It does so on pages with "
         "Referrer-Policy: no-referrer (use same-origin), in sandboxed frames, and after a redirect from "
         "another site."
     ),
@@ -69,8 +67,8 @@ ORIGIN_HIDDEN = _problem(
 ORIGIN_UNTRUSTED = _problem(
     "csrf_origin_untrusted",
     gettext_lazy(
-        "The Origin header names another origin than this site. If that origin is yours, the site's "
-        "operator lists it, with its scheme, in CSRF_TRUSTED_ORIGINS."
+        "The Origin header names another origin than this site. If that origin is yours, add it, with its "
+        "scheme, to CSRF_TRUSTED_ORIGINS."
     ),
 )
 REFERER_MISSING = _problem(
@@ -90,8 +88,8 @@ REFERER_INSECURE = _problem(
 REFERER_UNTRUSTED = _problem(
     "csrf_referer_untrusted",
     gettext_lazy(
-        "The Referer header names another site. If that site is yours, the site's operator lists its "
-        "origin, with its scheme, in CSRF_TRUSTED_ORIGINS."
+        "The Referer header names another site. If that site is yours, add its origin, with its scheme, to "
+        "CSRF_TRUSTED_ORIGINS."
     ),
 )
 #: For the reasons of a later Django, or of a middleware of the project.

@@ -19,9 +19,10 @@ urlpatterns = [
     path("password/reset/", passwords.ResetPage.as_view(), name="password-reset"),
     path("password/reset/sent/", Page.as_view(template="password_reset_sent"), name="password-reset-sent"),
     path("password/reset/done/", Page.as_view(template="password_reset_done"), name="password-reset-done"),
+    path("password/reset/<str:uid>/set/", passwords.ConfirmPage.as_view(), name="password-reset-form"),
     path(
-        "password/reset/<str:uid>/<str:token>/",
-        passwords.ConfirmPage.as_view(),
-        name="password-reset-confirm",
+        "password/reset/<str:uid>/<str:token>/", passwords.LinkPage.as_view(), name="password-reset-confirm"
     ),
+    # A link that a mail program has cut or lengthened: a 404 would be logged with it.
+    path("password/reset/<str:uid>/<path:token>", passwords.LinkPage.as_view(), name="password-reset-link"),
 ]
