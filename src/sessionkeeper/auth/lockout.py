@@ -14,14 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.conf import settings
 from django.db import connections, router, transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from django.utils.module_loading import import_string
 from django.utils.translation import ngettext
 
 from sessionkeeper import conf
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
 
 _MINUTE = 60
-#: Modules of the backends that find accounts by their natural key alone, as we do.
-_STOCK = {"django.contrib.auth.backends", "sessionkeeper.auth.backends"}
 #: Takes the place of the account where a name finds none, so that each name has as many rows.
 _NOBODY = "nobody"
 #: How many password resets a client may request, and how many mails a mailbox may get, in how many seconds.
@@ -208,7 +204,7 @@ def succeeded(user: Any) -> None:
     with translate_errors():
         for name, found in attempt.found.items():
             nobody, shared = _nobody(name), _key(attempts.NAME, users.normal(name))
-            if found.user_id == user.pk and earlier and _is_stock():
+            if found.user_id == user.pk and earlier and users.natural_keys_suffice():
                 lost[shared] = earlier + (shared in attempt.counts)
             elif attempt.failures.get(nobody) and found.user_id is None and _is_own(name, user):
                 lost[nobody] = attempts.ALL
@@ -321,7 +317,7 @@ def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
     account, names = key_of(user.pk), users.names_of(user)
     failures = attempts.rows().filter(pk=account).values_list("failures", flat=True).first() or 0
     lost = {account: attempts.ALL}
-    if _is_stock():
+    if users.natural_keys_suffice():
         lost |= {_key(attempts.NAME, users.normal(name)): failures for name in names if failures}
     else:
         lost |= {_nobody(name): attempts.ALL for name in names if not users.shares_name(name, user.pk)}
@@ -408,7 +404,7 @@ def _count_name(attempt: Attempt, name: str, device: attempts.Device | None) -> 
         account = device.account_of(_mark("name", normal)) if pk is None else owner
         if account is not None and device.knows(account):
             attempt.count(attempts.DEVICE, f"{account}\0{device.id}", account)
-            if not _is_stock():
+            if not users.natural_keys_suffice():
                 attempt.count(attempts.RATE, f"{normal}\0{account}")
             attempt.spared.append(_nobody(name) if pk is None else key_of(pk))
             return True
@@ -416,24 +412,11 @@ def _count_name(attempt: Attempt, name: str, device: attempts.Device | None) -> 
         attempt.count(_NOBODY, _nobody_text(name))
     else:
         attempt.count(attempts.ACCOUNT, str(pk), owner)
-    if _is_stock():
+    if users.natural_keys_suffice():
         attempt.count(attempts.NAME, normal, owner)
     else:
         attempt.count(attempts.RATE, normal)
     return False
-
-
-def _is_stock() -> bool:
-    """Return whether all backends find accounts by their natural key alone."""
-    return _are_stock(tuple(settings.AUTHENTICATION_BACKENDS))
-
-
-@lru_cache(maxsize=16)
-def _are_stock(paths: tuple[str, ...]) -> bool:
-    try:
-        return all(import_string(path).authenticate.__module__ in _STOCK for path in paths)
-    except (ImportError, AttributeError):
-        return False
 
 
 def _nobody(name: str) -> str:

@@ -8,12 +8,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import BaseUserManager
 from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from sessionkeeper.core.records import SessionRecord, is_storable
@@ -26,6 +28,8 @@ _MOST_USERS = 1000
 # Under these, the backends of Django, allauth and many projects take a name.
 _NAMES = ("username", "login", "email", "phone")
 _LONGEST = 320
+# Modules of backends that find accounts by their natural key alone.
+_STOCK = {"django.contrib.auth.backends", "sessionkeeper.auth.backends"}
 _REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
 
 
@@ -176,6 +180,19 @@ def by_natural_key(name: str) -> Account:
     except (*_REFUSED, AttributeError, model.DoesNotExist, model.MultipleObjectsReturned):
         return _NOBODY
     return Account(user.pk, is_active=bool(getattr(user, "is_active", True)))
+
+
+def natural_keys_suffice() -> bool:
+    """Return whether all backends find accounts as :func:`by_natural_key` does."""
+    return _are_stock(tuple(settings.AUTHENTICATION_BACKENDS))
+
+
+@lru_cache(maxsize=16)
+def _are_stock(paths: tuple[str, ...]) -> bool:
+    try:
+        return all(import_string(path).authenticate.__module__ in _STOCK for path in paths)
+    except (ImportError, AttributeError):
+        return False
 
 
 def account_named(name: str) -> Account:
