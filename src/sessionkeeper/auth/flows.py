@@ -35,9 +35,10 @@ from sessionkeeper.core.errors import (
     SecondFactorRequired,
     SessionGone,
     TooManySessions,
+    UserMismatch,
 )
 from sessionkeeper.core.records import COOKIE, SessionRecord
-from sessionkeeper.engine import registry, session_data
+from sessionkeeper.engine import principal, registry, session_data
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
@@ -235,11 +236,11 @@ def is_recent(request: HttpRequest, within: timedelta | None = None, level: int 
     """Return whether the user proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
 
     ``level`` is the number of factors required, each within this time. The server's record of the session
-    decides, never what the client says.
+    decides, never what the client says. False if ``request.user`` is not the user of the session.
     """
-    session: Any = request.session
-    if auth.SESSION_KEY not in session:
+    if not principal.owns_session(request):
         return False
+    session: Any = request.session
     active = session._active
     user_id, now = session_data.user_of(session), registry.now() if active.found is None else active.found.now
     if within is None:
@@ -257,12 +258,12 @@ def is_recent(request: HttpRequest, within: timedelta | None = None, level: int 
 def proofs(request: HttpRequest) -> dict[str, datetime]:
     """Return the methods (RFC 8176) that the signed-in user has used, and when each was last proved.
 
-    Reauthentication adds its methods; a sign-in starts from nothing. Empty for anonymous visitors, and if the
-    methods are unknown.
+    Reauthentication adds its methods; a sign-in starts from nothing. Empty for anonymous visitors, if the
+    methods are unknown, and if ``request.user`` is not the user of the session.
     """
-    session: Any = request.session
-    if auth.SESSION_KEY not in session:
+    if not principal.owns_session(request):
         return {}
+    session: Any = request.session
     active = session._active
     if active.proved or active.signing_in:  # in this request
         now = registry.now()
@@ -270,12 +271,24 @@ def proofs(request: HttpRequest) -> dict[str, datetime]:
     return {} if active.found is None else session_data.proofs_of(active.found.record, session)
 
 
+def require_own(request: HttpRequest) -> None:
+    """Require that nothing has replaced ``request.user``, whose sessions and password may be changed.
+
+    Raises:
+        UserMismatch: the session is another user's.
+    """
+    if principal.is_swapped(request):
+        raise UserMismatch
+
+
 def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
     """Require a recent proof, of at least ``level`` factors.
 
     Raises:
         ReauthenticationRequired: the last proof is older, or had fewer factors.
+        UserMismatch: the session is not that of ``request.user``.
     """
+    require_own(request)
     if not is_recent(request, within, level):
         raise ReauthenticationRequired
 
@@ -291,13 +304,13 @@ def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None
         InvalidCredentials: the credentials are not those of this user.
         SecondFactorRequired: they are, but the user has a second factor. Nothing was written.
         TooManyTries: too many attempts have failed in this session.
+        UserMismatch: the session is not that of ``request.user``.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
+    _require_session(request)
     user, session = request.user, request.session
-    credentials = {"username": user.get_username(), **credentials}  # this loads a lazy user
+    credentials = {"username": user.get_username(), **credentials}
     session_id = registry.current_id(request)
-    if session_id is None:  # the user comes from elsewhere, such as a token of another package
-        raise SessionGone
     proven = verify(request, credentials, user=user, session_id=session_id)
     if hasattr(proven, "get_session_auth_hash"):  # the password may have been hashed anew
         session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
@@ -312,11 +325,11 @@ def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
     at once.
 
     Raises:
+        UserMismatch: the session is not that of ``request.user``.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
+    _require_session(request)
     session: Any = request.session
-    if auth.SESSION_KEY not in session:
-        raise SessionGone
     session.rotate_key()
     session_data.carry_proofs(proofs(request), session)
     session.client.amr = amr
@@ -324,8 +337,14 @@ def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
     session.save()
 
 
+def _require_session(request: HttpRequest) -> None:
+    require_own(request)
+    if not principal.owns_session(request):  # nobody is signed in, or by a token of another package
+        raise SessionGone
+
+
 def log_out(request: HttpRequest) -> None:
-    """End the session of this request, if it has one.
+    """End the session of this request, if it has one, whoever ``request.user`` is.
 
     Raises:
         StoreUnavailable: the store did not answer; the session may still live.
@@ -338,9 +357,11 @@ def revoke(request: HttpRequest, session_id: int) -> None:
 
     Raises:
         NoSuchSession: the user has no such session. Another user's looks the same.
+        UserMismatch: the session is not that of ``request.user``.
         ReauthenticationRequired: it is another session, and the user has not authenticated recently.
         StoreUnavailable: the store did not answer; the session may still live.
     """
+    require_own(request)
     found = get_store().find(session_id)
     if found is None or found.record.user_id is None or found.record.user_id != request.user.pk:
         raise NoSuchSession
@@ -356,6 +377,7 @@ def revoke_others(request: HttpRequest) -> int:
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.
+        UserMismatch: the session is not that of ``request.user``.
         StoreUnavailable: the store did not answer; they may still live.
     """
     require_recent(request)
@@ -368,6 +390,7 @@ def revoke_all(request: HttpRequest) -> int:
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.
+        UserMismatch: the session is not that of ``request.user``.
         StoreUnavailable: the store did not answer; some may still live.
     """
     ended = revoke_others(request)

@@ -56,6 +56,8 @@ class Attempt:
         network: the network of the source; empty if it is unknown or not counted.
         state: ``open`` until the outcome is known; then ``failed``, ``right``, or ``refused`` by the lockout;
             ``none`` if there was no password.
+        user_id: the user whose password was wrong, if known.
+        undone: whether it is not counted: not yet, or because a rollback took the count back.
         wait: seconds until the next attempt, if this one was refused.
         spared: keys of the rows that would count this attempt on an unknown device.
         failures: what all these rows had counted before this attempt.
@@ -70,7 +72,8 @@ class Attempt:
     wait: int = 0
     spared: list[str] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
-    kept: list[Callable[[], bool]] = field(default_factory=list)
+    user_id: Any = None
+    undone: bool = True
 
     def count(self, kind: str, text: str, owner: str = "") -> None:
         """Count in one more row."""
@@ -79,10 +82,6 @@ class Attempt:
             owner = ""  # two names that are spelled alike, of two accounts
         self.counts[key] = attempts.ACCOUNT if kind == _NOBODY else kind
         self.owners[key] = owner
-
-    def is_kept(self) -> bool:
-        """Return whether no rollback has undone the count."""
-        return all(kept() for kept in self.kept)
 
     @property
     def name(self) -> str:
@@ -131,10 +130,11 @@ def begin(
         revive()  # this is often the first query of a request, and must not be repeated
     if not conf.current().lockout:
         return None
-    if attempt is not None and attempt.state == "open" and {*attempt.found} == {*names}:
+    if attempt is not None and (attempt.state, attempt.undone, {*attempt.found}) == ("open", False, {*names}):
         return attempt
     if attempt is None:
         context.at_end(_settle_late)
+    context.repeat()  # a guess that a rollback has taken back counts before the next one
     with translate_errors():
         attempt = _attempt(request, names, user, session_id)
     under_way.set(attempt)
@@ -172,8 +172,8 @@ def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id:
         return True
     if attempt.state == "refused":
         return False
-    attempt.state = "failed"
-    _report(attempt, user_id)
+    attempt.state, attempt.user_id = "failed", user_id
+    _report(attempt)
     return True
 
 
@@ -195,6 +195,7 @@ def succeeded(user: Any) -> None:
     if attempt.only not in {"", proven}:
         return  # that it is not the account that was asked for is a failure
     attempt.state = "right"
+    context.on_rollback(trail.database(), partial(setattr, attempt, "state", "open"))
     account = key_of(user.pk)
     earlier, lost = attempt.failures.get(account, 0), dict.fromkeys(attempt.counts, 1)
     for key, kind in attempt.counts.items():
@@ -226,21 +227,18 @@ def _forgive(attempt: Attempt, lost: Mapping[str, int]) -> None:
 
 
 def settle() -> int:
-    """Refund an attempt whose outcome is unknown, and count again what a rollback undid.
+    """Refund an attempt whose outcome is unknown.
 
     Return the seconds to wait if the lockout refused it, else 0.
     """
     attempt = under_way.get()
     if attempt is None:
         return 0
-    with translate_errors():
-        if attempt.state == "open":
-            attempt.state = "right"
-            if attempt.kept and attempt.is_kept():  # else this would give back an earlier failure
+    if attempt.state == "open":
+        attempt.state = "right"
+        if not attempt.undone:  # else this would give back an earlier failure
+            with translate_errors():
                 attempts.give_back(dict.fromkeys(attempt.counts, 1))
-        elif attempt.state == "failed" and not attempt.is_kept():
-            attempt.kept.clear()
-            _charge(attempt)
     return attempt.wait
 
 
@@ -257,7 +255,7 @@ def _settle_late() -> None:
 def is_open() -> bool:
     """Return whether :func:`settle` has something to do."""
     attempt = under_way.get()
-    return attempt is not None and (attempt.state == "open" or not attempt.is_kept())
+    return attempt is not None and attempt.state == "open"
 
 
 def count_reset(request: HttpRequest) -> None:
@@ -321,7 +319,7 @@ def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
         lost |= {_key(attempts.NAME, users.normal(name)): failures for name in names if failures}
     else:
         lost |= {_nobody(name): attempts.ALL for name in names if not users.shares_name(name, user.pk)}
-    unlocked = bool(attempts.rows().filter(pk__in=lost, failures__gt=0).exists())
+    unlocked = attempts.rows().filter(pk__in=lost, failures__gt=0).exists()
     if unlocked:
         attempts.give_back({}, lost)
         trail.record(events.Kind.UNLOCKED, user=codec.held(user.pk), actor=actor, reason=reason)
@@ -452,15 +450,23 @@ def _charge(attempt: Attempt) -> int:
         missing = len(rows) < len(attempt.counts)
         if not attempts.consume([*attempt.counts.items()], attempt.network, now, missing=missing):
             return 1  # a parallel attempt took the last one
-        attempt.kept.append(attempts.commit_probe())
+    attempt.undone = False
+    context.on_rollback(trail.database(), partial(setattr, attempt, "undone", True))
+    context.insist(trail.database(), namespaces.later(partial(_count_again, attempt)))
     return 0
+
+
+def _count_again(attempt: Attempt) -> None:
+    """Count a failure again that a rollback took back."""
+    if attempt.undone and attempt.state == "failed" and not _charge(attempt):
+        _report(attempt)
 
 
 def _rows_of(attempt: Attempt, *others: str) -> Iterable[LoginAttempt]:
     return attempts.rows().filter(pk__in=[*attempt.counts, *others]).only("kind", "until", "failures")
 
 
-def _report(attempt: Attempt, user_id: Any) -> None:
+def _report(attempt: Attempt) -> None:
     """Record each row that has to wait from now on; an account and its name once."""
     now = attempts.now()
     waits = {row.pk: attempts.wait(row.until, row.kind, now) for row in _rows_of(attempt)}
@@ -476,7 +482,11 @@ def _report(attempt: Attempt, user_id: Any) -> None:
         kinds.pop(attempts.RATE, None)
     for kind, wait in kinds.items():
         trail.record(
-            events.Kind.LOCKED_OUT, user=user_id, reason=kind, name=trail.digest(attempt.name), wait=wait
+            events.Kind.LOCKED_OUT,
+            user=attempt.user_id,
+            reason=kind,
+            name=trail.digest(attempt.name),
+            wait=wait,
         )
 
 

@@ -42,6 +42,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.
+        UserMismatch: the session is not that of ``request.user``.
         InvalidCredentials: ``current`` is not the password.
         TooManyTries: ``current`` was wrong too often in this session.
         RefusedPassword: a validator refused ``new``.
@@ -63,6 +64,12 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     session.rotate_key()  # before the password, so that an ended session cannot change it
     if not _set_password(user, new):
         raise InvalidCredentials
+    registry.once_committed(_database_of(user), partial(_keep_only, request, user))
+
+
+def _keep_only(request: HttpRequest, user: Any) -> None:
+    """End all sessions of a user with a new password except the current one, which gets the new hash."""
+    session: Any = request.session
     registry.revoke_all(user, registry.current_id(request), reason="password_changed", actor=user)
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
@@ -123,6 +130,10 @@ def confirm_reset(uid: str, token: str, new: str) -> None:
     _check(new, user)
     if not _set_password(user, new):
         raise InvalidToken
+    registry.once_committed(_database_of(user), partial(_keep_none, user))
+
+
+def _keep_none(user: Any) -> None:
     registry.revoke_all(user, reason="password_changed")
     trail.record(events.Kind.PASSWORD_RESET, user=user)
 
@@ -179,8 +190,7 @@ def _confirm_path() -> str | None:
 @sensitive_variables("new")
 def _set_password(user: Any, new: str) -> bool:
     """Write a new password, unless it was changed since ``user`` was read."""
-    model = user._meta.model  # request.user is of a lazy type
-    users, alias = model._base_manager, router.db_for_write(model, instance=user)
+    users, alias = user._meta.model._base_manager, _database_of(user)
     with translate_errors(), transaction.atomic(using=alias):
         same = users.using(alias).filter(pk=user.pk, password=user.password)
         if not same.update(password=user.password):  # compares, and locks the row
@@ -188,6 +198,10 @@ def _set_password(user: Any, new: str) -> bool:
         user.set_password(new)
         user.save(using=alias, update_fields=["password"])
     return True
+
+
+def _database_of(user: Any) -> str:
+    return str(router.db_for_write(user._meta.model, instance=user))  # request.user is of a lazy type
 
 
 @sensitive_variables("password")

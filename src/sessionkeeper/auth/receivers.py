@@ -15,7 +15,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.mail import send_mail
 from django.core.signals import request_finished, request_started, setting_changed
@@ -38,6 +38,7 @@ from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import COOKIE, SessionRecord
 from sessionkeeper.engine import registry, retention, session_data, users
 from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.http import transports
 from sessionkeeper.http.client_info import network
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import user_query
@@ -51,10 +52,17 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or session_data.noted_amr(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
+        _own_csrf_secret(request, session)
         device = attempts.read(request)
         marks = lockout.marks(user, device)
         was_known = device is not None and device.knows(marks[0])
         attempts.signed_in.set((attempts.remember(device, *marks), was_known))
+
+
+def _own_csrf_secret(request: Any, session: SessionStore) -> None:
+    """Let the new CSRF secret name the user, so that pages of this user are not sent as another one."""
+    if "CSRF_COOKIE_NEEDS_UPDATE" in getattr(request, "META", {}) and SESSION_KEY in session:
+        transports.own_csrf_secret(request, str(session[SESSION_KEY]))
 
 
 def _logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
@@ -116,6 +124,8 @@ def _user_saved(
     sender: type,
     instance: Any,
     created: bool,
+    *,
+    using: str,
     raw: bool = False,
     update_fields: Collection[str] | None = None,
     **_: Any,
@@ -125,16 +135,33 @@ def _user_saved(
     _tell_store(sender, instance)
     if raw:
         return
-    if update_fields is not None and not {"is_active", "password"} & set(update_fields):
-        return  # a login saves last_login, which must not cost a query
-    if getattr(instance, "_password", None) is not None:  # set by set_password(), until save() returns
-        trail.record(events.Kind.PASSWORD_CHANGED, user=instance)
-        lockout.unlock_user(instance, reason="password")
-    if not getattr(instance, "is_active", True):
-        registry.revoke_all(instance.pk, reason="user_disabled")
-        return
-    if hasattr(instance, "get_session_auth_hash"):
-        _revoke_older(instance)
+    is_active = getattr(instance, "is_active", True)
+    if is_active and update_fields is not None and set(update_fields) <= {"last_login"}:
+        return  # a login saves it, which must not cost a query
+    # Set by set_password(), until save() returns.
+    has_password = getattr(instance, "_password", None) is not None
+    if registry.follows(using):
+        _user_changed(instance, has_password=has_password)
+    else:
+        registry.once_committed(using, partial(_committed, sender, instance.pk, using, has_password))
+
+
+def _committed(model: Any, pk: Any, using: str, has_password: bool) -> None:
+    """Look at the user as committed, who may have been changed again, or deleted."""
+    user = model._base_manager.using(using).filter(pk=pk).first()
+    if user is not None:
+        _user_changed(user, has_password=has_password)
+
+
+def _user_changed(user: Any, *, has_password: bool) -> None:
+    """End the sessions that the user may no longer have, and record a new password."""
+    if has_password:
+        trail.record(events.Kind.PASSWORD_CHANGED, user=user)
+        lockout.unlock_user(user, reason="password")
+    if not getattr(user, "is_active", True):
+        registry.revoke_all(user.pk, reason="user_disabled")
+    elif hasattr(user, "get_session_auth_hash"):
+        _revoke_older(user)
 
 
 def _revoke_older(user: Any) -> None:
@@ -157,10 +184,10 @@ def _matches(record: SessionRecord, valid: list[str]) -> bool:
     return any(constant_time_compare(stored, one) for one in valid)
 
 
-def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
+def _user_deleted(sender: type, instance: Any, using: str, **_: Any) -> None:
     if _is_user(sender):
         _tell_store(sender, instance)
-        registry.revoke_all(instance.pk, reason="user_deleted")
+        registry.once_committed(using, partial(registry.revoke_all, instance.pk, reason="user_deleted"))
 
 
 def _tell_store(sender: type, instance: Any) -> None:

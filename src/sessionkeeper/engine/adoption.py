@@ -12,10 +12,10 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.db import router, transaction
@@ -24,6 +24,7 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
+from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.errors import IdTaken, SessionTooLarge
 from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, NewSession
@@ -41,8 +42,6 @@ OVERLAP = timedelta(minutes=1)
 _OLD_KEY = re.compile(r"[a-z0-9]{32}", re.ASCII)
 # Derived ids look as if minted before the first release, so that no minted key has one.
 _HIGHEST_ID = 1 << 59
-_DJANGOS = "django.contrib.auth.backends.ModelBackend"
-_OURS = "sessionkeeper.backends.ModelBackend"
 
 log = logging.getLogger("sessionkeeper.security")
 
@@ -101,8 +100,10 @@ def end(text: object) -> None:
 
 
 def _end(text: str) -> None:
+    old = _old_store(text)
+    context.insist(_rows(old).db, namespaces.later(partial(_end, text)))
     with translate_errors():
-        _old_store(text).delete()
+        old.delete()
     key = _derived(text)
     get_store().revoke(key.id, key.secret_hash)
 
@@ -130,10 +131,7 @@ def _read(old: DatabaseSessions) -> tuple[dict[str, Any], datetime] | None:
     if row is None or moments.aware(row.expire_date) <= moments.now():
         return None
     data = _Peeked(old.decode(row.session_data))
-    backends = settings.AUTHENTICATION_BACKENDS
-    if data.get(auth.BACKEND_SESSION_KEY) == _DJANGOS and _OURS in backends and _DJANGOS not in backends:
-        # Our ModelBackend, which finds the same users, has replaced Django's.
-        data[auth.BACKEND_SESSION_KEY] = _OURS
+    lookup.follow_backend(data)
     if auth.SESSION_KEY in data and not _is_somebody(data):
         return None
     return (dict(data), row.expire_date) if data else None
