@@ -135,8 +135,7 @@ def begin(
     if attempt is None:
         context.at_end(_settle_late)
     context.repeat()  # a guess that a rollback has taken back counts before the next one
-    with translate_errors():
-        attempt = _attempt(request, names, user, session_id)
+    attempt = _attempt(request, names, user, session_id)
     under_way.set(attempt)
     wait = _charge(attempt)
     if wait:
@@ -380,7 +379,8 @@ def _attempt(request: HttpRequest | None, names: list[str], user: Any, session_i
             attempt.count(attempts.DEVICE, f"{user.pk}\0session {session_id}", attempt.only)
             attempt.spared.append(key_of(user.pk))
             return attempt
-    attempt.found = {name: users.by_natural_key(name) for name in names}
+    with translate_errors():
+        attempt.found = {name: users.by_natural_key(name) for name in names}
     device = attempts.read(request)
     is_known = [_count_name(attempt, name, device) for name in names]
     source = None if is_known and all(is_known) else _source_of(request)
