@@ -73,7 +73,8 @@ class ModelBackend(backends.ModelBackend):
     ) -> Any:
         """Count the attempt, then ask Django's backend. Raises as :class:`LockoutBackend` does."""
         LockoutBackend().authenticate(request, username=username, password=password, **kwargs)
-        user = super().authenticate(request, username, password, **kwargs)
+        with lockout.checking(password):
+            user = super().authenticate(request, username, password, **kwargs)
         if user is not None:
             lockout.succeeded(user)
             session_data.note_amr(user, PASSWORD)
@@ -89,7 +90,8 @@ class ModelBackend(backends.ModelBackend):
     ) -> Any:
         """Async form of :meth:`authenticate`."""
         await LockoutBackend().aauthenticate(request, username=username, password=password, **kwargs)
-        user = await super().aauthenticate(request, username, password, **kwargs)
+        with lockout.checking(password):
+            user = await super().aauthenticate(request, username, password, **kwargs)
         if user is not None:
             await sync_to_async(lockout.succeeded)(user)
             session_data.note_amr(user, PASSWORD)

@@ -91,7 +91,8 @@ def verify(
     """
     lockout.begin(request, credentials, user=user, session_id=session_id)
     with translate_errors():
-        proven: Any = auth.authenticate(request, **credentials)
+        with lockout.checking(credentials.get("password")):
+            proven: Any = auth.authenticate(request, **credentials)
         if proven is not None and user is not None and proven.pk != user.pk:
             # As authenticate() does for a wrong password, so that the two cannot be told apart.
             hidden = {**credentials, "password": ""}

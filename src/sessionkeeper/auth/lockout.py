@@ -91,6 +91,24 @@ class Attempt:
 
 #: The current attempt to sign in.
 under_way: ContextVar[Attempt | None] = context.variable("attempt")
+#: The password that is being checked, with which Django may hash it anew.
+under_check: ContextVar[str | None] = context.variable("password")
+
+
+class checking:  # noqa: N801 - a context manager
+    """Tells that a password is being checked."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, password: object) -> None:
+        self._token = under_check.set(password if isinstance(password, str) else None)
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """The password was checked."""
+        under_check.reset(self._token)
 
 
 def counting(view: _View) -> _View:

@@ -11,7 +11,7 @@ from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
-from django.core.exceptions import FieldError, ValidationError
+from django.core.exceptions import FieldError, PermissionDenied, ValidationError
 from django.db import connections, router, transaction
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -55,7 +55,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
     credentials = {"username": user.get_username(), "password": current}
     lockout.begin(request, credentials, user=user, session_id=registry.current_id(request))
     with translate_errors():  # the password may be hashed anew, which writes
-        is_right = user.check_password(current)
+        is_right = _is_password(user, current)
     if not is_right:
         lockout.failed(request, credentials, user.pk)
         raise InvalidCredentials
@@ -74,6 +74,15 @@ def _keep_only(request: HttpRequest, user: Any) -> None:
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
+
+
+@sensitive_variables("password")
+def _is_password(user: Any, password: str) -> bool:
+    try:
+        with lockout.checking(password):
+            return bool(user.check_password(password))
+    except PermissionDenied:  # it was changed meanwhile
+        return False
 
 
 def request_reset(request: HttpRequest, email: str) -> None:

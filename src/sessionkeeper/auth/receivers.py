@@ -15,27 +15,25 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.mail import send_mail
 from django.core.signals import request_finished, request_started, setting_changed
 from django.db import connections, transaction
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language, override
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, signals, trail
 from sessionkeeper.audit.events import Event, Kind
-from sessionkeeper.auth import attempts, lockout
+from sessionkeeper.auth import attempts, lockout, rehashing
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.validators import NOTICES
 from sessionkeeper.core import context
-from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.records import COOKIE, SessionRecord
+from sessionkeeper.core.records import COOKIE
 from sessionkeeper.engine import registry, retention, session_data, users
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.http import transports
@@ -114,10 +112,28 @@ def _watch_users() -> None:
     user_model = codec.user_model()
     for model in apps.get_models() if user_model is not None else ():
         if issubclass(model, user_model) or model in user_model._meta.get_parent_list():
+            pre_save.connect(_saving_user, sender=model, dispatch_uid=("sessionkeeper.saving_user", model))
             post_save.connect(_user_saved, sender=model, dispatch_uid=("sessionkeeper.user_saved", model))
             post_delete.connect(
                 _user_deleted, sender=model, dispatch_uid=("sessionkeeper.user_deleted", model)
             )
+
+
+def _saving_user(
+    sender: type,
+    instance: Any,
+    raw: bool = False,
+    using: str = "",
+    update_fields: Collection[str] | None = None,
+    **_: Any,
+) -> None:
+    """Keep the sessions if Django hashes the same password anew. In doubt, the password was changed."""
+    password = lockout.under_check.get()
+    if password is None or raw or set(update_fields or ()) != {"password"} or not _is_user(sender):
+        return
+    # So Django tells its own save from set_password(), and from code that assigned a hash.
+    if vars(instance).get("_password", "") is None:
+        rehashing.replace(instance, password, using)
 
 
 def _user_saved(
@@ -170,18 +186,10 @@ def _revoke_older(user: Any) -> None:
     Django's ``update_session_auth_hash`` gives that one the new hash; without it, the session is refused at
     its next request.
     """
-    valid = [user.get_session_auth_hash(), *getattr(user, "get_session_auth_fallback_hash", tuple)()]
-    this = context.current_session().id
-    older = (one.id for one in registry.walk(user) if one.id != this and not _matches(one, valid))
+    valid, this = rehashing.valid_hashes(user), context.current_session().id
+    sessions = registry.walk(user)
+    older = (one.id for one in sessions if one.id != this and not rehashing.has_hash(one, valid))
     registry.revoke_many(older, reason="password_changed")
-
-
-def _matches(record: SessionRecord, valid: list[str]) -> bool:
-    try:
-        stored = str(codec.decode(record.data).get(HASH_SESSION_KEY, ""))
-    except CorruptPayload:
-        return False
-    return any(constant_time_compare(stored, one) for one in valid)
 
 
 def _user_deleted(sender: type, instance: Any, using: str, **_: Any) -> None:

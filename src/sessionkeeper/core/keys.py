@@ -2,7 +2,7 @@
 
 A key is exactly 40 base64url characters: 11 for the session id and 29 for the secret, of which 22 rotate
 (132 bits) and 7 are the family (42 bits). Other tables with a ``session_key`` (Django's, allauth's) hold 40
-characters. The store sees only SHA-256 digests.
+characters. The store sees only the SHA-256 digest of the whole secret, and an HMAC of the family.
 
 A bearer token is ``sess_``, the 40 characters, and a checksum of six. Prefix and checksum let secret scanners
 recognise a token offline.
@@ -22,6 +22,8 @@ from binascii import a2b_base64
 from datetime import datetime
 from typing import NamedTuple
 from zlib import crc32
+
+from django.utils.crypto import salted_hmac
 
 KEY_LENGTH = 40
 ID_LENGTH = 11
@@ -64,7 +66,7 @@ class Key(NamedTuple):
 
     @property
     def family_hash(self) -> bytes:
-        """SHA-256 of the 7 characters of family: 32 bytes."""
+        """SHA-256 of the 7 characters of family: 32 bytes. Stores get an HMAC of it: 42 bits are few."""
         return hashlib.sha256(self.secret[ROTATING_LENGTH:].encode("ascii")).digest()
 
     def __repr__(self) -> str:
@@ -91,6 +93,12 @@ def renew(key: Key, code: bytes) -> Key:
     """
     rotating = urlsafe_b64encode(code).decode("ascii")[:ROTATING_LENGTH]
     return Key(key.id, rotating + key.secret[ROTATING_LENGTH:])
+
+
+def keyed_family(key: Key, server_key: str | bytes) -> bytes:
+    """Return what the store has of the family of a key: an HMAC of 32 bytes, another for each session."""
+    text = encode_id(key.id).encode("ascii") + key.family_hash
+    return salted_hmac("sessionkeeper.family", text, secret=server_key, algorithm="sha256").digest()
 
 
 def parse(text: object) -> Key | None:

@@ -2,8 +2,9 @@
 
 A cookie of Django's format is looked up in the old table. Of parallel requests only one can delete that row,
 and it stores the new session in the same transaction. The new key is derived from the old one with
-``SECRET_KEY``, so that for a minute the other requests find the same session. After that, after a sign-in,
-or when the session has ended, the old cookie opens nothing.
+``SECRET_KEY``, so that for a minute the other requests find the same session, also in a process that has this
+key in ``SECRET_KEY_FALLBACKS``. After that, after a sign-in, or when the session has ended, the old cookie
+opens nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.db import router, transaction
@@ -78,19 +80,22 @@ def take_over(session: SessionStore) -> dict[str, Any] | None:
 def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Lookup | None:
     """Return the session that an old one has become, or None.
 
-    Costs two queries for an unknown cookie, and none for one of another format.
+    Costs two queries for an unknown cookie, one more for each fallback, and none for one of another format.
 
     Raises:
         StoreUnavailable: a database did not answer.
     """
     if not is_old_key(text):
         return None
-    old, key = _old_store(str(text)), _derived(str(text))
+    old, derived = _old_store(str(text)), _derived(str(text))
     row = _read(old)
-    if row is not None and not _claim(old, key, row, client):
+    if row is not None and not _claim(old, derived[0], row, client):
         return None
-    _, found = lookup.resolve(key.text, transport=COOKIE, principal=principal)
-    return found if found is not None and found.now - found.record.created_at < OVERLAP else None
+    for key in derived:
+        _, found = lookup.resolve(key.text, transport=COOKIE, principal=principal)
+        if found is not None and found.now - found.record.created_at < OVERLAP:
+            return found
+    return None
 
 
 def end(text: object) -> None:
@@ -104,17 +109,21 @@ def _end(text: str) -> None:
     context.insist(_rows(old).db, namespaces.later(partial(_end, text)))
     with translate_errors():
         old.delete()
-    key = _derived(text)
-    get_store().revoke(key.id, key.secret_hash)
+    for key in _derived(text):
+        get_store().revoke(key.id, key.secret_hash)
 
 
 def _old_store(text: str) -> Any:
     return import_string(f"{conf.current().adopt}.SessionStore")(text)
 
 
-def _derived(text: str) -> keys.Key:
-    """Return the new key for an old one. It cannot be computed without ``SECRET_KEY``."""
-    code = salted_hmac("sessionkeeper.adoption", text, algorithm="sha512").digest()
+def _derived(text: str) -> list[keys.Key]:
+    """Return the new key for an old one, and those from processes whose key is a fallback here."""
+    return [_derived_with(text, secret) for secret in renewal.server_keys()]
+
+
+def _derived_with(text: str, server_key: str | bytes) -> keys.Key:
+    code = salted_hmac("sessionkeeper.adoption", text, secret=server_key, algorithm="sha512").digest()
     secret = urlsafe_b64encode(code[8:40]).decode("ascii")[: keys.KEY_LENGTH - keys.ID_LENGTH]
     return keys.Key(int.from_bytes(code[:8], "big") % _HIGHEST_ID, secret)
 
@@ -184,7 +193,7 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
     return NewSession(
         key.id,
         key.secret_hash,
-        key.family_hash,
+        keys.keyed_family(key, settings.SECRET_KEY),
         min(ours, theirs),
         timeouts.idle_seconds,
         session_data.encode_bounded(data),

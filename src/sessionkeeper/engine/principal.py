@@ -105,8 +105,7 @@ def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> 
     stored = data.get(auth.HASH_SESSION_KEY)
     if not any(_is_hash(stored, fallback) for fallback in user.get_session_auth_fallback_hash()):
         return _end(session, "password_changed")
-    session.cycle_key()
-    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.renew_hash(user.get_session_auth_hash())
     return user
 
 
@@ -117,7 +116,7 @@ def _asked_user(request: HttpRequest, *, in_scope: bool) -> Any:
     connection = connections[router.db_for_read(model)]
     session.in_scope = in_scope  # else Django does not find the user of a bearer session with scopes
     try:
-        with noting_outage(session), translate_errors():
+        with noting_outage(session), translate_errors(), session.keeping_key():
             user = on_live_connection(connection, auth.get_user, request)
     finally:
         session.in_scope = False
@@ -158,7 +157,8 @@ async def aget_user(request: HttpRequest) -> Any:
 
 
 async def _aasked_user(request: HttpRequest) -> Any:
-    with suppress(DatabaseError):  # ask again, on a live connection
+    session: Any = request.session
+    with suppress(DatabaseError), session.keeping_key():  # ask again, on a live connection
         user = await auth.aget_user(request)
         if user.is_authenticated:
             return user

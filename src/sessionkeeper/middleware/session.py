@@ -245,10 +245,10 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
             if session.has_changes():
                 session.save()
             elif not _is_passive(request):
-                active.touch_if_due(force=always)
+                active.confirm() if always else active.touch_if_due()
             is_new = session.cookie_due or session.session_key != Cookie.read(request)
             gives_key = renewed or (always and active.stored) or (session.modified and is_new)
-    if gives_key and session.transport != BEARER and not session.is_empty():
+    if gives_key and active.sends_key() and session.transport != BEARER and not session.is_empty():
         Cookie.write(response, str(session.session_key), session.cookie_age())
         transports.forbid_caching(response)
     _finish_headers(response, session)
@@ -283,7 +283,7 @@ def _keep_alive(request: HttpRequest, session: SessionStore, *, touch: bool = Tr
     if active.upkeep_may_be_due() and not _is_passive(request):
         if active.renew_if_due():
             session.take_key()
-        elif touch:
+        if touch:
             active.touch_if_due()
     return active.renewed
 
