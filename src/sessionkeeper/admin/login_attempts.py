@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from sessionkeeper.admin.base import RecordAdmin
-from sessionkeeper.auth import attempts, lockout
+from sessionkeeper.auth import attempts, lockout, unlocking
 from sessionkeeper.conf import namespaces
 from sessionkeeper.engine.users import name_of, of_users_named, users
 from sessionkeeper.models import LoginAttempt
@@ -59,7 +59,7 @@ class LoginAttemptAdmin(RecordAdmin):
     @admin.action(permissions=["change"], description=_("Let the selected ones try again"))
     def unlock(self, request: HttpRequest, queryset: QuerySet[LoginAttempt]) -> None:
         """Reset the counts."""
-        number = lockout.unlock_rows(list(queryset), actor=request.user)
+        number = unlocking.unlock_rows(list(queryset), actor=request.user)
         text = ngettext("%(count)d count was reset.", "%(count)d counts were reset.", number)
         self.message_user(request, text % {"count": number}, messages.SUCCESS)
 

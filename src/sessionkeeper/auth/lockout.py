@@ -221,7 +221,7 @@ def succeeded(user: Any) -> None:
     lost[account] = attempts.ALL
     with translate_errors():
         for name, found in attempt.found.items():
-            nobody, shared = _nobody(name), _key(attempts.NAME, users.normal(name))
+            nobody, shared = nobody_key(name), name_key(name)
             if found.user_id == user.pk and earlier and users.natural_keys_suffice():
                 lost[shared] = earlier + (shared in attempt.counts)
             elif attempt.failures.get(nobody) and found.user_id is None and _is_own(name, user):
@@ -327,53 +327,14 @@ def _is_own(name: str, user: Any) -> bool:
         return not users.shares_name(name, user.pk)
 
 
-def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
-    """Unlock a user's account, but no name that another account shares; return whether it had failures."""
-    account, names = key_of(user.pk), users.names_of(user)
-    failures = attempts.rows().filter(pk=account).values_list("failures", flat=True).first() or 0
-    lost = {account: attempts.ALL}
-    if users.natural_keys_suffice():
-        lost |= {_key(attempts.NAME, users.normal(name)): failures for name in names if failures}
-    else:
-        lost |= {_nobody(name): attempts.ALL for name in names if not users.shares_name(name, user.pk)}
-    unlocked = attempts.rows().filter(pk__in=lost, failures__gt=0).exists()
-    if unlocked:
-        attempts.give_back({}, lost)
-        trail.record(events.Kind.UNLOCKED, user=codec.held(user.pk), actor=actor, reason=reason)
-    return unlocked
-
-
-def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
-    """Unlock a name, in all its spellings, and the account with it; return whether there were failures."""
-    keys = keys_of(name)
-    account = users.account_named(name)
-    people = {account.user_id, *attempts.rows().filter(pk__in=keys).values_list("user", flat=True)} - {None}
-    keys += [key_of(pk) for pk in people]
-    unlocked = bool(attempts.reset(*keys))
-    if unlocked:
-        trail.record(events.Kind.UNLOCKED, user=account.user_id, actor=actor, reason=reason)
-    return unlocked
-
-
-def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
-    """Reset these counts, and those of the same accounts' names; return how many had counted anything.
-
-    An account and its names wait together, so that one without the other would stay locked.
-    """
-    unlocked = [row for row in rows if attempts.reset(row.pk)]
-    kinds = (attempts.ACCOUNT, attempts.NAME, attempts.RATE)
-    people = {row.user_id for row in unlocked if row.user_id is not None and row.kind in kinds}
-    theirs = namespaces.rows(attempts.rows()).filter(user__in=people, kind__in=kinds)
-    attempts.reset(*theirs.values_list("pk", flat=True))
-    for row in unlocked:
-        trail.record(events.Kind.UNLOCKED, user=row.user_id, actor=actor, reason="admin")
-    return len(unlocked)
+def name_key(name: str) -> str:
+    """Return the key of the row of this name, in all its spellings."""
+    return _key(attempts.NAME, users.normal(name))
 
 
 def keys_of(name: str) -> list[str]:
     """Return the keys of the rows that count attempts under this name, whoever has it."""
-    normal = users.normal(name)
-    return [_key(attempts.NAME, normal), _key(attempts.RATE, normal), _nobody(name)]
+    return [name_key(name), _key(attempts.RATE, users.normal(name)), nobody_key(name)]
 
 
 def key_of(pk: Any) -> str:
@@ -381,10 +342,9 @@ def key_of(pk: Any) -> str:
     return _key(attempts.ACCOUNT, str(pk))
 
 
-def unlock_source(address: str) -> bool:
-    """Unlock the network of this address; return whether it had failures."""
-    key = _key(attempts.SOURCE, network(address, ipv6=64) or "")
-    return bool(attempts.reset(key))
+def source_key(address: str) -> str:
+    """Return the key of the row of the network of this address."""
+    return _key(attempts.SOURCE, network(address, ipv6=64) or "")
 
 
 def _attempt(request: HttpRequest | None, names: list[str], user: Any, session_id: int | None) -> Attempt:
@@ -422,7 +382,7 @@ def _count_name(attempt: Attempt, name: str, device: attempts.Device | None) -> 
             attempt.count(attempts.DEVICE, f"{account}\0{device.id}", account)
             if not users.natural_keys_suffice():
                 attempt.count(attempts.RATE, f"{normal}\0{account}")
-            attempt.spared.append(_nobody(name) if pk is None else key_of(pk))
+            attempt.spared.append(nobody_key(name) if pk is None else key_of(pk))
             return True
     if pk is None:
         attempt.count(_NOBODY, _nobody_text(name))
@@ -435,7 +395,8 @@ def _count_name(attempt: Attempt, name: str, device: attempts.Device | None) -> 
     return False
 
 
-def _nobody(name: str) -> str:
+def nobody_key(name: str) -> str:
+    """Return the key of the row that takes the place of an account which this name does not find."""
     return _key(_NOBODY, _nobody_text(name))
 
 

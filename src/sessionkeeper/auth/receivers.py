@@ -29,7 +29,7 @@ from django.utils.translation import get_language, override
 from sessionkeeper import conf
 from sessionkeeper.audit import events, signals, trail
 from sessionkeeper.audit.events import Event, Kind
-from sessionkeeper.auth import attempts, lockout, rehashing
+from sessionkeeper.auth import attempts, lockout, rehashing, unlocking
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.validators import NOTICES
 from sessionkeeper.core import context
@@ -173,7 +173,7 @@ def _user_changed(user: Any, *, has_password: bool) -> None:
     """End the sessions that the user may no longer have, and record a new password."""
     if has_password:
         trail.record(events.Kind.PASSWORD_CHANGED, user=user)
-        lockout.unlock_user(user, reason="password")
+        unlocking.unlock_user(user, reason="password")
     if not getattr(user, "is_active", True):
         registry.revoke_all(user.pk, reason="user_disabled")
     elif hasattr(user, "get_session_auth_hash"):
