@@ -31,17 +31,20 @@ class LockoutBackend(backends.BaseBackend):
         Raises:
             TooManyTries: no attempt is left; our middleware answers 429.
             PermissionDenied: the same without our middleware, so that ``authenticate()`` returns None. Also
-                for a name or a password that is too long, or a name that no database can store.
+                for a password that is no text, for a name or a password that is too long, and for a name that
+                no database can store.
         """
-        password, name = credentials.get("password"), users.name_in(credentials)
+        password = credentials.get("password")
         try:
             lockout.begin(request, credentials)
         except TooManyTries as error:
             if client_info.current.get() is not None:
                 raise
             raise PermissionDenied from error
-        too_long = isinstance(password, str) and len(password) > LONGEST_PASSWORD
-        if too_long or (name is not None and not users.is_plain(name)):
+        is_text = password is None or isinstance(password, str | bytes)
+        if not is_text or len(password or "") > LONGEST_PASSWORD:
+            raise PermissionDenied
+        if not all(map(users.is_plain, users.names_in(credentials))):
             raise PermissionDenied
 
     @sensitive_variables()
@@ -73,7 +76,7 @@ class ModelBackend(backends.ModelBackend):
         with lockout.checking(password):
             user = super().authenticate(request, username, password, **kwargs)
         if user is not None:
-            lockout.succeeded()
+            lockout.succeeded(user)
             session_data.note_amr(user, PASSWORD)
         return user
 
@@ -90,6 +93,6 @@ class ModelBackend(backends.ModelBackend):
         with lockout.checking(password):
             user = await super().aauthenticate(request, username, password, **kwargs)
         if user is not None:
-            await sync_to_async(lockout.succeeded)()
+            await sync_to_async(lockout.succeeded)(user)
             session_data.note_amr(user, PASSWORD)
         return user
