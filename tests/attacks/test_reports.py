@@ -1,0 +1,300 @@
+"""Error reports: neither Django's debug page nor a tracker is sent a secret from the frames of our functions.
+
+Nothing is listed here: what the functions are is found by watching them, so that a new one is under test too.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import timedelta
+
+import pytest
+import sentry_sdk
+from django.conf import settings as django_settings
+from django.contrib.auth import SESSION_KEY, authenticate
+from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.backends.db import SessionStore as OldStore
+from django.core import mail
+from django.core.signals import got_request_exception
+from django.http import JsonResponse
+from django.test import Client, RequestFactory
+from django.urls import include, path
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from django.views.debug import ExceptionReporter
+from sentry_sdk.scrubber import EventScrubber
+from sentry_sdk.serializer import serialize
+from sentry_sdk.utils import event_from_exception
+
+from sessionkeeper.auth import notifications
+from sessionkeeper.core import keys
+from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores.database import shortcut
+from tests.attacks import frames
+from tests.conftest import PASSWORD
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.rule("R59")]
+
+NEW_PASSWORD = "another-staple-with-a-horse"
+SECRET_KEY = "the-secret-key-of-this-site-that-derives-others"
+OLD_SECRET_KEY = "the-secret-key-of-last-year-that-derives-others"
+#: What other code hands these functions as text. Their first statement hides it, before anything can fail.
+EDGES = frozenset()
+
+
+def basket(request):
+    request.session["basket"] = [*request.session.get("basket", []), request.GET.get("item")]
+    return JsonResponse({"basket": request.session["basket"]})
+
+
+async def me(request):
+    return JsonResponse({"user": (await request.auser()).get_username()})
+
+
+urlpatterns = [
+    path("api/auth/", include("sessionkeeper.api.urls")),
+    path("auth/", include("sessionkeeper.pages.urls")),
+    path("basket/", basket),
+    path("me/", me),
+]
+
+
+class Traveller:
+    """A person with a browser, a program with a token, and a list of all secrets that they have held."""
+
+    def __init__(self, user):
+        self.user = user
+        self.browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        self.token = None
+        self.password = PASSWORD
+        self.secrets = {
+            "password": {PASSWORD, NEW_PASSWORD},
+            "SECRET_KEY": {SECRET_KEY, OLD_SECRET_KEY},
+            "session key": set(),
+            "device cookie": set(),
+            "CSRF secret": set(),
+            "reset token": set(),
+        }
+
+    def note_key(self, text):
+        key = keys.parse(text) or keys.parse_bearer(text)
+        if key is not None:
+            self.secrets["session key"] |= frames.forms_of(key)
+        elif text:
+            self.secrets["session key"].add(text)
+
+    def _note_cookies(self):
+        names = {
+            django_settings.CSRF_COOKIE_NAME: "CSRF secret",
+            f"{django_settings.SESSION_COOKIE_NAME}-device": "device cookie",
+        }
+        for name, morsel in self.browser.cookies.items():
+            if name == django_settings.SESSION_COOKIE_NAME:
+                self.note_key(morsel.value)
+            elif name in names and morsel.value:
+                self.secrets[names[name]].add(morsel.value)
+
+    def ask(self, method, path, body=None, *, form=False, **headers):
+        """Send a request as the browser, with what it holds."""
+        csrf = self.browser.cookies.get(django_settings.CSRF_COOKIE_NAME)
+        own = {} if csrf is None or method == "get" else {"X-CSRFToken": csrf.value}
+        kind = {} if form or method == "get" else {"content_type": "application/json"}
+        response = getattr(self.browser, method)(path, body or {}, headers={**own, **headers}, **kind)
+        self._note_cookies()
+        return response
+
+    def ask_as_program(self, method, path, body=None):
+        """Send a request as the program."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        program = Client(raise_request_exception=False)
+        return getattr(program, method)(path, body or {}, content_type="application/json", headers=headers)
+
+
+def sign_in(someone):
+    someone.ask("get", "/api/auth/csrf/")
+    body = {"username": someone.user.get_username(), "password": someone.password}
+    return someone.ask("post", "/api/auth/login/", body)
+
+
+def look_around(someone):
+    someone.ask("get", "/basket/?item=egg")
+    someone.ask("get", "/me/")
+    someone.ask("get", "/api/auth/session/")
+    someone.ask("get", "/api/auth/sessions/")
+    return someone.ask("get", "/api/auth/sessions/history/")
+
+
+def guess(someone):
+    body = {"username": someone.user.get_username(), "password": NEW_PASSWORD}
+    return someone.ask("post", "/api/auth/login/", body)
+
+
+def reauthenticate(someone):
+    return someone.ask("post", "/api/auth/reauthenticate/", {"password": someone.password})
+
+
+def change_password(someone):
+    old, new = someone.password, NEW_PASSWORD if someone.password == PASSWORD else PASSWORD
+    body = {"current_password": old, "new_password": new}
+    response = someone.ask("post", "/api/auth/password/change/", body)
+    if response.status_code == 204:
+        someone.password = new
+    return response
+
+
+def end_sessions(someone):
+    other = Traveller(someone.user)
+    other.password = someone.password
+    sign_in(other)
+    someone.ask("get", "/auth/sessions/")
+    response = someone.ask("post", "/api/auth/sessions/revoke-others/")
+    someone.secrets["session key"] |= other.secrets["session key"]
+    return response
+
+
+def use_token(someone):
+    body = {"username": someone.user.get_username(), "password": someone.password, "scopes": None}
+    response = someone.ask_as_program("post", "/api/auth/tokens/", body)
+    if response.status_code == 201:
+        someone.token = response.json()["token"]
+        someone.note_key(someone.token)
+    someone.ask_as_program("get", "/api/auth/session/")
+    someone.ask_as_program("get", "/basket/?item=ham")
+    response = someone.ask_as_program("post", "/api/auth/reauthenticate/", {"password": someone.password})
+    someone.ask_as_program("post", "/api/auth/logout/")
+    someone.token = None
+    return response
+
+
+def walk_through_pages(someone):
+    someone.ask("get", "/auth/login/")
+    body = {"username": someone.user.get_username(), "password": someone.password}
+    someone.ask("post", "/auth/login/", body, form=True)
+    someone.ask("post", "/auth/reauthenticate/", {"password": someone.password}, form=True)
+    old, new = someone.password, NEW_PASSWORD if someone.password == PASSWORD else PASSWORD
+    body = {"current_password": old, "new_password": new, "again": new}
+    if someone.ask("post", "/auth/password/change/", body, form=True).status_code == 302:
+        someone.password = new
+    return someone.ask("post", "/auth/logout/", form=True)
+
+
+def ask_for_mail(someone):
+    mail.outbox.clear()
+    response = someone.ask("post", "/api/auth/password/reset/", {"email": someone.user.email})
+    notifications.wait()
+    for message in mail.outbox:
+        someone.secrets["reset token"] |= set(re.findall(r"/reset/[^/]+/([^/\s]+)/", message.body))
+    return response
+
+
+def reset_token(someone):
+    someone.user.refresh_from_db()
+    token = default_token_generator.make_token(someone.user)
+    someone.secrets["reset token"].add(token)
+    return urlsafe_base64_encode(force_bytes(someone.user.pk)), token
+
+
+def reset_by_api(someone):
+    uid, token = reset_token(someone)
+    new = NEW_PASSWORD if someone.password == PASSWORD else PASSWORD
+    body = {"uid": uid, "token": token, "new_password": new}
+    response = someone.ask("post", "/api/auth/password/reset/confirm/", body)
+    if response.status_code == 204:
+        someone.password = new
+    return response
+
+
+def reset_by_page(someone):
+    uid, token = reset_token(someone)
+    new = NEW_PASSWORD if someone.password == PASSWORD else PASSWORD
+    shown = someone.ask("get", f"/auth/password/reset/{uid}/{token}/")
+    where = shown["Location"] if shown.status_code == 302 else f"/auth/password/reset/{uid}/{token}/"
+    someone.ask("get", where)
+    response = someone.ask("post", where, {"new_password": new, "again": new}, form=True)
+    if response.status_code == 302:
+        someone.password = new
+    return response
+
+
+def bring_an_old_cookie(someone):
+    old = OldStore()
+    old["basket"] = ["from before"]
+    old.save()
+    someone.note_key(old.session_key)
+    someone.browser.cookies[django_settings.SESSION_COOKIE_NAME] = old.session_key
+    return someone.ask("get", "/basket/?item=tea")
+
+
+def bring_several_cookies(someone):
+    sign_in(someone)
+    name = django_settings.SESSION_COOKIE_NAME
+    live = someone.browser.cookies[name].value
+    other = keys.rotate(keys.parse(live)).text
+    someone.note_key(other)
+    browser = Client(raise_request_exception=False)
+    return browser.get("/basket/?item=tea", headers={"Cookie": f"{name}={other}; {name}={live}"})
+
+
+def bring_nonsense(someone):
+    someone.note_key("not-a-key-but-perhaps-somebodys-password")
+    browser = Client(raise_request_exception=False)
+    browser.cookies[django_settings.SESSION_COOKIE_NAME] = "not-a-key-but-perhaps-somebodys-password"
+    return browser.get("/basket/?item=tea")
+
+
+def use_the_engine(someone):
+    session = SessionStore()
+    session["basket"] = ["of code"]
+    session.save()
+    someone.note_key(session.session_key)
+    again = SessionStore(session.session_key)
+    again.exists(session.session_key)
+    again.cycle_key()
+    someone.note_key(again.session_key)
+    again.save()
+    again.delete(again.session_key)
+    authenticate(
+        RequestFactory().get("/"), username=someone.user.get_username(), password=someone.password
+    )
+
+
+STEPS = (
+    sign_in,
+    look_around,
+    guess,
+    reauthenticate,
+    end_sessions,
+    change_password,
+    use_token,
+    walk_through_pages,
+    ask_for_mail,
+    reset_by_api,
+    reset_by_page,
+    bring_an_old_cookie,
+    bring_several_cookies,
+    bring_nonsense,
+    use_the_engine,
+)
+MODERATE = {"ADOPT": "django.contrib.sessions.backends.db"}
+RENEWING = {**MODERATE, "ROTATE_AFTER": timedelta(seconds=0.001), "ROTATE_OVERLAP": 60}
+
+
+@pytest.fixture
+def someone(make_user, settings):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = SECRET_KEY, [OLD_SECRET_KEY]
+    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
+    return Traveller(make_user())
+
+
+@pytest.mark.parametrize("options", [MODERATE, RENEWING], ids=["", "renewing"])
+@pytest.mark.parametrize("csrf_in_session", [False, True], ids=["", "csrf-in-session"])
+def test_no_line_of_ours_has_a_secret_in_its_locals(someone, settings, options, csrf_in_session):
+    settings.SESSIONKEEPER, settings.CSRF_USE_SESSIONS = options, csrf_in_session
+    with frames.watched(frames.Watcher(EDGES)) as watcher:
+        for step in STEPS:
+            step(someone)
+    assert len(watcher.functions) > 200
+    assert len(someone.secrets["session key"]) > 20
+    shown = watcher.found(someone.secrets)
+    assert not shown, "\n".join(["", *shown])
