@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from django.http import HttpRequest
+
 import sessionkeeper
 
 PACKAGE = Path(sessionkeeper.__file__).parent
 _DEEPEST = 8
+_OF_CONTAINERS = {kind.__repr__ for kind in (dict, list, tuple, set, frozenset)}
 
 
 def name_of(code):
@@ -35,6 +38,8 @@ def shown(value, depth=0):
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{bytes(value).hex()} {bytes(value).decode('latin-1')}"
+    if isinstance(value, HttpRequest):
+        return ""  # its path, which every report of the request has, in or out of a frame
     if isinstance(value, Mapping):
         items = [item for pair in list(value.items()) for item in pair]
     elif isinstance(value, Sequence | Set):
@@ -44,7 +49,8 @@ def shown(value, depth=0):
             return f"{value!r} {value} {value:}" if isinstance(value, BaseException) else repr(value)
         except Exception as error:
             return f"broken repr: {error!r}"
-    return " ".join(shown(item, depth + 1) for item in items)
+    own = "" if type(value).__repr__ in _OF_CONTAINERS else repr(value)
+    return " ".join([own, *(shown(item, depth + 1) for item in items)])
 
 
 class Watcher:
@@ -67,7 +73,7 @@ class Watcher:
     def _follow(self, frame, event, argument, name):
         self._note(frame, name)
         if event == "exception":
-            self._remember(f"{argument[1]} {argument[1]!r}", name, frame.f_lineno, "an exception")
+            self._remember(str(argument[1]), name, frame.f_lineno, "an exception")
         return lambda frame, event, argument: self._follow(frame, event, argument, name)
 
     def _note(self, frame, name):

@@ -11,14 +11,16 @@ from datetime import timedelta
 
 import pytest
 import sentry_sdk
+from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
-from django.contrib.auth import SESSION_KEY, authenticate
+from django.contrib.auth import aauthenticate, authenticate
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.db import SessionStore as OldStore
 from django.core import mail
 from django.core.signals import got_request_exception
 from django.http import JsonResponse
-from django.test import Client, RequestFactory
+from django.middleware.csrf import CSRF_SESSION_KEY
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 from django.urls import include, path
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
@@ -27,7 +29,7 @@ from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.serializer import serialize
 from sentry_sdk.utils import event_from_exception
 
-from sessionkeeper.auth import notifications
+from sessionkeeper.auth import receivers
 from sessionkeeper.core import keys
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.database import shortcut
@@ -40,7 +42,27 @@ NEW_PASSWORD = "another-staple-with-a-horse"
 SECRET_KEY = "the-secret-key-of-this-site-that-derives-others"
 OLD_SECRET_KEY = "the-secret-key-of-last-year-that-derives-others"
 #: What other code hands these functions as text. Their first statement hides it, before anything can fail.
-EDGES = frozenset()
+EDGES = frozenset(
+    {
+        "core.keys:Secret.__init__",
+        "core.keys:Secret.of",
+        "core.keys:parse",
+        "core.keys:parse_bearer",
+        "core.context:begin",  # Django's signal, with all headers
+        "engine.session_store:SessionStore.__init__",
+        "engine.session_store:SessionStore.exists",
+        "engine.session_store:SessionStore.delete",
+        "auth.backends:LockoutBackend.authenticate",
+        "auth.backends:LockoutBackend.aauthenticate",
+        "auth.backends:ModelBackend.authenticate",
+        "auth.backends:ModelBackend.aauthenticate",
+        "auth.passwords:_ResetForm.send_mail",
+        "api.serializers:SecretText.run_validation",
+        "pages.passwords:SecretConverter.to_python",
+        "pages.passwords:SecretConverter.to_url",
+        "stores.database.user_query:hash_of_password",
+    }
+)
 
 
 def basket(request):
@@ -92,8 +114,14 @@ class Traveller:
         for name, morsel in self.browser.cookies.items():
             if name == django_settings.SESSION_COOKIE_NAME:
                 self.note_key(morsel.value)
+                self._note_data(morsel.value)
             elif name in names and morsel.value:
                 self.secrets[names[name]].add(morsel.value)
+
+    def _note_data(self, key):
+        csrf = SessionStore(key).get(CSRF_SESSION_KEY) if key else None
+        if csrf:
+            self.secrets["CSRF secret"].add(csrf)
 
     def ask(self, method, path, body=None, *, form=False, **headers):
         """Send a request as the browser, with what it holds."""
@@ -182,7 +210,7 @@ def walk_through_pages(someone):
 def ask_for_mail(someone):
     mail.outbox.clear()
     response = someone.ask("post", "/api/auth/password/reset/", {"email": someone.user.email})
-    notifications.wait()
+    receivers.wait()
     for message in mail.outbox:
         someone.secrets["reset token"] |= set(re.findall(r"/reset/[^/]+/([^/\s]+)/", message.body))
     return response
@@ -243,6 +271,27 @@ def bring_nonsense(someone):
     return browser.get("/basket/?item=tea")
 
 
+def send_broken_bodies(someone):
+    for body in (b'{"password": "%s", "\xff": ""}', b'{"password": "%s"', b'"%s"'):
+        body = body.replace(b"%s", PASSWORD.encode())
+        client = Client(raise_request_exception=False)
+        client.post("/api/auth/tokens/", body, content_type="application/json")
+    client.post("/api/auth/tokens/", {"username": 7, "password": [PASSWORD]}, content_type="application/json")
+
+
+async def in_a_loop(someone):
+    browser = AsyncClient(raise_request_exception=False)
+    browser.cookies.update(someone.browser.cookies)
+    await browser.get("/me/")
+    request = AsyncRequestFactory().get("/")
+    return await aauthenticate(request, username=someone.user.get_username(), password=someone.password)
+
+
+def authenticate_in_a_loop(someone):
+    sign_in(someone)
+    return async_to_sync(in_a_loop)(someone)
+
+
 def use_the_engine(someone):
     session = SessionStore()
     session["basket"] = ["of code"]
@@ -274,9 +323,11 @@ STEPS = (
     bring_an_old_cookie,
     bring_several_cookies,
     bring_nonsense,
+    send_broken_bodies,
+    authenticate_in_a_loop,
     use_the_engine,
 )
-MODERATE = {"ADOPT": "django.contrib.sessions.backends.db"}
+MODERATE = {"ADOPT": "django.contrib.sessions.backends.db", "COOKIE_PARTITIONED": True}
 RENEWING = {**MODERATE, "ROTATE_AFTER": timedelta(seconds=0.001), "ROTATE_OVERLAP": 60}
 
 

@@ -12,11 +12,11 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import backends
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import lockout
 from sessionkeeper.auth.flows import LONGEST_PASSWORD, PASSWORD
 from sessionkeeper.core.errors import TooManyTries
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import session_data, users
 from sessionkeeper.http import client_info
 
@@ -24,7 +24,6 @@ from sessionkeeper.http import client_info
 class LockoutBackend(backends.BaseBackend):
     """Counts and refuses attempts, and signs nobody in. For projects without ``ModelBackend``."""
 
-    @sensitive_variables()
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         """Count the attempt. Returns None, so that the next backend is asked.
 
@@ -33,21 +32,24 @@ class LockoutBackend(backends.BaseBackend):
             PermissionDenied: the same without our middleware, so that ``authenticate()`` returns None. Also
                 for a name or a password that is too long, or a name that no database can store.
         """
-        password, name = credentials.get("password"), users.name_in(credentials)
+        given, credentials = Secret(credentials), {}
+        credentials = users.masked(given)
+        name = users.name_in(credentials)
         try:
             lockout.begin(request, credentials)
         except TooManyTries as error:
             if client_info.current.get() is not None:
                 raise
             raise PermissionDenied from error
-        too_long = isinstance(password, str) and len(password) > LONGEST_PASSWORD
+        is_text = isinstance(given.value.get("password"), str)
+        too_long = is_text and len(given.value["password"]) > LONGEST_PASSWORD
         if too_long or (name is not None and not users.is_plain(name)):
             raise PermissionDenied
 
-    @sensitive_variables()
     async def aauthenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         """Async form of :meth:`authenticate`."""
-        await sync_to_async(self.authenticate)(request, **credentials)
+        given, credentials = Secret(credentials), {}
+        await sync_to_async(self.authenticate)(request, **given.value)
 
     def get_user(self, user_id: Any) -> None:
         """Return None: this backend signs nobody in."""
@@ -60,7 +62,6 @@ class ModelBackend(backends.ModelBackend):
     ``login()``.
     """
 
-    @sensitive_variables()
     def authenticate(
         self,
         request: HttpRequest | None,
@@ -69,14 +70,14 @@ class ModelBackend(backends.ModelBackend):
         **kwargs: Any,
     ) -> Any:
         """Count the attempt, then ask Django's backend. Raises as :class:`LockoutBackend` does."""
-        LockoutBackend().authenticate(request, username=username, password=password, **kwargs)
-        user = super().authenticate(request, username, password, **kwargs)
+        given, password, kwargs = Secret({"username": username, "password": password, **kwargs}), None, {}
+        LockoutBackend().authenticate(request, **given.value)
+        user = super().authenticate(request, **given.value)
         if user is not None:
             lockout.succeeded()
             session_data.note_amr(user, PASSWORD)
         return user
 
-    @sensitive_variables()
     async def aauthenticate(
         self,
         request: HttpRequest | None,
@@ -85,8 +86,9 @@ class ModelBackend(backends.ModelBackend):
         **kwargs: Any,
     ) -> Any:
         """Async form of :meth:`authenticate`."""
-        await LockoutBackend().aauthenticate(request, username=username, password=password, **kwargs)
-        user = await super().aauthenticate(request, username, password, **kwargs)
+        given, password, kwargs = Secret({"username": username, "password": password, **kwargs}), None, {}
+        await LockoutBackend().aauthenticate(request, **given.value)
+        user = await super().aauthenticate(request, **given.value)
         if user is not None:
             await sync_to_async(lockout.succeeded)()
             session_data.note_amr(user, PASSWORD)

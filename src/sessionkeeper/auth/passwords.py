@@ -17,12 +17,12 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlsafe_base64_decode
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout, receivers
 from sessionkeeper.auth.flows import LONGEST_PASSWORD, require_recent
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
@@ -32,8 +32,7 @@ CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
 log = logging.getLogger("sessionkeeper.security")
 
 
-@sensitive_variables("current", "new")
-def change_password(request: HttpRequest, *, current: str, new: str) -> None:
+def change_password(request: HttpRequest, *, current: str | Secret[str], new: str | Secret[str]) -> None:
     """Change the signed-in user's password. All other sessions end, and this one's key changes.
 
     Raises:
@@ -44,13 +43,14 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
         SessionGone, StaleSession: the session was ended, or its key was changed, meanwhile.
         StoreUnavailable: the store did not answer. The password may or may not have changed.
     """
+    current, new = Secret.of(current), Secret.of(new)
     require_recent(request)
     user: Any = request.user
     session: Any = request.session
     credentials = {"username": user.get_username(), "password": current}
     lockout.begin(request, credentials, session_id=registry.current_id(request))
     with translate_errors():  # the password may be hashed anew, which writes
-        is_right = user.check_password(current)
+        is_right = user.check_password(current.value)
     if not is_right:
         lockout.failed(request, credentials, user.pk)
         raise InvalidCredentials
@@ -82,14 +82,14 @@ def request_reset(request: HttpRequest, email: str) -> None:
         )
 
 
-@sensitive_variables("token", "new")
-def confirm_reset(uid: str, token: str, new: str) -> None:
+def confirm_reset(uid: str, token: str | Secret[str], new: str | Secret[str]) -> None:
     """Set a new password with the token of a reset mail. All of the user's sessions end.
 
     Raises:
         InvalidToken: the token is used, expired or not valid.
         RefusedPassword: a validator refused ``new``; the token stays valid.
     """
+    token, new = Secret.of(token), Secret.of(new)
     user = user_of_reset(uid, token)
     if user is None:
         raise InvalidToken
@@ -100,9 +100,9 @@ def confirm_reset(uid: str, token: str, new: str) -> None:
     trail.record(events.Kind.PASSWORD_RESET, user=user)
 
 
-@sensitive_variables("token")
-def user_of_reset(uid: str, token: str) -> Any:
+def user_of_reset(uid: str, token: str | Secret[str]) -> Any:
     """Return the user of a reset token, or None. Accepts any text."""
+    token = Secret.of(token)
     revive()
     try:
         pk = urlsafe_base64_decode(uid).decode("utf-8")
@@ -110,7 +110,7 @@ def user_of_reset(uid: str, token: str) -> Any:
             user = get_user_model()._default_manager.get(pk=pk)
     except (ValueError, OverflowError, TypeError, ValidationError, get_user_model().DoesNotExist):
         return None
-    return user if default_token_generator.check_token(user, token) else None
+    return user if default_token_generator.check_token(user, token.value) else None
 
 
 class _ResetForm(PasswordResetForm):
@@ -123,31 +123,25 @@ class _ResetForm(PasswordResetForm):
         except FieldError:
             log.exception("No password reset was sent: the user model lacks a field.")
 
-    def send_mail(
-        self,
-        subject_template_name: str,
-        email_template_name: str,
-        context: dict[str, Any],
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
+    def send_mail(self, subject: str, body: str, context: Any, *args: Any, **kwargs: Any) -> None:
         """Render and send in another thread."""
-        context = {**context, "confirm_path": _confirm_path(context)}
-        send = partial(
-            super().send_mail, subject_template_name, email_template_name, context, *args, **kwargs
-        )
-        receivers.send_aside(send)
+        context = Secret(context)
+        context = Secret({**context.value, "confirm_path": _confirm_path(context)})
+        receivers.send_aside(partial(self._send, subject, body, context, *args, **kwargs))
+
+    def _send(self, subject: str, body: str, context: Secret[Any], *args: Any, **kwargs: Any) -> None:
+        super().send_mail(subject, body, context.value, *args, **kwargs)
 
 
-def _confirm_path(context: dict[str, Any]) -> str | None:
+def _confirm_path(context: Secret[dict[str, Any]]) -> str | None:
+    kwargs = {"uid": context.value["uid"], "token": Secret(context.value["token"])}
     try:
-        return reverse(CONFIRM_ROUTE, kwargs={"uid": context["uid"], "token": context["token"]})
+        return reverse(CONFIRM_ROUTE, kwargs=kwargs)
     except NoReverseMatch:
         return None
 
 
-@sensitive_variables("new")
-def _set_password(user: Any, new: str) -> bool:
+def _set_password(user: Any, new: Secret[str]) -> bool:
     """Write a new password, unless it was changed since ``user`` was read."""
     model = user._meta.model  # request.user is of a lazy type
     users, alias = model._base_manager, router.db_for_write(model, instance=user)
@@ -155,17 +149,16 @@ def _set_password(user: Any, new: str) -> bool:
         same = users.using(alias).filter(pk=user.pk, password=user.password)
         if not same.update(password=user.password):  # compares, and locks the row
             return False
-        user.set_password(new)
+        user.set_password(new.value)
         user.save(using=alias, update_fields=["password"])
     return True
 
 
-@sensitive_variables("password")
-def _check(password: str, user: Any) -> None:
-    if len(password) > LONGEST_PASSWORD:
+def _check(password: Secret[str], user: Any) -> None:
+    if len(password.value) > LONGEST_PASSWORD:
         message = _("A password has at most {longest} characters.")
         raise RefusedPassword([message.format(longest=LONGEST_PASSWORD)])
     try:
-        validate_password(password, user)
+        validate_password(password.value, user)
     except ValidationError as error:
         raise RefusedPassword(list(error.messages)) from error

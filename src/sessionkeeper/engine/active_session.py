@@ -219,7 +219,7 @@ class ActiveSession:
             raise SessionGone
         new = keys.rotate(self.key)
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
-        renewal.follow(self.key.text, new.text)
+        renewal.follow(keys.Secret(self.key.text), new)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record

@@ -10,6 +10,7 @@ from typing import Any
 
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import NoTransport
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import BEARER
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
@@ -22,9 +23,10 @@ class BearerSession(SessionStore):
 
     transport = BEARER
 
-    def __init__(self, token: str | None = None, *, is_new: bool = False) -> None:
+    def __init__(self, token: str | Secret[str] | None = None, *, is_new: bool = False) -> None:
+        token = Secret.of(token)
         key = keys.parse_bearer(token)
-        super().__init__(None if key is None else key.text)
+        super().__init__(None if key is None else Secret(key.text))
         self._is_new = is_new
 
     @property

@@ -56,7 +56,9 @@ def resolve(
         return _end_corrupt(key)
 
 
-def resolve_one(session_keys: Iterable[str | None], *, transport: str) -> tuple[str | None, KeyStatus]:
+def resolve_one(
+    session_keys: Iterable[keys.Secret[str] | None], *, transport: str
+) -> tuple[keys.Secret[str] | None, KeyStatus]:
     """Return the one of several keys in a request that opens a session, and the status.
 
     If several do, none of them counts, since an attacker may have planted one.

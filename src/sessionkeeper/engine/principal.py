@@ -127,10 +127,10 @@ async def _aasked_user(request: HttpRequest) -> Any:
 
 def _recalled_user(session: SessionStore) -> Any:
     """Return the user whom the near cache lets in; None if the store has to be asked."""
-    if session.session_key is None or session.other_cookies or hasattr(session, "_session_cache"):
+    if session.held is None or session.other_cookies or hasattr(session, "_session_cache"):
         return None
     active = session._active
-    found = lookup.recall(session.session_key, transport=active.transport)
+    found = lookup.recall(session.held, transport=active.transport)
     if found is None or session_data.SCOPES_KEY in found.data:
         return None
     active.attach(KeyStatus.LIVE, found)

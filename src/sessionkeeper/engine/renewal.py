@@ -108,24 +108,24 @@ def keeper() -> str | None:
 
 def _successors(key: keys.Key) -> Iterator[keys.Key]:
     """Yield what this key is renewed to with each server key, so that a new SECRET_KEY signs nobody out."""
-    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        code = salted_hmac("sessionkeeper.renewal", key.text, secret=secret, algorithm="sha256")
-        yield keys.renew(key, code.digest())
+    for server_key in map(keys.Secret, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)):
+        code = salted_hmac("sessionkeeper.renewal", key.text, secret=server_key.value, algorithm="sha256")
+        yield keys.renew(key, keys.Secret(code.digest()))
 
 
-def follow(old: str, new: str) -> None:
+def follow(old: keys.Secret[str], new: keys.Key) -> None:
     """Replace the key of a session where another application stores it. Failures are logged."""
     for application, (model, field) in KEEPERS.items():
         if apps.is_installed(application):
             context.run_in_database_thread(_replace, model, field, old, new)
 
 
-def _replace(model: str, field: str, old: str, new: str) -> None:
+def _replace(model: str, field: str, old: keys.Secret[str], new: keys.Key) -> None:
     table = apps.get_model(model)
     alias = router.db_for_write(table)
     try:
         # A failure must not break the transaction that it is in.
         with transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext():
-            table._base_manager.using(alias).filter(**{field: old}).update(**{field: new})
+            table._base_manager.using(alias).filter(**{field: old.value}).update(**{field: new.text})
     except DatabaseError:
         log.exception("%s could not be updated, and has the old key of a session.", model)

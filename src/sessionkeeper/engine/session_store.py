@@ -19,6 +19,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import events
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.check_ids import CheckId
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import COOKIE, KeyStatus
 from sessionkeeper.engine import adoption, client_binding, lookup, renewal, session_data
@@ -87,6 +88,7 @@ class SessionStore(SessionBase):
     # ended_id: id of the stored session that this request ended.
     # ending: kind and reason that the audit trail gives for the end of the session.
     # adopted: whether this request took the session over from another engine.
+    # held: the key that the client sent, of whatever form, or that it is going to be sent.
     # other_cookies: keys in further cookies of the same name.
     # outage: the StoreUnavailable that this request raised, or None.
 
@@ -100,11 +102,13 @@ class SessionStore(SessionBase):
     touches_on_load = True
     outage: StoreUnavailable | None = None
     cookie_due = adopted = flushed = touched = False
-    other_cookies: tuple[str, ...] = ()
+    held: Secret[str] | None = None
+    other_cookies: tuple[Secret[str], ...] = ()
     ended_id: int | None = None
     ending: tuple[events.Kind, str] = (events.Kind.REVOKED, "flushed")
 
-    def __init__(self, session_key: str | None = None) -> None:
+    def __init__(self, session_key: str | Secret[str | None] | None = None) -> None:
+        session_key = Secret.of(session_key)
         # As Django's, but without importing the serializer, which the codec does when there is data.
         self._session_key = session_key
         self.accessed = self.modified = False
@@ -128,6 +132,20 @@ class SessionStore(SessionBase):
             self._get_session()
         return None if self._active.key is None else keys.encode_id(self._active.key.id)
 
+    @property
+    def session_key(self) -> str | None:
+        """The key in clear text, as Django has it. Use :attr:`session_id` for everything but Django's own API."""
+        return None if self.held is None else self.held.value
+
+    @property
+    def _session_key(self) -> str | None:
+        return None if self.held is None else self.held.value
+
+    @_session_key.setter
+    def _session_key(self, value: str | Secret[str | None] | None) -> None:
+        value = Secret.of(value)
+        self.held = value if self._validate_session_key(value.value) else None  # type: ignore[assignment]
+
     # Reading
 
     def load(self) -> dict[str, Any]:
@@ -139,19 +157,19 @@ class SessionStore(SessionBase):
         was_recalled = self._active.from_near_cache is not None
         with noting_outage(self):
             if self.other_cookies:
-                session_keys = (self._session_key, *self.other_cookies)
-                self._session_key, verdict = lookup.resolve_one(session_keys, transport=self.transport)
-                if self._session_key is None:
+                held = (self.held, *self.other_cookies)
+                self.held, verdict = lookup.resolve_one(held, transport=self.transport)
+                if self.held is None:
                     self._active.verdict = verdict
                     return {}
             verdict, found = lookup.resolve(
-                self._session_key,
+                self.held,
                 transport=self.transport,
                 principal=self.principal_wanted,
                 detect_reuse=self._active.detect_reuse,
             )
             data = self._active.attach(verdict, found)
-            if data is None and adoption.is_old_key(self._session_key):
+            if data is None and adoption.is_old_key(self.held):
                 data = context.run_in_database_thread(adoption.take_over, self)
             if (
                 data is not None
@@ -163,7 +181,7 @@ class SessionStore(SessionBase):
         if data is None:
             # A user who was let in from the near cache is in this session: a save raises that it has ended,
             # instead of beginning another one.
-            self._session_key = self._session_key if was_recalled else None
+            self.held = self.held if was_recalled else None
             return {}
         if self.touches_on_load and self._active.is_of_this_request():
             # Django's middleware sends a cookie, which lives for get_expiry_age(), only if modified.
@@ -175,8 +193,9 @@ class SessionStore(SessionBase):
         """Return whether a user is signed in, as far as this request has loaded."""
         return self._active.from_near_cache is not None or SESSION_KEY in getattr(self, "_session_cache", {})
 
-    def exists(self, session_key: str | None) -> bool:
+    def exists(self, session_key: str | Secret[str | None] | None) -> bool:
         """Return whether the store has a session with exactly this key."""
+        session_key = Secret.of(session_key)
         key = keys.parse(session_key)
         if key is None:
             return False
@@ -203,7 +222,7 @@ class SessionStore(SessionBase):
     def sign_in(self) -> None:
         """Change the key because a user signs in, also the same one again (OWASP ASVS 5.0, 7.2.4)."""
         self._get_session()
-        if self.session_key is None or (self._active.stored and not self._active.rotated):
+        if self.held is None or (self._active.stored and not self._active.rotated):
             self.cycle_key()
         session_data.forget_proofs(self._session)
         self._active.signing_in = True
@@ -228,7 +247,7 @@ class SessionStore(SessionBase):
             return
         if self._active.key is not None and not self._active.stored:
             self._insert(data)
-        elif self.session_key is None:
+        elif self.held is None:
             self.create()
         elif must_create:
             if self._active.stored:
@@ -247,7 +266,7 @@ class SessionStore(SessionBase):
         self.take_key()
 
     def _merge(self, data: dict[str, Any]) -> None:
-        unproven = keys.parse(self.session_key) if self._active.key is None else None
+        unproven = keys.parse(self.held) if self._active.key is None else None
         if unproven is not None and self._is_of_another_transport(unproven):
             unproven = None
         if self._active.key is None and unproven is None:
@@ -256,7 +275,7 @@ class SessionStore(SessionBase):
         with noting_outage(self):
             self.cookie_due |= self._active.merge(data, key=unproven)
         if self._active.key is not None:
-            self._session_key = self._active.key.text
+            self.held = Secret(self._active.key.text)
 
     def _is_of_another_transport(self, key: keys.Key) -> bool:
         with noting_outage(self):
@@ -299,7 +318,7 @@ class SessionStore(SessionBase):
     def take_key(self) -> None:
         """Let the response send the key that is in use now."""
         if self._active.key is not None:
-            self._session_key, self.cookie_due = self._active.key.text, True
+            self.held, self.cookie_due = Secret(self._active.key.text), True
 
     def set_expiry(self, value: Any) -> None:
         """As Django's, and correct in a night when clocks change (``USE_TZ = False``)."""
@@ -311,12 +330,13 @@ class SessionStore(SessionBase):
 
     # Ending
 
-    def delete(self, session_key: str | None = None) -> None:
+    def delete(self, session_key: str | Secret[str | None] | None = None) -> None:
         """Revoke this session, or the one that has exactly ``session_key``."""
+        session_key = Secret.of(session_key)
         with noting_outage(self):
-            if session_key is None:
-                adoption.end(self._session_key)
-                self._active.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
+            if session_key.value is None:
+                adoption.end(self.held)
+                self._active.revoke(self.held, kind=self.ending[0], reason=self.ending[1])
             elif (key := keys.parse(session_key)) is not None:
                 get_store().revoke(key.id, key.secret_hash)
 
@@ -327,7 +347,7 @@ class SessionStore(SessionBase):
             self.ended_id = self._active.key.id
         self.delete()
         self._active.detach()
-        self._session_key, self.flushed = None, True
+        self.held, self.flushed = None, True
 
     @classmethod
     def clear_expired(cls) -> None:

@@ -14,6 +14,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import SessionRecord, is_storable
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.codec import json_key
@@ -103,9 +104,23 @@ class Account(NamedTuple):
     is_active: bool
 
 
+def masked(credentials: Secret[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the arguments of ``authenticate()``, each hidden that is neither a name nor None."""
+    return {
+        field: credentials.value[field]
+        if field in _name_fields() or credentials.value[field] is None
+        else Secret(credentials.value[field])
+        for field in credentials.value
+    }
+
+
+def _name_fields() -> tuple[str, ...]:
+    return (getattr(codec.user_model(), "USERNAME_FIELD", "username"), *_NAMES)
+
+
 def name_in(credentials: Mapping[str, Any]) -> str | None:
     """Return the name in the arguments of ``authenticate()``, as it was typed, or None."""
-    for field in (getattr(codec.user_model(), "USERNAME_FIELD", "username"), *_NAMES):
+    for field in _name_fields():
         value = credentials.get(field)
         if isinstance(value, str) and value:
             return value

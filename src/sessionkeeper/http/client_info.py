@@ -18,6 +18,7 @@ from typing import Any
 from sessionkeeper import conf
 from sessionkeeper.conf import validators
 from sessionkeeper.core import context
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import printable
 
 Address = IPv4Address | IPv6Address
@@ -37,16 +38,16 @@ def client_address(request: object) -> str | None:
     connected to the server, and no header is read. None if the server has no address, as over a Unix socket,
     and for anything that is not an HTTP request, such as the None that code may pass to ``authenticate()``.
     """
-    return address_in(getattr(request, "META", None) or {})
+    return address_in(Secret(getattr(request, "META", None) or {}))
 
 
-def address_in(meta: Mapping[str, str]) -> str | None:
+def address_in(meta: Secret[Mapping[str, str]]) -> str | None:
     """See :func:`client_address`; ``meta`` is the ``META`` of a request."""
-    address = parse_address(meta.get("REMOTE_ADDR") or "")
+    address = parse_address(meta.value.get("REMOTE_ADDR") or "")
     settings = conf.current()
     if not settings.trusted_proxies or not _is_trusted(address, settings):
         return None if address is None else str(address)
-    header = meta.get("HTTP_" + settings.proxy_header.upper().replace("-", "_"), "")
+    header = meta.value.get("HTTP_" + settings.proxy_header.upper().replace("-", "_"), "")
     for hop in _hops(header, settings.proxy_header):
         if hop is None:
             break  # "unknown", a hidden name or nonsense: what precedes it cannot be trusted

@@ -6,6 +6,7 @@ here too: a domain for each host, cookies of embedded sites, and headers that ke
 
 from __future__ import annotations
 
+import re
 from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from sessionkeeper import conf
 from sessionkeeper.conf.callables import CallableSetting
 from sessionkeeper.conf.validators import covers
 from sessionkeeper.core import context
-from sessionkeeper.core.keys import BEARER_PREFIX
+from sessionkeeper.core.keys import BEARER_PREFIX, Secret
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -30,28 +31,32 @@ if TYPE_CHECKING:
 CLEAR_SITE_DATA = '"cache"'
 #: ``Cache-Control`` of what belongs to one person.
 NOT_CACHED = "no-store, private"
+_BEARER = re.compile(rf"(?i:bearer) +{BEARER_PREFIX}")
 
 
 class Cookie:
     """The cookie of browsers, as Django's ``SESSION_COOKIE_*`` settings and ours describe it."""
 
     @staticmethod
-    def read(request: HttpRequest) -> str | None:
+    def read(request: HttpRequest) -> Secret[str] | None:
         """Return the cookie's value, which may be any text, or None."""
-        return request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        return Secret(request.COOKIES[settings.SESSION_COOKIE_NAME])
 
     @staticmethod
-    def other_cookies(request: HttpRequest) -> tuple[str, ...]:
+    def other_cookies(request: HttpRequest) -> tuple[Secret[str], ...]:
         """Return further values of this cookie, which another host of the domain may have set."""
-        name, header = settings.SESSION_COOKIE_NAME, request.META.get("HTTP_COOKIE", "")
-        if header.count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
+        name = settings.SESSION_COOKIE_NAME
+        if request.META.get("HTTP_COOKIE", "").count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
             return ()
-        values = [parse_cookie(part).get(name) for part in header.split(";")]
-        ours = request.COOKIES.get(name)
-        return tuple(dict.fromkeys(value for value in values if value not in {None, ours}))
+        parts = map(Secret, request.META["HTTP_COOKIE"].split(";"))
+        values = [Secret(parse_cookie(part.value).get(name)) for part in parts]
+        ours = {Secret(None), Cookie.read(request)}
+        return tuple(dict.fromkeys(value for value in values if value not in ours))
 
     @staticmethod
-    def write(response: HttpResponseBase, key: str, max_age: int | None) -> None:
+    def write(response: HttpResponseBase, key: Secret[str], max_age: int | None) -> None:
         """Send the key for ``max_age`` seconds; with None, until the browser closes."""
         set_cookie(
             response,
@@ -87,14 +92,11 @@ class Bearer:
     """
 
     @staticmethod
-    def read(request: HttpRequest) -> str | None:
+    def read(request: HttpRequest) -> Secret[str] | None:
         """Return the token, well-formed or not; None if there is none with our prefix."""
-        header = request.META.get("HTTP_AUTHORIZATION")
-        if not header:
+        if _BEARER.match(request.META.get("HTTP_AUTHORIZATION") or "") is None:
             return None
-        scheme, _, token = header.partition(" ")
-        token = token.strip(" ")
-        return token if scheme.lower() == "bearer" and token.startswith(BEARER_PREFIX) else None
+        return Secret(request.META["HTTP_AUTHORIZATION"].partition(" ")[2].strip(" "))
 
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
@@ -117,11 +119,11 @@ def forbid_caching(response: Any) -> None:
         response.headers["Cache-Control"] = NOT_CACHED
 
 
-def set_cookie(response: Any, name: str, value: str, max_age: Any, **attributes: Any) -> None:
+def set_cookie(response: Any, name: str, value: Secret[str], max_age: Any, **attributes: Any) -> None:
     """Set a cookie with domain, path and ``Secure`` of the session cookie."""
     response.set_cookie(
         name,
-        value,
+        value.value,
         max_age=max_age,
         domain=domain(),
         path=settings.SESSION_COOKIE_PATH,
@@ -133,6 +135,9 @@ def set_cookie(response: Any, name: str, value: str, max_age: Any, **attributes:
 
 class _Partitioned(Morsel[str]):
     """A cookie with an attribute that ``http.cookies`` supports from Python 3.14."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
     def OutputString(self, attrs: Any = None) -> str:  # noqa: N802 - the name that is overridden
         """Return the value of the header."""
@@ -169,12 +174,14 @@ def domain() -> str | None:
 
 def partition(response: Any, name: str) -> None:
     """Add ``Partitioned`` to this cookie of a response, if ``COOKIE_PARTITIONED`` is set."""
-    cookie = response.cookies.get(name)
-    if cookie is None or not conf.current().cookie_partitioned or isinstance(cookie, _Partitioned):
+    if name not in response.cookies or not conf.current().cookie_partitioned:
+        return
+    cookie = Secret(response.cookies[name])  # its repr shows the value
+    if isinstance(cookie.value, _Partitioned):
         return
     partitioned = _Partitioned()
-    partitioned.set(cookie.key, cookie.value, cookie.coded_value)
-    partitioned.update({key: value for key, value in cookie.items() if key != "partitioned"})
+    partitioned.set(cookie.value.key, cookie.value.value, cookie.value.coded_value)
+    partitioned.update({key: value for key, value in cookie.value.items() if key != "partitioned"})
     response.cookies[name] = partitioned
 
 

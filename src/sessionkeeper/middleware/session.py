@@ -74,7 +74,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
         session.other_cookies = other_cookies
-        session.client.source = partial(address_in, request.META)
+        session.client.source = partial(address_in, keys.Secret(request.META))
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         # A request with a body may be old, such as an upload that a proxy has buffered. Its key does not
         # prove that there is a copy.
@@ -243,10 +243,10 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
                 session.save()
             elif not _is_passive(request):
                 active.touch_if_due(force=always)
-            is_new = session.cookie_due or session.session_key != Cookie.read(request)
+            is_new = session.cookie_due or session.held != Cookie.read(request)
             gives_key = renewed or (always and active.stored) or (session.modified and is_new)
-    if gives_key and session.transport != BEARER and not session.is_empty():
-        Cookie.write(response, str(session.session_key), session.cookie_age())
+    if gives_key and session.transport != BEARER and session.held is not None and not session.is_empty():
+        Cookie.write(response, session.held, session.cookie_age())
         transports.forbid_caching(response)
     _finish_headers(response, session)
 
@@ -255,7 +255,7 @@ def _status(
     request: HttpRequest, response: HttpResponseBase, session: SessionStore, *, always: bool
 ) -> SessionStatus:
     """Return what is due. With ``always``, the session is saved in every request."""
-    if always and not session.accessed and session.session_key is not None:
+    if always and not session.accessed and session.held is not None:
         try:
             session.keys()  # load it: a session that was not accessed is kept alive too
         except StoreUnavailable:

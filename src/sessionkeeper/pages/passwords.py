@@ -7,14 +7,27 @@ from http import HTTPStatus
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls.converters import StringConverter
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import flows, lockout, passwords
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, SessionGone, StaleSession
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.pages.base import DONE, FormPage, route, with_next
 from sessionkeeper.pages.forms import ChangeForm, ConfirmForm, ResetForm
+
+
+class SecretConverter(StringConverter):
+    """A part of a URL that is passed on as a ``Secret``, so that no report shows it as an argument."""
+
+    def to_python(self, value: str) -> Secret[str]:  # type: ignore[override]
+        """Return the text, hidden."""
+        return Secret(value)
+
+    def to_url(self, value: str | Secret[str]) -> str:
+        """Return the text of a URL."""
+        return Secret.of(value).value
 
 
 @method_decorator(lockout.counting, name="dispatch")
@@ -33,12 +46,11 @@ class ChangePage(FormPage):
         """Return the URL of the form."""
         return request.path
 
-    @sensitive_variables()
     def submit(self, request: HttpRequest, form: Form) -> HttpResponse | None:
         """Change the password and end all other sessions."""
-        given = form.cleaned_data
+        current, new = (Secret(form.cleaned_data[name]) for name in ("current_password", "new_password"))
         try:
-            passwords.change_password(request, current=given["current_password"], new=given["new_password"])
+            passwords.change_password(request, current=current, new=new)
         except InvalidCredentials:
             form.add_error("current_password", _("This is not the password."))
             return None
@@ -65,18 +77,16 @@ class ConfirmPage(FormPage):
 
     template, form = "password_reset_confirm", ConfirmForm
 
-    @sensitive_variables()
-    def get(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    def get(self, request: HttpRequest, uid: str, token: Secret[str]) -> HttpResponse:
         """Show the form, or that the link is not valid."""
         if passwords.user_of_reset(uid, token) is None:
             return self.show(request, form=None, status=HTTPStatus.BAD_REQUEST)
         return self.show(request, form=ConfirmForm())
 
-    @sensitive_variables()
-    def submit(self, request: HttpRequest, form: Form, uid: str, token: str) -> HttpResponse:
+    def submit(self, request: HttpRequest, form: Form, uid: str, token: Secret[str]) -> HttpResponse:
         """Set the password and end all sessions of the user."""
         try:
-            passwords.confirm_reset(uid, token, form.cleaned_data["new_password"])
+            passwords.confirm_reset(uid, token, Secret(form.cleaned_data["new_password"]))
         except InvalidToken:
             return self.show(request, form=None, status=HTTPStatus.BAD_REQUEST)
         return redirect(route("password-reset-done"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from sessionkeeper.pages import devices, login, passwords
 from sessionkeeper.pages.base import Page
 
+register_converter(passwords.SecretConverter, "sessionkeeper_secret")
 app_name = "sessionkeeper-pages"
 urlpatterns = [
     path("login/", login.LoginPage.as_view(), name="login"),
@@ -20,7 +21,7 @@ urlpatterns = [
     path("password/reset/sent/", Page.as_view(template="password_reset_sent"), name="password-reset-sent"),
     path("password/reset/done/", Page.as_view(template="password_reset_done"), name="password-reset-done"),
     path(
-        "password/reset/<str:uid>/<str:token>/",
+        "password/reset/<str:uid>/<sessionkeeper_secret:token>/",
         passwords.ConfirmPage.as_view(),
         name="password-reset-confirm",
     ),

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -15,36 +14,37 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
 from sessionkeeper.api.authentication import django_request
-from sessionkeeper.api.serializers import Password, Text
+from sessionkeeper.api.serializers import Body, Password, SecretText, Text
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import flows, lockout, passwords
 from sessionkeeper.core.errors import InvalidCredentials
+from sessionkeeper.core.keys import Secret
 
 
-class ReauthenticateSerializer(serializers.Serializer[Any]):
+class ReauthenticateSerializer(Body):
     """The body of ``POST reauthenticate/``."""
 
     password = Password()
 
 
-class PasswordChangeSerializer(serializers.Serializer[Any]):
+class PasswordChangeSerializer(Body):
     """The body of ``POST password/change/``."""
 
     current_password = Password()
     new_password = Password()
 
 
-class PasswordResetSerializer(serializers.Serializer[Any]):
+class PasswordResetSerializer(Body):
     """The body of ``POST password/reset/``."""
 
     email = Text(max_length=254)
 
 
-class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
+class PasswordResetConfirmSerializer(Body):
     """The body of ``POST password/reset/confirm/``."""
 
     uid = Text(max_length=200)
-    token = Text(max_length=200)
+    token = SecretText(max_length=200)
     new_password = Password()
 
 
@@ -55,11 +55,10 @@ class ReauthenticateView(Endpoint):
     permission_classes = [IsAuthenticated]
     serializer_class = ReauthenticateSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Verify the password."""
         given = self.validated(request)
-        flows.reauthenticate(django_request(request), given)
+        flows.reauthenticate(django_request(request), Secret({"password": given["password"].value}))
         return Response(whoami(django_request(request), request.user))
 
 
@@ -70,7 +69,6 @@ class PasswordChangeView(Endpoint):
     permission_classes = [IsAuthenticated]
     serializer_class = PasswordChangeSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Change the password."""
         given = self.validated(request)
@@ -119,7 +117,6 @@ class PasswordResetView(Endpoint):
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Send the mail, if a user has the address. The response is the same if not."""
         passwords.request_reset(django_request(request), **self.validated(request))
@@ -133,7 +130,6 @@ class PasswordResetConfirmView(Endpoint):
     throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetConfirmSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Set the password and end all sessions of the user."""
         given = self.validated(request)
