@@ -21,6 +21,7 @@ _DEEPEST = 8
 _OF_CONTAINERS = {kind.__repr__ for kind in (dict, list, tuple, set, frozenset)}
 
 
+@cache
 def name_of(code):
     """Return the module and the name of a function of ours: ``core.keys:parse``; None for other code."""
     path = Path(code.co_filename)
@@ -63,7 +64,7 @@ class Watcher:
 
     def trace(self, frame, event, _):
         """For ``sys.settrace``."""
-        name = _known(frame.f_code)
+        name = name_of(frame.f_code)
         if name is None:
             return None
         self.functions.setdefault(name, frame.f_code)
@@ -109,9 +110,6 @@ def watched(watcher):
     finally:
         sys.settrace(before)
         threading.settrace(elsewhere)
-
-
-_known = cache(name_of)
 
 
 @cache

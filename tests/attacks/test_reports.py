@@ -5,6 +5,7 @@ Nothing is listed here: what the functions are is found by watching them, so tha
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from datetime import timedelta
@@ -18,6 +19,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.db import SessionStore as OldStore
 from django.core import mail
 from django.core.signals import got_request_exception
+from django.db import transaction
 from django.http import JsonResponse
 from django.middleware.csrf import CSRF_SESSION_KEY
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
@@ -29,7 +31,7 @@ from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.serializer import serialize
 from sentry_sdk.utils import event_from_exception
 
-from sessionkeeper.auth import receivers
+from sessionkeeper.auth import attempts, receivers
 from sessionkeeper.core import keys
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.database import shortcut
@@ -109,7 +111,7 @@ class Traveller:
     def _note_cookies(self):
         names = {
             django_settings.CSRF_COOKIE_NAME: "CSRF secret",
-            f"{django_settings.SESSION_COOKIE_NAME}-device": "device cookie",
+            attempts.cookie_name(): "device cookie",
         }
         for name, morsel in self.browser.cookies.items():
             if name == django_settings.SESSION_COOKIE_NAME:
@@ -349,3 +351,107 @@ def test_no_line_of_ours_has_a_secret_in_its_locals(someone, settings, options, 
     assert len(someone.secrets["session key"]) > 20
     shown = watcher.found(someone.secrets)
     assert not shown, "\n".join(["", *shown])
+
+
+# What is sent of a fault: Django's page, which goes to the administrators by mail, and a tracker's event.
+
+
+class FaultError(Exception):
+    """Something that no code expects, at any place."""
+
+
+class Fault:
+    """Raises at the last line of one function that is reached in a step, when its locals are all there."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def trace(self, frame, event, _):
+        """For ``sys.settrace``."""
+        return self._raise if frames.name_of(frame.f_code) == self.name else None
+
+    def _raise(self, frame, event, _):
+        if event == "return":
+            raise FaultError
+        return self._raise
+
+
+class OfOurs(ExceptionReporter):
+    """Django's report with our frames only: others have what the request itself was made of."""
+
+    def get_traceback_frames(self):
+        """Leave out all other frames."""
+        return [one for one in super().get_traceback_frames() if one["filename"].startswith(str(frames.PACKAGE))]
+
+
+def sent_to_a_tracker(error):
+    """Return what Sentry's SDK sends of an exception, with its defaults, and no frames of others."""
+    options = sentry_sdk.Client(default_integrations=False).options
+    event, _ = event_from_exception(error, client_options=options)
+    EventScrubber().scrub_event(event)
+    for one in event["exception"]["values"]:
+        stack = one["stacktrace"]["frames"]
+        one["stacktrace"]["frames"] = [each for each in stack if each["abs_path"].startswith(str(frames.PACKAGE))]
+    return str(serialize(event))
+
+
+def reports_of(step, someone, name):
+    """Raise in one function during a step, and return all reports."""
+    reports = []
+
+    def report(request=None, **_):
+        kind, error, traceback = sys.exc_info()
+        if request is not None:
+            request.META.pop("CSRF_COOKIE", None)  # Django's own note, which its report shows
+        reports.append(OfOurs(request, kind, error, traceback).get_traceback_html())
+        reports.append(sent_to_a_tracker(error))
+
+    got_request_exception.connect(report)
+    before = sys.gettrace(), someone.password
+    try:
+        with transaction.atomic():
+            sys.settrace(Fault(name).trace)
+            try:
+                step(someone)
+            except Exception:  # also what was made of it
+                report()
+            sys.settrace(before[0])
+            transaction.set_rollback(True)
+    finally:
+        sys.settrace(before[0])
+        got_request_exception.disconnect(report)
+        shortcut.turn_on()
+        someone.password = before[1]
+    return reports
+
+
+def functions_of(step, someone):
+    """Return the functions of ours that are entered in a step."""
+    found, before = set(), sys.getprofile()
+    sys.setprofile(lambda frame, event, _: found.add(frames.name_of(frame.f_code)))
+    try:
+        step(someone)
+    finally:
+        sys.setprofile(before)
+    return sorted(found - {None})
+
+
+OF_REPORTS = (sign_in, reauthenticate, change_password, use_token, reset_by_api)
+
+
+def test_no_report_of_a_fault_anywhere_has_a_secret(someone, settings):
+    settings.SESSIONKEEPER = MODERATE
+    done, number = set(), 0
+    for step in OF_REPORTS:
+        sign_in(someone)
+        cookies = copy.deepcopy(someone.browser.cookies)
+        for name in functions_of(step, someone):
+            if name in done:
+                continue
+            done.add(name)
+            someone.browser.cookies = copy.deepcopy(cookies)
+            for report in reports_of(step, someone, name):
+                number += 1
+                for kind, forms in someone.secrets.items():
+                    assert not any(form in report for form in forms), (kind, step.__name__, name)
+    assert number > 300

@@ -341,5 +341,8 @@ def write(response: HttpResponseBase, device: Device) -> None:
 
 
 def cookie_name() -> str:
-    """Return the name of the cookie: that of the session cookie, so with the same prefix, and a suffix."""
-    return f"{settings.SESSION_COOKIE_NAME}-device"
+    """Return the name of the cookie: that of the session cookie, so with the same prefix, and a suffix.
+
+    Django's error reports hide the values of cookies with "key" in their names.
+    """
+    return f"{settings.SESSION_COOKIE_NAME}-device-key"
