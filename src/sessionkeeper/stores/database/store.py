@@ -35,7 +35,8 @@ from sessionkeeper.core.records import (
     to_end,
 )
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import orm, select, shortcut, transactions, writes
+from sessionkeeper.stores.database import orm, references, select, shortcut, transactions, writes
+from sessionkeeper.stores.database.references import ENDED
 from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
 
 #: Attempts of a compare-and-swap. Each failure means that another writer succeeded.
@@ -74,8 +75,8 @@ class DatabaseStore:
         except Exception as error:  # noqa: BLE001 - as shortcut.take() does, for every request
             with translate_errors():
                 found = shortcut.fall_back(error, orm.find, connection, session_id, **wanted)
-        if found is not None and found.record.namespace != here:
-            return None  # the table is shared with other tenants
+        if found is not None and (found.record.namespace != here or found.record.secret_hash == ENDED):
+            return None  # the table is shared with other tenants, and with what refers to sessions
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
     def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
@@ -217,6 +218,8 @@ class DatabaseStore:
 
     def _end(self, rows: QuerySet[Session]) -> list[Revoked]:
         with translate_errors():
+            if references.relations():
+                return references.end(rows)
             return [Revoked(*row) for row in writes.delete_returning(rows, Revoked._fields)]
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
@@ -238,11 +241,12 @@ class DatabaseStore:
 
     def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
         """Walks along the primary key; deletes by key, and checks the expiry again."""
+        columns = ("pk", "user_id", "last_seen_at", "expires_at", "idle_seconds")
         with translate_errors():
             window = self._table.filter(pk__gt=after).order_by("pk")
-            rows = list(
-                window.values_list("pk", "user_id", "last_seen_at", "expires_at", "idle_seconds")[:limit]
-            )
+            rows = list(window.values_list(*columns)[:limit])
+            if references.relations():
+                self._bury(after, rows[-1][0] if len(rows) == limit else MAX_ID)
             if not rows:
                 return [], None
             now = self._server_now()
@@ -259,18 +263,30 @@ class DatabaseStore:
         if idle is not None:
             expired |= Q(last_seen_at__lte=now - timedelta(seconds=idle))
         rows = self._table.filter(pk__in=ended)
+        if references.relations():
+            return [ended[one.id] for one in references.end(rows.filter(expired))]
         if writes.delete(rows.filter(expired)) < len(ended):  # one of them was just used
             for pk in rows.values_list("pk", flat=True):
                 del ended[pk]
         return ended.values()
+
+    def _bury(self, after: int, last: int) -> None:
+        """Try again to delete what had to stay when its session ended."""
+        left = self._rows_of_all.filter(secret_hash=ENDED, pk__gt=after, pk__lte=last)
+        references.bury(list(left.values_list("pk", flat=True)), self.alias)
 
     def count(self) -> int:
         with translate_errors():
             return self._table.count()
 
     @property
-    def _table(self) -> QuerySet[Session]:
+    def _rows_of_all(self) -> QuerySet[Session]:
         return namespaces.rows(Session._base_manager.using(self.alias))
+
+    @property
+    def _table(self) -> QuerySet[Session]:
+        rows = self._rows_of_all
+        return rows.exclude(secret_hash=ENDED) if references.relations() else rows
 
     def _rows(self, session_id: int, secret_hash: bytes | None) -> QuerySet[Session]:
         if secret_hash is None:
