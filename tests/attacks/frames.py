@@ -7,7 +7,8 @@ import inspect
 import sys
 import threading
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -43,12 +44,12 @@ def shown(value, depth=0):
         return ""  # its path, which every report of the request has, in or out of a frame
     if isinstance(value, Mapping):
         items = [item for pair in list(value.items()) for item in pair]
-    elif isinstance(value, Sequence | Set):
+    elif isinstance(value, Sequence | AbstractSet):
         items = list(value)
     else:
         try:
             return f"{value!r} {value} {value:}" if isinstance(value, BaseException) else repr(value)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - trackers go on too
             return f"broken repr: {error!r}"
     own = "" if type(value).__repr__ in _OF_CONTAINERS else repr(value)
     return " ".join([own, *(shown(item, depth + 1) for item in items)])

@@ -274,8 +274,12 @@ def bring_nonsense(someone):
 
 
 def send_broken_bodies(someone):
-    for body in (b'{"password": "%s", "\xff": ""}', b'{"password": "%s"', b'"%s"'):
-        body = body.replace(b"%s", PASSWORD.encode())
+    password = PASSWORD.encode()
+    for body in (
+        b'{"password": "' + password + b'\xff"}',
+        b'{"password": "' + password,
+        b'"' + password + b'"',
+    ):
         client = Client(raise_request_exception=False)
         client.post("/api/auth/tokens/", body, content_type="application/json")
     client.post("/api/auth/tokens/", {"username": 7, "password": [PASSWORD]}, content_type="application/json")
@@ -305,9 +309,7 @@ def use_the_engine(someone):
     someone.note_key(again.session_key)
     again.save()
     again.delete(again.session_key)
-    authenticate(
-        RequestFactory().get("/"), username=someone.user.get_username(), password=someone.password
-    )
+    authenticate(RequestFactory().get("/"), username=someone.user.get_username(), password=someone.password)
 
 
 STEPS = (
@@ -381,7 +383,9 @@ class OfOurs(ExceptionReporter):
 
     def get_traceback_frames(self):
         """Leave out all other frames."""
-        return [one for one in super().get_traceback_frames() if one["filename"].startswith(str(frames.PACKAGE))]
+        return [
+            one for one in super().get_traceback_frames() if one["filename"].startswith(str(frames.PACKAGE))
+        ]
 
 
 def sent_to_a_tracker(error):
@@ -391,7 +395,9 @@ def sent_to_a_tracker(error):
     EventScrubber().scrub_event(event)
     for one in event["exception"]["values"]:
         stack = one["stacktrace"]["frames"]
-        one["stacktrace"]["frames"] = [each for each in stack if each["abs_path"].startswith(str(frames.PACKAGE))]
+        one["stacktrace"]["frames"] = [
+            each for each in stack if each["abs_path"].startswith(str(frames.PACKAGE))
+        ]
     return str(serialize(event))
 
 
@@ -413,7 +419,7 @@ def reports_of(step, someone, name):
             sys.settrace(Fault(name).trace)
             try:
                 step(someone)
-            except Exception:  # also what was made of it
+            except Exception:  # noqa: BLE001 - also what was made of it
                 report()
             sys.settrace(before[0])
             transaction.set_rollback(True)

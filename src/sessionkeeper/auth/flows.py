@@ -228,7 +228,7 @@ def _aside(request: HttpRequest, session: BearerSession) -> Iterator[None]:
     try:
         yield
     finally:
-        vars(request).update(before)
+        vars(request).update(**before)
         for name in _CSRF_NOTES:
             request.META.pop(name, None)
         request.META.update(notes.value)

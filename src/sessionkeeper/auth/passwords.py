@@ -123,7 +123,9 @@ class _ResetForm(PasswordResetForm):
         except FieldError:
             log.exception("No password reset was sent: the user model lacks a field.")
 
-    def send_mail(self, subject: str, body: str, context: Any, *args: Any, **kwargs: Any) -> None:
+    def send_mail(  # type: ignore[override] # the names of what is passed on are Django's
+        self, subject: str, body: str, context: Any, *args: Any, **kwargs: Any
+    ) -> None:
         """Render and send in another thread."""
         context = Secret(context)
         context = Secret({**context.value, "confirm_path": _confirm_path(context)})

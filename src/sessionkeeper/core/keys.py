@@ -24,7 +24,7 @@ from types import CellType
 from typing import Generic, NoReturn, TypeVar
 from zlib import crc32
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 KEY_LENGTH = 40
 ID_LENGTH = 11
@@ -46,7 +46,7 @@ _RANDOM_BITS = 22
 MAX_ID = (1 << 63) - 1
 
 
-class Secret(Generic[T]):
+class Secret(Generic[T_co]):
     """A value that shows nothing of itself, for local variables: error reports contain those of every frame.
 
     ``repr``, ``str`` and ``format`` show nothing, and no serializer that walks containers or attributes finds
@@ -55,16 +55,16 @@ class Secret(Generic[T]):
 
     __slots__ = ("_cell",)
 
-    def __init__(self, value: T) -> None:
+    def __init__(self, value: T_co) -> None:
         self._cell = CellType(value)
 
     @classmethod
-    def of(cls, value: T | Secret[T]) -> Secret[T]:
+    def of(cls, value: T_co | Secret[T_co]) -> Secret[T_co]:
         """Return ``value``, hidden if it is not yet."""
         return value if isinstance(value, Secret) else Secret(value)
 
     @property
-    def value(self) -> T:
+    def value(self) -> T_co:
         """The value itself. Use it in an expression, and give it no name."""
         return self._cell.cell_contents  # type: ignore[no-any-return]
 
@@ -77,7 +77,7 @@ class Secret(Generic[T]):
     def __hash__(self) -> int:
         return hash(self.value)
 
-    def __deepcopy__(self, memo: object) -> Secret[T]:
+    def __deepcopy__(self, memo: object) -> Secret[T_co]:
         return self
 
     def __reduce__(self) -> NoReturn:

@@ -23,8 +23,7 @@ class BearerSession(SessionStore):
 
     transport = BEARER
 
-    def __init__(self, token: str | Secret[str] | None = None, *, is_new: bool = False) -> None:
-        token = Secret.of(token)
+    def __init__(self, token: Secret[str] | None = None, *, is_new: bool = False) -> None:
         key = keys.parse_bearer(token)
         super().__init__(None if key is None else Secret(key.text))
         self._is_new = is_new

@@ -19,8 +19,8 @@ from sessionkeeper import conf
 from sessionkeeper.audit import events
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.check_ids import CheckId
-from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import COOKIE, KeyStatus
 from sessionkeeper.engine import adoption, client_binding, lookup, renewal, session_data
 from sessionkeeper.engine.active_session import ActiveSession
@@ -134,7 +134,7 @@ class SessionStore(SessionBase):
 
     @property
     def session_key(self) -> str | None:
-        """The key in clear text, as Django has it. Use :attr:`session_id` for everything but Django's own API."""
+        """The key in clear text, as Django has it. For lists and logs, use :attr:`session_id`."""
         return None if self.held is None else self.held.value
 
     @property
@@ -144,7 +144,8 @@ class SessionStore(SessionBase):
     @_session_key.setter
     def _session_key(self, value: str | Secret[str | None] | None) -> None:
         value = Secret.of(value)
-        self.held = value if self._validate_session_key(value.value) else None  # type: ignore[assignment]
+        is_valid: bool = self._validate_session_key(value.value)  # type: ignore[attr-defined] # missing, as above
+        self.held = value if is_valid else None  # type: ignore[assignment]
 
     # Reading
 

@@ -51,8 +51,8 @@ class Cookie:
         if request.META.get("HTTP_COOKIE", "").count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
             return ()
         parts = map(Secret, request.META["HTTP_COOKIE"].split(";"))
-        values = [Secret(parse_cookie(part.value).get(name)) for part in parts]
-        ours = {Secret(None), Cookie.read(request)}
+        values = [Secret(parse_cookie(part.value).get(name, "")) for part in parts]
+        ours = {Secret(""), Cookie.read(request)}
         return tuple(dict.fromkeys(value for value in values if value not in ours))
 
     @staticmethod

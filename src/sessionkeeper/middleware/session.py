@@ -71,7 +71,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         other_cookies = Cookie.other_cookies(request) if token is None and cookie is not None else ()
         if other_cookies:  # the engine ignores what cannot be a key
             cookie = next((one for one in (cookie, *other_cookies) if keys.parse(one) is not None), cookie)
-        session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
+        store: Any = self.SessionStore
+        session: Any = store(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
         session.other_cookies = other_cookies
         session.client.source = partial(address_in, keys.Secret(request.META))

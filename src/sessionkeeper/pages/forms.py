@@ -66,7 +66,9 @@ class _NewPassword(forms.Form):
         """Refuse two different passwords."""
         super().clean()
         given = Secret(self.cleaned_data)
-        if {"new_password", "again"} <= given.value.keys() and given.value["new_password"] != given.value["again"]:
+        if {"new_password", "again"} <= given.value.keys() and given.value["new_password"] != given.value[
+            "again"
+        ]:
             self.add_error("again", _("The two new passwords are not the same."))
         return given.value
 

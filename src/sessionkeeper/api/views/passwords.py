@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from rest_framework import exceptions, serializers
+from rest_framework import exceptions
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response

@@ -20,7 +20,7 @@ from django.db.models.deletion import Collector, ProtectedError, RestrictedError
 
 from sessionkeeper.core.records import Revoked
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import writes
+from sessionkeeper.stores.database import shortcut, writes
 
 #: In place of the hash of a session that has ended. It is not the length of a hash.
 ENDED = b"ended"
@@ -32,14 +32,21 @@ _AS_ENDED = {
     "expires_at": F("created_at"),
     "version": F("version") + 1,
 }
-_EMPTY: dict[str, Any] = {"user": None, "data": {}, "ip_address": None, "user_agent": "", "label": "", "amr": ""}
+_EMPTY: dict[str, Any] = {
+    "user": None,
+    "data": {},
+    "ip_address": None,
+    "user_agent": "",
+    "label": "",
+    "amr": "",
+}
 # What forbids the deletion comes first, and what only counts what the others have left comes last.
 _ORDER = (PROTECT, CASCADE, SET_NULL, SET_DEFAULT, None, RESTRICT, DO_NOTHING)
 
 log = logging.getLogger("sessionkeeper.store")
 
 
-class _Kept(Exception):  # noqa: N818 - it is no error
+class _Kept(Exception):
     """Something refers to a session, and does not allow its deletion."""
 
 
@@ -72,7 +79,7 @@ def _overwrite(rows: QuerySet[Session]) -> list[Revoked]:
 
 
 def _returns(alias: str) -> bool:
-    return bool(connections[alias].features.can_return_rows_from_bulk_insert) and not writes.shortcut.reasons
+    return bool(connections[alias].features.can_return_rows_from_bulk_insert) and not shortcut.reasons
 
 
 def bury(ids: Collection[int], alias: str) -> None:
@@ -96,7 +103,9 @@ def _delete(ids: Collection[int], alias: str) -> bool:
     except Error:
         raise
     except Exception:
-        log.exception("What refers to a session could not be deleted. The session has ended; a purge tries again.")
+        log.exception(
+            "What refers to a session could not be deleted. The session has ended; a purge tries again."
+        )
         return False
     return True
 

@@ -36,8 +36,8 @@ from sessionkeeper.core.records import (
 )
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import orm, references, select, shortcut, transactions, writes
-from sessionkeeper.stores.database.references import ENDED
 from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
+from sessionkeeper.stores.database.references import ENDED
 
 #: Attempts of a compare-and-swap. Each failure means that another writer succeeded.
 MERGE_TRIES = 200
