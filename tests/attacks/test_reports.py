@@ -19,10 +19,11 @@ from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.db import SessionStore as OldStore
 from django.core import mail
 from django.core.signals import got_request_exception
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import JsonResponse
 from django.middleware.csrf import CSRF_SESSION_KEY
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
@@ -353,6 +354,18 @@ def test_no_line_of_ours_has_a_secret_in_its_locals(someone, settings, options, 
     assert len(someone.secrets["session key"]) > 20
     shown = watcher.found(someone.secrets)
     assert not shown, "\n".join(["", *shown])
+
+
+@pytest.mark.rule("R06")
+def test_no_statement_has_a_secret_as_a_parameter(someone, settings):
+    """They are in the log of queries, and in the exceptions of some drivers."""
+    settings.SESSIONKEEPER = RENEWING
+    with CaptureQueriesContext(connection) as queries:
+        for step in set(STEPS) - {bring_an_old_cookie}:  # whose key is in Django's table
+            step(someone)
+    text = "\n".join(query["sql"] for query in queries)
+    assert len(queries) > 100
+    assert not [kind for kind, forms in someone.secrets.items() if any(form in text for form in forms)]
 
 
 # What is sent of a fault: Django's page, which goes to the administrators by mail, and a tracker's event.

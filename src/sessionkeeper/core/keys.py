@@ -85,7 +85,7 @@ class Secret(Generic[T_co]):
 
 
 class Key:
-    """A parsed session key: the id of the session, which is public, and the secret, which it does not show."""
+    """A parsed session key: the public id of the session, and the secret, which it does not show."""
 
     __slots__ = ("_secret", "id")
 
