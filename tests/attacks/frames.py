@@ -16,8 +16,9 @@ from pathlib import Path
 from django.http import HttpRequest
 
 import sessionkeeper
+import sessionkeeper_client
 
-PACKAGE = Path(sessionkeeper.__file__).parent
+PACKAGES = tuple(Path(each.__file__).parent for each in (sessionkeeper, sessionkeeper_client))
 _DEEPEST = 8
 _OF_CONTAINERS = {kind.__repr__ for kind in (dict, list, tuple, set, frozenset)}
 
@@ -25,11 +26,17 @@ _OF_CONTAINERS = {kind.__repr__ for kind in (dict, list, tuple, set, frozenset)}
 @cache
 def name_of(code):
     """Return the module and the name of a function of ours: ``core.keys:parse``; None for other code."""
-    path = Path(code.co_filename)
-    if not path.is_relative_to(PACKAGE) or not code.co_flags & inspect.CO_OPTIMIZED:
+    if not is_ours(code.co_filename) or not code.co_flags & inspect.CO_OPTIMIZED:
         return None
-    module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    parts = Path(code.co_filename).with_suffix("").parts
+    start = max(place for place, part in enumerate(parts) if part.startswith("sessionkeeper"))
+    module = ".".join(parts[start:]).removeprefix("sessionkeeper.")
     return f"{module}:{code.co_qualname}"
+
+
+def is_ours(file):
+    """Return whether a source file is one of our packages."""
+    return Path(file).is_relative_to(PACKAGES[0]) or Path(file).is_relative_to(PACKAGES[1])
 
 
 def shown(value, depth=0):

@@ -8,8 +8,10 @@ from __future__ import annotations
 import copy
 import re
 import sys
+from contextlib import suppress
 from datetime import timedelta
 
+import httpx
 import pytest
 import sentry_sdk
 from asgiref.sync import async_to_sync
@@ -19,10 +21,12 @@ from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.db import SessionStore as OldStore
 from django.core import mail
 from django.core.signals import got_request_exception
+from django.core.wsgi import get_wsgi_application
 from django.db import connection, transaction
 from django.http import JsonResponse
 from django.middleware.csrf import CSRF_SESSION_KEY
-from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
+from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
+from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils.encoding import force_bytes
@@ -36,6 +40,7 @@ from sessionkeeper.auth import attempts, receivers
 from sessionkeeper.core import keys
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.database import shortcut
+from sessionkeeper_client import Client, ProblemError
 from tests.attacks import frames
 from tests.conftest import PASSWORD
 
@@ -90,7 +95,7 @@ class Traveller:
 
     def __init__(self, user):
         self.user = user
-        self.browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        self.browser = Browser(enforce_csrf_checks=True, raise_request_exception=False)
         self.token = None
         self.password = PASSWORD
         self.secrets = {
@@ -138,7 +143,7 @@ class Traveller:
     def ask_as_program(self, method, path, body=None):
         """Send a request as the program."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        program = Client(raise_request_exception=False)
+        program = Browser(raise_request_exception=False)
         return getattr(program, method)(path, body or {}, content_type="application/json", headers=headers)
 
 
@@ -263,13 +268,13 @@ def bring_several_cookies(someone):
     live = someone.browser.cookies[name].value
     other = keys.rotate(keys.parse(live)).text
     someone.note_key(other)
-    browser = Client(raise_request_exception=False)
+    browser = Browser(raise_request_exception=False)
     return browser.get("/basket/?item=tea", headers={"Cookie": f"{name}={other}; {name}={live}"})
 
 
 def bring_nonsense(someone):
     someone.note_key("not-a-key-but-perhaps-somebodys-password")
-    browser = Client(raise_request_exception=False)
+    browser = Browser(raise_request_exception=False)
     browser.cookies[django_settings.SESSION_COOKIE_NAME] = "not-a-key-but-perhaps-somebodys-password"
     return browser.get("/basket/?item=tea")
 
@@ -281,7 +286,7 @@ def send_broken_bodies(someone):
         b'{"password": "' + password,
         b'"' + password + b'"',
     ):
-        client = Client(raise_request_exception=False)
+        client = Browser(raise_request_exception=False)
         client.post("/api/auth/tokens/", body, content_type="application/json")
     client.post("/api/auth/tokens/", {"username": 7, "password": [PASSWORD]}, content_type="application/json")
 
@@ -356,6 +361,47 @@ def test_no_line_of_ours_has_a_secret_in_its_locals(someone, settings, options, 
     assert not shown, "\n".join(["", *shown])
 
 
+EDGES_OF_THE_CLIENT = {
+    "sessionkeeper_client.secret:Secret.__init__",
+    "sessionkeeper_client.base:BaseClient.__init__",
+    "sessionkeeper_client.protocol:Conversation.__init__",
+    *(
+        f"sessionkeeper_client.client:Client.{name}"
+        for name in ("login", "reauthenticate", "request", "post")
+    ),
+}
+
+
+@pytest.mark.parametrize("transport", ["cookie", "bearer"])
+def test_no_line_of_the_client_has_a_secret_in_its_locals(someone, tmp_path, transport):
+    someone.secrets.pop("SECRET_KEY")
+    web = {"transport": httpx.WSGITransport(app=get_wsgi_application())}
+    change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    with frames.watched(frames.Watcher(EDGES | EDGES_OF_THE_CLIENT)) as watcher:
+        for _ in range(2):
+            made = {"transport": transport, "file": tmp_path / "session", "http_options": web}
+            with Client("https://testserver", **made) as client:
+                client.login(someone.user.get_username(), someone.password)
+                someone.note_key(client.token)
+                for cookie in client._talk.jar:
+                    someone.note_key(cookie.value)
+                    someone.secrets["CSRF secret"].add(cookie.value)
+                client.reauthenticate(someone.password)
+                client.whoami()
+            with Client("https://testserver", **made) as client:
+                client.get("/basket/?item=egg")
+                client.sessions()
+                with suppress(ProblemError):
+                    client.post("/api/auth/password/change/", json=change)
+                    someone.password = NEW_PASSWORD
+                if client.token:
+                    Client("https://testserver", token=client.token, http_options=web).close()
+    assert someone.password == NEW_PASSWORD
+    assert len(someone.secrets["session key"]) > 4
+    shown = watcher.found(someone.secrets)
+    assert not shown, "\n".join(["", *shown])
+
+
 @pytest.mark.rule("R06")
 def test_no_statement_has_a_secret_as_a_parameter(someone, settings):
     """They are in the log of queries, and in the exceptions of some drivers."""
@@ -396,9 +442,7 @@ class OfOurs(ExceptionReporter):
 
     def get_traceback_frames(self):
         """Leave out all other frames."""
-        return [
-            one for one in super().get_traceback_frames() if one["filename"].startswith(str(frames.PACKAGE))
-        ]
+        return [one for one in super().get_traceback_frames() if frames.is_ours(one["filename"])]
 
 
 def sent_to_a_tracker(error):
@@ -408,9 +452,7 @@ def sent_to_a_tracker(error):
     EventScrubber().scrub_event(event)
     for one in event["exception"]["values"]:
         stack = one["stacktrace"]["frames"]
-        one["stacktrace"]["frames"] = [
-            each for each in stack if each["abs_path"].startswith(str(frames.PACKAGE))
-        ]
+        one["stacktrace"]["frames"] = [each for each in stack if frames.is_ours(each["abs_path"])]
     return str(serialize(event))
 
 
