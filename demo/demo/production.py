@@ -24,6 +24,8 @@ SILENCED_SYSTEM_CHECKS = ["security.W021"]
 # header: else anybody can claim to have come by HTTPS.
 if os.environ.get("DJANGO_BEHIND_PROXY") == "1":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    # Its address: else all clients would seem to have it, and one that guesses passwords would stop them all.
+    SESSIONKEEPER["TRUSTED_PROXIES"] = os.environ.get("DJANGO_PROXIES", "127.0.0.1").split(",")  # noqa: F405
 
 # Secure: never sent over plain http. The prefix `__Host-`: browsers take the cookie only over HTTPS, for this
 # host alone, so that no sibling domain can plant one.

@@ -66,8 +66,8 @@ EDGES = frozenset(
         "auth.backends:ModelBackend.aauthenticate",
         "auth.passwords:_ResetForm.send_mail",
         "api.serializers:SecretText.run_validation",
-        "pages.passwords:SecretConverter.to_python",
-        "pages.passwords:SecretConverter.to_url",
+        "pages.passwords:_Hidden.to_python",
+        "pages.passwords:_Hidden.to_url",
         "stores.database.user_query:hash_of_password",
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.demo_server import ALICE, ROOT
+from tests.near_sides import until
 
 pytestmark = pytest.mark.browser
 
@@ -141,3 +143,32 @@ def test_a_wrong_password_says_so_and_keeps_the_name(page):
     expect(page.get_by_role("alert")).to_contain_text("That did not work")
     expect(page.get_by_label("Username")).to_have_value("alice")
     expect(page.get_by_label("Password")).to_have_value("")
+
+
+@pytest.mark.rule("R59")
+def test_a_link_in_webmail_leads_to_the_form_and_its_token_is_in_no_later_address(page, site):
+    page.goto("/auth/password/reset/")
+    page.get_by_label("E-mail address").fill("alice@example.com")
+    page.get_by_role("button").first.click()
+    expect(page).to_have_url(f"{site.url}/auth/password/reset/sent/")
+    mailed = re.compile(rf"{site.url}/auth/password/reset/\S+")
+    until(lambda: mailed.search("".join(site.log)))  # the demo prints its mails
+    link = mailed.search("".join(site.log))[0]
+    before = len(site.log)
+    asked = []
+    page.on("request", lambda request: asked.append((request.url, request.headers.get("referer", ""))))
+    page.goto(f"data:text/html,<a href='{link}'>the mail</a>")  # another site
+    page.get_by_text("the mail").click()
+    expect(page.get_by_role("heading", name="Choose a new password")).to_be_visible()
+    for password in ("alice", ALICE["password"]):  # the first is refused
+        page.get_by_label("New password", exact=True).fill(password)
+        page.get_by_label("New password, again").fill(password)
+        page.get_by_role("button", name="Set password").click()
+    expect(page).to_have_url(f"{site.url}/auth/password/reset/done/")
+    token = link.rstrip("/").rpartition("/")[2]
+    assert [url for url, _ in asked if token in url and not url.startswith("data:")] == [link]
+    assert not [referer for _, referer in asked if token in referer]
+    lines = [line for line in "".join(site.log[before:]).splitlines() if token in line]
+    assert [" 302 " in line for line in lines] == [True]
+    page.goto(link)
+    expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()

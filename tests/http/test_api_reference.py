@@ -12,7 +12,7 @@ from sessionkeeper.api import serializers, urls
 from sessionkeeper.api.problems import BODY_LIMIT, FOR_OTHERS, INVALID
 from sessionkeeper.api.views import tokens
 from sessionkeeper.api.views.base import Endpoint
-from sessionkeeper.api.views.passwords import ResetThrottle
+from sessionkeeper.auth import lockout
 from sessionkeeper.core import keys
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.http import problems
@@ -50,9 +50,11 @@ def test_every_endpoint_is_described_with_its_path():
         assert method == "GET" or hasattr(route.callback.cls, method.lower())
 
 
-def test_the_rates_of_the_throttles_are_those_of_the_code():
-    assert f"`{ResetThrottle.scope}`" in TEXT
-    assert f"{ResetThrottle.default_rate.removesuffix('/min')} a minute" in TEXT
+def test_the_limits_of_password_resets_are_those_of_the_code():
+    (resets, minute), (mails, hour) = lockout._RESETS, lockout._RESET_MAILS
+    assert (minute, hour) == (60, 3600)
+    assert f"limited to {resets} a minute" in TEXT
+    assert f"gets {mails} mails an hour" in TEXT
 
 
 def test_the_members_of_a_login_are_described_with_their_lengths():

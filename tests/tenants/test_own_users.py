@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.contrib.auth.models import User
+from django.core import mail
 from django_tenants.utils import schema_context
 
 from sessionkeeper.audit import trail
+from sessionkeeper.auth import receivers
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import NoNamespace
@@ -108,3 +113,17 @@ def test_no_other_tenant_can_be_named_than_the_one_of_the_schema():
         namespaces.namespace("b"),
     ):
         pytest.fail("It ran.")
+
+
+@pytest.mark.rule("R61")
+def test_a_reset_mail_goes_to_the_user_of_the_tenant_that_was_asked():
+    for name in SCHEMAS:
+        with schema_context(name):
+            User.objects.filter(pk=2).update(email="somebody@example.org")
+    before = len(mail.outbox)
+    for tenant in SCHEMAS:
+        answer = Browser(tenant).post("/api/password/reset/", {"email": "somebody@example.org"})
+        assert answer.status_code == 204
+    receivers.wait()
+    told = sorted(re.search(r"account (\S+) on", one.body)[1] for one in mail.outbox[before:])
+    assert told == ["person-a", "person-b"]

@@ -80,9 +80,8 @@ def _by(pk: Any) -> QuerySet[Any]:
 
 
 def _counts(pk: Any, names: Iterable[str]) -> QuerySet[Any]:
-    return namespaces.rows(attempts.rows()).filter(
-        Q(user=pk) | Q(pk__in=[lockout.key_of(name) for name in names])
-    )
+    keys = [key(name) for name in names for key in (lockout.key_of, lockout.mailbox_key)]
+    return namespaces.rows(attempts.rows()).filter(Q(user=pk) | Q(pk__in=keys))
 
 
 def _blank(events: QuerySet[Any], **values: Any) -> int:

@@ -24,11 +24,13 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
 from sessionkeeper.engine import users
-from sessionkeeper.http.client_info import client_address, network
+from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
 _MINUTE = 60
+#: How many password resets a client may request, and how many mails a mailbox may get, in how many seconds.
+_RESETS, _RESET_MAILS = (10, 60), (5, 3600)
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -191,19 +193,38 @@ def is_open() -> bool:
     return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
 
 
-def count_reset(request: HttpRequest, *, tries: int = 10, seconds: int = 60) -> None:
-    """Count a request for a password reset, or an attempt with its token, for the client's address.
+def count_reset(request: HttpRequest) -> None:
+    """Count a request for a password reset, or an attempt with its token, for the client.
+
+    A client is an IPv4 address or a /64 of IPv6. Nothing is counted where the address may be a proxy's.
 
     Raises:
-        TooManyTries: the address has had ``tries`` in ``seconds``.
+        TooManyTries: the client has had too many.
         StoreUnavailable: the database did not answer.
     """
     revive()
-    key = _key(attempts.RESET, client_address(request) or "unknown")
+    source = network(source_address(request), ipv4=32, ipv6=64)
+    if source is None:
+        return
     with translate_errors():
-        wait = attempts.consume_reset(key, tries, seconds)
+        wait = attempts.consume_reset(_key(attempts.RESET, source), *_RESETS)
     if wait:
         raise TooManyTries(wait)
+
+
+def may_mail(mailbox: str) -> bool:
+    """Count a mail with a link for this mailbox, and return whether it may get one.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    with translate_errors():
+        return not attempts.consume_reset(mailbox_key(mailbox), *_RESET_MAILS)
+
+
+def mailbox_key(mailbox: str) -> str:
+    """Return the key of the row that counts the reset mails to this address."""
+    return _key("mailbox", users.normal(mailbox))
 
 
 def marks(user: Any) -> tuple[str, ...]:
@@ -245,7 +266,7 @@ def unlock_source(address: str) -> bool:
 
 
 def _attempt(request: HttpRequest | None, name: str, session_id: int | None) -> Attempt:
-    source = network(client_address(request), ipv6=64)
+    source = network(source_address(request), ipv6=64)
     account = _key(attempts.ACCOUNT, name)
     known = attempts.id_for(request, account)
     device = known if session_id is None else f"session {session_id}"

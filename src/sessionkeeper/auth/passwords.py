@@ -12,7 +12,7 @@ from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import FieldError, ValidationError
-from django.db import router, transaction
+from django.db import connections, router, transaction
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlsafe_base64_decode
@@ -21,13 +21,17 @@ from django.utils.translation import gettext as _
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout, receivers
 from sessionkeeper.auth.flows import LONGEST_PASSWORD, require_recent
-from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword
+from sessionkeeper.conf import namespaces
+from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword, TooManyTries
 from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
 #: Route of the page that sets a new password, if ``sessionkeeper.pages.urls`` is included.
 CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
+_UID, _TOKEN = "the-uid-of-the-user", "the-token-of-the-mail"
+#: How long to wait if too many mails wait to be sent, in seconds.
+_BUSY_WAIT = 60
 
 log = logging.getLogger("sessionkeeper.security")
 
@@ -66,20 +70,43 @@ def change_password(request: HttpRequest, *, current: str | Secret[str], new: st
 
 
 def request_reset(request: HttpRequest, email: str) -> None:
-    """Mail a link to the users with this address. Neither result nor time tells whether there are any."""
-    revive()
+    """Mail a link to the users with this address. Neither result nor time tells whether there are any.
+
+    Whether the address has users is looked up when the response has been sent. A mailbox that has got too
+    many mails gets no further one for some time; the result is the same.
+
+    Raises:
+        TooManyTries: the client has requested too many, or too many mails wait to be sent.
+        StoreUnavailable: the database did not answer.
+    """
+    lockout.count_reset(request)
+    if receivers.is_busy():
+        log.error("A password reset was refused, because too many mails wait to be sent.")
+        raise TooManyTries(_BUSY_WAIT)
     # Without the user: looking for one would take time, which could be measured.
     trail.record(events.Kind.PASSWORD_RESET_REQUESTED, address=trail.digest(email.casefold()))
     form = _ResetForm({"email": email})
-    if form.is_valid():
-        form.save(
-            request=request,
-            use_https=request.is_secure(),
-            domain_override=request.get_host(),
-            subject_template_name="sessionkeeper/password_reset_subject.txt",
-            email_template_name="sessionkeeper/password_reset_email.txt",
-            token_generator=default_token_generator,
-        )
+    if not (form.is_valid() and lockout.may_mail(form.cleaned_data["email"])):
+        return
+    form.path = _confirm_path()
+    if _are_users_seen_here_only():
+        with translate_errors():
+            form.users = list(form.get_users(form.cleaned_data["email"]))
+    send = partial(
+        form.save,
+        use_https=request.is_secure(),
+        domain_override=request.get_host(),
+        subject_template_name="sessionkeeper/password_reset_subject.txt",
+        email_template_name="sessionkeeper/password_reset_email.txt",
+        token_generator=default_token_generator,
+    )
+    receivers.send_after_response(send)
+
+
+def _are_users_seen_here_only() -> bool:
+    """Return whether another connection may see other users, because of a transaction or of tenants."""
+    users = connections[router.db_for_read(get_user_model())]
+    return users.in_atomic_block or namespaces.must_be_read()
 
 
 def confirm_reset(uid: str, token: str | Secret[str], new: str | Secret[str]) -> None:
@@ -116,29 +143,34 @@ def user_of_reset(uid: str, token: str | Secret[str]) -> Any:
 class _ResetForm(PasswordResetForm):
     """Django's form, with its rules on who may reset a password, its token, and our templates."""
 
+    #: The users with the address, if they have been looked up.
+    users: list[Any] | None = None
+    #: The path of our page, with placeholders; None if there is none. Only the request knows its URLconf.
+    path: str | None = None
+
     def get_users(self, email: str) -> Iterator[Any]:
         """Yield the users to send a mail to; none if the user model lacks a field."""
         try:
-            yield from super().get_users(email)
+            yield from super().get_users(email) if self.users is None else self.users
         except FieldError:
             log.exception("No password reset was sent: the user model lacks a field.")
 
     def send_mail(  # type: ignore[override] # the names of what is passed on are Django's
         self, subject: str, body: str, context: Any, *args: Any, **kwargs: Any
     ) -> None:
-        """Render and send in another thread."""
+        """Render and send, with the path of our page."""
         context = Secret(context)
-        context = Secret({**context.value, "confirm_path": _confirm_path(context)})
-        receivers.send_aside(partial(self._send, subject, body, context, *args, **kwargs))
-
-    def _send(self, subject: str, body: str, context: Secret[Any], *args: Any, **kwargs: Any) -> None:
+        path = Secret(
+            self.path
+            and self.path.replace(_UID, context.value["uid"]).replace(_TOKEN, context.value["token"])
+        )
+        context = Secret({**context.value, "confirm_path": path.value})
         super().send_mail(subject, body, context.value, *args, **kwargs)
 
 
-def _confirm_path(context: Secret[dict[str, Any]]) -> str | None:
-    kwargs = {"uid": context.value["uid"], "token": Secret(context.value["token"])}
+def _confirm_path() -> str | None:
     try:
-        return reverse(CONFIRM_ROUTE, kwargs=kwargs)
+        return reverse(CONFIRM_ROUTE, kwargs={"uid": _UID, "token": _TOKEN})
     except NoReverseMatch:
         return None
 

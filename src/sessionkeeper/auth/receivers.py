@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
@@ -191,19 +192,46 @@ def _rebuild(*, setting: str, **_: Any) -> None:
 
 log = logging.getLogger("sessionkeeper.security")
 _mailer = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessionkeeper-mail")
-_pending: list[Future[None]] = []
+_pending: set[Future[None]] = set()
+#: How many mails may wait, and at how many no password reset is accepted, which anybody can request.
+MOST_MAILS, MOST_RESETS = 1000, 100
 
 
 def send_aside(send: Callable[..., Any], *args: Any) -> None:
     """Call ``send`` in another thread, in the current language. Exceptions are logged."""
-    _pending[:] = [one for one in _pending if not one.done()]
-    _pending.append(_mailer.submit(_quietly, get_language(), send, *args))
+    _submit(get_language(), send, *args)
+
+
+def _submit(language: str | None, send: Callable[..., Any], *args: Any) -> None:
+    if len(_pending) >= MOST_MAILS:
+        log.error("A mail was not sent, because %d others wait.", len(_pending))
+        return
+    future = _mailer.submit(_quietly, language, send, *args)
+    _pending.add(future)
+    future.add_done_callback(_pending.discard)
+
+
+def is_busy() -> bool:
+    """Return whether too many mails wait for another password reset."""
+    return len(_pending) >= MOST_RESETS
+
+
+def send_after_response(send: Callable[..., Any], *args: Any) -> None:
+    """Call ``send`` as :func:`send_aside` does, but only when the response has been sent.
+
+    So the time of the response does not tell whether there was something to do, not even by a busy processor.
+    """
+    start = partial(_submit, get_language(), send, *args)
+    if context.current_session().in_request:
+        context.at_end(start)
+    else:
+        start()
 
 
 def wait() -> None:
     """Wait until all mail is sent, in tests and at shutdown."""
     while _pending:
-        _pending.pop().result()
+        futures.wait(list(_pending))
 
 
 def _quietly(language: str | None, send: Callable[..., Any], *args: Any) -> None:
@@ -213,7 +241,7 @@ def _quietly(language: str | None, send: Callable[..., Any], *args: Any) -> None
     except Exception:
         log.exception("A mail could not be sent.")
     finally:
-        connections.close_all()  # of this thread, if a template made a query
+        connections.close_all()  # of this thread
 
 
 #: Kinds of notices, as in ``NOTICES``.

@@ -41,6 +41,7 @@ ALWAYS: tuple[engine.Check, ...] = (
     cookies.check_partitioned,
     cookies.check_domain,
     settings.check_connections,
+    settings.check_proxies,
     store.check_redis,
     caches.check_near_cache,
     caches.check_principal_cache,

@@ -136,6 +136,22 @@ def check_serializer() -> Iterator[checks.CheckMessage]:
 
 
 @engine.if_ours
+def check_proxies() -> Iterator[checks.CheckMessage]:
+    """Report a site that is behind a proxy, according to Django's settings, but does not name it."""
+    names = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
+    given = [name for name in names if getattr(settings, name)]
+    if given and not conf.current().trusted_proxies:
+        yield checks.Warning(
+            f"{given[0]} says that the site is behind a proxy, but SESSIONKEEPER['TRUSTED_PROXIES'] names "
+            "none. All clients seem to have the proxy's address, so one that guesses passwords can stop the "
+            "sign-ins of all.",
+            hint="Set TRUSTED_PROXIES to the addresses of the proxies. If the server itself replaces the "
+            "address, as uvicorn does with --forwarded-allow-ips, silence this check.",
+            id=CheckId.PROXIES_NOT_NAMED,
+        )
+
+
+@engine.if_ours
 def check_connections() -> Iterator[checks.CheckMessage]:
     """Report a database server to which every request opens a connection."""
     if settings.DEBUG:

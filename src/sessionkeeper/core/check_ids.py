@@ -52,6 +52,7 @@ class CheckId(StrEnum):
     SERIALIZER_NOT_JSON = "sessionkeeper.W013"
     RENEWAL_IDLE = "sessionkeeper.W014"
     RENEWAL_TOO_OFTEN = "sessionkeeper.W015"
+    PROXIES_NOT_NAMED = "sessionkeeper.W016"
     CONNECTIONS_NOT_KEPT = "sessionkeeper.W020"
     NEAR_CACHE_WITHOUT_CHANNEL = "sessionkeeper.W021"
     NEAR_CACHE_UNASKED = "sessionkeeper.W022"

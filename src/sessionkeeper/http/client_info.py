@@ -3,10 +3,14 @@
 Any client can send ``X-Forwarded-For`` or ``Forwarded``. Such a header is read from its end, where our
 proxy has appended the address that connected to it, as long as each address is in
 ``SESSIONKEEPER["TRUSTED_PROXIES"]``. The first that is not is the client; what precedes it is ignored.
+
+Where the address is not known to be a client's, attempts to sign in are not counted for it, because that
+would let one client stop the sign-ins of all: over a Unix socket, and behind a proxy that is not named.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -30,6 +34,33 @@ _PARAMETER = re.compile(_PAIR)
 _ELEMENT = re.compile(rf"\s*{_PAIR}(?:\s*;\s*{_PAIR})*\s*")
 _PORT = re.compile(r":\d{1,5}")
 
+log = logging.getLogger("sessionkeeper.security")
+#: The headers by which a request shows that a proxy has forwarded it.
+_FORWARDING = ("X-Forwarded-For", validators.FORWARDED, "X-Real-IP")
+#: Loopback and link-local addresses, private ones (RFC 1918, RFC 4193) and shared ones (RFC 6598).
+_PRIVATE = [
+    ip_network(text)
+    for text in (
+        *("127.0.0.0/8", "169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"),
+        *("::1/128", "fe80::/10", "fc00::/7"),
+    )
+]
+_NOT_COUNTED = "so failed sign-ins are counted for accounts only, not for the networks of clients."
+_NO_ADDRESS = (
+    f"The server does not know the addresses of its clients, as over a Unix socket, {_NOT_COUNTED} Behind a "
+    "proxy, add 'unix' to SESSIONKEEPER['TRUSTED_PROXIES'], and make the proxy send X-Forwarded-For."
+)
+_NOT_NAMED = (
+    "A proxy that is not in SESSIONKEEPER['TRUSTED_PROXIES'] forwards requests: all its clients have the "
+    f"address %s, {_NOT_COUNTED} Add the proxy to TRUSTED_PROXIES."
+)
+_SILENT = (
+    "The proxy at %s, which is in SESSIONKEEPER['TRUSTED_PROXIES'], does not say which address connected to "
+    f"it, {_NOT_COUNTED} Make it send X-Forwarded-For, or set PROXY_HEADER to the header that it sends."
+)
+#: The warnings that this process has logged.
+_logged: set[str] = set()
+
 
 def client_address(request: object) -> str | None:
     """Return the client's address in its shortest form, or None if it is unknown.
@@ -43,18 +74,72 @@ def client_address(request: object) -> str | None:
 
 def address_in(meta: Secret[Mapping[str, str]]) -> str | None:
     """See :func:`client_address`; ``meta`` is the ``META`` of a request."""
-    address = parse_address(meta.value.get("REMOTE_ADDR") or "")
-    settings = conf.current()
-    if not settings.trusted_proxies or not _is_trusted(address, settings):
-        return None if address is None else str(address)
-    header = meta.value.get("HTTP_" + settings.proxy_header.upper().replace("-", "_"), "")
-    for hop in _hops(header, settings.proxy_header):
+    address, _ = _found_in(meta)
+    return None if address is None else str(address)
+
+
+def source_address(request: object) -> str | None:
+    """Return the address to count attempts for; None if it is not known to be that of a client.
+
+    That is the client's address, except where it may be a proxy's. A header of a client that connects
+    directly from a public address changes nothing. A client with a private one looks like a proxy that is not
+    named.
+    """
+    address, doubt = _found_in(Secret(getattr(request, "META", None) or {}))
+    return None if doubt or address is None else str(address)
+
+
+def _found_in(meta: Secret[Mapping[str, str]]) -> tuple[Address | None, str]:
+    """Return the client's address, and a warning if it may be another's; logs the warning once."""
+    if not meta.value:  # no HTTP request
+        return None, ""
+    peer, doubt = parse_address(meta.value.get("REMOTE_ADDR") or ""), ""
+    address, settings = peer, conf.current()
+    if settings.trusted_proxies and is_trusted(peer, settings):
+        address = _first_client(peer, meta, settings)
+        doubt = _SILENT if address is peer else ""
+    elif peer is not None and is_private(peer) and _is_forwarded(peer, meta):
+        doubt = _NOT_NAMED
+    if address is None:
+        doubt = _NO_ADDRESS
+    if doubt and doubt not in _logged:
+        _logged.add(doubt)
+        log.warning(doubt, *(() if address is None else (address,)))
+    return address, doubt
+
+
+def _first_client(
+    peer: Address | None, meta: Secret[Mapping[str, str]], settings: conf.Settings
+) -> Address | None:
+    """Return the address that the trusted proxies name; ``peer`` itself if they name none."""
+    address = peer
+    for hop in _hops(meta.value.get(_key(settings.proxy_header), ""), settings.proxy_header):
         if hop is None:
             break  # "unknown", a hidden name or nonsense: what precedes it cannot be trusted
         address = hop
-        if not _is_trusted(address, settings):
+        if not is_trusted(address, settings):
             break
-    return None if address is None else str(address)
+    return address
+
+
+def is_private(address: Address) -> bool:
+    """Return whether an address may be that of a proxy, because it is not a public one."""
+    return any(address in network for network in _PRIVATE)
+
+
+def _is_forwarded(peer: Address, meta: Secret[Mapping[str, str]]) -> bool:
+    """Return whether a header shows that a proxy at ``peer`` has forwarded the request.
+
+    If each such header ends with ``peer``, the server has replaced the proxy's address by that of the client,
+    as uvicorn does with ``--forwarded-allow-ips``. Not if it is a loopback address, which two proxies may
+    share.
+    """
+    given = [(header, name) for name in _FORWARDING if (header := meta.value.get(_key(name)))]
+    return any(peer.is_loopback or next(_hops(header, name), None) != peer for header, name in given)
+
+
+def _key(header: str) -> str:
+    return "HTTP_" + header.upper().replace("-", "_")
 
 
 def network(text: str | None, *, ipv4: int = 24, ipv6: int) -> str | None:
@@ -89,7 +174,8 @@ def parse_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _is_trusted(address: Address | None, settings: conf.Settings) -> bool:
+def is_trusted(address: Address | None, settings: conf.Settings) -> bool:
+    """Return whether an address, or None for a Unix socket, is in ``TRUSTED_PROXIES``."""
     if address is None:
         return validators.UNIX in settings.trusted_proxies
     return any(not isinstance(network, str) and address in network for network in settings.trusted_proxies)

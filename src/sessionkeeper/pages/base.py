@@ -152,7 +152,7 @@ def _protected(response: HttpResponseBase) -> HttpResponseBase:
     for name, value in (
         ("Content-Security-Policy", content_security_policy()),
         ("X-Frame-Options", "DENY"),
-        # The URL of a reset contains its token. Not "no-referrer", which hides the origin of forms.
+        # Not "no-referrer", which hides the origin of forms.
         ("Referrer-Policy", "same-origin"),
     ):
         response.headers.setdefault(name, value)

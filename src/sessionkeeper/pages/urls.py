@@ -8,6 +8,7 @@ from sessionkeeper.pages import devices, login, passwords
 from sessionkeeper.pages.base import Page
 
 register_converter(passwords.SecretConverter, "sessionkeeper_secret")
+register_converter(passwords.SecretPathConverter, "sessionkeeper_secret_path")
 app_name = "sessionkeeper-pages"
 urlpatterns = [
     path("login/", login.LoginPage.as_view(), name="login"),
@@ -20,9 +21,16 @@ urlpatterns = [
     path("password/reset/", passwords.ResetPage.as_view(), name="password-reset"),
     path("password/reset/sent/", Page.as_view(template="password_reset_sent"), name="password-reset-sent"),
     path("password/reset/done/", Page.as_view(template="password_reset_done"), name="password-reset-done"),
+    path("password/reset/<str:uid>/set/", passwords.ConfirmPage.as_view(), name="password-reset-form"),
     path(
         "password/reset/<str:uid>/<sessionkeeper_secret:token>/",
-        passwords.ConfirmPage.as_view(),
+        passwords.LinkPage.as_view(),
         name="password-reset-confirm",
+    ),
+    # A link that a mail program has cut or lengthened: a 404 would be logged with it.
+    path(
+        "password/reset/<str:uid>/<sessionkeeper_secret_path:token>",
+        passwords.LinkPage.as_view(),
+        name="password-reset-link",
     ),
 ]

@@ -23,7 +23,6 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
-from sessionkeeper.api.views.passwords import ResetThrottle
 from sessionkeeper.auth import attempts, lockout
 from sessionkeeper.core import records
 from sessionkeeper.core.errors import TooManyTries
@@ -413,14 +412,7 @@ def by_page(client):
     return client.post("/pages/password/reset/", {"email": "somebody@example.org"})
 
 
-@pytest.fixture
-def limited(monkeypatch):
-    """Resets are limited, which the settings of the suite switch off."""
-    monkeypatch.setattr(ResetThrottle, "get_rate", lambda self: self.default_rate)
-
-
 @pytest.mark.parametrize("door", [reset, try_token, by_page])
-@pytest.mark.usefixtures("limited")
 def test_an_address_has_ten_resets_a_minute_at_all_doors_together(clock, door):
     for other in [reset, try_token, by_page, reset, by_page] * 2:
         assert other(browser()).status_code in {204, 302, 400}
@@ -436,14 +428,6 @@ def test_an_address_has_ten_resets_a_minute_at_all_doors_together(clock, door):
     assert not any(is_refused(door(browser())) for _ in range(10))
 
 
-def test_the_rate_of_the_api_may_be_another_or_none(monkeypatch, clock):
-    monkeypatch.setattr(ResetThrottle, "get_rate", lambda self: "2/hour")
-    assert [reset(browser()).status_code for _ in range(3)] == [204, 204, 429]
-    monkeypatch.setattr(ResetThrottle, "get_rate", lambda self: None)
-    assert reset(browser()).status_code == 204
-
-
-@pytest.mark.usefixtures("limited")
 def test_resets_cost_no_sign_in_and_are_forgotten_after_a_day(make_user, clock, settings):
     settings.SESSIONKEEPER = {"SOURCE_TRIES": 1}
     for _ in range(10):

@@ -177,3 +177,20 @@ def test_renewal_that_comes_too_early_or_not_at_all_is_a_warning(settings, monke
     messages = found(own.check_renewal)
     assert set(messages) == {"W014", "W015"}
     assert "django.contrib.messages" in messages["W014"].msg
+
+
+@pytest.mark.rule("R57")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECURE_PROXY_SSL_HEADER", ("HTTP_X_FORWARDED_PROTO", "https")),
+        ("USE_X_FORWARDED_HOST", True),
+        ("USE_X_FORWARDED_PORT", True),
+    ],
+)
+def test_a_proxy_that_is_only_known_to_django_is_a_warning(settings, name, value):
+    assert not found(own.check_proxies)
+    setattr(settings, name, value)
+    assert name in found(own.check_proxies)["W016"].msg
+    settings.SESSIONKEEPER = {"TRUSTED_PROXIES": ["127.0.0.1"]}
+    assert not found(own.check_proxies)

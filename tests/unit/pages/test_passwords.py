@@ -59,10 +59,11 @@ def test_a_reset_by_mail_sets_the_password(visitor, signed_in, alice):
     our_mail.wait()
     link = re.search(r"http://testserver(\S+)", mail.outbox[0].body)[1]
     other = Visitor()
-    assert other.submit(link, new_password=NEW, again=NEW)["Location"] == "/auth/password/reset/done/"
+    page = other.get(link)["Location"]
+    assert other.submit(page, new_password=NEW, again=NEW)["Location"] == "/auth/password/reset/done/"
     assert who(signed_in) == ""
     assert other.log_in(alice, NEW).status_code == 302
-    spent = other.get(link)
+    spent = other.get(link, follow=True)
     assert spent.status_code == 400
     assert "no longer works" in spent.content.decode()
 

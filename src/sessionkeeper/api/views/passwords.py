@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
-from rest_framework.throttling import SimpleRateThrottle
 
 from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.serializers import Body, Password, SecretText, Text
@@ -83,38 +79,10 @@ class PasswordChangeView(Endpoint):
         return Response(status=204)
 
 
-class ResetThrottle(SimpleRateThrottle):
-    """Limits the password resets, and the attempts at their tokens, of each client address.
-
-    ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"][scope]`` overrides the rate; None disables the limit.
-    """
-
-    scope = "sessionkeeper-reset"
-    default_rate = "10/min"
-
-    def get_rate(self) -> str | None:
-        """Return the project's rate, or the default."""
-        rates: dict[str, Any] = api_settings.DEFAULT_THROTTLE_RATES or {}
-        rate: str | None = rates.get(self.scope, self.default_rate)
-        return rate
-
-    def allow_request(self, request: Request, view: Any) -> bool:
-        """Count a POST request.
-
-        Raises:
-            TooManyTries: there were too many.
-        """
-        tries, seconds = self.parse_rate(self.rate)
-        if request.method == "POST" and tries and seconds:
-            lockout.count_reset(django_request(request), tries=tries, seconds=seconds)
-        return True
-
-
 @method_decorator(lockout.counting, name="dispatch")
 class PasswordResetView(Endpoint):
     """Send a mail with a link to choose a new password."""
 
-    throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetSerializer
 
     def post(self, request: Request) -> Response:
@@ -127,11 +95,11 @@ class PasswordResetView(Endpoint):
 class PasswordResetConfirmView(Endpoint):
     """Set a new password, with the values in the mail."""
 
-    throttle_classes = [ResetThrottle]
     serializer_class = PasswordResetConfirmSerializer
 
     def post(self, request: Request) -> Response:
         """Set the password and end all sessions of the user."""
+        lockout.count_reset(django_request(request))
         given = self.validated(request)
         passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
         return Response(status=204)

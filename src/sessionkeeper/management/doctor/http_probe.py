@@ -1,11 +1,14 @@
 """Tests of a running site from outside: HTTPS, headers, cookies, CSRF, 401 and 403, broken cookies, clock.
 
-They follow no redirect, sign nobody in and try no password.
+They follow no redirect, sign nobody in and try no password. One requests a password reset for an address that
+nobody has, to see in the audit trail which address the site takes for that of its client.
 """
 
 from __future__ import annotations
 
 import http.client
+import json
+import secrets
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,8 +18,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 
+from sessionkeeper import conf
+from sessionkeeper.audit import trail
+from sessionkeeper.audit.events import Kind
+from sessionkeeper.conf import namespaces, validators
+from sessionkeeper.http.client_info import is_private, is_trusted, parse_address
 from sessionkeeper.management.doctor.report import Finding, error, ok, warning
 
 TIMEOUT = 5.0  # seconds
@@ -25,6 +34,10 @@ _SKEW = 60  # seconds
 _SERVER_ERROR = 500
 _REDIRECTS = range(300, 400)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+#: An address for examples (RFC 5737), which no client has.
+_MADE_UP = "198.51.100.77"
+#: Among how many of the latest requests for a reset the doctor looks for its own.
+_LATEST = 50
 
 
 class Answer(NamedTuple):
@@ -58,10 +71,14 @@ class Site:
         self.secure = parts.scheme == "https"
         self.host, self.port = parts.hostname, parts.port
         self.prefix = parts.path.rstrip("/")
+        #: The address of this machine in the last request.
+        self.local = ""
         self._trust = ssl.create_default_context(cafile=ca_file) if self.secure else None
 
-    def ask(self, method: str, path: str, *, plain: bool = False, **headers: str) -> Answer:
-        """Send one request and return the response.
+    def ask(
+        self, method: str, path: str, *, plain: bool = False, body: str | None = None, **headers: str
+    ) -> Answer:
+        """Send one request and return the response. Underscores in the names of headers become hyphens.
 
         Raises:
             OSError, HTTPException: the site does not answer.
@@ -76,7 +93,8 @@ class Site:
             connection = http.client.HTTPConnection(self.host, port, timeout=TIMEOUT)
         try:
             given = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, headers={"Accept": "application/json", **given})
+            connection.request(method, path, body, headers={"Accept": "application/json", **given})
+            self.local = connection.sock.getsockname()[0]
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read(_MOST_BYTES))
         finally:
@@ -96,6 +114,7 @@ def look(site: Site) -> Iterator[Finding]:
     yield _debug(site)
     yield _hostile_cookie(site)
     yield from _api(site)
+    yield _client_address(site)
 
 
 def _https(site: Site, home: Answer) -> Finding:
@@ -197,6 +216,56 @@ def _csrf(site: Site) -> Iterator[Finding]:
     if cookie is not None and site.secure and not cookie["secure"]:
         text = "The CSRF cookie is also sent over plain HTTP."
         yield error("cookies", text, "Set CSRF_COOKIE_SECURE = True.")
+
+
+def _client_address(site: Site) -> Finding:
+    """Return what the site takes for this client's address, which it shows in the audit trail."""
+    current, path = conf.current(), _api_path("password-reset")
+    if path is None or not current.audit or namespaces.must_be_read():
+        text = "Whether the site knows its clients' addresses was not tested: that needs its API and AUDIT."
+        return ok("address", text)
+    mailbox, claimed = f"doctor-{secrets.token_hex(8)}@sessionkeeper.invalid", dict[str, str]()
+    if current.trusted_proxies:  # otherwise no header is read
+        made_up = f"for={_MADE_UP}" if current.proxy_header == validators.FORWARDED else _MADE_UP
+        claimed[current.proxy_header] = made_up
+    body = json.dumps({"email": mailbox})
+    headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/json", **claimed}
+    site.ask("POST", path, plain=False, body=body, **headers)
+    found = _recorded(mailbox)
+    if found is None:
+        text = "Whether the site knows its clients' addresses was not seen: its audit trail is another one."
+        return ok("address", text)
+    return _address(found.ip_address, site.local, current)
+
+
+def _address(seen: str | None, own: str, current: conf.Settings) -> Finding:
+    address, here = parse_address(seen or ""), parse_address(own)
+    risk = "so it does not count the failed sign-ins of each client"
+    if address is None:
+        fix = "Behind a Unix socket, add 'unix' to TRUSTED_PROXIES, and have the proxy send PROXY_HEADER."
+        return warning("address", f"The site does not know the addresses of its clients, {risk}.", fix)
+    if seen == _MADE_UP:
+        text = (
+            f"Clients can choose their address: the site believes what they write in {current.proxy_header}."
+        )
+        fix = "Have the proxy overwrite or append to that header, and name only proxies in TRUSTED_PROXIES."
+        return error("address", text, fix)
+    is_proxy = is_private(address) or is_trusted(address, current) or (here and not is_private(here))
+    if address != here and is_proxy:
+        text = f"This machine is {own}, but the site takes {seen} for its client, probably a proxy's, {risk}."
+        fix = "Name all proxies in TRUSTED_PROXIES, and in PROXY_HEADER the header that they send."
+        return warning("address", text, fix)
+    return ok("address", f"The site takes {seen} for the address of this client.")
+
+
+def _recorded(mailbox: str) -> Any:
+    """Return the event of a request for a reset, or None."""
+    asked = trail.digest(mailbox)
+    try:
+        latest = trail.rows().filter(kind=Kind.PASSWORD_RESET_REQUESTED.value).order_by("-pk")[:_LATEST]
+        return next((event for event in latest if event.detail.get("address") == asked), None)
+    except DatabaseError:
+        return None
 
 
 def _cookies(answer: Answer) -> dict[str, Any]:

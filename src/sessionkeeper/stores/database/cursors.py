@@ -63,11 +63,14 @@ class _Kept(NamedTuple):
 _NOTHING = _Kept(None, None, None, None, None)
 
 
-def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[str] = ()) -> Any:
-    """Execute a SELECT of one row on one of Django's connections, and return the row, or None.
+def fetch_one(
+    connection: Any, sql: str, params: list[Any], *, types: Sequence[str] = (), is_repeatable: bool = True
+) -> Any:
+    """Execute a statement that returns one row on one of Django's connections, and return the row, or None.
 
     The statement may be prepared if ``types`` gives the types of ``params``, or a single one where all of
-    them are the same value. On a persistent connection that is lost it is retried once.
+    them are the same value. On a persistent connection that is lost it is retried once, if it
+    is repeatable.
 
     Raises:
         django.db.Error: as any cursor of Django's does.
@@ -79,12 +82,14 @@ def fetch_one(connection: Any, sql: str, params: list[Any], *, types: Sequence[s
     # Two threads on one cursor crash the interpreter, and with this count Django lets them share.
     is_shared = connection._thread_sharing_count  # noqa: SLF001
     if make is None or is_shared or not _is_untouched(connection):
-        return on_live_connection(connection, _fetch_on_new, connection, sql, params)
+        if is_repeatable:
+            return on_live_connection(connection, _fetch_on_new, connection, sql, params)
+        return _fetch_on_new(connection, sql, params)
     was_kept = connection.connection is not None
     try:
         return _fetch_on_kept(connection, make, sql, params, types)
     except Error as error:
-        if not (was_kept and close_if_lost(connection, error)):
+        if not (is_repeatable and was_kept and close_if_lost(connection, error)):
             raise
     except BaseException:
         vars(connection).pop(_KEPT, None)  # unread rows would make SQLite keep its lock

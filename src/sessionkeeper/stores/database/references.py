@@ -12,26 +12,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator
 from functools import cache
+from secrets import token_bytes
 from typing import Any
 
-from django.db import Error, IntegrityError, connections, transaction
+from django.db import Error, IntegrityError, transaction
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, SET_DEFAULT, SET_NULL, F, Model, QuerySet
 from django.db.models.deletion import Collector, ProtectedError, RestrictedError
 
 from sessionkeeper.core.records import Revoked
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import shortcut, writes
+from sessionkeeper.stores.database import writes
 
-#: In place of the hash of a session that has ended. It is not the length of a hash.
+#: The ``family_hash`` of a session that has ended. It is not the length of a hash.
 ENDED = b"ended"
-_AS_ENDED = {
-    "secret_hash": ENDED,
-    "family_hash": ENDED,
-    "previous_hash": None,
-    "previous_at": None,
-    "expires_at": F("created_at"),
-    "version": F("version") + 1,
-}
 _EMPTY: dict[str, Any] = {
     "user": None,
     "data": {},
@@ -61,25 +54,25 @@ def relations() -> tuple[Any, ...]:
     )
 
 
-def end(rows: QuerySet[Session]) -> list[Revoked]:
-    """End the sessions of a query, in one statement; then delete them, where nothing forbids it."""
-    ended = _overwrite(rows)
-    bury([one.id for one in ended], rows.db)
-    return ended
+def end(rows: QuerySet[Session], those: QuerySet[Session]) -> list[Revoked]:
+    """End the sessions of a query, in one statement; then delete them, where nothing forbids it.
 
-
-def _overwrite(rows: QuerySet[Session]) -> list[Revoked]:
-    written = writes.update(rows, _AS_ENDED, Revoked._fields) if _returns(rows.db) else [()]
-    if all(written):
-        return [Revoked(*row) for row in written]
+    ``those`` are the same rows and perhaps more, by conditions that stay true.
+    """
+    mark = token_bytes(16)  # not the length of a hash, so that no secret has it
     with transaction.atomic(using=rows.db):
-        found = [Revoked(*row) for row in rows.select_for_update().values_list(*Revoked._fields)]
-        _rows([one.id for one in found], rows.db).update(**_AS_ENDED)
-    return found
-
-
-def _returns(alias: str) -> bool:
-    return bool(connections[alias].features.can_return_rows_from_bulk_insert) and not shortcut.reasons
+        ended = rows.update(
+            secret_hash=mark,
+            family_hash=ENDED,
+            previous_hash=None,
+            previous_at=None,
+            expires_at=F("created_at"),
+            version=F("version") + 1,
+        )
+        found = those.filter(secret_hash=mark).values_list(*Revoked._fields) if ended else ()
+        revoked = [Revoked(*row) for row in found]
+    bury([one.id for one in revoked], rows.db)
+    return revoked
 
 
 def bury(ids: Collection[int], alias: str) -> None:

@@ -60,6 +60,23 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     row = cursors.fetch_one(connection, statement.sql, given, types=statement.types)
     if row is None:
         return None
+    found = record(statement, row, connection)
+    now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else timezone.now()
+    if now.tzinfo is not UTC:  # Django's clock under USE_TZ = False
+        now = moments.aware(now)
+    if statement.user is None:
+        return Lookup(found, now)
+    is_current = partial(_is_current, statement, alias)
+    user, snapshot = statement.user.read(connection, list(row[_WIDTH + 1 :]), is_current)
+    return Lookup(found, now, user, snapshot)
+
+
+def record(statement: Statement, row: Sequence[Any], connection: Any) -> SessionRecord:
+    """Return the session in the first values of a row.
+
+    Raises:
+        CorruptPayload: a time is not valid.
+    """
     values = list(row[:_WIDTH])
     try:
         for index in statement.times:
@@ -70,15 +87,19 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
         raise CorruptPayload("A time of the stored session cannot be read.") from error
     for index, function, expression in statement.converters:
         values[index] = function(values[index], expression, connection)
-    record = SessionRecord._make(values)
-    now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else timezone.now()
-    if now.tzinfo is not UTC:  # Django's clock under USE_TZ = False
-        now = moments.aware(now)
-    if statement.user is None:
-        return Lookup(record, now)
-    is_current = partial(_is_current, statement, alias)
-    user, snapshot = statement.user.read(connection, list(row[_WIDTH + 1 :]), is_current)
-    return Lookup(record, now, user, snapshot)
+    return SessionRecord._make(values)
+
+
+def returned(connection: Any) -> Statement:
+    """Return the columns of a session for the RETURNING of a statement that writes it."""
+
+    def build() -> Statement:
+        table = connection.ops.quote_name(Session._meta.db_table)
+        columns, converters, times = _session_columns(connection, table)
+        return Statement(columns, (), converters, times)
+
+    statement: Statement = user_query.cached((connection.alias, "returned"), build)
+    return statement
 
 
 _ID = object()
@@ -123,9 +144,9 @@ def _user_part(alias: str, model: Any) -> UserColumns | None:
     return part._replace(params=tuple(_ID if param == marker else param for param in part.params))
 
 
-def _session_columns(connection: Any) -> tuple[Any, ...]:
+def _session_columns(connection: Any, table: str = "s") -> tuple[Any, ...]:
     """Return the SQL of the session's columns, their converters, and the times selected as text."""
-    quoted = [f"s.{connection.ops.quote_name(field.column)}" for field in _FIELDS]
+    quoted = [f"{table}.{connection.ops.quote_name(field.column)}" for field in _FIELDS]
     converters: list[Converter] = []
     times: list[int] = []
     for index, field in enumerate(_FIELDS):

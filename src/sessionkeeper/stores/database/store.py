@@ -1,8 +1,8 @@
 """The database store, for any database that Django's ORM supports.
 
-PostgreSQL merges in one statement without a read, and provides the clock. On other databases a merge is a
-compare-and-swap on ``version``, retried after a read if another writer was faster, and the clock is the
-application's: with MySQL and Oracle, keep the clocks of the web servers synchronized.
+PostgreSQL and SQLite merge in one statement without a read. On other databases a merge is a compare-and-swap
+on ``version``, retried after a read if another writer was faster. PostgreSQL provides the clock. Elsewhere it
+is the application's: with MySQL and Oracle, keep the clocks of the web servers synchronized.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 
 from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Q, QuerySet, Value, When
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from sessionkeeper.conf import namespaces
@@ -35,7 +34,15 @@ from sessionkeeper.core.records import (
     to_end,
 )
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import orm, references, select, shortcut, transactions, writes
+from sessionkeeper.stores.database import (
+    orm,
+    references,
+    select,
+    shortcut,
+    statements,
+    transactions,
+    writes,
+)
 from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
 from sessionkeeper.stores.database.references import ENDED
 
@@ -75,7 +82,7 @@ class DatabaseStore:
         except Exception as error:  # noqa: BLE001 - as shortcut.take() does, for every request
             with translate_errors():
                 found = shortcut.fall_back(error, orm.find, connection, session_id, **wanted)
-        if found is not None and (found.record.namespace != here or found.record.secret_hash == ENDED):
+        if found is not None and (found.record.namespace != here or found.record.family_hash == ENDED):
             return None  # the table is shared with other tenants, and with what refers to sessions
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
@@ -87,18 +94,18 @@ class DatabaseStore:
             return self._insert(new), ended
 
     def _insert(self, new: NewSession) -> SessionRecord:
-        alias, now = self.alias, self._now()
-        row, tries = _row(new, now, alias), 0
-        is_known = isinstance(now, datetime)
+        connection, tries = connections[self.alias], 0
 
-        def save() -> writes.Row:
+        def save() -> SessionRecord:
             nonlocal tries
             tries += 1
-            return writes.insert(row, alias, () if is_known else SessionRecord._fields)
+            if statements.are_possible(connection):
+                return shortcut.take(statements.insert, self._insert_by_orm, connection, new, self._app_now())
+            return self._insert_by_orm(connection, new, self._app_now())
 
         try:
-            with translate_errors(), self._savepoint(alias):
-                written = on_live_connection(connections[alias], save)
+            with translate_errors(), self._savepoint(connection):
+                return on_live_connection(connection, save)
         except IntegrityError as error:
             found = self.find(new.id)
             if found is None:
@@ -107,9 +114,11 @@ class DatabaseStore:
             if tries == 1 or found.record.secret_hash != new.secret_hash:
                 raise IdTaken from error
             return found.record
-        if written:
-            return orm.record(written)
-        return new.record_at(now, row.namespace) if is_known else self._written(new.id)
+
+    def _insert_by_orm(self, connection: Any, new: NewSession, app_now: datetime | None) -> SessionRecord:
+        row = _row(new, app_now or Now())
+        Session._base_manager.using(connection.alias).bulk_create([row])  # save() would send signals
+        return self._written(new.id) if app_now is None else new.record_at(app_now, row.namespace)
 
     def merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
@@ -129,44 +138,39 @@ class DatabaseStore:
     def _merge(
         self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
     ) -> SessionRecord:
-        alias, now = self.alias, self._now()
-        columns: dict[str, Any] = {**changes.facts, "last_seen_at": now, "version": F("version") + 1}
+        def swap(*_: Any) -> SessionRecord | None:
+            return self._swap(session_id, secret_hash, changes, seen)
+
+        connection = connections[self.alias]
+        given = connection, session_id, secret_hash, changes, self._app_now()
+        with translate_errors():
+            is_possible = statements.can_merge(connection, changes)
+            written = shortcut.take(statements.merge, swap, *given) if is_possible else swap()
+        if written is None:
+            raise self._reason(session_id)
+        return written
+
+    def _swap(
+        self, session_id: int, secret_hash: bytes, changes: SessionPatch, seen: SessionRecord | None
+    ) -> SessionRecord:
+        """Merge by a read, and a write that fails if another one came in between."""
+        now, patch = self._now(), json.loads(changes.patch)
+        columns: dict[str, Any] = {**changes.facts, "last_seen_at": now}
         if changes.lifetime is not None:
             columns["expires_at"] = _moment(changes.lifetime, now)
         if changes.authenticated:
             columns["authenticated_at"] = now
-        rows = self._rows(session_id, secret_hash)
-        with translate_errors():
-            if changes.replace:
-                columns["data"] = _as_json(changes.patch, alias)
-            elif connections[alias].vendor == "postgresql":
-                columns["data"] = _merged(changes)
-            else:
-                return self._swap(session_id, secret_hash, changes, columns, seen)
-            written = writes.update(rows, columns, SessionRecord._fields)
-        if not written:
-            raise self._reason(session_id)
-        return orm.record(written[0]) if written[0] else self._written(session_id)
-
-    def _swap(
-        self,
-        session_id: int,
-        secret_hash: bytes,
-        changes: SessionPatch,
-        columns: dict[str, Any],
-        seen: SessionRecord | None,
-    ) -> SessionRecord:
-        alias = self.alias
-        patch = json.loads(changes.patch)
         for _ in range(MERGE_TRIES):
             if seen is not None:
-                data = {**json.loads(seen.data), **patch}
+                kept = {} if changes.replace else json.loads(seen.data)
                 for name in changes.deleted:
-                    data.pop(name, None)
-                text = json.dumps(data)
-                same = self._rows(session_id, secret_hash).filter(version=seen.version)
-                if same.update(**columns, data=_as_json(text, alias)):
-                    return seen._replace(**{**columns, "data": text, "version": seen.version + 1})
+                    kept.pop(name, None)
+                data = {**kept, **patch}
+                columns |= {"data": data, "version": seen.version + 1}
+                if self._rows(session_id, secret_hash).filter(version=seen.version).update(**columns):
+                    if not isinstance(now, datetime):
+                        return self._written(session_id)
+                    return seen._replace(**{**columns, "data": json.dumps(data)})
             seen = self._latest(session_id)
             if seen is None:
                 raise SessionGone
@@ -201,25 +205,31 @@ class DatabaseStore:
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
         """Moves no indexed column, so that PostgreSQL updates in place (HOT)."""
-        now = self._now()
+        connection, now = connections[self.alias], self._app_now()
+
+        def by_orm(*_: Any) -> bool:
+            rows, at = self._rows(session_id, secret_hash), now or Now()
+            return bool(rows.update(last_seen_at=at, previous_at=_first_use(secret_hash, at)))
+
         with translate_errors():
-            rows = self._rows(session_id, secret_hash)
-            return bool(rows.update(last_seen_at=now, previous_at=_first_use(secret_hash, now)))
+            if not statements.are_possible(connection):
+                return by_orm()
+            return shortcut.take(statements.touch, by_orm, connection, session_id, secret_hash, now)
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
-        return next(iter(self._end(self._rows(session_id, secret_hash))), None)
+        return next(iter(self._end(self._rows(session_id, secret_hash), pk=session_id)), None)
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
         rows = self._table.filter(user_id=user_id)
-        return self._end(rows if except_ is None else rows.exclude(pk=except_))
+        return self._end(rows if except_ is None else rows.exclude(pk=except_), user_id=user_id)
 
     def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
-        return self._end(self._table.filter(pk__in=session_ids))
+        return self._end(self._table.filter(pk__in=session_ids), pk__in=session_ids)
 
-    def _end(self, rows: QuerySet[Session]) -> list[Revoked]:
+    def _end(self, rows: QuerySet[Session], **where: Any) -> list[Revoked]:
         with translate_errors():
             if references.relations():
-                return references.end(rows)
+                return references.end(rows, self._rows_of_all.filter(**where))
             return [Revoked(*row) for row in writes.delete_returning(rows, Revoked._fields)]
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
@@ -264,7 +274,8 @@ class DatabaseStore:
             expired |= Q(last_seen_at__lte=now - timedelta(seconds=idle))
         rows = self._table.filter(pk__in=ended)
         if references.relations():
-            return [ended[one.id] for one in references.end(rows.filter(expired))]
+            found = references.end(rows.filter(expired), self._rows_of_all.filter(pk__in=ended))
+            return [ended[one.id] for one in found]
         if writes.delete(rows.filter(expired)) < len(ended):  # one of them was just used
             for pk in rows.values_list("pk", flat=True):
                 del ended[pk]
@@ -272,7 +283,7 @@ class DatabaseStore:
 
     def _bury(self, after: int, last: int) -> None:
         """Try again to delete what had to stay when its session ended."""
-        left = self._rows_of_all.filter(secret_hash=ENDED, pk__gt=after, pk__lte=last)
+        left = self._rows_of_all.filter(family_hash=ENDED, pk__gt=after, pk__lte=last)
         references.bury(list(left.values_list("pk", flat=True)), self.alias)
 
     def count(self) -> int:
@@ -286,7 +297,7 @@ class DatabaseStore:
     @property
     def _table(self) -> QuerySet[Session]:
         rows = self._rows_of_all
-        return rows.exclude(secret_hash=ENDED) if references.relations() else rows
+        return rows.exclude(family_hash=ENDED) if references.relations() else rows
 
     def _rows(self, session_id: int, secret_hash: bytes | None) -> QuerySet[Session]:
         if secret_hash is None:
@@ -316,35 +327,39 @@ class DatabaseStore:
     def _reason(self, session_id: int) -> SessionGone | StaleSession:
         return SessionGone() if self.find(session_id) is None else StaleSession()
 
-    def _savepoint(self, alias: str) -> AbstractContextManager[Any]:
+    def _savepoint(self, connection: Any) -> AbstractContextManager[Any]:
         # A single INSERT needs no transaction, but a collision must not break the current one.
-        return transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext()
+        return transaction.atomic(using=connection.alias) if connection.in_atomic_block else nullcontext()
 
     def _server_clock(self, connection: Any) -> bool:
         return self._clock is None and bool(connection.vendor == "postgresql")
 
     def _now(self) -> Any:
+        return self._app_now() or Now()
+
+    def _app_now(self) -> datetime | None:
+        """Return the time by the application's clock; None if the database has the clock."""
         if self._server_clock(connections[self.alias]):
-            return Now()
+            return None
         return self._clock() if self._clock else moments.now()
 
     def _server_now(self) -> datetime:
         connection = connections[self.alias]
-        if not self._server_clock(connection):
-            return self._clock() if self._clock else moments.now()
+        if (now := self._app_now()) is not None:
+            return now
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {moments.in_utc(connection, 'statement_timestamp()')}")
-            now: datetime = cursor.fetchone()[0]
-        return now.replace(tzinfo=UTC)
+            answer: datetime = cursor.fetchone()[0]
+        return answer.replace(tzinfo=UTC)
 
     def user_changed(self, user_id: Any) -> None:
         """Do nothing: the database store caches no users."""
 
 
-def _row(new: NewSession, now: Any, alias: str) -> Session:
+def _row(new: NewSession, now: Any) -> Session:
     """Return the row of a new session."""
     columns = new.record_at(now, namespaces.active())._asdict()
-    columns |= {"data": _as_json(new.data, alias), "expires_at": _moment(new.lifetime, now)}
+    columns |= {"data": json.loads(new.data), "expires_at": _moment(new.lifetime, now)}
     return Session(**columns)
 
 
@@ -361,18 +376,6 @@ def _moment(lifetime: timedelta | datetime, now: Any) -> Any:
         output_field=DurationField(),
     )
     return ExpressionWrapper(now + seconds, output_field=MomentField())
-
-
-def _as_json(text: str, alias: str) -> Any:
-    """Return JSON text for a column: PostgreSQL takes it as it is, without parsing it here."""
-    if connections[alias].vendor == "postgresql":
-        return RawSQL("%s::jsonb", [text])
-    return json.loads(text)
-
-
-def _merged(changes: SessionPatch) -> Any:
-    """Return the expression by which PostgreSQL merges the changes into the current data."""
-    return RawSQL("(data - %s::text[]) || %s::jsonb", [list(changes.deleted), changes.patch])
 
 
 def _first_use(secret_hash: bytes, now: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, transaction
-from django.db.models import ExpressionWrapper, JSONField, Model, QuerySet, TextField
+from django.db.models import ExpressionWrapper, JSONField, QuerySet, TextField
 
 from sessionkeeper.stores.database import shortcut
 
@@ -42,24 +42,6 @@ class Statement(NamedTuple):
             for row in rows:
                 row[index] = function(row[index], expression, connection)
         return rows  # type: ignore[return-value]  # lists are sequences
-
-
-def insert(row: Model, alias: str, returning: Sequence[str] = ()) -> Row:
-    """Insert a row, and return the values of these columns."""
-    statement = _compile(_insert, row, alias, returning) if returning else None
-    if statement is not None:
-        return statement.run(alias)[0]
-    rows: Any = type(row)._base_manager.using(alias)
-    # bulk_create() would open a transaction: two more round trips.
-    rows._insert([row], fields=row._meta.local_concrete_fields, using=alias)  # noqa: SLF001 - what save() calls
-    return ()
-
-
-def update(rows: QuerySet[Any], columns: dict[str, Any], returning: Sequence[str]) -> list[Row]:
-    """Update the rows of a query, and return the values of these columns for each."""
-    can_return = connections[rows.db].vendor in {"postgresql", "sqlite"}
-    statement = _compile(_update, rows, rows.db, returning, columns) if can_return else None
-    return [()] * rows.update(**columns) if statement is None else statement.run(rows.db)
 
 
 def delete(rows: QuerySet[Any]) -> int:
@@ -105,25 +87,6 @@ def _compile(kind: Any, what: Any, alias: str, returning: Sequence[str], *args: 
     if not connections[alias].features.can_return_rows_from_bulk_insert:
         return None
     return shortcut.take(kind, shortcut.unknown, what, alias, returning, *args)  # type: ignore[no-any-return]
-
-
-def _insert(row: Any, alias: str, returning: Sequence[str]) -> Statement:
-    from django.db.models import sql
-
-    query = sql.InsertQuery(type(row))
-    query.insert_values(row._meta.local_concrete_fields, [row])
-    compiler: Any = query.get_compiler(alias)
-    [compiled] = compiler.as_sql()
-    return _statement(compiler, compiled, returning)
-
-
-def _update(rows: Any, alias: str, returning: Sequence[str], columns: dict[str, Any]) -> Statement:
-    from django.db.models import sql
-
-    query = rows.query.chain(sql.UpdateQuery)
-    query.add_update_values(columns)
-    compiler: Any = query.get_compiler(alias)
-    return _statement(compiler, compiler.as_sql(), returning)
 
 
 def _delete(rows: Any, alias: str, returning: Sequence[str]) -> Statement:

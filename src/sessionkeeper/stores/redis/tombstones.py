@@ -22,7 +22,7 @@ from sessionkeeper.core import moments
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.models import Tombstone
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
-from sessionkeeper.stores.database.writes import delete, insert
+from sessionkeeper.stores.database.writes import delete
 
 
 def database() -> str:
@@ -59,7 +59,7 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
         else:
             for row in rows:  # Oracle
                 if not _rows().filter(pk=row.pk).update(until=row.until):
-                    insert(row, alias)
+                    _rows().bulk_create([row])
 
 
 def among(session_ids: Collection[int]) -> set[int]:

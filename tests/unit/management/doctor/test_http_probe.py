@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trustme
+from django.core import mail
+from django.test import Client
 
 from sessionkeeper.management.doctor import http_probe, report
 from tests.unit.management.doctor.examined import examine
@@ -113,3 +115,63 @@ def test_a_site_that_does_not_answer_is_an_error():
 def test_what_is_no_address_is_one_sentence(url):
     _, failure = examine("--url", url)
     assert failure
+
+
+@pytest.fixture
+def behind(settings):
+    """A site that hears of its client by REMOTE_ADDR or by a proxy, and what the doctor says of it."""
+
+    def says(peer, own="127.0.0.1", appended=None, **options):
+        settings.SESSIONKEEPER = options
+        site = http_probe.Site("http://testserver")
+
+        def ask(method, path, *, plain, body, **headers):
+            site.local = own
+            if appended is not None:
+                before = headers.get("X-Forwarded-For")
+                headers["X-Forwarded-For"] = f"{before}, {appended}" if before else appended
+            client = Client(REMOTE_ADDR=peer, headers={**headers})
+            client.post(path, body, content_type=headers["Content-Type"])
+
+        site.ask = ask
+        finding = http_probe._client_address(site)
+        return finding.level.name, finding.text
+
+    return says
+
+
+@pytest.mark.rule("R57")
+@pytest.mark.parametrize(
+    ("peer", "options", "level", "says"),
+    [
+        ("127.0.0.1", {}, "OK", "takes 127.0.0.1"),
+        ("203.0.113.9", {"own": "10.0.0.5"}, "OK", "takes 203.0.113.9"),
+        ("", {}, "WARNING", "does not know the addresses"),
+        ("172.17.0.1", {}, "WARNING", "probably a proxy's"),
+        ("203.0.113.80", {"own": "203.0.113.9"}, "WARNING", "probably a proxy's"),
+        ("10.0.0.1", {"TRUSTED_PROXIES": ["10.0.0.1"]}, "ERROR", "choose their address"),
+        ("10.0.0.1", {"TRUSTED_PROXIES": ["10.0.0.1"], "appended": "203.0.113.9"}, "OK", "takes 203.0.113.9"),
+        ("10.0.0.1", {"TRUSTED_PROXIES": ["10.0.0.2"], "appended": "203.0.113.9"}, "WARNING", "proxy's"),
+        (
+            "192.0.2.1",
+            {
+                "own": "10.0.0.5",
+                "TRUSTED_PROXIES": ["192.0.2.1"],
+                "PROXY_HEADER": "Forwarded",
+                "appended": "x",
+            },
+            "ERROR",
+            "write in Forwarded",
+        ),
+        ("127.0.0.1", {"AUDIT": False}, "OK", "not tested"),
+    ],
+)
+def test_the_address_that_the_site_takes_for_the_clients_is_compared(behind, peer, options, level, says):
+    found_level, text = behind(peer, **options)
+    assert (found_level, says in text) == (level, True), text
+    assert mail.outbox == []
+
+
+def test_a_site_with_another_audit_trail_is_not_judged(behind, monkeypatch):
+    monkeypatch.setattr(http_probe, "_recorded", lambda mailbox: None)
+    assert behind("10.0.0.1")[1].endswith("its audit trail is another one.")
