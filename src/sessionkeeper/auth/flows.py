@@ -53,13 +53,14 @@ KNOWN = {
 }
 # In these, Django notes that the response has to set its CSRF cookie.
 _CSRF_NOTES = ("CSRF_COOKIE", "CSRF_COOKIE_NEEDS_UPDATE")
-#: The arguments of ``authenticate()``. A ``Secret`` keeps them out of reports about the caller too.
-Credentials = Mapping[str, Any] | Secret[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Issued:
-    """A token, which is not stored, and the session that it opens."""
+    """A token, which is not stored, and the session that it opens.
+
+    It has ``token``, ``session_id``, ``user``, ``scopes`` and ``record``.
+    """
 
     key: Key
     user: Any
@@ -82,7 +83,7 @@ class Issued:
 
 def verify(
     request: HttpRequest,
-    credentials: Credentials,
+    credentials: Mapping[str, Any] | Secret[Mapping[str, Any]],
     *,
     user: Any = None,
     session_id: int | None = None,
@@ -121,7 +122,7 @@ def second_factors() -> list[str]:
 def log_in(
     request: HttpRequest,
     *,
-    credentials: Credentials,
+    credentials: Mapping[str, Any] | Secret[Mapping[str, Any]],
     remember: bool | None = None,
     label: str = "",
 ) -> Any:
@@ -184,7 +185,7 @@ def complete_log_in(
 def issue_token(
     request: HttpRequest,
     *,
-    credentials: Credentials,
+    credentials: Mapping[str, Any] | Secret[Mapping[str, Any]],
     label: str = "",
     scopes: Sequence[str] | None = None,
 ) -> Issued:
@@ -284,7 +285,7 @@ def require_recent(request: HttpRequest, within: timedelta | None = None, level:
         raise ReauthenticationRequired
 
 
-def reauthenticate(request: HttpRequest, credentials: Credentials) -> None:
+def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any] | Secret[Mapping[str, Any]]) -> None:
     """Check ``credentials`` of the signed-in user, and move the authentication time.
 
     ``credentials`` are passed to ``authenticate()`` together with the user's own name, as ``username``, like
