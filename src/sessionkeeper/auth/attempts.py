@@ -251,20 +251,6 @@ def purge(batch: int = BATCH) -> Iterator[int]:
         yield _again(delete, every.filter(dead, pk__in=keys))
 
 
-def commit_probe() -> Callable[[], bool]:
-    """Return a function that tells whether the writes so far are committed or still may be."""
-    connection = connections[trail.database()]
-    if not connection.in_atomic_block:
-        return lambda: True
-    committed: list[bool] = []
-
-    def note() -> None:
-        committed.append(True)
-
-    connection.on_commit(note)
-    return lambda: bool(committed) or any(entry[1] is note for entry in connection.run_on_commit)
-
-
 def now() -> int:
     """Return the time in milliseconds since 1970."""
     return time.time_ns() // 1_000_000

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import connections, transaction
@@ -45,6 +46,8 @@ class Attempt:
         source: key of the row of the source; None if the address is unknown.
         state: ``open`` until the outcome is known; then ``failed``, ``right``, or ``refused`` by the lockout;
             ``none`` if there was no password.
+        user_id: the user whose password was wrong, if known.
+        undone: whether a rollback took the count back.
         wait: seconds until the next attempt, if this one was refused.
     """
 
@@ -55,7 +58,8 @@ class Attempt:
     network: str = ""
     state: str = "open"
     wait: int = 0
-    kept: list[Callable[[], bool]] = field(default_factory=list)
+    user_id: Any = None
+    undone: bool = False
 
     def counts(self) -> list[tuple[str, str]]:
         """Return key and kind of each row that counts this attempt."""
@@ -101,10 +105,11 @@ def begin(
         revive()  # this is often the first query of a request, and must not be repeated
     if not conf.current().lockout:
         return None
-    if attempt is not None and attempt.state == "open" and attempt.name == normal:
+    if attempt is not None and attempt.state == "open" and attempt.name == normal and not attempt.undone:
         return attempt
     if attempt is None:
         context.at_end(_settle_late)
+    context.repeat()  # a guess that a rollback has taken back counts before the next one
     attempt = _attempt(request, normal, session_id)
     under_way.set(attempt)
     wait = _charge(attempt)
@@ -141,8 +146,8 @@ def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id:
         return True
     if attempt.state == "refused":
         return False
-    attempt.state = "failed"
-    _report(attempt, user_id)
+    attempt.state, attempt.user_id = "failed", user_id
+    _report(attempt)
     return True
 
 
@@ -152,6 +157,7 @@ def succeeded() -> None:
     if attempt is None or attempt.state != "open":
         return
     attempt.state = "right"
+    context.on_rollback(trail.database(), partial(setattr, attempt, "state", "open"))
     with translate_errors():
         attempts.reset_both(attempt.waits, attempt.account)
         if attempt.source is not None:
@@ -159,21 +165,18 @@ def succeeded() -> None:
 
 
 def settle() -> int:
-    """Refund an attempt whose outcome is unknown, and count again what a rollback undid.
+    """Refund an attempt whose outcome is unknown.
 
     Return the seconds to wait if the lockout refused it, else 0.
     """
     attempt = under_way.get()
     if attempt is None:
         return 0
-    with translate_errors():
-        if attempt.state == "open":
-            attempt.state = "right"
-            for key, kind in attempt.counts():
+    if attempt.state == "open":
+        attempt.state = "right"
+        with translate_errors():
+            for key, kind in () if attempt.undone else attempt.counts():
                 attempts.refund(key, kind)
-        elif attempt.state == "failed" and not all(kept() for kept in attempt.kept):
-            attempt.kept.clear()
-            _charge(attempt)
     return attempt.wait
 
 
@@ -190,7 +193,7 @@ def _settle_late() -> None:
 def is_open() -> bool:
     """Return whether :func:`settle` has something to do."""
     attempt = under_way.get()
-    return attempt is not None and (attempt.state == "open" or not all(kept() for kept in attempt.kept))
+    return attempt is not None and attempt.state == "open"
 
 
 def count_reset(request: HttpRequest) -> None:
@@ -290,8 +293,16 @@ def _charge(attempt: Attempt) -> int:
         missing = len(rows) < len(attempt.counts())
         if not attempts.consume(attempt.counts(), attempt.network, now, missing=missing):
             return 1  # a parallel attempt took the last one
-        attempt.kept.append(attempts.commit_probe())
+    attempt.undone = False
+    context.on_rollback(trail.database(), partial(setattr, attempt, "undone", True))
+    context.insist(trail.database(), namespaces.later(partial(_count_again, attempt)))
     return 0
+
+
+def _count_again(attempt: Attempt) -> None:
+    """Count a failure again that a rollback took back."""
+    if attempt.undone and attempt.state == "failed" and not _charge(attempt):
+        _report(attempt)
 
 
 def _counts(attempt: Attempt) -> Iterable[tuple[str, int, str]]:
@@ -299,16 +310,16 @@ def _counts(attempt: Attempt) -> Iterable[tuple[str, int, str]]:
     return attempts.rows().filter(pk__in=keys).values_list("pk", "until", "kind")
 
 
-def _report(attempt: Attempt, user_id: Any) -> None:
+def _report(attempt: Attempt) -> None:
     """Record each row that has to wait from now on."""
     for key, until, kind in _counts(attempt):
         wait = attempts.wait(until, kind, attempts.now())
         if wait:
-            if codec.held(user_id) is not None and kind != attempts.SOURCE:
-                attempts.rows().filter(pk=key).update(user=user_id)
+            if codec.held(attempt.user_id) is not None and kind != attempts.SOURCE:
+                attempts.rows().filter(pk=key).update(user=attempt.user_id)
             trail.record(
                 events.Kind.LOCKED_OUT,
-                user=user_id,
+                user=attempt.user_id,
                 reason=kind,
                 name=trail.digest(attempt.name),
                 wait=wait,

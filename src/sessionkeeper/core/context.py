@@ -1,8 +1,11 @@
-"""The current request and its session, and how sync code waits in an event loop without a thread.
+"""The current request, its session and its transactions, and how sync code waits in an event loop.
 
 A change of the user's password spares the current session, and the middleware learns from it that the
 request ended its own session. Other state of a request is in the modules that need it, each in a
 :func:`variable`.
+
+Django has no signal for a rollback, but it drops the ``on_commit`` hooks of the transaction or savepoint.
+Nothing else refers to the hook of :func:`on_rollback`, so its deletion tells.
 
 Access to the store is written once, as sync code. Async code runs it with :func:`greenlet_spawn`, in a
 greenlet of its task. Where it would block, it passes an awaitable to the task with :func:`await_only`, and
@@ -12,15 +15,20 @@ continues with the result. Queries of the database take a thread, with :func:`ru
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 import weakref
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, sync_to_async
+from django.db import connections, transaction
+
+from sessionkeeper.core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -31,10 +39,12 @@ try:
 except ImportError:  # part of the extra [redis]; without it, a thread is used
     getcurrent = greenlet = None
 
+log = logging.getLogger("sessionkeeper.store")
+
 
 @dataclass(slots=True)
 class CurrentSession:
-    """The session of one request: its id, and whether the request ended it.
+    """The session of one request: its id, whether the request ended it, and what has to be done again.
 
     Outside of requests it is the session used last. All threads and tasks of a request share the object; only
     the reference is copied.
@@ -43,6 +53,7 @@ class CurrentSession:
     in_request: bool = False
     id: int | None = None
     ended: bool = False
+    undone: list[tuple[str | None, Callable[[], object]]] = field(default_factory=list)
     _holder: weakref.ref[Any] | None = None
 
     def claim(self, session_id: int, holder: object) -> None:
@@ -81,6 +92,10 @@ def begin(request: HttpRequest | None = None, **_: Any) -> None:
 
 def end(**_: Any) -> None:
     """End a request. Also a receiver of Django's ``request_finished``."""
+    try:
+        repeat()
+    except StoreUnavailable:
+        log.exception("What a rollback had undone could not be repeated.")
     for step in _last_steps.get() or ():
         step()
     for each in _variables:
@@ -99,6 +114,75 @@ def current_session() -> CurrentSession:
         value = CurrentSession()
         _session.set(value)
     return value
+
+
+def can_roll_back(alias: str | None) -> bool:
+    """Return whether what is written to this database now may be undone before the request ends."""
+    if alias is None or not connections[alias].in_atomic_block:
+        return False
+    # The transaction of a test ends after everybody has looked; its hooks are the project's own.
+    blocks = getattr(connections[alias], "atomic_blocks", ())
+    return not (blocks and getattr(blocks[-1], "_from_testcase", False))
+
+
+def insist(alias: str | None, step: Callable[[], object]) -> None:
+    """Repeat ``step``, which writes to this database, if the current transaction or savepoint is rolled back.
+
+    It is repeated before the response, or else when the request ends. Outside of requests, a rollback stands.
+    """
+    current = current_session()
+    if current.in_request:
+        on_rollback(alias, partial(current.undone.append, (alias, step)))
+
+
+def must_repeat() -> bool:
+    """Return whether :func:`repeat` has something to do."""
+    current = _session.get()
+    return current is not None and bool(current.undone)
+
+
+def repeat() -> None:
+    """Repeat what a rollback has undone, see :func:`insist`. Steps that fail remain.
+
+    Raises:
+        StoreUnavailable: the store did not answer.
+    """
+    current = _session.get()
+    while current is not None and current.undone:
+        insist(*current.undone[0])
+        current.undone[0][1]()
+        del current.undone[0]
+
+
+def on_rollback(
+    alias: str | None, undone: Callable[[], object], committed: Callable[[], object] = lambda: None
+) -> None:
+    """Call ``undone`` as soon as the current transaction or savepoint is rolled back, else ``committed``.
+
+    Neither may use the database. Without a transaction, neither is called.
+    """
+    if alias is not None and can_roll_back(alias):
+        transaction.on_commit(_Hook(connections[alias], undone, committed), using=alias)
+
+
+class _Hook:
+    """A hook of a commit, which Django deletes if there is none."""
+
+    def __init__(
+        self, connection: Any, undone: Callable[[], object], committed: Callable[[], object]
+    ) -> None:
+        self._connection, self._undone, self._committed = connection, undone, committed
+        self._is_over = False
+
+    def __call__(self) -> None:
+        """Note the commit."""
+        self._is_over = True
+        self._committed()
+
+    def __del__(self) -> None:
+        """Tell of the rollback. With autocommit on again, there was a commit, and an earlier hook failed."""
+        if not self._is_over:
+            (self._committed if self._connection.autocommit else self._undone)()
 
 
 def current_request() -> HttpRequest | None:

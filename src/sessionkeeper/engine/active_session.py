@@ -68,6 +68,17 @@ class ActiveSession:
         for name in vars(self).keys() - _OF_THE_REQUEST:
             delattr(self, name)
 
+    def state(self) -> dict[str, Any]:
+        """Return the state, for :meth:`restore`."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_REQUEST}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Return to an earlier state, because a rollback has undone what was written since."""
+        self.detach()
+        vars(self).update(state)
+        if self.key is not None:
+            context.current_session().claim(self.key.id, self)
+
     def attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
         """Take the session that a key opens and return its data; None if the key opens none."""
         self.detach()
@@ -100,7 +111,11 @@ class ActiveSession:
         unwritten = self.key is not None and not self.stored
         if self.signing_in or self.revoked or unwritten:
             return True
-        return self._base is None or not session_data.is_nothing(session_data.changes(self._base, data))
+        return self._base is None or not session_data.is_nothing(self.unsaved(data))
+
+    def unsaved(self, data: dict[str, Any]) -> SessionPatch:
+        """Return what of ``data`` is not stored yet."""
+        return session_data.changes(self._base, data)
 
     def insert(self, data: dict[str, Any]) -> None:
         """Store a new session with this data. If its id is taken, try another key."""
@@ -146,7 +161,7 @@ class ActiveSession:
         if key is None:
             raise SessionGone
         text, user_id, rotated = session_data.encode_bounded(data), session_data.owner_of(data), False
-        change = session_data.changes(self._base, data)
+        change = self.unsaved(data)
         moved = self.stored and user_id != self._user_id
         if moved:  # a user signed in or out, by whatever code
             if not self.rotated and self.transport == COOKIE:
@@ -312,15 +327,6 @@ class ActiveSession:
         """Note that the record as read is no longer the stored one."""
         if self.found is not None:
             self.found = self.found._replace(is_stale=True)
-
-    def key_is_current(self) -> bool:
-        """Return whether the stored session has the key in use, after a rotation that may be undone."""
-        found = get_store().find(self.key.id) if self.key is not None else None
-        return (
-            self.key is not None
-            and found is not None
-            and keys.same_hash(found.record.secret_hash, self.key.secret_hash)
-        )
 
     def is_of_this_request(self) -> bool:
         """Return whether this is the request's own session, not another one that its code opened."""

@@ -12,6 +12,7 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
@@ -24,6 +25,7 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
+from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.errors import IdTaken, SessionTooLarge
 from sessionkeeper.core.keys import Secret
@@ -102,8 +104,10 @@ def end(text: Secret[str] | None) -> None:
 
 
 def _end(text: Secret[str]) -> None:
+    old = _old_store(text)
+    context.insist(_rows(old).db, namespaces.later(partial(_end, text)))
     with translate_errors():
-        _old_store(text).delete()
+        old.delete()
     key = _derived(text)
     get_store().revoke(key.id, key.secret_hash)
 

@@ -46,6 +46,7 @@ class BearerSession(SessionStore):
         self._get_session()
         if not self._active.stored:
             raise NoTransport(_REFUSAL)
+        self._may_change()
         self.modified = True
 
     def _insert(self, data: dict[str, Any]) -> None:

@@ -16,12 +16,14 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.conf import validators
 from sessionkeeper.core.errors import SessionGone, StaleSession
 from sessionkeeper.core.records import COOKIE
-from sessionkeeper.engine import session_data
+from sessionkeeper.engine import registry, session_data
 from sessionkeeper.http.client_info import network
 from sessionkeeper.stores.factory import get_store
 
 if TYPE_CHECKING:
+    from sessionkeeper.core.records import SessionRecord
     from sessionkeeper.engine.active_session import ActiveSession
+    from sessionkeeper.http.client_info import ClientInfo
 
 _network = partial(network, ipv6=48)
 _NUMBERS = re.compile(r"[\d._]+")
@@ -42,8 +44,12 @@ def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
         return True
     record, actions = found.record, set(changed.values())
     if validators.END in actions:
-        if get_store().revoke(record.id, record.secret_hash):
-            _record(active, changed)
+
+        def end() -> None:
+            if get_store().revoke(record.id, record.secret_hash):
+                _record(record, active.client, changed)
+
+        registry.end_for_good(end)
         return False
     if validators.STEP_UP in actions:
         data[session_data.PROOF_IS_VOID] = True
@@ -55,7 +61,7 @@ def holds(active: ActiveSession, data: dict[str, Any]) -> bool:
     except StaleSession:
         return True  # a sign-in has just changed the key; this request writes nothing any more
     active.mark_saved(data)
-    _record(active, changed)
+    _record(record, active.client, changed)
     return True
 
 
@@ -70,9 +76,8 @@ def _changes(active: ActiveSession, settings: conf.Settings) -> Iterator[tuple[e
         yield events.Kind.USER_AGENT_CHANGED, settings.on_user_agent_change
 
 
-def _record(active: ActiveSession, changed: dict[events.Kind, str]) -> None:
-    record = active.found.record  # type: ignore[union-attr]  # the session was opened
+def _record(record: SessionRecord, client: ClientInfo, changed: dict[events.Kind, str]) -> None:
     trail.record_all(
-        trail.make(kind, user=record.user_id, session_id=record.id, reason=action, client=active.client)
+        trail.make(kind, user=record.user_id, session_id=record.id, reason=action, client=client)
         for kind, action in changed.items()
     )

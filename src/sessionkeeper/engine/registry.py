@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest
 
 from sessionkeeper.audit import events, trail
+from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.records import Revoked, SessionRecord, is_live
 from sessionkeeper.stores import codec
@@ -88,6 +89,12 @@ def revoke(session_id: int | str, *, reason: str = "code", actor: Any = None) ->
     ended = get_store().revoke(number)
     _note_end([] if ended is None else [ended], reason, actor)
     return ended is not None
+
+
+def end_for_good(end: Callable[[], object]) -> None:
+    """Call ``end``, which ends a session, and again if the transaction of the request is rolled back."""
+    context.insist(get_store().alias, namespaces.later(end))
+    end()
 
 
 def revoke_many(session_ids: Iterable[int], *, reason: str = "code", actor: Any = None) -> int:

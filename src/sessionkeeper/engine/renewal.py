@@ -24,6 +24,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
 from sessionkeeper.core import context, keys, records
 from sessionkeeper.core.records import COOKIE
+from sessionkeeper.engine import registry
 from sessionkeeper.stores.factory import get_store
 
 if TYPE_CHECKING:
@@ -58,9 +59,13 @@ def end_if_copied(key: keys.Key, record: SessionRecord) -> bool:
     """End the session if a key that no longer opens it once did. Return whether it did."""
     if record.transport != COOKIE or not keys.same_hash(record.family_hash, key.family_hash):
         return False
-    # Not if a sign-in has just given the session another family.
-    if get_store().revoke(record.id, record.secret_hash):
-        trail.record(events.Kind.COPY_DETECTED, user=record.user_id, session_id=record.id)
+
+    def end() -> None:
+        # Not if a sign-in has just given the session another family.
+        if get_store().revoke(record.id, record.secret_hash):
+            trail.record(events.Kind.COPY_DETECTED, user=record.user_id, session_id=record.id)
+
+    registry.end_for_good(end)
     return True
 
 

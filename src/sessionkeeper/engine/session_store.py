@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -17,13 +17,23 @@ from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events
+from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.keys import Secret
-from sessionkeeper.core.records import COOKIE, KeyStatus
-from sessionkeeper.engine import adoption, client_binding, lookup, renewal, session_data
+from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, SessionPatch
+from sessionkeeper.engine import (
+    adoption,
+    checkpoints,
+    client_binding,
+    lookup,
+    registry,
+    renewal,
+    session_data,
+)
 from sessionkeeper.engine.active_session import ActiveSession
+from sessionkeeper.engine.checkpoints import Checkpoint
 from sessionkeeper.http import client_info
 from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores.factory import get_store, run_in_loop
@@ -85,7 +95,9 @@ class SessionStore(SessionBase):
     # touched: whether ``modified`` is set only so that the cookie is sent again.
     # cookie_due: whether the response has to send the key.
     # flushed: whether this request ended the session.
-    # ended_id: id of the stored session that this request ended.
+    # checkpoints: what the session was before each change that a rollback may undo.
+    # sign_in_undone: whether a rollback undid a sign-in.
+    # unsaved: what a rollback left of a session that has to be loaded again.
     # ending: kind and reason that the audit trail gives for the end of the session.
     # adopted: whether this request took the session over from another engine.
     # held: the key that the client sent, of whatever form, or that it is going to be sent.
@@ -101,10 +113,10 @@ class SessionStore(SessionBase):
     principal_wanted = False
     touches_on_load = True
     outage: StoreUnavailable | None = None
-    cookie_due = adopted = flushed = touched = False
+    cookie_due = adopted = flushed = touched = sign_in_undone = False
     held: Secret[str] | None = None
     other_cookies: tuple[Secret[str], ...] = ()
-    ended_id: int | None = None
+    unsaved: SessionPatch | None = None
     ending: tuple[events.Kind, str] = (events.Kind.REVOKED, "flushed")
 
     def __init__(self, session_key: str | Secret[str | None] | None = None) -> None:
@@ -116,6 +128,7 @@ class SessionStore(SessionBase):
         client = client_info.current.get()
         self.client = ClientInfo() if client is None else client.lend()
         self._active = ActiveSession(self.client, self.transport)
+        self.checkpoints: list[Checkpoint] = []
 
     @cached_property
     def serializer(self) -> Any:
@@ -162,33 +175,50 @@ class SessionStore(SessionBase):
                 self.held, verdict = lookup.resolve_one(held, transport=self.transport)
                 if self.held is None:
                     self._active.verdict = verdict
-                    return {}
+                    return self._with_unsaved({})
             verdict, found = lookup.resolve(
                 self.held,
                 transport=self.transport,
                 principal=self.principal_wanted,
                 detect_reuse=self._active.detect_reuse,
             )
-            data = self._active.attach(verdict, found)
-            if data is None and adoption.is_old_key(self.held):
-                data = context.run_in_database_thread(adoption.take_over, self)
-            if (
-                data is not None
-                and conf.current().watches_clients
-                and not client_binding.holds(self._active, data)
-            ):
-                self._active.detach()
-                data, self._active.verdict = None, KeyStatus.GONE
+            data = self._attach(verdict, found)
         if data is None:
             # A user who was let in from the near cache is in this session: a save raises that it has ended,
             # instead of beginning another one.
+            self._may_change()  # a rollback may bring it back
             self.held = self.held if was_recalled else None
-            return {}
+            return self._with_unsaved({})
         if self.touches_on_load and self._active.is_of_this_request():
             # Django's middleware sends a cookie, which lives for get_expiry_age(), only if modified.
             self.touched = self._active.touch_if_due() and conf.current().limits_life
             self.modified |= self.touched
+        return self._with_unsaved(data)
+
+    def _attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
+        """Return the data of a session that was found, or is taken over; None if the client has none."""
+        data = self._active.attach(verdict, found)
+        if data is None and adoption.is_old_key(self.held):
+            self._may_change()
+            data = context.run_in_database_thread(adoption.take_over, self)
+        if (
+            data is not None
+            and conf.current().watches_clients
+            and not client_binding.holds(self._active, data)
+        ):
+            self._active.detach()
+            data, self._active.verdict = None, KeyStatus.GONE
         return data
+
+    def _with_unsaved(self, data: dict[str, Any]) -> dict[str, Any]:
+        unsaved, self.unsaved = self.unsaved, None
+        return data if unsaved is None else checkpoints.add_unsaved(data, unsaved)
+
+    def is_empty(self) -> bool:
+        """Return whether there is neither a key nor data. The middleware calls this after the view."""
+        if self.unsaved is not None:
+            self._get_session()
+        return bool(super().is_empty())
 
     def names_user(self) -> bool:
         """Return whether a user is signed in, as far as this request has loaded."""
@@ -218,6 +248,9 @@ class SessionStore(SessionBase):
     def __setitem__(self, key: str, value: Any) -> None:
         if key == SESSION_KEY:
             self.sign_in()
+        elif key == HASH_SESSION_KEY and not self._active.signing_in:
+            self._get_session()
+            self._may_change()
         super().__setitem__(key, value)
 
     def sign_in(self) -> None:
@@ -225,12 +258,14 @@ class SessionStore(SessionBase):
         self._get_session()
         if self.held is None or (self._active.stored and not self._active.rotated):
             self.cycle_key()
+        self._may_change(is_sign_in=True)
         session_data.forget_proofs(self._session)
         self._active.signing_in = True
 
     def create(self) -> None:
         """Store a new session, with a new key and the data in memory."""
         data = self._get_session(no_load=True)
+        self._may_change()
         self._active.detach()
         self._insert(data)
         self.modified = True
@@ -246,6 +281,7 @@ class SessionStore(SessionBase):
         data = self._get_session(no_load=must_create)
         if self.touched and not must_create and not self.has_changes():
             return
+        self._may_change()
         if self._active.key is not None and not self._active.stored:
             self._insert(data)
         elif self.held is None:
@@ -256,6 +292,12 @@ class SessionStore(SessionBase):
             self.create()
         else:
             self._merge(data)
+
+    def _may_change(self, *, is_sign_in: bool = False) -> None:
+        """Prepare for a rollback of a change of the key, the user or the stored data."""
+        alias = get_store().alias
+        if context.can_roll_back(alias):
+            checkpoints.keep(self, alias, is_sign_in=is_sign_in)
 
     def has_changes(self) -> bool:
         """Return whether a save would write more than the time of use."""
@@ -308,6 +350,7 @@ class SessionStore(SessionBase):
             StoreUnavailable: the store did not answer.
         """
         self._get_session()
+        self._may_change()
         if self._active.stored:
             with noting_outage(self):
                 self._active.rotate()
@@ -332,8 +375,15 @@ class SessionStore(SessionBase):
     # Ending
 
     def delete(self, session_key: str | Secret[str | None] | None = None) -> None:
-        """Revoke this session, or the one that has exactly ``session_key``."""
+        """Revoke this session, or the one that has exactly ``session_key``.
+
+        The end of this one is made good at the end of the request, if the transaction is rolled back.
+        """
         session_key = Secret.of(session_key)
+        if session_key.value is None:
+            number = self._active.key.id if self._active.stored and self._active.key is not None else None
+            step = namespaces.later(partial(_end_again, self.held, number))
+            context.insist(get_store().alias, step)
         with noting_outage(self):
             if session_key.value is None:
                 adoption.end(self.held)
@@ -344,9 +394,8 @@ class SessionStore(SessionBase):
     def flush(self) -> None:
         """Revoke this session and start an empty one."""
         self.clear()
-        if self._active.stored and self._active.key is not None:
-            self.ended_id = self._active.key.id
         self.delete()
+        self.checkpoints.clear()  # whatever is rolled back, it has ended
         self._active.detach()
         self.held, self.flushed = None, True
 
@@ -426,6 +475,14 @@ class SessionStore(SessionBase):
     async def aclear_expired(cls) -> None:
         """Async form of :meth:`clear_expired`."""
         await run_in_loop(cls.clear_expired)
+
+
+def _end_again(held: Secret[str] | None, number: int | None) -> None:
+    """End a session whose end was rolled back, given by number, or by a key that was not proved."""
+    if number is not None:
+        registry.revoke(number, reason="ended_again")
+    elif (key := keys.parse(held)) is not None:
+        get_store().revoke(key.id, key.secret_hash)
 
 
 def _from_now(value: Any) -> Any:

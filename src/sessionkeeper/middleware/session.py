@@ -36,7 +36,7 @@ from sessionkeeper.core.errors import (
 )
 from sessionkeeper.core.records import BEARER, KeyStatus, SessionStatus
 from sessionkeeper.csrf import fetch_metadata
-from sessionkeeper.engine import principal, registry
+from sessionkeeper.engine import principal
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.http import client_info, problems, transports
@@ -117,7 +117,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if not _needs_store(request, response):
             return self.process_response(request, response)
         finish = partial(self.process_response, request, response)
-        return await (sync_to_async(finish)() if lockout.is_open() else run_in_loop(finish))
+        needs_thread = lockout.is_open() or context.must_repeat()
+        return await (sync_to_async(finish)() if needs_thread else run_in_loop(finish))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> Any:
         """Answer our own errors. An outage is a 503 and not a logout: the cookie stays."""
@@ -131,7 +132,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if isinstance(exception, TooManyTries):
             headers = {"Retry-After": str(exception.retry_after)}
             return problems.THROTTLED.response(request, headers=headers)
-        signs_in = isinstance(session, SessionStore) and session._active.signing_in
+        is_ours = isinstance(session, SessionStore)
+        signs_in = is_ours and (session._active.signing_in or session.sign_in_undone)
         if isinstance(exception, Error) and signs_in:
             # A query of Django's own login(), such as that of last_login, failed: nobody is signed in.
             exception = outage_of(exception) or exception
@@ -153,6 +155,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def _commit(self, request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> Any:
         try:
+            context.repeat()
             if lockout.under_way.get() is not None and (wait := lockout.settle()):
                 responses.say_refused(response, wait)
             commit(request, response, session)
@@ -181,6 +184,7 @@ def _needs_store(request: HttpRequest, response: HttpResponseBase) -> bool:
         or settings.SESSION_SAVE_EVERY_REQUEST
         or session.modified
         or lockout.is_open()
+        or context.must_repeat()
         or session._active.upkeep_due()
     )
 
@@ -211,7 +215,6 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
 #: A request with this header, or to a view marked ``passive``, does not keep its session alive.
 PASSIVE_HEADER = "X-Session-Passive"
 _PASSIVE_META = HttpHeaders.to_wsgi_name(PASSIVE_HEADER)
-_CLIENT_ERROR = 400
 
 
 def commit(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
@@ -221,9 +224,6 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
         StoreUnavailable: what changed could not be written.
         SessionGone, StaleSession: the session was ended, or its key was changed, meanwhile.
     """
-    if session.ended_id is not None and response.status_code >= _CLIENT_ERROR:
-        # An error may have rolled back the view's transaction, and with it the end of the session.
-        registry.revoke(session.ended_id, reason="ended_again")
     active, always = session._active, settings.SESSION_SAVE_EVERY_REQUEST
     status = _status(request, response, session, always=always)
     gives_key = False
@@ -233,9 +233,8 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
         case SessionStatus.CLEAN if response.status_code >= _SERVER_ERROR:
             if not _is_passive(request):
                 active.touch_if_due()
-            # If the failed view has changed the key, the client would be signed out without it, unless the
-            # change was rolled back.
-            gives_key = (active.rotated or session.adopted) and active.key_is_current()
+            # If the failed view has changed the key, the client would be signed out without it.
+            gives_key = active.rotated or session.adopted
         case SessionStatus.CLEAN:
             gives_key = _keep_alive(request, session)
         case SessionStatus.MODIFIED:

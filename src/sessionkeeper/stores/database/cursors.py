@@ -154,6 +154,9 @@ def _fetch_on_kept(
         wrapped = connection.make_debug_cursor(cursor)
     text, values = sql, params
     if prepared is not None and types:
+        answer = prepared.fetch_directly(connection, wrapped, sql, params, types)
+        if answer is not None:
+            return answer[0]
         text, values = prepared.named(connection, wrapped.execute, sql, params, types)
     try:
         wrapped.execute(text, values)

@@ -4,6 +4,10 @@ Behind a pooler that shares server connections between clients, a prepared state
 already. Then the full statement is sent, which costs one round trip, and after a few such losses the process
 prepares nothing more on that database. The full statement is always sent in a transaction, which such an
 error would break, and where statements are observed: by the query log, ``DEBUG`` or execute wrappers.
+
+A prepared statement is executed by psycopg's interface to libpq, without a cursor, which would take longer
+than the server. Where that is not possible (another driver, a patched cursor, patched sockets), or where it
+fails, the cursor executes it.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from socket import socket
+from types import FunctionType
 from typing import Any
 
 from django.db import DatabaseError
@@ -23,6 +29,8 @@ MOST = 8
 MOST_LOSSES = 3
 
 # PostgreSQL's SQLSTATEs: no such prepared statement, it exists already, its plan no longer fits the tables.
+# libpq's PGRES_TUPLES_OK.
+_TUPLES_OK = 2
 _LOST = frozenset({"26000", "42P05", "0A000"})
 _losses: Counter[str] = Counter()
 
@@ -30,9 +38,13 @@ _losses: Counter[str] = Counter()
 class Prepared:
     """The statements that are prepared on one connection of the driver."""
 
-    __slots__ = ("_names", "_uses")
+    __slots__ = ("_cursor", "_is_direct", "_methods", "_names", "_rows", "_uses")
 
     def __init__(self) -> None:
+        self._cursor: Any = None
+        self._methods: tuple[Any, ...] = ()
+        self._is_direct = False
+        self._rows: Any = None
         self._uses: dict[str, int] = {}
         self._names: dict[str, str] = {}
 
@@ -58,6 +70,46 @@ class Prepared:
             return sql, params
         return f"EXECUTE {name}({', '.join(['%s'] * len(types))})", params[: len(types)]
 
+    def fetch_directly(
+        self, connection: Any, wrapped: Any, sql: str, params: list[Any], types: Sequence[str]
+    ) -> tuple[Any] | None:
+        """Execute a prepared statement without a cursor. Returns a tuple with its only row, or with None.
+
+        Returns None where the cursor has to execute it: also where the statement failed, so that the cursor
+        meets the error, and raises it.
+        """
+        name = self._names.get(sql)
+        if name is None or not _is_safe(connection) or not self._knows(wrapped):
+            return None
+        pgconn = wrapped.cursor.connection.pgconn
+        if pgconn.transaction_status or not all(type(param) is int for param in params):
+            return None
+        values = [b"%d" % param for param in params]
+        try:
+            result = pgconn.exec_prepared(name.encode(), values[: len(types)])
+        except connection.Database.Error:
+            return None
+        if result.status != _TUPLES_OK:
+            return None
+        if not result.ntuples:
+            return (None,)
+        self._rows.set_pgresult(result)
+        return (self._rows.load_row(0, tuple),)
+
+    def _knows(self, wrapped: Any) -> bool:
+        """Whether nobody has replaced a method that :meth:`fetch_directly` bypasses."""
+        cursor = wrapped.cursor
+        kind, outer = type(cursor), type(wrapped)
+        methods = (outer.execute, outer._execute_with_wrappers, kind.execute, kind.fetchall)  # noqa: SLF001
+        if cursor is not self._cursor or methods != self._methods:
+            self._cursor, self._methods = cursor, methods
+            self._is_direct = _is_psycopg(cursor) and all(map(_is_original, methods))
+            if self._is_direct:
+                from psycopg.adapt import Transformer
+
+                self._rows = Transformer(cursor)
+        return self._is_direct
+
     def is_lost(self, connection: Any, error: DatabaseError) -> bool:
         """Whether an error means that a prepared statement is missing or another one; then forget all."""
         if _state(error) not in _LOST:
@@ -81,6 +133,15 @@ class Prepared:
         execute(f"PREPARE {name}({', '.join(types)}) AS {sql % places}", None)
         self._names[sql] = name
         return name
+
+
+def _is_psycopg(cursor: Any) -> bool:
+    """Whether this is a cursor of psycopg 3, which waits for the server as this thread may: not in gevent."""
+    return hasattr(getattr(cursor, "connection", None), "pgconn") and socket.__module__ == "socket"
+
+
+def _is_original(method: Any) -> bool:
+    return type(method) is FunctionType and method.__module__.partition(".")[0] in {"django", "psycopg"}
 
 
 def _is_safe(connection: Any) -> bool:

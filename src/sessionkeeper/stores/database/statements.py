@@ -76,14 +76,9 @@ def _end(lifetime: timedelta | datetime, now: datetime) -> datetime:
 
 def are_possible(connection: Any) -> bool:
     """Return whether the database is one of those for which these statements are written."""
-    if connection.vendor == "postgresql":
-        return True
-    features = connection.features
-    return bool(
-        connection.vendor == "sqlite"
-        and features.can_return_rows_from_bulk_insert
-        and features.supports_json_field
-    )
+    if connection.vendor == "sqlite":
+        return bool(connection.features.can_return_rows_from_bulk_insert)
+    return bool(connection.vendor == "postgresql")
 
 
 def can_merge(connection: Any, changes: SessionPatch) -> bool:

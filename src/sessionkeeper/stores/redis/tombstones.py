@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 
 from sessionkeeper import conf
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import moments
+from sessionkeeper.core import context, moments
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.models import Tombstone
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
@@ -49,6 +49,8 @@ def record(ended: Collection[tuple[int, datetime]]) -> None:
     """
     alias = database()
     connection = connections[alias]
+    # Valkey does not roll back the end.
+    context.insist(alias, namespaces.later(partial(record, ended)))
     # A backup may hold an earlier, later expiry.
     least = moments.now() + conf.current().absolute
     rows = [Tombstone(id=number_of(session_id), until=max(until, least)) for session_id, until in ended]

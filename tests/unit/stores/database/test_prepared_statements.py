@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
 
 from sessionkeeper.stores.database import cursors, prepared_statements
 from sessionkeeper.stores.database.store import DatabaseStore
@@ -86,6 +87,32 @@ def test_a_statement_is_prepared_after_a_few_uses_and_answers_the_same():
     assert names() == {}
     assert [ask(number) for number in range(3)] == [(0, "a"), (1, "a"), (2, "a")]
     assert list(names().values()) == [3]
+
+
+def test_once_prepared_it_needs_no_cursor_unless_somebody_has_replaced_its_methods(monkeypatch):
+    seen, real = [], CursorWrapper.execute
+
+    def execute(self, sql, params=None):
+        seen.append(sql)
+        return real(self, sql, params)
+
+    assert [ask(number) for number in range(MANY)] == [(number, "a") for number in range(MANY)]
+    with monkeypatch.context() as patch:
+        patch.setattr(CursorWrapper, "execute", execute)
+        assert ask(8) == (8, "a")
+        assert len(seen) == 1
+    assert ask(9) == (9, "a")
+    assert len(seen) == 1
+
+
+def test_values_are_as_the_cursor_gives_them():
+    sql = (
+        "SELECT %s::bigint, NULL, true, 1.5::float, 'ü', '\\x00ff'::bytea, '{\"a\": 1}'::jsonb, "
+        "'2026-01-31 12:00+00'::timestamptz, 'infinity'::text, '00000000-0000-0000-0000-000000000001'::uuid"
+    )
+    by_cursor, *others = (ask(5, sql) for _ in range(MANY))
+    assert others[-1] == by_cursor
+    assert list(map(type, others[-1])) == list(map(type, by_cursor))
 
 
 def test_a_store_reads_its_sessions_by_it():
