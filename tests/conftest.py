@@ -12,6 +12,7 @@ from django.db import connections
 
 from sessionkeeper.conf import settings as conf_settings
 from sessionkeeper.core import context
+from sessionkeeper.engine import registry
 from sessionkeeper.stores.database import shortcut
 
 #: Fixtures of requests over both transports, for all tests.
@@ -48,6 +49,17 @@ def _shortcut_is_never_left():
     shortcut.turn_on()
     if reasons:
         raise reasons[0]
+
+
+@pytest.fixture(autouse=True)
+def _the_transaction_of_a_test_is_none(monkeypatch):
+    """Do at once what waits for a commit, where only the transaction around the test is open."""
+    follows = registry.follows
+    monkeypatch.setattr(registry, "follows", lambda alias: follows(alias) or not _begun_in_a_test(alias))
+
+
+def _begun_in_a_test(alias):
+    return [block for block in connections[alias].atomic_blocks if not block._from_testcase]
 
 
 @pytest.fixture(autouse=True)

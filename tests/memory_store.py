@@ -97,7 +97,7 @@ class MemoryStore:
                 version=record.version + 1,
             )
 
-    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes, family: bytes) -> bool:
         """See the contract."""
         with self._lock:
             record = self._records.get(session_id)
@@ -109,6 +109,7 @@ class MemoryStore:
                 return False
             self._records[session_id] = record._replace(
                 secret_hash=new_secret,
+                family_hash=family,
                 previous_hash=secret_hash,
                 previous_at=None,
                 last_seen_at=self._clock(),

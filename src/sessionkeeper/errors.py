@@ -21,6 +21,7 @@ from sessionkeeper.core.errors import (
     StoreUnreachable,
     TooManySessions,
     TooManyTries,
+    UserMismatch,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "StoreUnreachable",
     "TooManySessions",
     "TooManyTries",
+    "UserMismatch",
 ]

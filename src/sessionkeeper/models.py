@@ -39,7 +39,7 @@ def _some_namespace() -> Any:
 class Session(models.Model):
     """The server's record of one sign-in, or of an anonymous visitor with data.
 
-    It contains no secret: ``secret_hash`` and ``family_hash`` are SHA-256 digests, and ``data`` is plain
+    It contains no secret: ``secret_hash`` is a SHA-256 digest, ``family_hash`` an HMAC, and ``data`` is plain
     JSON. ``user`` has no database constraint, because users may be in another database and because a session
     must never prevent deleting a user; it is derived from ``data`` at each save.
     """

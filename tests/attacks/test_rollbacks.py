@@ -15,6 +15,7 @@ from django.db import IntegrityError, OperationalError, connection, connections,
 from django.http import HttpResponse
 from django.test import Client, TestCase
 from django.urls import include, path
+from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -331,7 +332,8 @@ def test_the_same_user_stays_signed_in_when_a_second_sign_in_is_undone(signed_in
 
 
 @follows_the_transaction
-def test_a_proof_that_was_undone_is_none(signed_in, user):
+def test_a_proof_that_was_undone_is_none(signed_in, user, monkeypatch):
+    monkeypatch.setattr(Api, "authentication_classes", [SessionAuthentication])
     Session.objects.update(authenticated_at=Session.objects.get().created_at - timedelta(hours=2))
 
     def void(request):

@@ -177,12 +177,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(one=sessions, old=st.one_of(st.none(), st.integers(0, 5)))
     def renew(self, one, old):
-        secret, new = self._secret(one, old), keys.mint().secret_hash
-        done = self.store.renew(one.id, secret, new)
+        secret, new = self._secret(one, old), keys.mint()
+        done = self.store.renew(one.id, secret, new.secret_hash, new.family_hash)
         assert done is (one.id in self.there and secret == one.secret)
         if done:
             one.spent += [one.previous] if one.previous else []
-            one.previous, one.secret, one.seen = secret, new, self.clock.now
+            one.previous, one.secret, one.family = secret, new.secret_hash, new.family_hash
+            one.seen = self.clock.now
 
     @rule(one=sessions, old=st.one_of(st.none(), st.integers(0, 5)))
     def touch(self, one, old):

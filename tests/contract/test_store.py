@@ -700,15 +700,18 @@ def test_own_clock_agrees_with_the_time_zone_setting(kind, settings):
 
 # renew
 
+#: The hash of the same family with another server key.
+FAMILY = b"f" * 32
+
 
 def renewed(store, key):
     """Renew the key's secret and return the new key."""
     new = keys.Key(key.id, keys.mint().secret[: keys.ROTATING_LENGTH] + key.secret[keys.ROTATING_LENGTH :])
-    assert store.renew(key.id, key.secret_hash, new.secret_hash)
+    assert store.renew(key.id, key.secret_hash, new.secret_hash, FAMILY)
     return new
 
 
-def test_a_renewal_replaces_the_secret_and_keeps_the_one_before_and_nothing_else(store, clock, users):
+def test_a_renewal_replaces_the_hashes_and_keeps_the_secret_before_and_nothing_else(store, clock, users):
     key = insert(store, data='{"a": 1}', user_id=users[0], authenticated=True)
     before = store.find(key.id).record
     clock.move(minutes=5)
@@ -716,6 +719,7 @@ def test_a_renewal_replaces_the_secret_and_keeps_the_one_before_and_nothing_else
     after = store.find(key.id).record
     assert after == before._replace(
         secret_hash=new.secret_hash,
+        family_hash=FAMILY,
         previous_hash=key.secret_hash,
         last_seen_at=clock.now,
         version=after.version,
@@ -725,12 +729,12 @@ def test_a_renewal_replaces_the_secret_and_keeps_the_one_before_and_nothing_else
 def test_the_same_renewal_again_is_true_until_the_new_secret_was_seen(store, clock):
     key = insert(store)
     new = renewed(store, key)
-    assert store.renew(key.id, key.secret_hash, new.secret_hash)
+    assert store.renew(key.id, key.secret_hash, new.secret_hash, key.family_hash)
     clock.move(seconds=5)
     assert store.touch(key.id, new.secret_hash)
     before = store.find(key.id).record
     assert before.previous_at == clock.now
-    assert not store.renew(key.id, key.secret_hash, new.secret_hash)
+    assert not store.renew(key.id, key.secret_hash, new.secret_hash, key.family_hash)
     assert store.find(key.id).record == before
 
 
@@ -752,8 +756,8 @@ def test_another_renewal_of_a_renewed_secret_is_refused_and_writes_nothing(store
     key = insert(store)
     renewed(store, key)
     before = store.find(key.id).record
-    assert not store.renew(key.id, key.secret_hash, keys.mint().secret_hash)
-    assert not store.renew(key.id, keys.mint().secret_hash, keys.mint().secret_hash)
+    assert not store.renew(key.id, key.secret_hash, keys.mint().secret_hash, key.family_hash)
+    assert not store.renew(key.id, keys.mint().secret_hash, keys.mint().secret_hash, key.family_hash)
     assert store.find(key.id).record == before
 
 
@@ -761,9 +765,9 @@ def test_a_renewal_of_an_absent_revoked_or_rotated_session_is_false_and_creates_
     key = insert(store)
     new = keys.mint().secret_hash
     rotate(store, key)
-    assert not store.renew(key.id, key.secret_hash, new)
+    assert not store.renew(key.id, key.secret_hash, new, key.family_hash)
     store.revoke(key.id)
-    assert not store.renew(key.id, key.secret_hash, new)
+    assert not store.renew(key.id, key.secret_hash, new, key.family_hash)
     assert store.count() == 0
 
 

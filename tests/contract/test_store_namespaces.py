@@ -54,7 +54,7 @@ def test_no_write_reaches_a_session_of_another_namespace(store, both):
             store.merge(at_a.id, at_a.secret_hash, SessionPatch(patch='{"theirs": 1}'), None)
         with pytest.raises(SessionGone):
             store.rotate(at_a.id, at_a.secret_hash, b"x" * 32, b"y" * 32)
-        assert not store.renew(at_a.id, at_a.secret_hash, b"x" * 32)
+        assert not store.renew(at_a.id, at_a.secret_hash, b"x" * 32, at_a.family_hash)
         assert not store.touch(at_a.id, at_a.secret_hash)
         assert not store.revoke(at_a.id)
         assert store.revoke_many([at_a.id]) == []

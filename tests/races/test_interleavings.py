@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 
 import pytest
@@ -245,19 +245,39 @@ def test_a_save_before_a_rotation_by_another_is_kept(store, key, monkeypatch):
 
 
 @pytest.mark.rule("L10")
-def test_of_two_rotations_one_wins_and_the_other_is_nobody(store, key, monkeypatch):
+@pytest.mark.rule("R64")
+@pytest.mark.parametrize("in_middleware", [True, False])
+def test_of_two_rotations_one_wins_and_the_other_keeps_the_session(store, key, monkeypatch, in_middleware):
     winner = []
     once(monkeypatch, store, "rotate", "before", lambda: winner.append(rotate_only(key)))
     session = SessionStore(key)
+    session.touches_on_load = not in_middleware
+    session.get("a")
+    session.modified = False
+    session.cycle_key()
+    assert (session.session_key, session.modified, session.cookie_due) == (key, False, False)
+    assert "_auth_user_id" in session
+    session["b"] = 2
+    with nullcontext() if in_middleware else pytest.raises(StaleSession):
+        session.save()
+    assert (opens(key), opens(winner[0])) == (False, True)
+    assert ("b" in data_of(store, key)) is in_middleware
+    assert store.count() == 1
+
+
+@pytest.mark.rule("R64")
+@pytest.mark.rule("R12")
+def test_the_loser_of_two_rotations_writes_nothing_once_the_session_was_ended(store, key, monkeypatch):
+    once(monkeypatch, store, "rotate", "before", lambda: rotate_only(key))
+    session = SessionStore(key)
+    session.touches_on_load = False
     session.get("a")
     session.cycle_key()
+    registry.revoke(keys.parse(key).id)
     session["b"] = 2
-    session.save()
-    assert not opens(key)
-    assert opens(winner[0])
-    assert not opens(session.session_key)
-    assert keys.parse(session.session_key).id != keys.parse(key).id
-    assert dict(session.items()) == {"b": 2}
+    with pytest.raises(SessionGone):
+        session.save()
+    assert store.count() == 0
 
 
 def test_of_two_rotations_one_after_the_other_the_last_key_opens(store, key):

@@ -2,7 +2,8 @@
 
 A schedule is drawn from a number: tabs that send bursts, answers that are late, out of order or lost, nights
 with answers still on their way, a change of SECRET_KEY, saves in between, somebody with a copy of the cookie.
-The server is the real handle over the reference store, whose clock is moved from event to event.
+The server is what the middleware does, over the reference store, whose clock is moved from event to event.
+Each request asks for the user, and each process has a SECRET_KEY of its own.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 import heapq
 import json
 import random
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
-from django.test import override_settings
+from django.conf import settings as django_settings
+from django.contrib import auth
+from django.http import HttpResponse
+from django.test import RequestFactory, override_settings
 
 from sessionkeeper.core import keys, records
-from sessionkeeper.core.records import COOKIE, KeyStatus, NewSession
-from sessionkeeper.engine import lookup
-from sessionkeeper.engine.active_session import ActiveSession
-from sessionkeeper.http.client_info import ClientInfo
+from sessionkeeper.core.records import KeyStatus, NewSession
+from sessionkeeper.engine import principal
+from sessionkeeper.middleware.session import SessionMiddleware
 from sessionkeeper.stores import factory
 from tests.memory_store import MemoryStore
 
@@ -29,6 +33,20 @@ ROTATE_AFTER = 900
 #: Longest time that a request and its answer may spend in the network, together under the overlap.
 FLIGHT = 29
 BEGINNING = datetime(2026, 6, 1, tzinfo=UTC)
+#: ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS`` of a process.
+OLD, OLD_KNOWS_NEW = ("tests-only", []), ("tests-only", ["next"])
+NEW, NEW_KNOWS_OLD = ("next", []), ("next", ["tests-only"])
+
+
+class Joining(MemoryStore):
+    """A store that joins the user, as a database does."""
+
+    person = None
+
+    def find(self, session_id, *, principal=False):
+        """See the contract."""
+        found = super().find(session_id)
+        return found._replace(principal=self.person) if found is not None and principal else found
 
 
 class Jar:
@@ -44,22 +62,30 @@ class World:
 
     def __init__(self, draw, monkeypatch):
         self.draw, self.time, self.events, self.numbers = draw, 0.0, [], count()
-        self.store = MemoryStore(clock=lambda: BEGINNING + timedelta(seconds=self.time))
+        self.processes = [OLD]
+        self.within(OLD)
+        self.store = Joining(clock=lambda: BEGINNING + timedelta(seconds=self.time))
+        self.store.person = person = auth.get_user_model()(pk=1, password="a hash")
         monkeypatch.setattr(factory, "_open", lambda url: self.store)
+        self.middleware = SessionMiddleware(lambda request: HttpResponse())
         key = keys.mint()
         self.id, self.written = key.id, set()
-        self.store.insert(
-            NewSession(
-                key.id,
-                key.secret_hash,
-                key.family_hash,
-                timedelta(days=30),
-                None,
-                '{"_auth_user_id": "1"}',
-                1,
-                authenticated=True,
-            )
+        data = {
+            auth.SESSION_KEY: "1",
+            auth.BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
+            auth.HASH_SESSION_KEY: person.get_session_auth_hash(),
+        }
+        new = NewSession(
+            key.id,
+            key.secret_hash,
+            keys.keyed_family(key, keys.Secret(django_settings.SECRET_KEY)),
+            timedelta(days=30),
+            None,
+            json.dumps(data),
+            1,
+            authenticated=True,
         )
+        self.store.insert(new)
         self.browser = Jar(key.text)
 
     def later(self, delay, function, *args):
@@ -81,25 +107,32 @@ class World:
         self.later(self.flight(), self.arrive, jar, jar.cookie)
 
     def arrive(self, jar, cookie):
-        """The request begins on the server."""
-        active = ActiveSession(ClientInfo())
-        data = active.attach(*lookup.resolve(cookie, transport=COOKIE, detect_reuse=True))
-        jar.verdicts.append(active.verdict)
-        if data is not None:
-            self.later(self.draw.choice((0, 0.2, 5)), self.answer, jar, active, data)
+        """The request begins on the server, in one of its processes."""
+        process, own = self.draw.choice(self.processes), copy_context()
+        request = RequestFactory().get("/", headers={"cookie": f"sessionid={cookie}"})
+        self.within(process)
+        own.run(self.middleware.process_request, request)
+        user = own.run(principal.get_user, request)
+        verdict = request.session._active.verdict
+        jar.verdicts.append(verdict if verdict is not KeyStatus.LIVE or user.is_authenticated else None)
+        self.later(self.draw.choice((0, 0.2, 5)), self.answer, jar, request, process, own)
 
-    def answer(self, jar, active, data):
-        """The request ends on the server, as the middleware ends it."""
-        renewed = active.renew_if_due()
-        if self.draw.random() < 0.2:
-            name = f"n{next(self.numbers)}"
-            data[name] = 1
-            active.merge(data)
-            self.written.add(name)
-        else:
-            active.touch_if_due()
-        if renewed and self.draw.random() < 0.75:  # else the answer is lost
-            self.later(self.flight(), setattr, jar, "cookie", active.key.text)
+    def answer(self, jar, request, process, own):
+        """The request ends on the server."""
+        name = f"n{next(self.numbers)}" if self.draw.random() < 0.2 and request.session.session_key else None
+        if name is not None:
+            request.session[name] = 1
+        self.within(process)
+        response = own.run(self.middleware.process_response, request, HttpResponse())
+        assert response.status_code == 200
+        self.written |= {name} - {None}
+        if "sessionid" in response.cookies and self.draw.random() < 0.75:  # else the answer is lost
+            self.later(self.flight(), setattr, jar, "cookie", response.cookies["sessionid"].value)
+
+    @staticmethod
+    def within(process):
+        """Let what follows happen in a process."""
+        django_settings.SECRET_KEY, django_settings.SECRET_KEY_FALLBACKS = process
 
     def visit(self, jar, visits):
         """Use the site for a while: bursts with pauses from nothing to a night, in which nothing is sent."""
@@ -134,6 +167,8 @@ class World:
 def _renewing(settings):
     """Renewal is on. The audit trail is not written, because there is no database here."""
     settings.SESSIONKEEPER = {"ROTATE_AFTER": ROTATE_AFTER, "AUDIT": False}
+    with override_settings():  # each event sets the key of its process
+        yield
 
 
 @pytest.fixture
@@ -161,10 +196,21 @@ def test_no_schedule_of_one_browser_signs_it_out_or_loses_what_it_wrote(worlds):
 
 
 @pytest.mark.rule("R47")
-def test_no_schedule_with_a_new_secret_key_in_it_signs_the_browser_out(worlds):
+@pytest.mark.rule("R64")
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([[NEW_KNOWS_OLD]], id="at once"),
+        pytest.param(
+            [[OLD, OLD_KNOWS_NEW], [OLD_KNOWS_NEW], [OLD_KNOWS_NEW, NEW_KNOWS_OLD], [NEW_KNOWS_OLD], [NEW]],
+            id="process by process",
+        ),
+    ],
+)
+def test_no_schedule_with_a_new_secret_key_in_it_signs_the_browser_out(worlds, steps):
     for seed, world in worlds(500):
         world.visit(world.browser, 3)
-        with override_settings(SECRET_KEY="next", SECRET_KEY_FALLBACKS=["tests-only"]):
+        for world.processes in steps:
             world.visit(world.browser, 3)
         assert set(world.browser.verdicts) == {KeyStatus.LIVE}, f"schedule {seed}"
 

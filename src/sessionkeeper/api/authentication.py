@@ -73,7 +73,11 @@ class SessionAuthentication(authentication.SessionAuthentication):
             return
         check = authentication.CSRFCheck(_never_called)
         check.process_request(wrapped)
-        reason = fetch_metadata.check(wrapped) or check.process_view(wrapped, _never_called, (), {})
+        reason = (
+            fetch_metadata.check(wrapped)
+            or fetch_metadata.of_another_user(wrapped)
+            or check.process_view(wrapped, _never_called, (), {})
+        )
         if reason:
             raise CsrfFailed(str(reason))
 

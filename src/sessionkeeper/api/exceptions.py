@@ -40,6 +40,7 @@ from sessionkeeper.core.errors import (
     StaleSession,
     TooManySessions,
     TooManyTries,
+    UserMismatch,
 )
 from sessionkeeper.http import problems
 from sessionkeeper.http.problems import Problem
@@ -62,17 +63,30 @@ class WrongCredentials(exceptions.AuthenticationFailed):
         super().__init__(problem.detail, problem.code)
 
 
-class ReauthenticationNeeded(exceptions.PermissionDenied):
-    """The 403 that asks for reauthentication. DRF's own handler shows its ``detail`` and ``code``."""
+class _Denied(exceptions.PermissionDenied):
+    """A 403. DRF's own handler shows its ``detail`` and ``code``."""
+
+    problem: Problem
 
     def __init__(self) -> None:
-        problem = problems.REAUTHENTICATION_REQUIRED
+        problem = self.problem
         super().__init__({"detail": str(problem.detail), "code": problem.code}, problem.code)
+
+
+class ReauthenticationNeeded(_Denied):
+    """The 403 that asks for reauthentication."""
+
+    problem = problems.REAUTHENTICATION_REQUIRED
+
+
+class _Mismatch(_Denied):
+    problem = problems.USER_MISMATCH
 
 
 #: For errors without further data, the exception of REST framework.
 _ANSWERS: dict[type[Exception], Callable[[], exceptions.APIException]] = {
     ReauthenticationRequired: ReauthenticationNeeded,
+    UserMismatch: _Mismatch,
     InvalidCredentials: partial(WrongCredentials, INVALID_CREDENTIALS),
     SecondFactorRequired: partial(WrongCredentials, SECOND_FACTOR_REQUIRED),
     InvalidToken: partial(Refused, INVALID_RESET_TOKEN),

@@ -11,8 +11,7 @@ from rest_framework.request import Request
 from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.exceptions import ReauthenticationNeeded
 from sessionkeeper.auth import flows
-from sessionkeeper.engine import session_data
-from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.engine import principal
 
 if TYPE_CHECKING:  # DRF imports this module while it imports its views
     from rest_framework.views import APIView
@@ -33,13 +32,13 @@ class RecencyPermission(BasePermission):
         Raises:
             ReauthenticationNeeded: the user is signed in, but has not authenticated recently enough.
         """
-        user: Any = request.user
-        if not (user and user.is_authenticated):
+        user: Any = request.user  # REST framework authenticates now, and tells Django's request
+        if not user:
             return False
-        session = getattr(django_request(request), "session", None)
-        if not isinstance(session, SessionStore) or session_data.user_of(session) != user.pk:
+        wrapped = django_request(request)
+        if not principal.owns_session(wrapped):
             return False
-        if not flows.is_recent(django_request(request), self.within, self.level):
+        if not flows.is_recent(wrapped, self.within, self.level):
             raise ReauthenticationNeeded
         return True
 

@@ -72,7 +72,8 @@ class ModelBackend(backends.ModelBackend):
         """Count the attempt, then ask Django's backend. Raises as :class:`LockoutBackend` does."""
         given, password, kwargs = Secret({"username": username, "password": password, **kwargs}), None, {}
         LockoutBackend().authenticate(request, **given.value)
-        user = super().authenticate(request, **given.value)
+        with lockout.checking(Secret(given.value["password"])):
+            user = super().authenticate(request, **given.value)
         if user is not None:
             lockout.succeeded()
             session_data.note_amr(user, PASSWORD)
@@ -88,7 +89,8 @@ class ModelBackend(backends.ModelBackend):
         """Async form of :meth:`authenticate`."""
         given, password, kwargs = Secret({"username": username, "password": password, **kwargs}), None, {}
         await LockoutBackend().aauthenticate(request, **given.value)
-        user = await super().aauthenticate(request, **given.value)
+        with lockout.checking(Secret(given.value["password"])):
+            user = await super().aauthenticate(request, **given.value)
         if user is not None:
             await sync_to_async(lockout.succeeded)()
             session_data.note_amr(user, PASSWORD)

@@ -8,10 +8,11 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
-from sessionkeeper import conf
 from sessionkeeper.auth import flows
+from sessionkeeper.core.errors import UserMismatch
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -48,35 +49,68 @@ def require_recent_authentication(
     """Open a view only to users who proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
 
     ``level=2`` requires two factors, by the methods (``amr``) of the sign-in and of reauthentications since.
-    Decorates functions, sync or async, also below DRF's ``@api_view``; for classes decorate one method, or
-    use ``method_decorator``. Without such a proof, also for anonymous visitors, our middleware answers 403
-    ``reauthentication_required``. If ``sessionkeeper.pages.urls`` is included, it redirects browsers to the
-    page that asks for the password. Put ``login_required`` above to send visitors to the sign-in page.
+    The proof must be of ``request.user``. Decorates functions, sync or async, also below DRF's ``@api_view``,
+    and methods; for Django's classes use ``method_decorator`` too. Without such a proof, also for anonymous
+    visitors, our middleware answers 403 ``reauthentication_required``. If ``sessionkeeper.pages.urls`` is
+    included, it redirects browsers to the page that asks for the password. Put ``login_required`` above to
+    send visitors to the sign-in page.
+
+    Raises:
+        ImproperlyConfigured: it is above ``@api_view``, or around ``dispatch`` of a DRF view, which
+            authenticates its user later. Use :func:`sessionkeeper.api.RecentlyAuthenticated` there.
     """
 
     def decorate(view: View) -> View:
-        wrapper: Any
-        if iscoroutinefunction(view):
+        if hasattr(getattr(view, "cls", None), "initialize_request"):
+            raise ImproperlyConfigured(_TOO_EARLY)
 
-            @wraps(view)
-            async def wrapper(*args: Any, **kwargs: Any) -> Any:
-                request = _request_of(args)
-                await request.session.akeys()  # loaded here, so that the check makes no query
-                if conf.current().asked:  # a function of the project's may make queries
-                    await sync_to_async(flows.require_recent)(request, within, level)
-                else:
-                    flows.require_recent(request, within, level)
-                return await view(*args, **kwargs)
-        else:
+        async def in_loop(*args: Any, **kwargs: Any) -> Any:
+            await _arequire_recent(_gated_request(view, args), within, level)
+            return await view(*args, **kwargs)
 
-            @wraps(view)
-            def wrapper(*args: Any, **kwargs: Any) -> Any:
-                flows.require_recent(_request_of(args), within, level)
-                return view(*args, **kwargs)
+        def in_thread(*args: Any, **kwargs: Any) -> Any:
+            if any(getattr(one, "view_is_async", False) for one in _owners(view, args)):
+                return in_loop(*args, **kwargs)  # dispatch() of a class returns what its async method does
+            flows.require_recent(_gated_request(view, args), within, level)
+            return view(*args, **kwargs)
 
+        wrapper: Any = wraps(view)(in_loop if iscoroutinefunction(view) else in_thread)
         return wrapper  # type: ignore[no-any-return]
 
     return decorate
+
+
+_TOO_EARLY = (
+    "require_recent_authentication asks before REST framework has authenticated the user of this view. Use "
+    "sessionkeeper.api.RecentlyAuthenticated in permission_classes, or put the decorator below @api_view or "
+    "on a method such as get()."
+)
+
+
+def _gated_request(view: Any, args: tuple[Any, ...]) -> Any:
+    """Return Django's request, if its user is that of the view.
+
+    Raises:
+        ImproperlyConfigured: REST framework has not authenticated the user yet.
+    """
+    request = _request_of(args)
+    is_djangos = any(one is request for one in args[:2])
+    if is_djangos and any(hasattr(one, "initialize_request") for one in _owners(view, args)):
+        raise ImproperlyConfigured(_TOO_EARLY)
+    return request
+
+
+def _owners(view: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what may be the instance of a class-based view."""
+    # method_decorator() passes a partial object around the bound method.
+    return (*args[:1], getattr(getattr(view, "func", None), "__self__", None))
+
+
+async def _arequire_recent(request: Any, within: timedelta | None, level: int) -> None:
+    await request.session.akeys()  # loaded here, where the store may be able to wait
+    await sync_to_async(flows.require_recent)(request, within, level)
+    if (await request.auser()).pk != request.user.pk:  # only one of them was replaced
+        raise UserMismatch
 
 
 def _request_of(args: tuple[Any, ...]) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from django.contrib.auth import get_user_model
+from django.db import router
 from django.db.models import Q, QuerySet
 
 from sessionkeeper.audit import events, trail
@@ -53,8 +55,7 @@ def erase(user: Any, *, names: Iterable[str] = (), actor: Any = None, dry_run: b
         if dry_run:
             number = sum(1 for _ in registry.walk(pk))
             return Erased(number, about.count() + others.count(), counts.count())
-        ended = registry.revoke_all(pk, reason=None)
-        registry.records_of(pk)  # drops entries of an index whose session has ended
+        ended = _end_sessions(pk)
         forgotten = delete(counts)
         blanked = _blank(others) + _blank(
             about.filter(actor=pk), user=None, actor=None, session_id=None, detail={}
@@ -64,6 +65,18 @@ def erase(user: Any, *, names: Iterable[str] = (), actor: Any = None, dry_run: b
     by = None if getattr(actor, "pk", actor) == pk else actor
     trail.record(events.Kind.ERASED, actor=by, client=ClientInfo(), **erased._asdict())
     return erased
+
+
+def _end_sessions(pk: Any) -> int:
+    """End the sessions, once the current transaction is committed; return how many there are."""
+    ended: list[int] = []
+
+    def end() -> None:
+        ended.append(registry.revoke_all(pk, reason=None))
+        registry.records_of(pk)  # drops entries of an index whose session has ended
+
+    registry.once_committed(router.db_for_write(get_user_model()), end)
+    return ended[0] if ended else sum(1 for _ in registry.walk(pk))
 
 
 def _about(pk: Any, names: Iterable[str]) -> QuerySet[Any]:

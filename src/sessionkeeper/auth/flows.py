@@ -34,10 +34,11 @@ from sessionkeeper.core.errors import (
     SecondFactorRequired,
     SessionGone,
     TooManySessions,
+    UserMismatch,
 )
 from sessionkeeper.core.keys import Key, Secret
 from sessionkeeper.core.records import COOKIE, SessionRecord
-from sessionkeeper.engine import registry, session_data, users
+from sessionkeeper.engine import principal, registry, session_data, users
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
@@ -102,7 +103,8 @@ def verify(
     credentials = Secret.of(credentials)
     lockout.begin(request, users.masked(credentials), session_id=session_id)
     with translate_errors():
-        proven: Any = auth.authenticate(request, **credentials.value)
+        with lockout.checking(Secret(credentials.value.get("password"))):
+            proven: Any = auth.authenticate(request, **credentials.value)
         if proven is None or (user is not None and proven.pk != user.pk):
             raise InvalidCredentials
         if any(import_string(path)(proven) for path in second_factors()):
@@ -240,11 +242,11 @@ def is_recent(request: HttpRequest, within: timedelta | None = None, level: int 
     """Return whether the user proved a credential within ``REAUTHENTICATE_AFTER``, or ``within``.
 
     ``level`` is the number of factors required, each within this time. The server's record of the session
-    decides, never what the client says.
+    decides, never what the client says. False if ``request.user`` is not the user of the session.
     """
-    session: Any = request.session
-    if auth.SESSION_KEY not in session:
+    if not principal.owns_session(request):
         return False
+    session: Any = request.session
     active = session._active
     user_id, now = session_data.user_of(session), registry.now() if active.found is None else active.found.now
     if within is None:
@@ -262,12 +264,12 @@ def is_recent(request: HttpRequest, within: timedelta | None = None, level: int 
 def proofs(request: HttpRequest) -> dict[str, datetime]:
     """Return the methods (RFC 8176) that the signed-in user has used, and when each was last proved.
 
-    Reauthentication adds its methods; a sign-in starts from nothing. Empty for anonymous visitors, and if the
-    methods are unknown.
+    Reauthentication adds its methods; a sign-in starts from nothing. Empty for anonymous visitors, if the
+    methods are unknown, and if ``request.user`` is not the user of the session.
     """
-    session: Any = request.session
-    if auth.SESSION_KEY not in session:
+    if not principal.owns_session(request):
         return {}
+    session: Any = request.session
     active = session._active
     if active.proved or active.signing_in:  # in this request
         now = registry.now()
@@ -275,12 +277,24 @@ def proofs(request: HttpRequest) -> dict[str, datetime]:
     return {} if active.found is None else session_data.proofs_of(active.found.record, session)
 
 
+def require_own(request: HttpRequest) -> None:
+    """Require that nothing has replaced ``request.user``, whose sessions and password may be changed.
+
+    Raises:
+        UserMismatch: the session is another user's.
+    """
+    if principal.is_swapped(request):
+        raise UserMismatch
+
+
 def require_recent(request: HttpRequest, within: timedelta | None = None, level: int = 0) -> None:
     """Require a recent proof, of at least ``level`` factors.
 
     Raises:
         ReauthenticationRequired: the last proof is older, or had fewer factors.
+        UserMismatch: the session is not that of ``request.user``.
     """
+    require_own(request)
     if not is_recent(request, within, level):
         raise ReauthenticationRequired
 
@@ -295,14 +309,14 @@ def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any] | Secret
         InvalidCredentials: the credentials are not those of this user.
         SecondFactorRequired: they are, but the user has a second factor. Nothing was written.
         TooManyTries: too many attempts have failed in this session.
+        UserMismatch: the session is not that of ``request.user``.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
     credentials = Secret.of(credentials)
+    _require_session(request)
     user, session = request.user, request.session
-    credentials = Secret({"username": user.get_username(), **credentials.value})  # this loads a lazy user
+    credentials = Secret({"username": user.get_username(), **credentials.value})
     session_id = registry.current_id(request)
-    if session_id is None:  # the user comes from elsewhere, such as a token of another package
-        raise SessionGone
     proven = verify(request, credentials, user=user, session_id=session_id)
     if hasattr(proven, "get_session_auth_hash"):  # the password may have been hashed anew
         session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
@@ -317,11 +331,11 @@ def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
     at once.
 
     Raises:
+        UserMismatch: the session is not that of ``request.user``.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
+    _require_session(request)
     session: Any = request.session
-    if auth.SESSION_KEY not in session:
-        raise SessionGone
     session.rotate_key()
     session_data.carry_proofs(proofs(request), session)
     session.client.amr = amr
@@ -329,8 +343,14 @@ def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
     session.save()
 
 
+def _require_session(request: HttpRequest) -> None:
+    require_own(request)
+    if not principal.owns_session(request):  # nobody is signed in, or by a token of another package
+        raise SessionGone
+
+
 def log_out(request: HttpRequest) -> None:
-    """End the session of this request, if it has one.
+    """End the session of this request, if it has one, whoever ``request.user`` is.
 
     Raises:
         StoreUnavailable: the store did not answer; the session may still live.
@@ -343,9 +363,11 @@ def revoke(request: HttpRequest, session_id: int) -> None:
 
     Raises:
         NoSuchSession: the user has no such session. Another user's looks the same.
+        UserMismatch: the session is not that of ``request.user``.
         ReauthenticationRequired: it is another session, and the user has not authenticated recently.
         StoreUnavailable: the store did not answer; the session may still live.
     """
+    require_own(request)
     found = get_store().find(session_id)
     if found is None or found.record.user_id is None or found.record.user_id != request.user.pk:
         raise NoSuchSession
@@ -361,6 +383,7 @@ def revoke_others(request: HttpRequest) -> int:
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.
+        UserMismatch: the session is not that of ``request.user``.
         StoreUnavailable: the store did not answer; they may still live.
     """
     require_recent(request)
@@ -373,6 +396,7 @@ def revoke_all(request: HttpRequest) -> int:
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.
+        UserMismatch: the session is not that of ``request.user``.
         StoreUnavailable: the store did not answer; some may still live.
     """
     ended = revoke_others(request)

@@ -24,6 +24,7 @@ from sessionkeeper.auth import attempts
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import users
 from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores import codec
@@ -70,6 +71,24 @@ class Attempt:
 
 #: The current attempt to sign in.
 under_way: ContextVar[Attempt | None] = context.variable("attempt")
+#: The password that is being checked, with which Django may hash it anew.
+under_check: ContextVar[Secret[str] | None] = context.variable("password")
+
+
+class checking:  # noqa: N801 - a context manager
+    """Tells that a password is being checked."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, password: Secret[Any]) -> None:
+        self._token = under_check.set(password if isinstance(password.value, str) else None)
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """The password was checked."""
+        under_check.reset(self._token)
 
 
 def counting(view: _View) -> _View:

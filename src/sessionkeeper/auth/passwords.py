@@ -11,7 +11,7 @@ from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
-from django.core.exceptions import FieldError, ValidationError
+from django.core.exceptions import FieldError, PermissionDenied, ValidationError
 from django.db import connections, router, transaction
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -41,6 +41,7 @@ def change_password(request: HttpRequest, *, current: str | Secret[str], new: st
 
     Raises:
         ReauthenticationRequired: the user has not authenticated recently.
+        UserMismatch: the session is not that of ``request.user``.
         InvalidCredentials: ``current`` is not the password.
         TooManyTries: ``current`` was wrong too often in this session.
         RefusedPassword: a validator refused ``new``.
@@ -54,7 +55,7 @@ def change_password(request: HttpRequest, *, current: str | Secret[str], new: st
     credentials = {"username": user.get_username(), "password": current}
     lockout.begin(request, credentials, session_id=registry.current_id(request))
     with translate_errors():  # the password may be hashed anew, which writes
-        is_right = user.check_password(current.value)
+        is_right = _is_password(user, current)
     if not is_right:
         lockout.failed(request, credentials, user.pk)
         raise InvalidCredentials
@@ -63,10 +64,24 @@ def change_password(request: HttpRequest, *, current: str | Secret[str], new: st
     session.rotate_key()  # before the password, so that an ended session cannot change it
     if not _set_password(user, new):
         raise InvalidCredentials
+    registry.once_committed(_database_of(user), partial(_keep_only, request, user))
+
+
+def _keep_only(request: HttpRequest, user: Any) -> None:
+    """End all sessions of a user with a new password except the current one, which gets the new hash."""
+    session: Any = request.session
     registry.revoke_all(user, registry.current_id(request), reason="password_changed", actor=user)
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
+
+
+def _is_password(user: Any, password: Secret[str]) -> bool:
+    try:
+        with lockout.checking(password):
+            return bool(user.check_password(password.value))
+    except PermissionDenied:  # it was changed meanwhile
+        return False
 
 
 def request_reset(request: HttpRequest, email: str) -> None:
@@ -123,6 +138,10 @@ def confirm_reset(uid: str, token: str | Secret[str], new: str | Secret[str]) ->
     _check(new, user)
     if not _set_password(user, new):
         raise InvalidToken
+    registry.once_committed(_database_of(user), partial(_keep_none, user))
+
+
+def _keep_none(user: Any) -> None:
     registry.revoke_all(user, reason="password_changed")
     trail.record(events.Kind.PASSWORD_RESET, user=user)
 
@@ -177,8 +196,7 @@ def _confirm_path() -> str | None:
 
 def _set_password(user: Any, new: Secret[str]) -> bool:
     """Write a new password, unless it was changed since ``user`` was read."""
-    model = user._meta.model  # request.user is of a lazy type
-    users, alias = model._base_manager, router.db_for_write(model, instance=user)
+    users, alias = user._meta.model._base_manager, _database_of(user)
     with translate_errors(), transaction.atomic(using=alias):
         same = users.using(alias).filter(pk=user.pk, password=user.password)
         if not same.update(password=user.password):  # compares, and locks the row
@@ -186,6 +204,10 @@ def _set_password(user: Any, new: Secret[str]) -> bool:
         user.set_password(new.value)
         user.save(using=alias, update_fields=["password"])
     return True
+
+
+def _database_of(user: Any) -> str:
+    return str(router.db_for_write(user._meta.model, instance=user))  # request.user is of a lazy type
 
 
 def _check(password: Secret[str], user: Any) -> None:

@@ -15,29 +15,28 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.mail import send_mail
 from django.core.signals import request_finished, request_started, setting_changed
 from django.db import connections, transaction
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language, override
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, signals, trail
 from sessionkeeper.audit.events import Event, Kind
-from sessionkeeper.auth import attempts, lockout
+from sessionkeeper.auth import attempts, lockout, rehashing
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.validators import NOTICES
 from sessionkeeper.core import context
-from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.records import COOKIE, SessionRecord
+from sessionkeeper.core.records import COOKIE
 from sessionkeeper.engine import registry, retention, session_data, users
 from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.http import transports
 from sessionkeeper.http.client_info import network
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import user_query
@@ -51,9 +50,16 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or session_data.noted_amr(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
+        _own_csrf_secret(request, session)
         device, marks = attempts.read(request), lockout.marks(user)
         was_known = device is not None and device.knows(marks[0])
         attempts.signed_in.set((attempts.remember(device, *marks), was_known))
+
+
+def _own_csrf_secret(request: Any, session: SessionStore) -> None:
+    """Let the new CSRF secret name the user, so that pages of this user are not sent as another one."""
+    if "CSRF_COOKIE_NEEDS_UPDATE" in getattr(request, "META", {}) and SESSION_KEY in session:
+        transports.own_csrf_secret(request, str(session[SESSION_KEY]))
 
 
 def _logged_out(request: HttpRequest | None, user: Any, **_: Any) -> None:
@@ -105,16 +111,36 @@ def _watch_users() -> None:
     user_model = codec.user_model()
     for model in apps.get_models() if user_model is not None else ():
         if issubclass(model, user_model) or model in user_model._meta.get_parent_list():
+            pre_save.connect(_saving_user, sender=model, dispatch_uid=("sessionkeeper.saving_user", model))
             post_save.connect(_user_saved, sender=model, dispatch_uid=("sessionkeeper.user_saved", model))
             post_delete.connect(
                 _user_deleted, sender=model, dispatch_uid=("sessionkeeper.user_deleted", model)
             )
 
 
+def _saving_user(
+    sender: type,
+    instance: Any,
+    raw: bool = False,
+    using: str = "",
+    update_fields: Collection[str] | None = None,
+    **_: Any,
+) -> None:
+    """Keep the sessions if Django hashes the same password anew. In doubt, the password was changed."""
+    password = lockout.under_check.get()
+    if password is None or raw or set(update_fields or ()) != {"password"} or not _is_user(sender):
+        return
+    # So Django tells its own save from set_password(), and from code that assigned a hash.
+    if vars(instance).get("_password", "") is None:
+        rehashing.replace(instance, password, using)
+
+
 def _user_saved(
     sender: type,
     instance: Any,
     created: bool,
+    *,
+    using: str,
     raw: bool = False,
     update_fields: Collection[str] | None = None,
     **_: Any,
@@ -124,16 +150,33 @@ def _user_saved(
     _tell_store(sender, instance)
     if raw:
         return
-    if update_fields is not None and not {"is_active", "password"} & set(update_fields):
-        return  # a login saves last_login, which must not cost a query
-    if getattr(instance, "_password", None) is not None:  # set by set_password(), until save() returns
-        trail.record(events.Kind.PASSWORD_CHANGED, user=instance)
-        lockout.unlock_user(instance, reason="password")
-    if not getattr(instance, "is_active", True):
-        registry.revoke_all(instance.pk, reason="user_disabled")
-        return
-    if hasattr(instance, "get_session_auth_hash"):
-        _revoke_older(instance)
+    is_active = getattr(instance, "is_active", True)
+    if is_active and update_fields is not None and set(update_fields) <= {"last_login"}:
+        return  # a login saves it, which must not cost a query
+    # Set by set_password(), until save() returns.
+    has_password = getattr(instance, "_password", None) is not None
+    if registry.follows(using):
+        _user_changed(instance, has_password=has_password)
+    else:
+        registry.once_committed(using, partial(_committed, sender, instance.pk, using, has_password))
+
+
+def _committed(model: Any, pk: Any, using: str, has_password: bool) -> None:
+    """Look at the user as committed, who may have been changed again, or deleted."""
+    user = model._base_manager.using(using).filter(pk=pk).first()
+    if user is not None:
+        _user_changed(user, has_password=has_password)
+
+
+def _user_changed(user: Any, *, has_password: bool) -> None:
+    """End the sessions that the user may no longer have, and record a new password."""
+    if has_password:
+        trail.record(events.Kind.PASSWORD_CHANGED, user=user)
+        lockout.unlock_user(user, reason="password")
+    if not getattr(user, "is_active", True):
+        registry.revoke_all(user.pk, reason="user_disabled")
+    elif hasattr(user, "get_session_auth_hash"):
+        _revoke_older(user)
 
 
 def _revoke_older(user: Any) -> None:
@@ -142,24 +185,16 @@ def _revoke_older(user: Any) -> None:
     Django's ``update_session_auth_hash`` gives that one the new hash; without it, the session is refused at
     its next request.
     """
-    valid = [user.get_session_auth_hash(), *getattr(user, "get_session_auth_fallback_hash", tuple)()]
-    this = context.current_session().id
-    older = (one.id for one in registry.walk(user) if one.id != this and not _matches(one, valid))
+    valid, this = rehashing.valid_hashes(user), context.current_session().id
+    sessions = registry.walk(user)
+    older = (one.id for one in sessions if one.id != this and not rehashing.has_hash(one, valid))
     registry.revoke_many(older, reason="password_changed")
 
 
-def _matches(record: SessionRecord, valid: list[str]) -> bool:
-    try:
-        stored = str(codec.decode(record.data).get(HASH_SESSION_KEY, ""))
-    except CorruptPayload:
-        return False
-    return any(constant_time_compare(stored, one) for one in valid)
-
-
-def _user_deleted(sender: type, instance: Any, **_: Any) -> None:
+def _user_deleted(sender: type, instance: Any, using: str, **_: Any) -> None:
     if _is_user(sender):
         _tell_store(sender, instance)
-        registry.revoke_all(instance.pk, reason="user_deleted")
+        registry.once_committed(using, partial(registry.revoke_all, instance.pk, reason="user_deleted"))
 
 
 def _tell_store(sender: type, instance: Any) -> None:

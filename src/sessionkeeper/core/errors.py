@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.sessions.backends.base import UpdateError
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 
 
 class SessionKeeperError(Exception):
@@ -70,6 +70,13 @@ class TooManyTries(SessionKeeperError):
 
 class NoSuchSession(SessionKeeperError):
     """The user has no session with this id. Another user's session looks like one that never existed."""
+
+
+class UserMismatch(SessionKeeperError, PermissionDenied):
+    """``request.user`` is not the user of the session: for example, a middleware lets staff act as others.
+
+    Nothing was done. Django answers 403.
+    """
 
 
 class ReauthenticationRequired(SessionKeeperError):

@@ -2,7 +2,7 @@
 
 A key is exactly 40 base64url characters: 11 for the session id and 29 for the secret, of which 22 rotate
 (132 bits) and 7 are the family (42 bits). Other tables with a ``session_key`` (Django's, allauth's) hold 40
-characters. The store sees only SHA-256 digests.
+characters. The store sees only the SHA-256 digest of the whole secret, and an HMAC of the family.
 
 A bearer token is ``sess_``, the 40 characters, and a checksum of six. Prefix and checksum let secret scanners
 recognise a token offline.
@@ -21,8 +21,10 @@ from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from datetime import datetime
 from types import CellType
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, TypeVar
 from zlib import crc32
+
+from django.utils.crypto import salted_hmac
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -80,8 +82,8 @@ class Secret(Generic[T_co]):
     def __deepcopy__(self, memo: object) -> Secret[T_co]:
         return self
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("A secret is not copied to where it could be read.")
+    def __reduce__(self) -> tuple[type[Secret[T_co]], tuple[T_co]]:
+        return Secret, (self.value,)  # a session can be pickled, as Django's can
 
 
 class Key:
@@ -109,7 +111,7 @@ class Key:
 
     @property
     def family_hash(self) -> bytes:
-        """SHA-256 of the 7 characters of family: 32 bytes."""
+        """SHA-256 of the 7 characters of family: 32 bytes. Stores get an HMAC of it: 42 bits are few."""
         return hashlib.sha256(self._secret.value[ROTATING_LENGTH:].encode("ascii")).digest()
 
     def __repr__(self) -> str:
@@ -139,6 +141,12 @@ def renew(key: Key, code: Secret[bytes]) -> Key:
     """
     rotating = Secret(urlsafe_b64encode(code.value).decode("ascii")[:ROTATING_LENGTH])
     return Key(key.id, Secret(rotating.value + key.secret[ROTATING_LENGTH:]))
+
+
+def keyed_family(key: Key, server_key: Secret[str | bytes]) -> bytes:
+    """Return what the store has of the family of a key: an HMAC of 32 bytes, another for each session."""
+    text = encode_id(key.id).encode("ascii") + key.family_hash
+    return salted_hmac("sessionkeeper.family", text, secret=server_key.value, algorithm="sha256").digest()
 
 
 def parse(text: object) -> Key | None:

@@ -10,18 +10,22 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import get_callable
 from django.utils.http import is_same_domain
 from django.utils.log import log_response
 
+from sessionkeeper.core.keys import Secret
+from sessionkeeper.core.records import COOKIE
 from sessionkeeper.http import transports
 
 logger = logging.getLogger("django.security.csrf")
@@ -29,6 +33,11 @@ logger = logging.getLogger("django.security.csrf")
 #: Two slashes at the start, and characters that browsers drop or turn into a slash.
 _ODD = re.compile(r"^//|[\x00-\x1f\\]")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+#: Why a request of the site's own page is refused: the reason for the CSRF failure view.
+OF_ANOTHER_USER = "CSRF token of another user - somebody else has signed in since the page was opened."
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class Verdict(Enum):
@@ -61,6 +70,36 @@ def check(request: HttpRequest) -> str | None:
     if verdict is Verdict.OWN:
         mark_checked(request)
     return verdict.value if verdict in REFUSED else None
+
+
+def of_another_user(request: HttpRequest) -> str | None:
+    """Return why a request from a page that was opened for another user is refused; None if it is not.
+
+    The token of the page names its user, if one was signed in. Pages from before a sign-in, of earlier
+    sign-ins of the same user, and without a token pass.
+    """
+    secret = transports.csrf_secret_of(_token(request))
+    if not transports.names_somebody(secret) or secret.value == request.META.get(transports.CSRF_SECRET):
+        return None
+    session = getattr(request, "session", None)
+    if session is None or getattr(session, "transport", COOKIE) != COOKIE:
+        return None
+    user = session.get(SESSION_KEY)
+    return None if user is None or transports.names(secret, str(user)) else OF_ANOTHER_USER
+
+
+def _token(request: HttpRequest) -> Secret[str]:
+    """Return the token of a request, from where Django reads it; empty if there is none."""
+    given = Secret("")
+    if _is_form(request):
+        # If the connection broke, the view will notice.
+        with suppress(UnreadablePostError):
+            given = Secret(request.POST.get("csrfmiddlewaretoken", ""))
+    return given if given.value else Secret(request.META.get(settings.CSRF_HEADER_NAME, ""))
+
+
+def _is_form(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.content_type in _FORMS
 
 
 def mark_checked(request: HttpRequest) -> None:
@@ -135,7 +174,8 @@ class FetchMetadataMiddleware:
     """Lets requests of the site's own pages pass without a token, and refuses those of other sites.
 
     Put it before Django's ``CsrfViewMiddleware``, which checks the rest. Views marked with ``csrf_exempt``
-    stay exempt. It reads two headers, and uses neither session nor store.
+    stay exempt. If the page sends a token, which needs not be current, it must not be from a page that was
+    opened while another user was signed in. The session is read only for tokens that are not current.
     """
 
     sync_capable = True
@@ -166,13 +206,27 @@ class FetchMetadataMiddleware:
         if request.method in SAFE_METHODS:
             return None
         reason = check(request)
-        return None if reason is None or getattr(view, "csrf_exempt", False) else refuse(request, reason)
+        if getattr(view, "csrf_exempt", False):
+            return None
+        if reason is None and _has_passed(request):
+            reason = of_another_user(request)
+        return None if reason is None else refuse(request, reason)
 
     async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
         reason = check(request)
-        if reason is None or getattr(view, "csrf_exempt", False):
+        if getattr(view, "csrf_exempt", False):
             return None
-        return await sync_to_async(refuse)(request, reason)  # the project's failure view may make queries
+        if reason is None and _has_passed(request):
+            if not (_is_form(request) or settings.CSRF_HEADER_NAME in request.META):
+                return None
+            reason = await sync_to_async(of_another_user)(request)
+        # The project's failure view may make queries.
+        return None if reason is None else await sync_to_async(refuse)(request, reason)
+
+
+def _has_passed(request: HttpRequest) -> bool:
+    """Return whether :func:`check`, and not Django's, has accepted an unsafe request."""
+    return request.method not in SAFE_METHODS and getattr(request, "csrf_processing_done", False)
 
 
 def refuse(request: HttpRequest, reason: str) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sessionkeeper.csrf.fetch_metadata import Verdict
+from sessionkeeper.csrf.fetch_metadata import OF_ANOTHER_USER, Verdict
 from sessionkeeper.http.problems import KNOWN, Problem, define, prefers_html
 
 #: Name of the route that returns a token, if ``sessionkeeper.api.urls`` is included.
@@ -31,6 +31,13 @@ TOKEN_INCORRECT = _problem(
     gettext_lazy(
         "The CSRF token does not belong to the CSRF cookie; it changes when somebody signs in. Nothing was "
         "done: keep what was typed, get the new token, and send the same request again."
+    ),
+)
+TOKEN_OF_ANOTHER_USER = _problem(
+    "csrf_token_of_another_user",
+    gettext_lazy(
+        "The page was opened while another user was signed in, and would act for the one who is signed in "
+        "now. Nothing was done. Reload the page, and check as whom you are signed in."
     ),
 )
 CROSS_SITE = _problem(
@@ -98,6 +105,7 @@ FAILED = _problem("csrf_failed", gettext_lazy("The request did not pass the CSRF
 PROBLEMS = tuple(problem for code, problem in KNOWN.items() if code.startswith("csrf_"))
 
 _EXACT = {
+    OF_ANOTHER_USER: TOKEN_OF_ANOTHER_USER,
     Verdict.CROSS_SITE.value: CROSS_SITE,
     Verdict.SAME_SITE.value: SAME_SITE,
     Verdict.CONTRADICTION.value: ORIGIN_CONTRADICTORY,

@@ -6,16 +6,26 @@ and what a save has to write. It does not know HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
 from sessionkeeper.core import context, keys, moments, records
-from sessionkeeper.core.errors import IdTaken, SessionGone, StoreUnavailable
-from sessionkeeper.core.records import BEARER, COOKIE, KeyStatus, Lookup, NewSession, SessionPatch
+from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.records import (
+    BEARER,
+    COOKIE,
+    KeyStatus,
+    Lookup,
+    NewSession,
+    SessionPatch,
+    SessionRecord,
+)
 from sessionkeeper.engine import renewal, session_data
 from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores import codec
@@ -38,6 +48,7 @@ class ActiveSession:
         detect_reuse: whether the client has just sent the key, so that an old one is a copy.
         rotated: whether this request gave the session another key.
         renewed: whether the response has to send a renewed key.
+        outpaced: whether another request has changed the key, which this one cannot send, or ended it.
         revoked: whether this request ended the session.
         signing_in: whether a user signed in and that is not written yet.
         proof: the kind of audit event for a sign-in: a sign-in, or a reauthentication.
@@ -50,7 +61,7 @@ class ActiveSession:
     # Defaults of a detached instance.
     key: keys.Key | None = None
     found: Lookup | None = None
-    stored = rotated = renewed = revoked = signing_in = False
+    stored = rotated = renewed = outpaced = revoked = signing_in = False
     from_near_cache: dict[str, Any] | None = None
     proof = events.Kind.SIGN_IN
     proved = False
@@ -58,6 +69,8 @@ class ActiveSession:
     _base: str | None = "{}"
     _user_id: Any = None
     _unrecorded_rotation = False
+    #: The JSON text of a session auth hash that is to be written with the use.
+    _hash_patch: str | None = None
 
     def __init__(self, client: ClientInfo, transport: str = COOKIE) -> None:
         self.client = client
@@ -78,6 +91,14 @@ class ActiveSession:
         vars(self).update(state)
         if self.key is not None:
             context.current_session().claim(self.key.id, self)
+
+    def copied(self, client: ClientInfo) -> ActiveSession:
+        """Return a copy for a copy of the session, without the user."""
+        copy = ActiveSession(client, self.transport)
+        vars(copy).update(vars(self) | {"client": client})
+        if copy.found is not None:
+            copy.found = copy.found._replace(principal=None, snapshot=None)
+        return copy
 
     def attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
         """Take the session that a key opens and return its data; None if the key opens none."""
@@ -111,7 +132,12 @@ class ActiveSession:
         unwritten = self.key is not None and not self.stored
         if self.signing_in or self.revoked or unwritten:
             return True
-        return self._base is None or not session_data.is_nothing(self.unsaved(data))
+        if self._base is None:
+            return True
+        change = self.unsaved(data)
+        if change.patch == self._hash_patch:  # written with the use
+            change = change._replace(patch="{}")
+        return not session_data.is_nothing(change)
 
     def unsaved(self, data: dict[str, Any]) -> SessionPatch:
         """Return what of ``data`` is not stored yet."""
@@ -126,7 +152,7 @@ class ActiveSession:
             new = NewSession(
                 key.id,
                 key.secret_hash,
-                key.family_hash,
+                renewal.family_of(key),
                 timeouts.lifetime,
                 timeouts.idle_seconds,
                 text,
@@ -174,20 +200,43 @@ class ActiveSession:
         change, renewed = self._with_limits(change._replace(facts=facts), data)
         if moved or whole:
             change = change._replace(limit=session_data.limit_for(user_id, self.transport))
-        found = self.found
-        seen = None if found is None or found.is_stale or found.is_written else found.record
-        record, ended = get_store().merge(key.id, key.secret_hash, change, seen)
+        secret_hash = self._hash_of_winner(key) if self.outpaced else key.secret_hash
+        record, ended = get_store().merge(key.id, secret_hash, change, self._seen())
         session_data.note_ended(ended, user_id)
         self.proved = self.proved or self.signing_in
         signed_in, self.signing_in = self.signing_in, False
         self.key, self.stored = key, True
-        self._base, self._user_id = text, user_id
+        self._base, self._user_id, self._hash_patch = text, user_id, None
         if user_id is not None and (signed_in or self._unrecorded_rotation):
             self._record(self.proof if signed_in else events.Kind.ROTATED)
         self._unrecorded_rotation = False
-        found = found or Lookup(record, record.last_seen_at)
+        if self.outpaced:  # what the other request has proved is not proved by this one
+            self._forget_version()
+            return False
+        found = self.found or Lookup(record, record.last_seen_at)
         self.found = found._replace(record=record, now=record.last_seen_at, is_stale=False, is_written=True)
         return rotated or renewed
+
+    def _seen(self) -> SessionRecord | None:
+        """Return the record as read, if it may still be the stored one. The near cache's lacks the data."""
+        found = self.found
+        if found is None or found.is_stale or found.is_written or found.read_at is not None:
+            return None
+        return found.record
+
+    def _hash_of_winner(self, key: keys.Key) -> bytes:
+        """Return the hash of the secret that a faster request of the same user has given the session.
+
+        Raises:
+            SessionGone: the session was ended.
+            StaleSession: another user signed in.
+        """
+        found = get_store().find(key.id)
+        if found is None:
+            raise SessionGone
+        if found.record.user_id != self._user_id:
+            raise StaleSession
+        return found.record.secret_hash
 
     def _with_limits(self, change: SessionPatch, data: dict[str, Any]) -> tuple[SessionPatch, bool]:
         named = (*change.deleted, *codec.decode(change.patch))
@@ -233,14 +282,15 @@ class ActiveSession:
         if self.key is None:
             raise SessionGone
         new = keys.rotate(self.key)
-        get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, new.family_hash)
+        family = renewal.family_of(new)
+        get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, family)
         renewal.follow(keys.Secret(self.key.text), new)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record
             record = record._replace(
                 secret_hash=new.secret_hash,
-                family_hash=new.family_hash,
+                family_hash=family,
                 previous_hash=None,
                 previous_at=None,
                 version=record.version + 1,
@@ -268,17 +318,57 @@ class ActiveSession:
 
         An outage is logged, not raised.
         """
-        if self.key is None or self.found is None or self.renewed:
+        if self.key is None or self.found is None or self.outpaced:
             return False
-        if force or self._touch_due(self.key, self.found):
-            try:
+        if self._hash_patch is not None:
+            return self.confirm()
+        if not self.renewed and (force or self._touch_due(self.key, self.found)):
+            with self._outage_logged():
                 return get_store().touch(self.key.id, self.key.secret_hash)
-            except StoreUnavailable:
-                renewal.log.warning(
-                    "Session %s: the touch failed, because the store did not answer.",
-                    keys.encode_id(self.key.id),
-                )
         return False
+
+    def confirm(self) -> bool:
+        """Record the use, and find out whether the key is still valid. Return whether it was recorded.
+
+        An outage is logged, not raised.
+        """
+        if self.key is None or self.found is None or self.outpaced:
+            return False
+        if self._hash_patch is None and (self.renewed or renewal.is_first_use(self.key, self.found.record)):
+            return self.touch_if_due(force=True)
+        change = SessionPatch(patch=self._hash_patch or "{}")
+        with self._outage_logged():
+            try:
+                record, _ = get_store().merge(self.key.id, self.key.secret_hash, change, self._seen())
+            except (SessionGone, StaleSession):
+                self.outpaced = True
+            else:
+                self.found, self._hash_patch = self.found._replace(record=record, is_written=True), None
+                return True
+        return False
+
+    @contextmanager
+    def _outage_logged(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnavailable:
+            renewal.log.warning(
+                "Session %s: the touch failed, because the store did not answer.",
+                keys.encode_id(self.key.id),  # type: ignore[union-attr]  # it has a key
+            )
+
+    def renew_hash(self, value: str) -> None:
+        """Let the next touch or save write another session auth hash."""
+        self._hash_patch = codec.encode({HASH_SESSION_KEY: value})
+
+    def sends_key(self) -> bool:
+        """Return whether the response may send the key in use.
+
+        A former one would replace the new one in the browser if this response is late.
+        """
+        if self.key is None or self.found is None or self.renewed:
+            return not self.outpaced
+        return not self.outpaced and keys.same_hash(self.found.record.secret_hash, self.key.secret_hash)
 
     def _touch_due(self, key: keys.Key, found: Lookup) -> bool:
         record = found.record
@@ -308,6 +398,7 @@ class ActiveSession:
         record, settings = self.found.record, conf.current()
         return (
             settings.rotate_after is not None
+            or self._hash_patch is not None
             or record.previous_hash is not None
             or records.touch_due(record, self.found.now, settings.touch_interval)
         )
@@ -316,7 +407,8 @@ class ActiveSession:
         """Return whether the end of the request has to record the use or to renew the key."""
         if self.key is None or self.found is None:
             return False
-        return self._touch_due(self.key, self.found) or self._renewal_due()
+        due = self._hash_patch is not None or self._touch_due(self.key, self.found)
+        return due or self._renewal_due()
 
     def _renewal_due(self) -> bool:
         if self.key is None or self.found is None or self.rotated or self.revoked or self.signing_in:

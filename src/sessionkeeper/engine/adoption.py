@@ -2,8 +2,9 @@
 
 A cookie of Django's format is looked up in the old table. Of parallel requests only one can delete that row,
 and it stores the new session in the same transaction. The new key is derived from the old one with
-``SECRET_KEY``, so that for a minute the other requests find the same session. After that, after a sign-in,
-or when the session has ended, the old cookie opens nothing.
+``SECRET_KEY``, so that for a minute the other requests find the same session, also in a process that has this
+key in ``SECRET_KEY_FALLBACKS``. After that, after a sign-in, or when the session has ended, the old cookie
+opens nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.db import router, transaction
@@ -44,8 +44,6 @@ OVERLAP = timedelta(minutes=1)
 _OLD_KEY = re.compile(r"[a-z0-9]{32}", re.ASCII)
 # Derived ids look as if minted before the first release, so that no minted key has one.
 _HIGHEST_ID = 1 << 59
-_DJANGOS = "django.contrib.auth.backends.ModelBackend"
-_OURS = "sessionkeeper.backends.ModelBackend"
 
 log = logging.getLogger("sessionkeeper.security")
 
@@ -82,19 +80,22 @@ def take_over(session: SessionStore) -> dict[str, Any] | None:
 def adopt(text: Secret[str] | None, client: ClientInfo, *, principal: bool = False) -> Lookup | None:
     """Return the session that an old one has become, or None.
 
-    Costs two queries for an unknown cookie, and none for one of another format.
+    Costs two queries for an unknown cookie, one more for each fallback, and none for one of another format.
 
     Raises:
         StoreUnavailable: a database did not answer.
     """
     if not is_old_key(text):
         return None
-    old, key = _old_store(text), _derived(text)
+    old, derived = _old_store(text), _derived(text)
     row = _read(old)
-    if row is not None and not _claim(old, key, row, client):
+    if row is not None and not _claim(old, derived[0], row, client):
         return None
-    _, found = lookup.resolve(Secret(key.text), transport=COOKIE, principal=principal)
-    return found if found is not None and found.now - found.record.created_at < OVERLAP else None
+    for key in derived:
+        _, found = lookup.resolve(Secret(key.text), transport=COOKIE, principal=principal)
+        if found is not None and found.now - found.record.created_at < OVERLAP:
+            return found
+    return None
 
 
 def end(text: Secret[str] | None) -> None:
@@ -108,17 +109,25 @@ def _end(text: Secret[str]) -> None:
     context.insist(_rows(old).db, namespaces.later(partial(_end, text)))
     with translate_errors():
         old.delete()
-    key = _derived(text)
-    get_store().revoke(key.id, key.secret_hash)
+    for key in _derived(text):
+        get_store().revoke(key.id, key.secret_hash)
 
 
 def _old_store(text: Secret[str]) -> Any:
     return import_string(f"{conf.current().adopt}.SessionStore")(text.value)
 
 
-def _derived(text: Secret[str]) -> keys.Key:
-    """Return the new key for an old one. It cannot be computed without ``SECRET_KEY``."""
-    code = Secret(salted_hmac("sessionkeeper.adoption", text.value, algorithm="sha512").digest())
+def _derived(text: Secret[str]) -> list[keys.Key]:
+    """Return the new key for an old one, and those from processes whose key is a fallback here."""
+    return [_derived_with(text, server_key) for server_key in renewal.server_keys()]
+
+
+def _derived_with(text: Secret[str], server_key: Secret[str | bytes]) -> keys.Key:
+    code = Secret(
+        salted_hmac(
+            "sessionkeeper.adoption", text.value, secret=server_key.value, algorithm="sha512"
+        ).digest()
+    )
     secret = Secret(urlsafe_b64encode(code.value[8:40]).decode("ascii")[: keys.KEY_LENGTH - keys.ID_LENGTH])
     return keys.Key(int.from_bytes(code.value[:8], "big") % _HIGHEST_ID, secret)
 
@@ -137,10 +146,7 @@ def _read(old: DatabaseSessions) -> Secret[tuple[dict[str, Any], datetime]] | No
     if row.value is None or moments.aware(row.value[1]) <= moments.now():
         return None
     data = _Peeked(old.decode(row.value[0]))
-    backends = settings.AUTHENTICATION_BACKENDS
-    if data.get(auth.BACKEND_SESSION_KEY) == _DJANGOS and _OURS in backends and _DJANGOS not in backends:
-        # Our ModelBackend, which finds the same users, has replaced Django's.
-        data[auth.BACKEND_SESSION_KEY] = _OURS
+    lookup.follow_backend(data)
     if auth.SESSION_KEY in data and not _is_somebody(data):
         return None
     return Secret((dict(data), row.value[1])) if data else None
@@ -195,7 +201,7 @@ def _new_session(
     return NewSession(
         key.id,
         key.secret_hash,
-        key.family_hash,
+        renewal.family_of(key),
         min(ours, theirs),
         timeouts.idle_seconds,
         session_data.encode_bounded(data),

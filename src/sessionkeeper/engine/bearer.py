@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import BACKEND_SESSION_KEY
+
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import NoTransport
 from sessionkeeper.core.keys import Secret
@@ -19,9 +21,15 @@ _REFUSAL = "A request with a bearer token cannot begin a session."
 
 
 class BearerSession(SessionStore):
-    """The session that a bearer token opens; with ``is_new``, one whose key is about to become a token."""
+    """The session that a bearer token opens; with ``is_new``, one whose key is about to become a token.
 
+    One with scopes does not name the backend of its user, so that Django's ``get_user`` finds nobody: views
+    that know nothing of scopes must not open, also with Django's ``AuthenticationMiddleware``.
+    """
+
+    # in_scope: whether the caller checks the scopes, and may know the user.
     transport = BEARER
+    in_scope = False
 
     def __init__(self, token: Secret[str] | None = None, *, is_new: bool = False) -> None:
         key = keys.parse_bearer(token)
@@ -33,6 +41,25 @@ class BearerSession(SessionStore):
         """The scopes that the session is restricted to; None if it is not restricted."""
         recalled = self._active.from_near_cache
         return session_data.scopes_of(self._session if recalled is None else recalled)
+
+    def __getitem__(self, key: str) -> Any:
+        data = self._session
+        if key == BACKEND_SESSION_KEY and self._hides_user():
+            raise KeyError(key)
+        return data[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As Django's, but for the backend of a session with scopes."""
+        data = self._session
+        return default if key == BACKEND_SESSION_KEY and self._hides_user() else data.get(key, default)
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        """Async form of :meth:`get`."""
+        await self._aget_session()
+        return self.get(key, default)
+
+    def _hides_user(self) -> bool:
+        return not (self.in_scope or self._is_new) and self.scopes is not None
 
     def rotate_key(self) -> None:
         """Keep the key, which only the client can have: unlike a cookie, it cannot be planted.

@@ -5,6 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -17,6 +21,7 @@ from sessionkeeper.stores.factory import get_near_cache, get_store
 
 #: The most cookies of one name that are read.
 MOST_COOKIES = 4
+_BACKENDS = ("django.contrib.auth.backends.ModelBackend", "sessionkeeper.backends.ModelBackend")
 
 log = logging.getLogger("sessionkeeper.security")
 
@@ -51,9 +56,11 @@ def resolve(
     if found.record.transport != transport:
         return KeyStatus.MALFORMED, None
     try:
-        return KeyStatus.LIVE, found._replace(key=key, data=codec.decode(found.record.data))
+        data = codec.decode(found.record.data)
     except CorruptPayload:
         return _end_corrupt(key)
+    follow_backend(data)
+    return KeyStatus.LIVE, found._replace(key=key, data=data)
 
 
 def resolve_one(
@@ -79,6 +86,18 @@ def resolve_one(
     return None, KeyStatus.STALE if live else KeyStatus.GONE
 
 
+def follow_backend(data: dict[str, Any]) -> None:
+    """Take Django's ``ModelBackend`` and ours for one another where only one of them is configured.
+
+    Both find the same users. Without this, replacing one by the other would sign everybody out.
+    """
+    path, backends = data.get(BACKEND_SESSION_KEY), settings.AUTHENTICATION_BACKENDS
+    if path not in backends and path in _BACKENDS:
+        other = next(one for one in _BACKENDS if one != path)
+        if other in backends:
+            data[BACKEND_SESSION_KEY] = other
+
+
 def recall(session_key: object, *, transport: str) -> Lookup | None:
     """Return the session of a key as the near cache remembers it; None if the store has to be asked.
 
@@ -88,13 +107,13 @@ def recall(session_key: object, *, transport: str) -> Lookup | None:
     near = get_near_cache()
     if near is None:
         return None
-    key, settings = keys.parse(session_key), conf.current()
-    if key is None or settings.watches_clients:
+    key, current = keys.parse(session_key), conf.current()
+    if key is None or current.watches_clients:
         return None  # the session itself has to be compared with the client
     recalled = near.recall(key.id)
     if recalled is None or recalled.read_at is None:
         return None
-    record, now, interval = recalled.record, recalled.now, settings.touch_interval
+    record, now, interval = recalled.record, recalled.now, current.touch_interval
     if (
         not is_live(record, now)
         or not keys.same_hash(record.secret_hash, key.secret_hash)
@@ -102,6 +121,7 @@ def recall(session_key: object, *, transport: str) -> Lookup | None:
         or (touch_due(record, now, interval) and not touch_due(record, recalled.read_at, interval))
     ):
         return None
+    follow_backend(recalled.data)
     return recalled._replace(key=key)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 from functools import lru_cache
 from hmac import compare_digest
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -22,10 +22,12 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from sessionkeeper.audit import events
-from sessionkeeper.core.records import KeyStatus
+from sessionkeeper.core import keys
+from sessionkeeper.core.records import COOKIE, KeyStatus
 from sessionkeeper.engine import lookup, session_data
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.engine.session_store import SessionStore, noting_outage
+from sessionkeeper.http import transports
 from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.database.errors import on_live_connection, translate_errors
 
@@ -49,7 +51,7 @@ def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
         data = session._session
         user = _joined_user(session, data)
         if user is None:
-            user = _asked_user(request) if _names_somebody(data) else AnonymousUser()
+            user = _asked_user(request, in_scope=in_scope) if _names_somebody(data) else AnonymousUser()
         elif not _may_sign_in(user, data):
             # A disabled user ends the session; a reason of the project's own only refuses this request.
             is_active = getattr(user, "is_active", True)
@@ -58,7 +60,42 @@ def get_user(request: HttpRequest, *, in_scope: bool = False) -> Any:
             user = _with_older_hash(session, data, user)
     if not in_scope:
         user = vars(request)["_cached_user"] = AnonymousUser() if _is_restricted(session) else user
+        _own_csrf_secret(request, user)
     return user
+
+
+def owns_session(request: HttpRequest) -> bool:
+    """Return whether ``request.user`` is signed in, and is the user whom the session names.
+
+    Gates ask this, not the data of the session: that names a user also if the user was disabled, or if the
+    session is restricted to scopes.
+    """
+    user: Any = getattr(request, "user", None)
+    return bool(user and user.is_authenticated) and _names(request, user)
+
+
+def is_swapped(request: HttpRequest) -> bool:
+    """Return whether ``request.user`` is signed in, and the session names somebody else.
+
+    Then something has replaced the user, and a proof of one is no proof of the other.
+    """
+    user: Any = getattr(request, "user", None)
+    if not (user and user.is_authenticated) or not isinstance(request.session, SessionStore):
+        return False
+    return auth.SESSION_KEY in request.session and not _names(request, user)
+
+
+def _names(request: HttpRequest, user: Any) -> bool:
+    session = getattr(request, "session", None)
+    return isinstance(session, SessionStore) and session_data.user_of(session._session) == user.pk
+
+
+def _own_csrf_secret(request: HttpRequest, user: Any) -> None:
+    """Give the forms of this response a CSRF secret that names the user, if their secret names nobody."""
+    secret = keys.Secret(request.META.get(transports.CSRF_SECRET))
+    session = cast("SessionStore", request.session)
+    if user.pk is not None and not transports.names_somebody(secret) and session.transport == COOKIE:
+        transports.own_csrf_secret(request, user._meta.pk.value_to_string(user))
 
 
 def _is_restricted(session: SessionStore) -> bool:
@@ -70,19 +107,22 @@ def _with_older_hash(session: SessionStore, data: dict[str, Any], user: Any) -> 
     stored = data.get(auth.HASH_SESSION_KEY)
     if not any(_is_hash(stored, fallback) for fallback in user.get_session_auth_fallback_hash()):
         return _end(session, "password_changed")
-    session.cycle_key()
-    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.renew_hash(user.get_session_auth_hash())
     return user
 
 
-def _asked_user(request: HttpRequest) -> Any:
+def _asked_user(request: HttpRequest, *, in_scope: bool) -> Any:
     """Return the user whom Django finds. If there is none, end the session of a disabled user."""
     session: Any = request.session
     model = auth.get_user_model()
     connection = connections[router.db_for_read(model)]
-    with noting_outage(session), translate_errors():
-        user = on_live_connection(connection, auth.get_user, request)
-    path = session.get(auth.BACKEND_SESSION_KEY)
+    session.in_scope = in_scope  # else Django does not find the user of a bearer session with scopes
+    try:
+        with noting_outage(session), translate_errors(), session.keeping_key():
+            user = on_live_connection(connection, auth.get_user, request)
+    finally:
+        session.in_scope = False
+    path = session._session.get(auth.BACKEND_SESSION_KEY)
     if user.is_authenticated or path not in settings.AUTHENTICATION_BACKENDS:
         return user
     if _is_stock(_backend(path)):
@@ -114,11 +154,13 @@ async def aget_user(request: HttpRequest) -> Any:
         elif not (_may_sign_in(user, data) and _hash_is_current(session, data, user)):
             user = await sync_to_async(get_user)(request, in_scope=True)
     user = vars(request)["_acached_user"] = AnonymousUser() if _is_restricted(session) else user
+    _own_csrf_secret(request, user)
     return user
 
 
 async def _aasked_user(request: HttpRequest) -> Any:
-    with suppress(DatabaseError):  # ask again, on a live connection
+    session: Any = request.session
+    with suppress(DatabaseError), session.keeping_key():  # ask again, on a live connection
         user = await auth.aget_user(request)
         if user.is_authenticated:
             return user

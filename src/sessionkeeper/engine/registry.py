@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 
 from sessionkeeper.audit import events, trail
@@ -13,6 +14,7 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.records import Revoked, SessionRecord, is_live
 from sessionkeeper.stores import codec
+from sessionkeeper.stores.database import transactions
 from sessionkeeper.stores.factory import get_store
 
 #: Sessions that are read, revoked or purged at once.
@@ -125,6 +127,23 @@ def revoke_all(
     if not codec.fit():
         return 0
     return _note_end(get_store().revoke_all(_pk(user), _number(except_)), reason, actor)
+
+
+def follows(alias: str) -> bool:
+    """Return whether a transaction in this database covers sessions and audit trail, or none is open."""
+    return not transactions.is_open(alias) or {get_store().alias, trail.database()} == {alias}
+
+
+def once_committed(alias: str, effect: Callable[[], object]) -> None:
+    """Do what ends sessions because of a write in this database, once that write is committed.
+
+    At once if a rollback would undo both, or if no transaction is open. Otherwise a rollback would leave the
+    user as before, and signed out everywhere.
+    """
+    if follows(alias):
+        effect()
+    else:
+        transaction.on_commit(namespaces.later(effect), using=alias)
 
 
 def purge(batch: int = BATCH) -> Iterator[int]:

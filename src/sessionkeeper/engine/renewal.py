@@ -5,7 +5,8 @@ requests, and a request that is repeated because the response was lost, get the 
 
 The previous secret is valid until a request has used the new one, and ``ROTATE_OVERLAP`` longer for requests
 already sent. An old secret of the family that is used after that has been copied. Which of the two clients is
-the owner cannot be known, so the session ends. Without a secret that the session once had, nobody can end it.
+the owner cannot be known, so the session ends. Without a secret that the session once had, nobody can end it:
+the store has an HMAC of the family, in which its 42 bits cannot be searched for without ``SECRET_KEY``.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def is_good(key: keys.Key, found: Lookup) -> bool:
 
 def end_if_copied(key: keys.Key, record: SessionRecord) -> bool:
     """End the session if a key that no longer opens it once did. Return whether it did."""
-    if record.transport != COOKIE or not keys.same_hash(record.family_hash, key.family_hash):
+    was_renewed = record.previous_hash is not None  # since the last sign-in, which changes the family
+    if record.transport != COOKIE or not was_renewed or not _is_of_family(key, record):
         return False
 
     def end() -> None:
@@ -93,10 +95,10 @@ def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
     Raises:
         StoreUnavailable: the store did not answer. The key in use stays valid.
     """
-    first = is_current(key, found.record)
+    first, family = is_current(key, found.record), family_of(key)
     for successor in _successors(key):
         if (first or is_current(successor, found.record)) and get_store().renew(
-            key.id, key.secret_hash, successor.secret_hash
+            key.id, key.secret_hash, successor.secret_hash, family
         ):
             if first:
                 trail.record(events.Kind.RENEWED, user=found.record.user_id, session_id=key.id)
@@ -106,6 +108,25 @@ def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
     return None
 
 
+def _is_of_family(key: keys.Key, record: SessionRecord) -> bool:
+    """Return whether the session has the family of this key, hashed with any server key.
+
+    A release that runs beside this one may have stored the plain hash. The next renewal replaces it.
+    """
+    hashes = [keys.keyed_family(key, server_key) for server_key in server_keys()]
+    return any(keys.same_hash(record.family_hash, one) for one in (*hashes, key.family_hash))
+
+
+def server_keys() -> list[keys.Secret[str | bytes]]:
+    """Return ``SECRET_KEY`` and its fallbacks."""
+    return list(map(keys.Secret, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)))
+
+
+def family_of(key: keys.Key) -> bytes:
+    """Return what the store gets of the family of a key."""
+    return keys.keyed_family(key, keys.Secret(settings.SECRET_KEY))
+
+
 def keeper() -> str | None:
     """Return the installed application that stores session keys, which keeps renewal off, or None."""
     return next((name for name in KEEPERS if apps.is_installed(name)), None)
@@ -113,7 +134,7 @@ def keeper() -> str | None:
 
 def _successors(key: keys.Key) -> Iterator[keys.Key]:
     """Yield what this key is renewed to with each server key, so that a new SECRET_KEY signs nobody out."""
-    for server_key in map(keys.Secret, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)):
+    for server_key in server_keys():
         code = salted_hmac("sessionkeeper.renewal", key.text, secret=server_key.value, algorithm="sha256")
         yield keys.renew(key, keys.Secret(code.digest()))
 

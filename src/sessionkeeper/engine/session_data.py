@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils import timezone
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -27,6 +28,7 @@ from sessionkeeper.core.records import (
     SessionLimit,
     SessionPatch,
     SessionRecord,
+    is_storable,
 )
 from sessionkeeper.engine import users
 from sessionkeeper.stores import codec
@@ -55,6 +57,41 @@ def user_of(data: dict[str, Any]) -> Any:
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None
     return value
+
+
+def check_item(name: Any, value: Any) -> None:
+    """Refuse a key or an expiry that could not be stored or read, where code sets it.
+
+    Only the names of the session itself are limited. What is nested in a value is stored as it is.
+
+    Raises:
+        TypeError: JSON has no keys of this type, or the expiry is of a wrong type.
+        ValueError: the key contains NUL or a lone surrogate, or no date can express the expiry.
+    """
+    if not (isinstance(name, str) and is_storable(name)):
+        codec.stored_name(name)
+    if name == EXPIRY_KEY:
+        _check_expiry(value)
+
+
+def _check_expiry(value: Any) -> None:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if not (value is None or isinstance(value, int | float | datetime)):
+        raise TypeError(
+            "The expiry of a session is a number of seconds, a datetime, a timedelta or None, not "
+            f"{type(value).__name__}."
+        )
+    now = timezone.now()
+    if isinstance(value, datetime) and timezone.is_naive(value) and timezone.is_aware(now):
+        raise ValueError(f"With USE_TZ, the expiry of a session is an aware datetime, unlike {value!r}.")
+    try:
+        if isinstance(value, datetime):
+            moments.aware(value)
+        elif value is not None:
+            now + timedelta(seconds=value)
+    except (OverflowError, ValueError) as error:
+        raise ValueError(f"The expiry of a session, {value!r}, is beyond what a date can express.") from error
 
 
 def owner_of(data: dict[str, Any]) -> Any:

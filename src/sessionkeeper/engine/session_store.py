@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -94,6 +95,7 @@ class SessionStore(SessionBase):
     # touches_on_load: whether loading records the use; our middleware records it after the response instead.
     # touched: whether ``modified`` is set only so that the cookie is sent again.
     # cookie_due: whether the response has to send the key.
+    # keeps_key: whether cycle_key() does nothing, because Django's get_user() calls it.
     # flushed: whether this request ended the session.
     # checkpoints: what the session was before each change that a rollback may undo.
     # sign_in_undone: whether a rollback undid a sign-in.
@@ -109,11 +111,12 @@ class SessionStore(SessionBase):
     # Django's, missing from its type stubs.
     _session: dict[str, Any]
     _get_session: Callable[..., dict[str, Any]]
+    _aget_session: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
     transport = COOKIE
     principal_wanted = False
     touches_on_load = True
     outage: StoreUnavailable | None = None
-    cookie_due = adopted = flushed = touched = sign_in_undone = False
+    cookie_due = adopted = flushed = keeps_key = touched = sign_in_undone = False
     held: Secret[str] | None = None
     other_cookies: tuple[Secret[str], ...] = ()
     unsaved: SessionPatch | None = None
@@ -129,6 +132,14 @@ class SessionStore(SessionBase):
         self.client = ClientInfo() if client is None else client.lend()
         self._active = ActiveSession(self.client, self.transport)
         self.checkpoints: list[Checkpoint] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy keeps, also when pickled: as with Django's, key, data and what was changed.
+
+        Not what belongs to the request: its headers, and the user whom the store joined.
+        """
+        client = self.client.settled()
+        return {**vars(self), "client": client, "_active": self._active.copied(client)}
 
     @cached_property
     def serializer(self) -> Any:
@@ -246,6 +257,7 @@ class SessionStore(SessionBase):
         self._active.replace_on_save()
 
     def __setitem__(self, key: str, value: Any) -> None:
+        session_data.check_item(key, value)
         if key == SESSION_KEY:
             self.sign_in()
         elif key == HASH_SESSION_KEY and not self._active.signing_in:
@@ -253,11 +265,26 @@ class SessionStore(SessionBase):
             self._may_change()
         super().__setitem__(key, value)
 
+    def update(self, dict_: Any) -> None:  # type: ignore[override]  # Django takes no keywords
+        """Set these keys."""
+        given = dict(dict_)
+        for name, value in given.items():
+            session_data.check_item(name, value)
+        super().update(given)
+
+    async def aupdate(self, dict_: Any) -> None:
+        """Async form of :meth:`update`."""
+        await self._aget_session()
+        self.update(dict_)
+
     def sign_in(self) -> None:
         """Change the key because a user signs in, also the same one again (OWASP ASVS 5.0, 7.2.4)."""
-        self._get_session()
+        data = self._get_session()
         if self.held is None or (self._active.stored and not self._active.rotated):
-            self.cycle_key()
+            try:
+                self.rotate_key()
+            except (SessionGone, StaleSession):
+                self._begin_anew(data)
         self._may_change(is_sign_in=True)
         session_data.forget_proofs(self._session)
         self._active.signing_in = True
@@ -315,6 +342,8 @@ class SessionStore(SessionBase):
         if self._active.key is None and unproven is None:
             self.create()
             return
+        if self._active.outpaced and self.touches_on_load:
+            raise StaleSession  # Django's middleware would send the former key again
         with noting_outage(self):
             self.cookie_due |= self._active.merge(data, key=unproven)
         if self._active.key is not None:
@@ -330,17 +359,25 @@ class SessionStore(SessionBase):
     def cycle_key(self) -> None:
         """Give the session another key. The old key is invalid when this returns.
 
-        A new session gets a key in memory, stored at save. If the session was ended or rotated meanwhile, no
-        authenticated state is carried over.
+        A new session gets a key in memory, stored at save. If the session was ended meanwhile, no
+        authenticated state is carried over. If another request has just changed the key, its response sends
+        the new one: this request continues, and sends none.
         """
+        if self.keeps_key:
+            return
         data = self._get_session()
         try:
             self.rotate_key()
-        except (SessionGone, StaleSession):
-            self._session_cache = {} if SESSION_KEY in data else data
-            self._active.mint()
-            self.take_key()
-            self.modified = True
+        except StaleSession:
+            self._active.outpaced = True
+        except SessionGone:
+            self._begin_anew(data)
+
+    def _begin_anew(self, data: dict[str, Any]) -> None:
+        self._session_cache = {} if SESSION_KEY in data else data
+        self._active.mint()
+        self.take_key()
+        self.modified = True
 
     def rotate_key(self) -> None:
         """Give the session another key. Unlike :meth:`cycle_key`, raise if it is gone.
@@ -359,13 +396,43 @@ class SessionStore(SessionBase):
         self.take_key()
         self.modified = True
 
+    def renew_hash(self, value: str) -> None:
+        """Replace a session auth hash that was made with a former ``SECRET_KEY``. The key stays.
+
+        With another key, a lost response or a parallel request would sign the user out. Our middleware writes
+        the hash after the response, like the time of use: no request fails because of it.
+        """
+        self._session[HASH_SESSION_KEY] = value
+        if self.touches_on_load:
+            self.modified = True
+        else:
+            self._active.renew_hash(value)
+
+    @contextmanager
+    def keeping_key(self) -> Iterator[None]:
+        """Let Django's ``get_user()`` replace the session auth hash as :meth:`renew_hash` does."""
+        data, modified = self._session, self.modified
+        before, self.keeps_key = data.get(HASH_SESSION_KEY), True
+        try:
+            yield
+        finally:
+            self.keeps_key = False
+        after = self._session.get(HASH_SESSION_KEY)
+        if after is not None and after != before:
+            self.modified = modified
+            self.renew_hash(after)
+
     def take_key(self) -> None:
         """Let the response send the key that is in use now."""
         if self._active.key is not None:
             self.held, self.cookie_due = Secret(self._active.key.text), True
 
     def set_expiry(self, value: Any) -> None:
-        """As Django's, and correct in a night when clocks change (``USE_TZ = False``)."""
+        """As Django's, and correct in a night when clocks change (``USE_TZ = False``).
+
+        Raises:
+            TypeError, ValueError: it is no expiry, or no date can express it. Nothing was changed.
+        """
         super().set_expiry(_from_now(value))
 
     async def aset_expiry(self, value: Any) -> None:
@@ -467,6 +534,7 @@ class SessionStore(SessionBase):
 
     async def aset(self, key: str, value: Any) -> None:
         """Async form of ``session[key] = value``."""
+        session_data.check_item(key, value)
         if key == SESSION_KEY:
             await run_in_loop(self.sign_in)
         await super().aset(key, value)
@@ -486,4 +554,9 @@ def _end_again(held: Secret[str] | None, number: int | None) -> None:
 
 
 def _from_now(value: Any) -> Any:
-    return moments.native(moments.now() + value) if isinstance(value, timedelta) else value
+    if not isinstance(value, timedelta):
+        return value
+    try:
+        return moments.native(moments.now() + value)
+    except OverflowError as error:
+        raise ValueError(f"The session would end after {value}, which no date can express.") from error

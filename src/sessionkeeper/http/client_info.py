@@ -14,7 +14,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
@@ -216,6 +216,10 @@ class ClientInfo:
     def lend(self) -> ClientInfo:
         """Return a copy for another session, without label and methods."""
         return ClientInfo(lambda: self.address, self.user_agent, borrowed=True)
+
+    def settled(self) -> ClientInfo:
+        """Return a copy that needs the request no more."""
+        return replace(self, source=self.address)
 
     @property
     def address(self) -> str:

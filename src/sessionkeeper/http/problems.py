@@ -102,6 +102,15 @@ REAUTHENTICATION_REQUIRED = define(
     gettext_lazy("Reauthentication is required"),
     gettext_lazy("Send your password to reauthenticate/, then repeat the request."),
 )
+USER_MISMATCH = define(
+    "user_mismatch",
+    403,
+    gettext_lazy("The session is another user's"),
+    gettext_lazy(
+        "You act as another user than the one who signed in. Sessions and passwords can be changed only by "
+        "their own user: stop acting as the other one, then try again."
+    ),
+)
 TOO_MANY_SESSIONS = define(
     "too_many_sessions",
     409,

@@ -1,12 +1,15 @@
 """How a session key travels: in the cookie that ``SESSION_COOKIE_NAME`` names, or as a bearer token.
 
 A session has one transport, and the other one never opens it. What Django's cookie settings cannot express is
-here too: a domain for each host, cookies of embedded sites, and headers that keep responses out of caches.
+here too: a domain for each host, cookies of embedded sites, headers that keep responses out of caches, and
+CSRF secrets that name the user for whom a form was shown.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
+from hmac import compare_digest
 from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,9 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port
+from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH, CSRF_TOKEN_LENGTH
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.crypto import salted_hmac
 
 from sessionkeeper import conf
 from sessionkeeper.conf.callables import CallableSetting
@@ -32,6 +37,11 @@ CLEAR_SITE_DATA = '"cache"'
 #: ``Cache-Control`` of what belongs to one person.
 NOT_CACHED = "no-store, private"
 _BEARER = re.compile(rf"(?i:bearer) +{BEARER_PREFIX}")
+#: Where Django keeps the CSRF secret of a request, which its tokens mask and its cookie holds.
+CSRF_SECRET = "CSRF_COOKIE"  # noqa: S105 - a name
+#: The beginning of CSRF secrets that name a user; of Django's own, one in fifteen million begins with it.
+_NAMED = "user"
+_RANDOM = 14
 
 
 class Cookie:
@@ -189,3 +199,47 @@ def _names(host: str) -> list[str]:
     """Return the keys of a mapping that match a host: its name, then its domains, the longest first."""
     labels = host.split(".")
     return [host, *("." + ".".join(labels[start:]) for start in range(len(labels)))]
+
+
+def own_csrf_secret(request: HttpRequest, user: str) -> None:
+    """Give the request a new CSRF secret that names the user with this primary key.
+
+    Django sends it in the cookie if a token of the request is used.
+    """
+    random = Secret(_letters(Secret(secrets.token_bytes(_RANDOM))))
+    request.META[CSRF_SECRET] = _NAMED + random.value + _code(random, user, Secret(settings.SECRET_KEY))
+
+
+def names_somebody(secret: Secret[str | None]) -> bool:
+    """Return whether a CSRF secret names a user."""
+    return secret.value is not None and secret.value.startswith(_NAMED)
+
+
+def names(secret: Secret[str], user: str) -> bool:
+    """Return whether a CSRF secret names the user with this primary key."""
+    random = Secret(secret.value[len(_NAMED) :][:_RANDOM])
+    return any(
+        compare_digest(secret.value[len(_NAMED) + _RANDOM :].encode(), _code(random, user, key).encode())
+        for key in map(Secret, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    )
+
+
+def csrf_secret_of(token: Secret[str]) -> Secret[str]:
+    """Return the secret in a CSRF token, as Django masks it; empty if the token is malformed."""
+    places = Secret([CSRF_ALLOWED_CHARS.find(char) for char in token.value[: CSRF_TOKEN_LENGTH + 1]])
+    if len(token.value) not in {CSRF_SECRET_LENGTH, CSRF_TOKEN_LENGTH} or -1 in places.value:
+        return Secret("")
+    if len(token.value) == CSRF_SECRET_LENGTH:
+        return token
+    pairs = zip(places.value[CSRF_SECRET_LENGTH:], places.value[:CSRF_SECRET_LENGTH], strict=True)
+    return Secret("".join(CSRF_ALLOWED_CHARS[char - mask] for char, mask in pairs))
+
+
+def _code(random: Secret[str], user: str, key: Secret[Any]) -> str:
+    """Return the end of a CSRF secret, which cannot be computed without ``SECRET_KEY``."""
+    code = salted_hmac("sessionkeeper.csrf", f"{random.value} {user}", secret=key.value, algorithm="sha256")
+    return _letters(Secret(code.digest()[: CSRF_SECRET_LENGTH - len(_NAMED) - _RANDOM]))
+
+
+def _letters(code: Secret[bytes]) -> str:
+    return "".join(CSRF_ALLOWED_CHARS[byte % len(CSRF_ALLOWED_CHARS)] for byte in code.value)

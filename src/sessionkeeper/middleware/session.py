@@ -33,6 +33,7 @@ from sessionkeeper.core.errors import (
     StoreUnavailable,
     TooManySessions,
     TooManyTries,
+    UserMismatch,
 )
 from sessionkeeper.core.records import BEARER, KeyStatus, SessionStatus
 from sessionkeeper.csrf import fetch_metadata
@@ -127,6 +128,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return responses.no_session(request, session)
         if isinstance(exception, ReauthenticationRequired):
             return responses.ask_again(request)
+        if isinstance(exception, UserMismatch):
+            return problems.USER_MISMATCH.response(request)
         if isinstance(exception, TooManySessions):
             return responses.too_many_sessions(request, session)
         if isinstance(exception, TooManyTries):
@@ -242,10 +245,11 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
             if session.has_changes():
                 session.save()
             elif not _is_passive(request):
-                active.touch_if_due(force=always)
+                active.confirm() if always else active.touch_if_due()
             is_new = session.cookie_due or session.held != Cookie.read(request)
             gives_key = renewed or (always and active.stored) or (session.modified and is_new)
-    if gives_key and session.transport != BEARER and session.held is not None and not session.is_empty():
+    sends = gives_key and active.sends_key() and session.transport != BEARER and not session.is_empty()
+    if sends and session.held is not None:
         Cookie.write(response, session.held, session.cookie_age())
         transports.forbid_caching(response)
     _finish_headers(response, session)
@@ -280,7 +284,7 @@ def _keep_alive(request: HttpRequest, session: SessionStore, *, touch: bool = Tr
     if active.upkeep_may_be_due() and not _is_passive(request):
         if active.renew_if_due():
             session.take_key()
-        elif touch:
+        if touch:
             active.touch_if_due()
     return active.renewed
 

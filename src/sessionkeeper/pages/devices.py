@@ -41,6 +41,7 @@ class SessionsPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the sessions."""
+        flows.require_own(request)
         current, before = registry.current_id(request), keys.parse_id(request.GET.get(_BEFORE))
         newest = before - 1 if before else keys.MAX_ID
         records, rest = registry.page_for(request.user, current, newest=newest)

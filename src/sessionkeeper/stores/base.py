@@ -65,9 +65,10 @@ class Store(Protocol):
         Never creates: raises ``SessionGone`` or ``StaleSession`` as ``merge`` does.
         """
 
-    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes, family: bytes) -> bool:
         """Replace the secret ``secret_hash``, keep it as the previous one, and record use.
 
+        ``family`` is the hash of the same family as before, perhaps with another server key.
         Returns whether ``new_secret`` is now the secret and unused by any touch, also when the same renewal
         was made before. Otherwise returns False, and writes nothing.
         """

@@ -39,7 +39,9 @@ def encode(values: dict[str, Any]) -> str:
     """Return ``values`` as the text of a JSON object. Raises ValueError, and what the serializer raises."""
     serializer = _serializer()
     if not _writes_json(serializer):
-        return json.dumps({_key(name): {_SIGNED: _sign(serializer, value)} for name, value in values.items()})
+        return json.dumps(
+            {stored_name(name): {_SIGNED: _sign(serializer, value)} for name, value in values.items()}
+        )
     text: str = serializer().dumps(values).decode("utf-8")
     plain = values if serializer is JSONSerializer else json.loads(text)
     if all(_survives(name) and _survives(value) for name, value in plain.items()):
@@ -47,7 +49,7 @@ def encode(values: dict[str, Any]) -> str:
     plain = json.loads(text)
     return json.dumps(
         {
-            _key(name): value if _survives(value) else {_JSON: json.dumps(value)}
+            stored_name(name): value if _survives(value) else {_JSON: json.dumps(value)}
             for name, value in plain.items()
         }
     )
@@ -113,7 +115,13 @@ def name_of(name: Any) -> str:
     return str(name if isinstance(name, str) else next(iter(json.loads(json.dumps({name: None})))))
 
 
-def _key(name: Any) -> str:
+def stored_name(name: Any) -> str:
+    """Return a key as it is stored.
+
+    Raises:
+        TypeError: JSON has no keys of this type.
+        ValueError: not every database can store it.
+    """
     text = name_of(name)
     if not _survives(text):
         raise ValueError(f"A session key cannot contain NUL or lone surrogates: {text!r}.")

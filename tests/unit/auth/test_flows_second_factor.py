@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 
 from sessionkeeper.auth import flows
@@ -78,7 +79,7 @@ def test_a_password_alone_does_not_reauthenticate(either, alice):
 def test_a_second_step_of_the_project_completes_the_sign_in(alice):
     ENROLLED.add(alice.pk)
     request = RequestFactory().get("/")
-    request.session = SessionStore()
+    request.session, request.user = SessionStore(), AnonymousUser()
     with pytest.raises(SecondFactorRequired) as info:
         flows.log_in(request, credentials={"username": alice.get_username(), "password": PASSWORD})
     assert request.session.session_key is None

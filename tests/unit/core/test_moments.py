@@ -88,7 +88,7 @@ def test_the_absolute_timeout_holds_through_the_night(night, begins):
     store.merge(key.id, key.secret_hash, SessionPatch(lifetime=timedelta(days=30), authenticated=True), None)
     record = store.find(key.id).record
     assert record.expires_at - record.authenticated_at == timedelta(days=30)
-    store.renew(key.id, key.secret_hash, b"n" * 32)
+    store.renew(key.id, key.secret_hash, b"n" * 32, key.family_hash)
     store.touch(key.id, b"n" * 32)
     assert store.find(key.id).record.previous_at == night.now
 

@@ -7,6 +7,7 @@ from django.contrib.sessions.backends.base import CreateError, UpdateError
 
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import SessionGone, StaleSession
+from sessionkeeper.core.records import KeyStatus
 from sessionkeeper.engine.session_store import SessionStore
 from tests import contents
 from tests.unit.saved import queries, row, saved
@@ -111,3 +112,14 @@ def test_a_rotation_of_a_session_that_ended_carries_no_signed_in_state(do, make_
     do(session, "set", "b", 1)
     do(session, "save")
     assert row(session).data == {"b": 1}
+
+
+def test_a_use_that_is_confirmed_after_the_near_cache_answered_keeps_the_data():
+    session = saved(a=1)
+    other = SessionStore(session.session_key)
+    other.get("a")
+    found = other._active.found
+    remembered = found._replace(record=found.record._replace(data="{}"), read_at=found.now)
+    other._active.attach(KeyStatus.LIVE, remembered)
+    assert other._active.confirm()
+    assert contents.data() == {"a": 1}

@@ -143,7 +143,7 @@ def test_after_its_end_the_old_cookie_opens_nothing(person, old, how):
 
 @pytest.mark.promise("P-20")
 def test_a_request_that_read_the_old_row_in_time_does_not_bring_an_ended_session_back(person, old, engine):
-    store, key = engine.SessionStore(old), adoption._derived(keys.Secret(old))
+    store, key = engine.SessionStore(old), adoption._derived(keys.Secret(old))[0]
     row = adoption._read(store)
     comes_with(old)
     registry.revoke_all(person)
@@ -170,6 +170,20 @@ def test_two_requests_that_both_read_the_old_row_adopt_it_once(person, old, monk
     assert client.cookies["sessionid"].value == other_client.cookies["sessionid"].value
     assert len(registry.list_for(person)) == 1
     assert AuditEvent.objects.filter(kind=events.Kind.ADOPTED).count() == 1
+
+
+@pytest.mark.rule("R47")
+@pytest.mark.parametrize("end", [False, True])
+def test_a_process_with_the_next_secret_key_finds_what_another_one_adopted(person, old, settings, end):
+    first, second = settings.SECRET_KEY, "next"
+    settings.SECRET_KEY_FALLBACKS = [second]
+    _, client = comes_with(old)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = second, [first]
+    answer, other = comes_with(old, "/flush/" if end else "/")
+    assert contents.count() == (0 if end else 1)
+    if not end:
+        assert answer.json()["user"] == person.get_username()
+        assert other.cookies["sessionid"].value == client.cookies["sessionid"].value
 
 
 def test_a_bearer_token_adopts_nothing(old):

@@ -20,7 +20,8 @@ ALWAYS = (problems.TWO_TRANSPORTS, problems.STORE_UNAVAILABLE)
 #: Any request can have a body, whether the endpoint reads it or not.
 BODY = (api_problems.BODY_TOO_LARGE, api_problems.UNSUPPORTED_MEDIA_TYPE)
 FIELDS = (api_problems.INVALID, api_problems.PARSE_ERROR)
-FRESH = (problems.REAUTHENTICATION_REQUIRED,)
+OWN = (problems.USER_MISMATCH,)
+FRESH = (problems.REAUTHENTICATION_REQUIRED, *OWN)
 #: The session may change during the request.
 CONFLICTS = (api_problems.SESSION_ENDED, problems.SESSION_ROTATED)
 CREDENTIALS = (api_problems.INVALID_CREDENTIALS, api_problems.SECOND_FACTOR_REQUIRED, problems.THROTTLED)
@@ -150,14 +151,14 @@ OPERATIONS: dict[type[base.Endpoint], Operation] = {
         name="sessions",
         answer=schemas.SessionPage,
         answered=_page(SESSION),
-        problems=(api_problems.NOT_FOUND,),
+        problems=(*OWN, api_problems.NOT_FOUND),
         parameters=(*PAGE, BEFORE),
     ),
     sessions.HistoryView: Operation(
         name="history",
         answer=schemas.EndedPage,
         answered=_page(ENDED),
-        problems=(api_problems.NOT_FOUND,),
+        problems=(*OWN, api_problems.NOT_FOUND),
         parameters=PAGE,
     ),
     sessions.OneSessionView: Operation(
@@ -182,7 +183,7 @@ OPERATIONS: dict[type[base.Endpoint], Operation] = {
         answer=schemas.SignedIn,
         answered=SIGNED_IN,
         sent={"password": PASSWORD},
-        problems=(*FIELDS, *CREDENTIALS, *CONFLICTS),
+        problems=(*FIELDS, *CREDENTIALS, *OWN, *CONFLICTS),
     ),
     passwords.PasswordChangeView: Operation(
         name="password_change",

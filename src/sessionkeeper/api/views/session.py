@@ -16,7 +16,7 @@ from sessionkeeper.api.serializers import LoginSerializer
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import flows, lockout
 from sessionkeeper.core.keys import Secret
-from sessionkeeper.engine import registry, users
+from sessionkeeper.engine import principal, registry, users
 from sessionkeeper.http.transports import CLEAR_SITE_DATA
 
 
@@ -69,7 +69,8 @@ class SessionView(Endpoint):
     permission_classes = [IsAuthenticated, HasScope()]
 
     def get(self, request: Request) -> Response:
-        """Return user and session. With REST framework's ``force_authenticate()`` the session is null."""
-        if registry.current_id(django_request(request)) is None:
+        """Return user and session, null if it is not this user's, as with ``force_authenticate()``."""
+        wrapped = django_request(request)
+        if registry.current_id(wrapped) is None or principal.is_swapped(wrapped):
             return Response({"user": users.as_dict(request.user), "session": None})
         return Response(whoami(django_request(request), request.user))

@@ -58,6 +58,7 @@ class SessionsView(Endpoint):
 
     def get(self, request: Request) -> Response:
         """Return a page of the list."""
+        flows.require_own(django_request(request))
         current_id = registry.current_id(django_request(request))
         records, rest = registry.page_for(request.user, current_id, AT_ONCE, _newest(request))
         pages = SessionPages()
@@ -73,6 +74,7 @@ class HistoryView(Endpoint):
 
     def get(self, request: Request) -> Response:
         """Return a page of the list."""
+        flows.require_own(django_request(request))
         pages = Pages()
         page: Any = pages.paginate_queryset(history_for(request.user, MOST_ENDED), request, view=self)
         return pages.get_paginated_response([ended.as_dict() for ended in page])

@@ -191,11 +191,12 @@ class DatabaseStore:
         if not count:
             raise self._reason(session_id)
 
-    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes, family: bytes) -> bool:
         again = Q(secret_hash=new_secret, previous_hash=secret_hash, previous_at=None)
         with translate_errors():
             count = self._table.filter(Q(secret_hash=secret_hash) | again, pk=session_id).update(
                 secret_hash=new_secret,
+                family_hash=family,
                 previous_hash=secret_hash,
                 previous_at=None,
                 last_seen_at=self._now(),

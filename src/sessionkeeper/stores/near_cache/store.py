@@ -147,9 +147,9 @@ class NearCacheStore:
         with self._changing(of_session(session_id)):
             self._store.rotate(session_id, secret_hash, new_secret, new_family)
 
-    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes, family: bytes) -> bool:
         with self._changing(of_session(session_id)):
-            return self._store.renew(session_id, secret_hash, new_secret)
+            return self._store.renew(session_id, secret_hash, new_secret, family)
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
         """Not announced: other processes read the store before they touch or time out."""

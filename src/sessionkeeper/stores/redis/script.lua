@@ -177,13 +177,13 @@ function run.rotate()
   return {1, f[4]}
 end
 
--- secret, new secret
+-- secret, new secret, family
 function run.renew()
   local f, code = proven(ARGV[3])
   if not f then return {code} end
   local again = f[1] == ARGV[4] and f[2] == ARGV[3] and not f[3]
   if f[1] ~= ARGV[3] and not again then return {-1} end
-  redis.call('HSET', key, 'secret', ARGV[4], 'previous', ARGV[3])
+  redis.call('HSET', key, 'secret', ARGV[4], 'previous', ARGV[3], 'family', ARGV[5])
   redis.call('HDEL', key, 'previous_at')
   used()
   redis.call('HINCRBY', key, 'version', 1)

@@ -233,8 +233,8 @@ class RedisStore:
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
         _raise(self._run(session_id, "rotate", secret_hash, new_secret, new_family)[0])
 
-    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes) -> bool:
-        return bool(self._run(session_id, "renew", secret_hash, new_secret)[0] == _DONE)
+    def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes, family: bytes) -> bool:
+        return bool(self._run(session_id, "renew", secret_hash, new_secret, family)[0] == _DONE)
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
         """In a Cluster it writes the entries again: a failover may have lost them."""

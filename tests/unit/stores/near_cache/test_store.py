@@ -246,7 +246,7 @@ def test_a_child_of_a_fork_takes_nothing_over(sides, key):
 def test_a_renewal_is_heard_of(sides, key):
     with sides.on(sides.there):
         old, new = keys.parse(key), keys.rotate(keys.parse(key))
-        assert sides.there.renew(old.id, old.secret_hash, new.secret_hash)
+        assert sides.there.renew(old.id, old.secret_hash, new.secret_hash, old.family_hash)
     assert not remembered(sides, key)
 
 

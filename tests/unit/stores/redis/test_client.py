@@ -32,7 +32,7 @@ OPERATIONS = {
     "insert": lambda store, key: insert(store),
     "merge": lambda store, key: store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None),
     "rotate": lambda store, key: store.rotate(key.id, key.secret_hash, b"x" * 32, b"y" * 32),
-    "renew": lambda store, key: store.renew(key.id, key.secret_hash, b"x" * 32),
+    "renew": lambda store, key: store.renew(key.id, key.secret_hash, b"x" * 32, key.family_hash),
     "touch": lambda store, key: store.touch(key.id, key.secret_hash),
     "revoke": lambda store, key: store.revoke(key.id),
     "revoke_all": lambda store, key: store.revoke_all("7"),

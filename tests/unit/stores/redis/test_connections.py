@@ -169,7 +169,7 @@ def test_a_user_with_no_more_rights_than_documented_does_everything(place, setti
     store = opened(url)
     key = insert(store, user_id=5, limit=SessionLimit(3))
     store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}', lifetime=timedelta(hours=1)), None)
-    assert store.renew(key.id, key.secret_hash, b"x" * 32)
+    assert store.renew(key.id, key.secret_hash, b"x" * 32, key.family_hash)
     store.rotate(key.id, b"x" * 32, b"y" * 32, b"z" * 32)
     assert store.touch(key.id, b"y" * 32)
     assert [record.id for record in store.list_for(5)] == [record.id for record in store.scan(5)] == [key.id]

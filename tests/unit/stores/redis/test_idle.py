@@ -111,7 +111,7 @@ OPERATIONS = {
     "insert with a limit": lambda store, key: insert(store, user_id="7", limit=SessionLimit(3)),
     "merge": lambda store, key: store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None)[1] == [],
     "rotate": lambda store, key: store.rotate(key.id, key.secret_hash, b"x" * 32, b"y" * 32) is None,
-    "renew": lambda store, key: store.renew(key.id, key.secret_hash, b"x" * 32),
+    "renew": lambda store, key: store.renew(key.id, key.secret_hash, b"x" * 32, key.family_hash),
     "touch": lambda store, key: store.touch(key.id, key.secret_hash),
     "revoke": lambda store, key: store.revoke(key.id),
     "revoke_many": lambda store, key: len(store.revoke_many([key.id])) == 1,

@@ -34,7 +34,7 @@ COSTS = {
         lambda store, key, user: store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None),
         1,
     ),
-    "renew": (lambda store, key, user: store.renew(key.id, key.secret_hash, b"x" * 32), 1),
+    "renew": (lambda store, key, user: store.renew(key.id, key.secret_hash, b"x" * 32, key.family_hash), 1),
     "rotate": (lambda store, key, user: store.rotate(key.id, key.secret_hash, b"x" * 32, b"y" * 32), 1),
     "insert": (lambda store, key, user: insert(store, user_id=user), 1),
     "revoke": (lambda store, key, user: store.revoke(key.id), 3),
