@@ -13,6 +13,7 @@ from django.db import connections
 from sessionkeeper.conf import settings as conf_settings
 from sessionkeeper.core import context
 from sessionkeeper.engine import registry
+from sessionkeeper.http.transports import Bearer
 from sessionkeeper.stores.database import shortcut
 
 #: Fixtures of requests over both transports, for all tests.
@@ -32,6 +33,12 @@ def _outside_of_requests():
     context.end()
     yield
     context.end()
+
+
+@pytest.fixture(autouse=True)
+def _no_token_met_yet():
+    """Forget that an earlier test had tokens: it shows in ``Vary``."""
+    Bearer.met = False
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,10 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView
 from django.http import JsonResponse
 from django.urls import include, path
+from rest_framework.decorators import api_view, authentication_classes
+from rest_framework.response import Response
+
+from sessionkeeper.api import TokenAuthentication
 
 
 def remembered(request):
@@ -23,6 +27,18 @@ def remember(request):
 @login_required
 def private(request):
     return JsonResponse({"user": request.user.get_username()})
+
+
+def greeting(request):
+    """A page for everybody, which greets those who are signed in."""
+    return JsonResponse({"hello": request.user.get_username(), "number": next(_numbers)})
+
+
+@api_view()
+@authentication_classes([TokenAuthentication])
+def program_greeting(request):
+    """The same for programs only: it does not read the session."""
+    return Response({"hello": request.user.username, "number": next(_numbers)})
 
 
 def public(request):
@@ -50,4 +66,6 @@ urlpatterns = [
     path("private/", private),
     path("boom/", boom),
     path("public/", public),
+    path("greeting/", greeting),
+    path("greeting/program/", program_greeting),
 ]

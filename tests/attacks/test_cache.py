@@ -111,3 +111,16 @@ def test_a_cache_keeps_no_cookie_for_the_next_one(cached, signed_in):
     assert first["Set-Cookie"].partition(";")[0] != second["Set-Cookie"].partition(";")[0]
     cached("/private/", Cookie=f"sessionid={'x' * 40}")
     assert "Set-Cookie" not in cached("/private/")[1]
+
+
+@pytest.mark.rule("R24")
+@pytest.mark.parametrize("path", ["/greeting/", "/greeting/program/"])
+def test_a_cache_gives_the_page_of_nobody_to_nobody_who_is_signed_in(cached, signed_in, alice, path):
+    program = TokenApi()
+    program.log_in(alice)
+    first, again = cached(path), cached(path)
+    assert (again[1]["X-Cache"], again[2]) == ("HIT", first[2])
+    by = {"Cookie": f"sessionid={signed_in.key}"}, {"Authorization": f"Bearer {program.bearer}"}
+    for headers in by if path == "/greeting/" else by[1:]:
+        assert alice.get_username() in cached(path, **headers)[2]
+    assert cached(path)[2] == first[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import alogin, get_user_model, login, update_session_auth_hash
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import HttpResponse, JsonResponse
@@ -90,6 +90,28 @@ def rename(request, given: Name):
 async def arename(request, given: Name):
     """Say the same in the event loop."""
     return rename(request, given)
+
+
+@ninja.post("/sign-in", auth=None)
+def sign_in(request, given: Name):
+    """Sign in whoever is named, as sites do that check a password in JSON."""
+    user = get_user_model().objects.get(username=given.name)
+    login(request, user, "django.contrib.auth.backends.ModelBackend")
+    return {"by": user.get_username()}
+
+
+@ninja.post("/asign-in", auth=None)
+async def asign_in(request, given: Name):
+    """Do the same in the event loop."""
+    user = await get_user_model().objects.aget(username=given.name)
+    await alogin(request, user, "django.contrib.auth.backends.ModelBackend")
+    return {"by": user.get_username()}
+
+
+@ninja.post("/hook", auth=None)
+def hook(request):
+    """Take what another server sends."""
+    return {"got": True}
 
 
 urlpatterns = [

@@ -18,6 +18,8 @@ from sessionkeeper.csrf import fetch_metadata
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.engine import principal
 from sessionkeeper.engine.bearer import BearerSession
+from sessionkeeper.engine.closed_session import ClosedSession
+from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.http.problems import INSUFFICIENT_SCOPE, TOKEN_INVALID
 from sessionkeeper.http.transports import Bearer
 
@@ -52,6 +54,8 @@ class SessionAuthentication(authentication.SessionAuthentication):
         session = getattr(django_request(request), "session", None)
         if getattr(session, "transport", COOKIE) != COOKIE:
             return None
+        if isinstance(session, ClosedSession):
+            self.enforce_csrf(request)  # its error says more than that of the session
         return super().authenticate(request)
 
     def challenge(self, request: Request) -> str:
@@ -129,9 +133,12 @@ class TokenAuthentication(authentication.BaseAuthentication):
             PermissionDenied: its session has scopes, and the view requires none.
         """
         wrapped = django_request(request)
-        if Bearer.read(wrapped) is None:
-            return None
         session = getattr(wrapped, "session", None)
+        if Bearer.read(wrapped) is None:
+            Bearer.met = True
+            if isinstance(session, SessionStore):
+                session.token_wanted = True  # the response depends on it
+            return None
         if not isinstance(session, BearerSession):
             raise ImproperlyConfigured(
                 "sessionkeeper.api.TokenAuthentication needs sessionkeeper.middleware.SessionMiddleware."

@@ -54,6 +54,7 @@ ALWAYS: tuple[engine.Check, ...] = (
     middleware.check_order,
     middleware.check_mixed,
     urls.check_csrf_exempt,
+    urls.check_cross_site_views,
     drf.check_defaults,
     passwords.check_second_factor,
     passwords.check_backends,

@@ -16,8 +16,10 @@ from django.contrib import auth
 from django.contrib.auth.mixins import AccessMixin
 from django.middleware.csrf import CsrfViewMiddleware
 
-_UNSAFE = ("post", "put", "patch", "delete")
-_SIGNS_IN_OR_OUT = (auth.login, auth.logout, auth.alogin, auth.alogout)
+#: The methods that need CSRF protection.
+UNSAFE = ("post", "put", "patch", "delete")
+_SIGNS_IN = (auth.login, auth.alogin)
+_SIGNS_IN_OR_OUT = (*_SIGNS_IN, auth.logout, auth.alogout)
 _REQUEST_NAMES = {"request", "req", "_request"}
 _MOST_PARTS = 500
 #: The code of these packages says nothing about the project's view.
@@ -28,6 +30,13 @@ def class_of(view: Any) -> Any:
     """Return the class of a class-based view, or None."""
     kind = getattr(view, "cls", None) or getattr(view, "view_class", None)
     return kind if isinstance(kind, type) else None
+
+
+def owner_of(view: Any) -> Any:
+    """Return the object to whose method a view passes requests on; None for other views."""
+    if isinstance(view, MethodType):
+        return view.__self__
+    return _closure(view).get("self") if isinstance(view, FunctionType) else None
 
 
 def parts(view: Any) -> Iterator[FunctionType]:
@@ -74,13 +83,13 @@ def accepts_changes(view: Any) -> bool:
     """Whether the view accepts a method that needs CSRF protection."""
     kind, actions = class_of(view), getattr(view, "actions", None)
     if isinstance(actions, dict):
-        return any(str(method).lower() in _UNSAFE for method in actions)
+        return any(str(method).lower() in UNSAFE for method in actions)
     if kind is not None:
         allowed = [str(name).lower() for name in kind.http_method_names]
-        return any(method in allowed and hasattr(kind, method) for method in _UNSAFE)
+        return any(method in allowed and hasattr(kind, method) for method in UNSAFE)
     for part in parts(view):
         required = _closure(part).get("request_method_list")
-        if isinstance(required, list | tuple) and not {str(name).lower() for name in required} & {*_UNSAFE}:
+        if isinstance(required, list | tuple) and not {str(name).lower() for name in required} & {*UNSAFE}:
             return False
     return True
 
@@ -116,11 +125,16 @@ def evidence(view: Any, *, drf: bool = False) -> str | None:
             return "requires a signed-in user"
         if _is_framework(part):
             continue
-        if _signs_in_or_out(part):
+        if _calls(part, _SIGNS_IN_OR_OUT):
             return "signs users in or out"
         for attribute in _read_of_request(part.__code__, drf=drf):
             return f"reads request.{attribute}"
     return None
+
+
+def signs_in(view: Any) -> bool:
+    """Whether the view calls Django's ``login()``, also in code of a framework."""
+    return any(_calls(part, _SIGNS_IN) for part in parts(view))
 
 
 def _is_framework(function: FunctionType) -> bool:
@@ -144,13 +158,13 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(constant)
 
 
-def _signs_in_or_out(function: FunctionType) -> bool:
+def _calls(function: FunctionType, wanted: tuple[Any, ...]) -> bool:
     used = names(function)
-    verbs = {verb.__name__ for verb in _SIGNS_IN_OR_OUT} & used
+    verbs = {verb.__name__ for verb in wanted} & used
     imported_here = "django.contrib.auth" in used
     for name in used:
         value = function.__globals__.get(name)
-        if any(value is verb for verb in _SIGNS_IN_OR_OUT):
+        if any(value is verb for verb in wanted):
             return True
         imported_here |= isinstance(value, ModuleType) and value is auth
     return bool(verbs) and imported_here

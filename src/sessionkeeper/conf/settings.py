@@ -124,6 +124,11 @@ class Settings:
     cookie_partitioned: bool = setting(False, validators.switch)
     """Whether cookies are kept apart for each site that embeds this one. [See
     below](#in-frames-of-other-sites)."""
+    cross_site_views: frozenset[str] = setting(
+        frozenset(), validators.views, unit="dotted paths, URL names", shown="`[]`", type="list of text"
+    )
+    """Views marked `csrf_exempt` that may open the session and sign in for pages of other sites. [See
+    below](#views-for-other-sites)."""
     lockout: bool = setting(True, validators.switch)
     """Whether failed sign-ins are counted, and refused when there are too many: see
     [guessing](../howto/guessing.md)."""

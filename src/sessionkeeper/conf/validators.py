@@ -155,6 +155,15 @@ def is_namespace(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= LONGEST_NAMESPACE and value.isprintable()
 
 
+def views(value: Any) -> frozenset[str]:
+    """Return the names of views."""
+    if isinstance(value, list | tuple | set | frozenset) and all(
+        isinstance(one, str) and one for one in value
+    ):
+        return frozenset(value)
+    raise ValueError(f"must be a list of dotted paths or URL names, not {value!r}")
+
+
 def namespace(value: Any) -> str | CallableSetting:
     """Return the name of the only tenant, or the function that returns the active one."""
     if callable(value) or is_path(value):

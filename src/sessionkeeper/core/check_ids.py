@@ -68,6 +68,7 @@ class CheckId(StrEnum):
     NO_HSTS = "sessionkeeper.W036"
     VIEW_WITHOUT_CSRF = "sessionkeeper.W040"
     AUTHENTICATOR_WITHOUT_CSRF = "sessionkeeper.W041"
+    CROSS_SITE_VIEW_MISSING = "sessionkeeper.W042"
     DRF_SESSION = "sessionkeeper.W050"
     DRF_BASIC = "sessionkeeper.W051"
     DRF_TOKENS_ONLY = "sessionkeeper.W052"

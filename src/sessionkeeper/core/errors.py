@@ -36,6 +36,13 @@ class NoTransport(SessionKeeperError, SuspiciousOperation):
     """A session cannot begin in a request with a bearer token: its key would not reach the client."""
 
 
+class CrossSiteSession(SessionKeeperError, PermissionDenied):
+    """A view without a CSRF check asked for the session, or signed in, for a page of another site.
+
+    Nothing was read or written. Code that does not know it answers 403, as to any ``PermissionDenied``.
+    """
+
+
 class CorruptPayload(SessionKeeperError):
     """The stored data cannot be read: foreign bytes, a bad signature or an unknown format."""
 

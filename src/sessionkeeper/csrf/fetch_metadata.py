@@ -20,12 +20,14 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.middleware.csrf import REASON_BAD_ORIGIN
 from django.urls import get_callable
 from django.utils.http import is_same_domain
 from django.utils.log import log_response
 
 from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import COOKIE
+from sessionkeeper.csrf import exempt_views
 from sessionkeeper.http import transports
 
 logger = logging.getLogger("django.security.csrf")
@@ -138,6 +140,19 @@ def _of_same_origin(request: HttpRequest, origin: str | None) -> Verdict:
     return Verdict.CONTRADICTION
 
 
+def foreign(request: HttpRequest) -> str | None:
+    """Return why an unsafe request seems to come from a page of another site; None if it does not.
+
+    Unlike :func:`check`, this needs no token where the headers do not say: it is for requests that have none.
+    """
+    verdict, origin = judge(request), request.META.get("HTTP_ORIGIN")
+    if verdict in REFUSED:
+        return str(verdict.value)
+    if verdict is Verdict.OWN or origin is None or is_trusted(origin):
+        return None
+    return str(REASON_BAD_ORIGIN % origin)
+
+
 def own_origin(request: HttpRequest) -> str | None:
     """Return the origin at which the request reached this site; None if the host is not allowed."""
     try:
@@ -174,8 +189,10 @@ class FetchMetadataMiddleware:
     """Lets requests of the site's own pages pass without a token, and refuses those of other sites.
 
     Put it before Django's ``CsrfViewMiddleware``, which checks the rest. Views marked with ``csrf_exempt``
-    stay exempt. If the page sends a token, which needs not be current, it must not be from a page that was
-    opened while another user was signed in. The session is read only for tokens that are not current.
+    stay exempt, but for pages of other sites they open no session and sign nobody in, unless
+    ``SESSIONKEEPER["CROSS_SITE_VIEWS"]`` lists them. If the page sends a token, which needs not be current,
+    it must not be from a page that was opened while another user was signed in. The session is read only for
+    tokens that are not current.
     """
 
     sync_capable = True
@@ -192,12 +209,16 @@ class FetchMetadataMiddleware:
         if iscoroutinefunction(self):
             return self.__acall__(request)
         response = self.get_response(request)
+        if exempt_views.CLOSED in vars(request):
+            response = exempt_views.reopen_session(request, response)
         if settings.CSRF_COOKIE_NAME in response.cookies:  # so that a frame has a token
             transports.partition(response, settings.CSRF_COOKIE_NAME)
         return response
 
     async def __acall__(self, request: HttpRequest) -> Any:
         response = await self.get_response(request)
+        if exempt_views.CLOSED in vars(request):
+            response = exempt_views.reopen_session(request, response)
         transports.partition(response, settings.CSRF_COOKIE_NAME)
         return response
 
@@ -207,14 +228,18 @@ class FetchMetadataMiddleware:
             return None
         reason = check(request)
         if getattr(view, "csrf_exempt", False):
+            _close_session(request, view)
             return None
         if reason is None and _has_passed(request):
             reason = of_another_user(request)
         return None if reason is None else refuse(request, reason)
 
     async def _aprocess_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> Any:
+        if request.method in SAFE_METHODS:
+            return None
         reason = check(request)
         if getattr(view, "csrf_exempt", False):
+            _close_session(request, view)
             return None
         if reason is None and _has_passed(request):
             if not (_is_form(request) or settings.CSRF_HEADER_NAME in request.META):
@@ -227,6 +252,16 @@ class FetchMetadataMiddleware:
 def _has_passed(request: HttpRequest) -> bool:
     """Return whether :func:`check`, and not Django's, has accepted an unsafe request."""
     return request.method not in SAFE_METHODS and getattr(request, "csrf_processing_done", False)
+
+
+def _close_session(request: HttpRequest, view: Any) -> None:
+    if getattr(request, "csrf_processing_done", False) or getattr(
+        request, "_dont_enforce_csrf_checks", False
+    ):
+        return
+    reason = None if request.META.get("HTTP_SEC_FETCH_SITE") == "same-origin" else foreign(request)
+    if reason is not None and not exempt_views.is_for_other_sites(request, view):
+        exempt_views.close_session(request, reason)
 
 
 def refuse(request: HttpRequest, reason: str) -> HttpResponse:

@@ -16,6 +16,7 @@ from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import BEARER
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.http.transports import Bearer
 
 _REFUSAL = "A request with a bearer token cannot begin a session."
 
@@ -32,6 +33,7 @@ class BearerSession(SessionStore):
     in_scope = False
 
     def __init__(self, token: Secret[str] | None = None, *, is_new: bool = False) -> None:
+        Bearer.met = True
         key = keys.parse_bearer(token)
         super().__init__(None if key is None else Secret(key.text))
         self._is_new = is_new

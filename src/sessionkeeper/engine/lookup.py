@@ -65,13 +65,13 @@ def resolve(
 
 def resolve_one(
     session_keys: Iterable[keys.Secret[str] | None], *, transport: str
-) -> tuple[keys.Secret[str] | None, KeyStatus]:
-    """Return the one of several keys in a request that opens a session, and the status.
+) -> tuple[keys.Secret[str] | None, KeyStatus, bool]:
+    """Return the one of several keys in a request that opens a session, the status, and whether all do.
 
     If several do, none of them counts, since an attacker may have planted one.
     """
-    live = []
-    for session_key in islice(dict.fromkeys(session_keys), MOST_COOKIES):
+    live, distinct = [], dict.fromkeys(session_keys)
+    for session_key in islice(distinct, MOST_COOKIES):
         _, found = resolve(session_key, transport=transport)
         if found is not None:
             live.append(session_key)
@@ -82,8 +82,8 @@ def resolve_one(
             )
             trail.record_once(events.Kind.SEVERAL_COOKIES, user=user, session_id=session_id)
     if len(live) == 1:
-        return live[0], KeyStatus.LIVE
-    return None, KeyStatus.STALE if live else KeyStatus.GONE
+        return live[0], KeyStatus.LIVE, False
+    return None, KeyStatus.STALE if live else KeyStatus.GONE, len(live) == len(distinct)
 
 
 def follow_backend(data: dict[str, Any]) -> None:

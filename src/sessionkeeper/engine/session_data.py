@@ -266,3 +266,13 @@ def note_ended(session_ids: Collection[int], user_id: Any) -> None:
     """Record that a sign-in ended these sessions, the user's oldest."""
     reason = {"user": user_id, "reason": "limit"}
     trail.record_all(trail.make(events.Kind.REVOKED, session_id=one, **reason) for one in session_ids)
+
+
+def from_now(value: Any) -> Any:
+    """Return when a timedelta has passed, as ``set_expiry()`` takes it; other values unchanged."""
+    if not isinstance(value, timedelta):
+        return value
+    try:
+        return moments.native(moments.now() + value)
+    except OverflowError as error:
+        raise ValueError(f"The session would end after {value}, which no date can express.") from error

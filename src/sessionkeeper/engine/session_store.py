@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar
 
 from django.apps import apps
 from django.conf import settings
@@ -21,7 +21,7 @@ from sessionkeeper.audit import events
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.check_ids import CheckId
-from sessionkeeper.core.errors import SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.errors import CrossSiteSession, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, SessionPatch
 from sessionkeeper.engine import (
@@ -34,13 +34,11 @@ from sessionkeeper.engine import (
     session_data,
 )
 from sessionkeeper.engine.active_session import ActiveSession
+from sessionkeeper.engine.async_forms import async_form
 from sessionkeeper.engine.checkpoints import Checkpoint
 from sessionkeeper.http import client_info
 from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores.factory import get_store, run_in_loop
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 class noting_outage:  # noqa: N801 - a context manager, which every request enters: a generator would cost more
@@ -58,19 +56,6 @@ class noting_outage:  # noqa: N801 - a context manager, which every request ente
         """Note what ended the block."""
         if isinstance(error, StoreUnavailable):
             self._session.outage = error
-
-
-def _async_form(
-    method: Callable[Concatenate[SessionStore, _P], _T],
-) -> Callable[Concatenate[SessionStore, _P], Coroutine[Any, Any, _T]]:
-    """Return the async form of a method. It takes a thread if the store cannot wait in the event loop."""
-    name = method.__name__
-
-    async def run(self: SessionStore, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return await run_in_loop(partial(getattr(self, name), *args, **kwargs))
-
-    run.__name__, run.__doc__ = f"a{name}", f"Async form of :meth:`{name}`."
-    return run
 
 
 if apps.apps_ready and not apps.is_installed("sessionkeeper"):
@@ -104,7 +89,12 @@ class SessionStore(SessionBase):
     # adopted: whether this request took the session over from another engine.
     # held: the key that the client sent, of whatever form, or that it is going to be sent.
     # other_cookies: keys in further cookies of the same name.
+    # all_open: whether each of several cookies opens a session, so that all of them are of this site.
+    # token_wanted: whether a view has looked for a token and found none.
     # outage: the StoreUnavailable that this request raised, or None.
+    # closed_form: what a view gets instead of a session that it must not use; set by ``closed_session``.
+    # refusal: why nobody may sign in in this request; None if they may.
+    # refused: whether something was refused for that reason.
 
     client: ClientInfo
     _active: ActiveSession
@@ -117,6 +107,9 @@ class SessionStore(SessionBase):
     touches_on_load = True
     outage: StoreUnavailable | None = None
     cookie_due = adopted = flushed = keeps_key = touched = sign_in_undone = False
+    refused = all_open = token_wanted = False
+    refusal: str | None = None
+    closed_form: ClassVar[Callable[[SessionStore], SessionStore]]
     held: Secret[str] | None = None
     other_cookies: tuple[Secret[str], ...] = ()
     unsaved: SessionPatch | None = None
@@ -181,12 +174,8 @@ class SessionStore(SessionBase):
         """
         was_recalled = self._active.from_near_cache is not None
         with noting_outage(self):
-            if self.other_cookies:
-                held = (self.held, *self.other_cookies)
-                self.held, verdict = lookup.resolve_one(held, transport=self.transport)
-                if self.held is None:
-                    self._active.verdict = verdict
-                    return self._with_unsaved({})
+            if self.other_cookies and not self._choose_cookie():
+                return self._with_unsaved({})
             verdict, found = lookup.resolve(
                 self.held,
                 transport=self.transport,
@@ -220,6 +209,14 @@ class SessionStore(SessionBase):
             self._active.detach()
             data, self._active.verdict = None, KeyStatus.GONE
         return data
+
+    def _choose_cookie(self) -> bool:
+        """Go on with the only one of several cookies that opens a session. Return whether there is one."""
+        held = (self.held, *self.other_cookies)
+        self.held, verdict, self.all_open = lookup.resolve_one(held, transport=self.transport)
+        if self.held is None:
+            self._active.verdict = verdict
+        return self.held is not None
 
     def _with_unsaved(self, data: dict[str, Any]) -> dict[str, Any]:
         unsaved, self.unsaved = self.unsaved, None
@@ -278,8 +275,16 @@ class SessionStore(SessionBase):
         self.update(dict_)
 
     def sign_in(self) -> None:
-        """Change the key because a user signs in, also the same one again (OWASP ASVS 5.0, 7.2.4)."""
+        """Change the key because a user signs in, also the same one again (OWASP ASVS 5.0, 7.2.4).
+
+        Raises:
+            CrossSiteSession: nobody may sign in in this request.
+        """
         data = self._get_session()
+        if self.refusal is not None:
+            self.flush()
+            self.refused = True
+            raise CrossSiteSession(self.refusal)
         if self.held is None or (self._active.stored and not self._active.rotated):
             try:
                 self.rotate_key()
@@ -433,11 +438,11 @@ class SessionStore(SessionBase):
         Raises:
             TypeError, ValueError: it is no expiry, or no date can express it. Nothing was changed.
         """
-        super().set_expiry(_from_now(value))
+        super().set_expiry(session_data.from_now(value))
 
     async def aset_expiry(self, value: Any) -> None:
         """Async form of :meth:`set_expiry`."""
-        await super().aset_expiry(_from_now(value))
+        await super().aset_expiry(session_data.from_now(value))
 
     # Ending
 
@@ -524,13 +529,13 @@ class SessionStore(SessionBase):
             return super().get_expiry_age()
         return max(int(life.total_seconds()), 0)
 
-    aload = _async_form(load)
-    asave = _async_form(save)
-    acreate = _async_form(create)
-    aexists = _async_form(exists)
-    adelete = _async_form(delete)
-    acycle_key = _async_form(cycle_key)
-    aflush = _async_form(flush)
+    aload = async_form(load)
+    asave = async_form(save)
+    acreate = async_form(create)
+    aexists = async_form(exists)
+    adelete = async_form(delete)
+    acycle_key = async_form(cycle_key)
+    aflush = async_form(flush)
 
     async def aset(self, key: str, value: Any) -> None:
         """Async form of ``session[key] = value``."""
@@ -551,12 +556,3 @@ def _end_again(held: Secret[str] | None, number: int | None) -> None:
         registry.revoke(number, reason="ended_again")
     elif (key := keys.parse(held)) is not None:
         get_store().revoke(key.id, key.secret_hash)
-
-
-def _from_now(value: Any) -> Any:
-    if not isinstance(value, timedelta):
-        return value
-    try:
-        return moments.native(moments.now() + value)
-    except OverflowError as error:
-        raise ValueError(f"The session would end after {value}, which no date can express.") from error

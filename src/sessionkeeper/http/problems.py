@@ -145,6 +145,17 @@ TOKEN_INVALID = define(
     gettext_lazy("This bearer token opens no session: it has expired, was ended, or is mistyped."),
     gettext_lazy("Get a new token from tokens/ with the username and the password."),
 )
+CROSS_SITE_SESSION = define(
+    "cross_site_session",
+    403,
+    gettext_lazy("Another site asked for the session"),
+    gettext_lazy(
+        "A page of another site sent this request, to a view that checks no CSRF token and uses the session "
+        "or signs in. If that page is yours, the operator of this site lists its origin, with its scheme, in "
+        "CSRF_TRUSTED_ORIGINS. A view that other sites have to reach, such as that for the answers of an "
+        'identity provider, is listed in SESSIONKEEPER["CROSS_SITE_VIEWS"].'
+    ),
+)
 INSUFFICIENT_SCOPE = define(
     "insufficient_scope",
     403,

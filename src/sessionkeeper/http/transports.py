@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hmac import compare_digest
 from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.http import HttpResponse
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port
 from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH, CSRF_TOKEN_LENGTH
+from django.urls import get_resolver
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.crypto import salted_hmac
 
@@ -60,10 +64,9 @@ class Cookie:
         name = settings.SESSION_COOKIE_NAME
         if request.META.get("HTTP_COOKIE", "").count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
             return ()
-        parts = map(Secret, request.META["HTTP_COOKIE"].split(";"))
-        values = [Secret(parse_cookie(part.value).get(name, "")) for part in parts]
-        ours = {Secret(""), Cookie.read(request)}
-        return tuple(dict.fromkeys(value for value in values if value not in ours))
+        values = _values(Secret(request.META["HTTP_COOKIE"]), name)[0]
+        ours = Cookie.read(request)
+        return tuple(dict.fromkeys(value for value in values if value != ours))
 
     @staticmethod
     def write(response: HttpResponseBase, key: Secret[str], max_age: int | None) -> None:
@@ -89,9 +92,73 @@ class Cookie:
         partition(response, settings.SESSION_COOKIE_NAME)
 
     @staticmethod
+    def clear_others(response: Any) -> None:
+        """Delete the cookies of this name that the site itself may have set beside the one of this response.
+
+        A browser keeps one for the host alone and one for each domain, and if ``COOKIE_PARTITIONED`` was
+        off before, the same again. A response has one cookie of a name, so these get other keys.
+        """
+        name, written = settings.SESSION_COOKIE_NAME, (domain() or "").lstrip(".")
+        in_partition = {conf.current().cookie_partitioned, False}
+        places = [(place, parted) for place in _own_domains() for parted in in_partition]
+        for place, parted in places:
+            if (place, parted) == (written, max(in_partition)):
+                continue
+            gone = HttpResponse()
+            gone.delete_cookie(
+                name, settings.SESSION_COOKIE_PATH, place or None, settings.SESSION_COOKIE_SAMESITE
+            )
+            if parted:
+                partition(gone, name)
+            response.cookies[f"{name} {place} {parted}"] = gone.cookies[name]
+
+    @staticmethod
     def vary(response: HttpResponseBase) -> None:
         """Tell caches that the response depends on the cookie."""
         _vary(response, "Cookie")
+
+
+def drop_misspelled(request: HttpRequest, names: Iterable[str]) -> None:
+    """Take what a browser holds under another name out of ``request.COOKIES``, for cookies with ``names``.
+
+    Django strips from the name of a cookie everything that Python takes for a blank, such as U+2003. A
+    browser strips spaces and tabs only, so to it this is another name, which any host of the domain may set
+    without the conditions of ``__Host-`` ("Cookie Chaos", PortSwigger 2025). A value that the header does not
+    contain was set in this process, and stays.
+    """
+    header = Secret(request.META.get("HTTP_COOKIE", ""))
+    for name in names:
+        exact, all_values = _values(header, name)
+        value = Secret(request.COOKIES.get(name))
+        if value in exact or value not in all_values:
+            continue
+        if exact:
+            request.COOKIES[name] = exact[-1].value
+        else:
+            del request.COOKIES[name]
+
+
+def are_plain(cookies: Secret[str]) -> bool:
+    """Return whether the only blank in a header is the space, so that everybody reads the same names."""
+    return cookies.value.isascii() and cookies.value.isprintable()
+
+
+def _values(header: Secret[str], name: str) -> tuple[list[Secret[Any]], list[Secret[Any]]]:
+    """Return the values of a cookie that the header spells as ``name``, and all that Django may read so.
+
+    WSGI and ASGI have the bytes of the header as Latin-1; under WSGI Django takes them for UTF-8.
+    """
+    exact: list[Secret[Any]] = []
+    every: list[Secret[Any]] = []
+    for part in map(Secret, header.value.split(";")):
+        is_exact = part.value.partition("=")[0].strip(" \t") == name
+        as_utf8 = Secret(part.value.encode("latin-1", "replace").decode(errors="replace"))
+        for value in (Secret(parse_cookie(text.value).get(name)) for text in (part, as_utf8)):
+            if value.value is not None:
+                every.append(value)
+                if is_exact:
+                    exact.append(value)
+    return exact, every
 
 
 class Bearer:
@@ -100,6 +167,9 @@ class Bearer:
     It is not read from the query string, which ends up in logs and histories, nor from the body. Other tokens
     of the scheme, such as JWTs, are ignored.
     """
+
+    #: Whether this process has issued a token, or got one, or has run a view that accepts them.
+    met = False
 
     @staticmethod
     def read(request: HttpRequest) -> Secret[str] | None:
@@ -114,11 +184,37 @@ class Bearer:
         _vary(response, "Authorization")
 
 
-def _vary(response: HttpResponseBase, header: str) -> None:
+def vary(response: HttpResponseBase, request: HttpRequest) -> None:
+    """Tell caches that the response depends on who asks, however a session travels on this site.
+
+    An anonymous response came with neither cookie nor token. A cache that is told of one of them would give
+    it to clients with the other.
+    """
+    _vary(response, *(("Cookie", "Authorization") if takes_tokens(request) else ("Cookie",)))
+
+
+def _vary(response: HttpResponseBase, *headers: str) -> None:
     if "Vary" in response.headers:
-        patch_vary_headers(response, (header,))
+        patch_vary_headers(response, headers)
     else:
-        response.headers["Vary"] = header
+        response.headers["Vary"] = ", ".join(headers)
+
+
+def takes_tokens(request: HttpRequest) -> bool:
+    """Return whether the site has bearer sessions: it includes the API, or this process has met a token."""
+    if Bearer.met:
+        return True
+    urlconfs = {settings.ROOT_URLCONF, getattr(request, "urlconf", None) or settings.ROOT_URLCONF}
+    return any(_includes_api(get_resolver(urlconf)) for urlconf in urlconfs)
+
+
+@lru_cache(maxsize=64)
+def _includes_api(resolver: Any) -> bool:
+    return any(
+        getattr(each, "app_name", None) == "sessionkeeper-api" or _includes_api(each)
+        for each in resolver.url_patterns
+        if hasattr(each, "url_patterns")
+    )
 
 
 def forbid_caching(response: Any) -> None:
@@ -180,6 +276,21 @@ def domain() -> str | None:
             "which may not set cookies for that domain."
         )
     return answer
+
+
+def _own_domains() -> set[str]:
+    """Return the domains for which the site sets cookies that the current host gets; "" for the host only."""
+    wanted, request = conf.current().cookie_domain, context.current_request()
+    named = {settings.SESSION_COOKIE_DOMAIN, domain()}
+    if isinstance(wanted, Mapping):
+        named |= {*wanted.values()}
+    if request is None or settings.SESSION_COOKIE_NAME.startswith("__Host-"):
+        return {""}
+    try:
+        host = split_domain_port(request.get_host())[0]
+    except DisallowedHost:
+        return {""}
+    return {""} | {name.lstrip(".") for name in named if name and covers(name, host)}
 
 
 def partition(response: Any, name: str) -> None:

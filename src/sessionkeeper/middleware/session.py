@@ -68,6 +68,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         context.begin(request)
         if settings.DEBUG:
             forgotten_login.begin()
+        if not transports.are_plain(keys.Secret(request.META.get("HTTP_COOKIE", ""))):
+            names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, attempts.cookie_name())
+            transports.drop_misspelled(request, names)
         cookie, token = Cookie.read(request), Bearer.read(request)
         other_cookies = Cookie.other_cookies(request) if token is None and cookie is not None else ()
         if other_cookies:  # the engine ignores what cannot be a key
@@ -252,7 +255,7 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
     if sends and session.held is not None:
         Cookie.write(response, session.held, session.cookie_age())
         transports.forbid_caching(response)
-    _finish_headers(response, session)
+    _finish_headers(request, response, session)
 
 
 def _status(
@@ -289,12 +292,14 @@ def _keep_alive(request: HttpRequest, session: SessionStore, *, touch: bool = Tr
     return active.renewed
 
 
-def _finish_headers(response: HttpResponseBase, session: SessionStore) -> None:
+def _finish_headers(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
     device = attempts.signed_in.get()
     if device is not None and session.names_user():
         attempts.write(response, device[0])
-    if session.accessed:
-        (Bearer if session.transport == BEARER else Cookie).vary(response)
+        if session.all_open and settings.SESSION_COOKIE_NAME in response.cookies:
+            Cookie.clear_others(response)  # of two cookies none counts, so the sign-in would have no effect
+    if session.accessed or session.token_wanted:
+        transports.vary(response, request)
         if session.names_user() and not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = transports.NOT_CACHED
 

@@ -17,6 +17,8 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt, csrf_protect, ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from ninja import NinjaAPI
+from ninja.security import django_auth
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, TokenAuthentication
 from rest_framework.decorators import action, api_view, authentication_classes
 from rest_framework.routers import SimpleRouter
@@ -24,6 +26,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from sessionkeeper import checks
+from sessionkeeper.api.authentication import CheckedSessionAuthentication
 from sessionkeeper.api.authentication import SessionAuthentication as OurAuthentication
 from sessionkeeper.checks import urls
 
@@ -240,11 +243,21 @@ class StockAPI(APIView):
         request.session["x"] = 1
 
 
-class OurAPI(APIView):
-    authentication_classes = [OurAuthentication]
+class CheckedAPI(APIView):
+    authentication_classes = [CheckedSessionAuthentication]
 
     def post(self, request):
         login(request, None)
+
+
+class ChecksItself(SessionAuthentication):
+    def authenticate(self, request):
+        self.enforce_csrf(request)
+        return super().authenticate(request)
+
+
+class OwnCheckAPI(CheckedAPI):
+    authentication_classes = [ChecksItself]
 
 
 class TokenAPI(APIView):
@@ -285,7 +298,8 @@ def reading_api(request):
         ProtectedLoginAPI.as_view(),
         csrf_protect(ExemptLoginAPI.as_view()),
         StockAPI.as_view(),
-        OurAPI.as_view(),
+        CheckedAPI.as_view(),
+        OwnCheckAPI.as_view(),
         TokenAPI.as_view(),
         OwnChoiceAPI.as_view(),
         reading_api,
@@ -420,3 +434,70 @@ def test_the_login_view_that_people_copy_from_tutorials_is_pointed_at(messages):
     found = messages(path("t/", include("tests.http.copied_tutorial")))
     assert ids(found) == ["W040"]
     assert found[0].obj.endswith("copied_tutorial.login_view")
+
+
+class OtherPeoplesLogin(APIView):
+    """As dj-rest-auth has it: visitors are asked for no token."""
+
+    def post(self, request):
+        return self.process()
+
+    def process(self):
+        login(self.request, None)
+
+
+@pytest.mark.parametrize("kinds", [[SessionAuthentication], [OurAuthentication, TokenAuthentication]])
+@pytest.mark.parametrize("package", [__name__, "dj_rest_auth.views", "allauth.somewhere.views"])
+def test_a_sign_in_of_any_package_is_named_although_the_session_authenticates_there(messages, kinds, package):
+    members = {"authentication_classes": kinds, "__module__": package}
+    found = messages(path("a/", type("LoginView", (OtherPeoplesLogin,), members).as_view()))
+    assert ids(found) == ["W040"]
+    assert found[0].obj == f"{package}.LoginView"
+    assert "signs users in" in found[0].msg
+
+
+@pytest.mark.parametrize("name", ["djangosaml2.views.AssertionConsumerServiceView", "shop.views.Answer"])
+def test_what_takes_answers_of_identity_providers_is_left_alone(messages, settings, name):
+    settings.SESSIONKEEPER = {"CROSS_SITE_VIEWS": ["shop.views.Answer"]}
+    module, _, kind = name.rpartition(".")
+    view = type(kind, (ClassView,), {"__module__": module, "answer": lambda self: login(self.request, None)})
+    assert messages(path("a/", view.as_view())) == []
+    assert messages(path("a/", type("Own", (view,), {}).as_view())) == []
+
+
+def test_the_functions_behind_django_ninja_are_read(messages):
+    api = NinjaAPI(urls_namespace="checked")
+
+    @api.post("/in")
+    def sign_in(request):
+        login(request, None)
+
+    @api.post("/in/checked", auth=django_auth)
+    def change(request):
+        return request.user.pk
+
+    @api.get("/user")
+    def read(request):
+        return request.user.pk
+
+    @api.post("/hook")
+    def hook(request):
+        return {}
+
+    found = messages(path("a/", api.urls))
+    assert ids(found) == ["W040"]
+    assert found[0].obj.endswith(".sign_in")
+
+
+def test_a_listed_view_that_nobody_has_is_named(messages, settings):
+    def check(*listed):
+        settings.SESSIONKEEPER = {"CROSS_SITE_VIEWS": listed}
+        return checks.guarded(urls.check_cross_site_views)()
+
+    inner = [path("deep/", ClassView.as_view(), name="deep")]
+    messages(path("a/", include((inner, "app"), namespace="one")), path("b/", reads_user, name="plain"))
+    assert check("plain", "one:deep", f"{__name__}.reads_user", f"{__name__}.ClassView") == []
+    found = check("deep", "one:deep", "shop.views.Acs")
+    assert ids(found) == ["W042", "W042"]
+    assert "'shop.views.Acs'" in found[1].msg
+    assert check() == []

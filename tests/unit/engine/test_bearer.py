@@ -170,7 +170,7 @@ def test_a_token_says_who_it_is_in_one_statement(program, user, path):
     assert response.text == str(user.pk)
     assert [query["sql"].split()[0] for query in context] == ["SELECT"]
     assert not response.cookies
-    assert response["Vary"] == "Authorization"
+    assert response["Vary"] == "Cookie, Authorization"
     assert "no-store" in response["Cache-Control"]
 
 

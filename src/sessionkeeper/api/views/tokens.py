@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
-from django.middleware.csrf import REASON_BAD_ORIGIN
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -61,7 +59,7 @@ class TokensView(Endpoint):
     def perform_authentication(self, request: Request) -> None:
         """Refuse pages of other sites, although no cookie is read."""
         super().perform_authentication(request)
-        reason = _foreign(django_request(request))
+        reason = fetch_metadata.foreign(django_request(request))
         if request.method == "POST" and reason is not None:
             raise CsrfFailed(reason)
 
@@ -80,13 +78,3 @@ class TokensView(Endpoint):
         )
         session = session_json(issued.record, current_id=None)
         return Response({"token": issued.token, "session": session, "scopes": issued.scopes}, status=201)
-
-
-def _foreign(request: HttpRequest) -> str | None:
-    """Return why a request seems to come from a page of another site; None if it does not."""
-    verdict, origin = fetch_metadata.judge(request), request.META.get("HTTP_ORIGIN")
-    if verdict in fetch_metadata.REFUSED:
-        return str(verdict.value)
-    if verdict is fetch_metadata.Verdict.OWN or origin is None or fetch_metadata.is_trusted(origin):
-        return None
-    return str(REASON_BAD_ORIGIN % origin)
