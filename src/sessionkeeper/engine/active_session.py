@@ -152,7 +152,7 @@ class ActiveSession:
             new = NewSession(
                 key.id,
                 key.secret_hash,
-                renewal.family_of(key),
+                keys.keyed_family(key, keys.Secret(settings.SECRET_KEY)),
                 timeouts.lifetime,
                 timeouts.idle_seconds,
                 text,
@@ -282,7 +282,7 @@ class ActiveSession:
         if self.key is None:
             raise SessionGone
         new = keys.rotate(self.key)
-        family = renewal.family_of(new)
+        family = keys.keyed_family(new, keys.Secret(settings.SECRET_KEY))
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, family)
         renewal.follow(keys.Secret(self.key.text), new)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
