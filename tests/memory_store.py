@@ -12,15 +12,14 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.core.records import (
-    Expired,
     Lookup,
     NewSession,
+    Purged,
     Revoked,
     SessionLimit,
     SessionPatch,
     SessionRecord,
     awaits_first_use,
-    expired,
     is_live,
     to_end,
 )
@@ -154,20 +153,26 @@ class MemoryStore:
             mine = [one for one in self._records.values() if one.user_id == user_id and one.id <= newest]
         return sorted(mine, key=lambda record: record.id, reverse=True)[:limit]
 
+    def find_many(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        """See the contract."""
+        with self._lock:
+            return [self._records[one] for one in session_ids if one in self._records]
+
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """See the contract."""
         with self._lock:
             records = [record for record in self._records.values() if record.id <= newest]
         return sorted(records, key=lambda record: record.id, reverse=True)[:limit]
 
-    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
+    def purge(self, limit: int, after: int = 0) -> Purged:
         """See the contract."""
         now = self._clock()
         with self._lock:
             ids = sorted(session_id for session_id in self._records if session_id > after)[:limit]
             dead = [session_id for session_id in ids if not is_live(self._records[session_id], now)]
-            removed = [expired(self._records.pop(session_id)) for session_id in dead]
-        return removed, ids[-1] if len(ids) == limit else None
+            users = [self._records.pop(session_id).user_id for session_id in dead]
+        of_users = sum(user is not None for user in users)
+        return Purged(len(users), of_users, ids[-1] if len(ids) == limit else None)
 
     def count(self) -> int:
         """See the contract."""

@@ -109,7 +109,7 @@ def test_another_device_is_signed_out_and_refused_at_its_next_request(chromium, 
     sign_in(other)
     page.goto("/auth/sessions/")
     live = page.get_by_role("listitem").filter(has=page.get_by_role("button"))  # those that ended have none
-    row = live.filter(has_text="Mobile Safari on iOS")
+    row = live.filter(has_text="Safari on iPhone")
     expect(row).to_have_count(1)
     picture(page, "devices")
     row.get_by_role("button").click()

@@ -220,12 +220,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(batch=st.integers(1, 4))
     def purge(self, batch):
-        removed, after = [], 0
+        removed, after = 0, 0
         while after is not None:
-            some, after = self.store.purge(batch, after)
+            some, _, after = self.store.purge(batch, after)
             removed += some
         over = {one.id for one in self.there.values() if one.is_over(self.clock.now)}
-        assert {one.id for one in removed} == over
+        assert removed == len(over)
+        assert {record.id for record in self.store.scan(len(self.there) + 1)} == self.there.keys() - over
         for session_id in over:
             self._end(session_id)
 

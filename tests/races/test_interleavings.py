@@ -15,6 +15,7 @@ from sessionkeeper.core.records import SessionPatch
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores import factory
+from sessionkeeper.stores.database import writes
 from sessionkeeper.stores.database.store import MERGE_TRIES, DatabaseStore
 from tests.memory_store import MemoryStore
 from tests.stores import STORES, Clock, insert, near
@@ -411,10 +412,12 @@ def test_a_session_that_is_used_while_a_purge_looks_is_kept(kind, monkeypatch):
     used, unused = insert(store, idle_seconds=60), insert(store, idle_seconds=60)
     clock.move(seconds=61)
     if kind is DatabaseStore:
-        once(monkeypatch, store, "_remove", "before", lambda: store.touch(used.id, used.secret_hash))
+        once(
+            monkeypatch, writes, "delete_returning", "before", lambda: store.touch(used.id, used.secret_hash)
+        )
     else:
         store.touch(used.id, used.secret_hash)
-    assert len(store.purge(10)[0]) == 1
+    assert store.purge(10).sessions == 1
     assert store.find(used.id) is not None
     assert store.find(unused.id) is None
 
@@ -425,6 +428,12 @@ def test_a_session_whose_life_grows_while_a_purge_looks_is_kept(monkeypatch):
     key = insert(store, lifetime=timedelta(minutes=1), idle_seconds=None)
     clock.move(minutes=2)
     longer = SessionPatch(lifetime=timedelta(days=1))
-    once(monkeypatch, store, "_remove", "before", lambda: store.merge(key.id, key.secret_hash, longer, None))
-    assert store.purge(10)[0] == []
+    once(
+        monkeypatch,
+        writes,
+        "delete_returning",
+        "before",
+        lambda: store.merge(key.id, key.secret_hash, longer, None),
+    )
+    assert store.purge(10).sessions == 0
     assert store.find(key.id) is not None

@@ -7,14 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db import connections
-from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from sessionkeeper.core import moments
-from sessionkeeper.core.moments import MomentField
 from sessionkeeper.core.records import BEARER, COOKIE
+from sessionkeeper.stores.database import orm
 
 
 class Filter(admin.SimpleListFilter):
@@ -66,15 +65,7 @@ class LiveFilter(Filter):
 
     def chosen(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
         """Return the live or the expired sessions."""
-        now = moments.now()
-        is_native = connections[rows.db].features.has_native_duration_field
-        # Other databases store durations as microseconds, and MySQL accepts only a product of integers.
-        second = Value(timedelta(seconds=1), DurationField()) if is_native else Value(1_000_000)
-        idle_time = ExpressionWrapper(F("idle_seconds") * second, DurationField())
-        rows = rows.alias(idle_end=ExpressionWrapper(F("last_seen_at") + idle_time, MomentField()))
-        if value == "expired":
-            return rows.filter(Q(expires_at__lte=now) | Q(idle_seconds__isnull=False, idle_end__lte=now))
-        return rows.filter(Q(idle_seconds__isnull=True) | Q(idle_end__gt=now), expires_at__gt=now)
+        return (orm.expired if value == "expired" else orm.live)(rows, moments.now())
 
 
 class LastSeenFilter(Filter):

@@ -58,7 +58,7 @@ class LoginAttemptAdmin(RecordAdmin):
     @admin.action(permissions=["change"], description=_("Let the selected ones try again"))
     def unlock(self, request: HttpRequest, queryset: QuerySet[LoginAttempt]) -> None:
         """Reset the counts."""
-        number = lockout.unlock_rows(list(queryset), actor=request.user)
+        number = lockout.unlock_rows(queryset.iterator(attempts.BATCH), actor=request.user)
         text = ngettext("%(count)d count was reset.", "%(count)d counts were reset.", number)
         self.message_user(request, text % {"count": number}, messages.SUCCESS)
 

@@ -50,7 +50,8 @@ class Selected(list[Session]):
 
     def filter(self, pk__in: Collection[str]) -> Selected:
         """Return the sessions with these ids, read again."""
-        return Selected(found for pk in pk__in if (found := session(pk)) is not None)
+        numbers = [int(pk) for pk in pk__in if str(pk).isdecimal() and int(pk) <= keys.MAX_ID]
+        return Selected(rows(get_store().find_many(numbers)))
 
     def ids(self) -> Iterable[tuple[int, Any]]:
         """Return pairs of session id and user key."""
@@ -58,10 +59,13 @@ class Selected(list[Session]):
 
 
 def search(term: str) -> list[Session]:
-    """Return the sessions with this id, or of users with this name or e-mail address."""
+    """Return the sessions with this id, or the newest ones of users with this name or e-mail address."""
     found = session(keys.parse_id(term.strip()))
-    people = list(users_named(term.strip()).values_list("pk", flat=True)[:MOST_USERS])
-    records = [record for pk in people for record in registry.records_of(pk, SHOWN)]
+    records: list[SessionRecord] = []
+    for pk in users_named(term.strip()).values_list("pk", flat=True)[:MOST_USERS]:
+        records += registry.records_of(pk, SHOWN - len(records))
+        if len(records) >= SHOWN:
+            break
     return ([] if found is None else [found]) + rows(records)
 
 

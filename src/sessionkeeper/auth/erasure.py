@@ -99,8 +99,9 @@ def _counts(pk: Any, names: Iterable[str]) -> QuerySet[Any]:
 
 def _blank(events: QuerySet[Any], **values: Any) -> int:
     """Remove address and user agent from events, and set ``values``, in batches; return how many."""
-    number = 0
-    while ids := list(events.order_by("pk").values_list("pk", flat=True)[: trail.BATCH]):
+    number = after = 0
+    while ids := list(events.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[: trail.BATCH]):
+        after = ids[-1]
         number += (
             trail.rows().filter(pk__in=ids).update(ip_address=None, user_agent="", exact=False, **values)
         )

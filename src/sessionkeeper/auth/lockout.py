@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from django.db import connections, transaction
@@ -270,10 +271,13 @@ def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
 
 def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
     """Reset these counts; return how many had counted anything."""
-    unlocked = [row for row in rows if attempts.reset(row.pk)]
-    for row in unlocked:
-        trail.record(events.Kind.UNLOCKED, user=row.user_id, actor=actor, reason="admin")
-    return len(unlocked)
+    rest, number = iter(rows), 0
+    while batch := list(islice(rest, attempts.BATCH)):
+        unlocked = [row for row in batch if attempts.reset(row.pk)]
+        by = {"actor": actor, "reason": "admin"}
+        trail.record_all(trail.make(events.Kind.UNLOCKED, user=row.user_id, **by) for row in unlocked)
+        number += len(unlocked)
+    return number
 
 
 def key_of(name: str) -> str:

@@ -72,14 +72,22 @@ class Settings:
     max_sessions: int | None = setting(
         None, validators.integer(), unit="sessions", shown="none: any number", per_request=True
     )
-    """How many live sessions a user may have in cookies, and how many in bearer tokens; the two are counted
-    separately."""
+    """How many live sessions a user may have in cookies. Tokens are counted separately, by `MAX_TOKENS`."""
     max_sessions_action: str = setting(
         END_OLDEST, validators.one_of(END_OLDEST, validators.REFUSE), per_request=True
     )
     """What happens to a sign-in beyond that. `"end_oldest"`: the sessions whose sign-in or last proof is
     longest ago end, recorded as `revoked` with the reason `limit`. `"refuse"`: nobody is signed in, the
     answer is 409 `too_many_sessions`."""
+    max_tokens: int | None = setting(
+        None,
+        validators.integer(),
+        unit="sessions",
+        shown="`MAX_SESSIONS`, at most 100; without one 100",
+        per_request=True,
+    )
+    """How many live bearer tokens a user may have. There is no token beyond that: the answer is 409
+    `too_many_sessions` until the user ends one, or one expires."""
     namespace: str | CallableSetting | None = setting(
         None,
         validators.namespace,
@@ -173,6 +181,11 @@ class Settings:
     def watches_clients(self) -> bool:
         """Whether a change of the client's address or user agent matters."""
         return self.on_address_change != IGNORE or self.on_user_agent_change != IGNORE
+
+    @property
+    def most_tokens(self) -> int:
+        """How many live bearer tokens a user may have."""
+        return self.max_tokens or min(self.max_sessions or records.MOST_TOKENS, records.MOST_TOKENS)
 
     @property
     def idle_seconds(self) -> int | None:

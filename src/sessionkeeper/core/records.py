@@ -198,8 +198,19 @@ class Revoked(NamedTuple):
     user_id: Any
 
 
+class Purged(NamedTuple):
+    """What a step of a purge removed, in how many somebody was signed in, and where to go on.
+
+    ``after`` is an id for the next step; None at the end.
+    """
+
+    sessions: int
+    of_users: int
+    after: int | None
+
+
 class Expired(NamedTuple):
-    """A session that a purge removed, its user, and when it ended."""
+    """A session that has expired, its user, and when it ended."""
 
     id: int
     user_id: Any
@@ -236,6 +247,8 @@ REAUTHENTICATE_AFTER: Final = timedelta(minutes=15)
 ROTATE_OVERLAP: Final = timedelta(minutes=1)
 #: Failures in a row after which an account stays locked until it is unlocked (NIST SP 800-63B-4, 3.2.2).
 MOST_FAILURES: Final = 100
+#: How many live bearer tokens a user may have where the site does not say so.
+MOST_TOKENS: Final = 100
 _SECOND = timedelta(seconds=1)
 
 #: Authentication methods by kind of factor: something known, had, inherent.
@@ -274,7 +287,7 @@ def end_of(last_seen_at: datetime, expires_at: datetime, idle_seconds: int | Non
 
 
 def expired(record: SessionRecord) -> Expired:
-    """Return what a purge returns of a session that it removed."""
+    """Return what the audit trail records of a session that has expired."""
     end = end_of(record.last_seen_at, record.expires_at, record.idle_seconds)
     return Expired(record.id, record.user_id, end)
 

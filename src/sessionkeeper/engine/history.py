@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db.models import Exists, Max, OuterRef
+
 from sessionkeeper.audit import trail
 from sessionkeeper.audit.events import BEGINNINGS, ENDS, Kind
 from sessionkeeper.core import keys
+from sessionkeeper.core.errors import NoSuchSession
 from sessionkeeper.core.moments import aware, rfc3339
 from sessionkeeper.core.records import BEARER, COOKIE, is_live
 from sessionkeeper.engine import registry
@@ -55,26 +58,40 @@ class EndedSession(NamedTuple):
 def history_for(user: Any, limit: int = 100) -> list[EndedSession]:
     """Return a user's ended sessions, the latest first, as far back as the audit trail goes.
 
-    It may find fewer than ``limit`` if the user has many live sessions that began later. Costs three queries.
+    Reads in pages, each with two queries and a look into the store, until there are ``limit``.
     """
-    records = registry.records_of(user, registry.PAGE)
-    live = {record.id for record in records if is_live(record, registry.now())}
-    begun = trail.rows_of(getattr(user, "pk", user)).filter(kind__in=BEGINNINGS).exclude(session_id__in=live)
-    begun = begun.filter(session_id__isnull=False)
-    rows: dict[int, Any] = {}
-    for row in begun.order_by("-pk")[: 2 * limit]:
-        rows.setdefault(row.session_id or 0, row)
-    wanted = list(rows)[:limit]
-    ends = trail.rows().filter(session_id__in=wanted, kind__in=ENDS).order_by("pk")
+    found, before = page_for(user)
+    while before is not None and len(found) < limit:
+        page, before = page_for(user, before=before)
+        found += page
+    return found[:limit]
+
+
+def page_for(
+    user: Any, limit: int = registry.PAGE, before: int | None = None
+) -> tuple[list[EndedSession], int | None]:
+    """Return the ended ones of the ``limit`` sessions that began before ``before``, and the next ``before``.
+
+    The latter is None at the end. No others are read, so a page has fewer, perhaps none, where the user has
+    many live sessions.
+
+    Raises:
+        NoSuchSession: the trail has no beginning of a session ``before`` of this user.
+    """
+    begun = trail.rows_of(getattr(user, "pk", user)).filter(kind__in=BEGINNINGS, session_id__isnull=False)
+    if before is not None:
+        latest = begun.filter(session_id=before).aggregate(pk=Max("pk"))["pk"]
+        if latest is None:
+            raise NoSuchSession
+        begun = begun.filter(pk__lt=latest)
+    later = trail.rows().filter(session_id=OuterRef("session_id"), kind__in=BEGINNINGS, pk__gt=OuterRef("pk"))
+    found = list(begun.filter(~Exists(later)).order_by("-pk")[: limit + 1])
+    rows = {row.session_id or 0: row for row in found[:limit]}
+    live = {record.id for record in get_store().find_many(rows) if is_live(record, registry.now())}
+    ends = trail.rows().filter(session_id__in=rows.keys() - live, kind__in=ENDS).order_by("pk")
     ended = {row.session_id: row for row in ends}
-    if len(records) == registry.PAGE:  # it may have more live ones
-        wanted = [number for number in wanted if number in ended or not _lives(number)]
-    return [_ended(number, rows[number], ended.get(number)) for number in wanted]
-
-
-def _lives(number: int) -> bool:
-    found = get_store().find(number)
-    return found is not None and is_live(found.record, found.now)
+    page = [_ended(number, row, ended.get(number)) for number, row in rows.items() if number not in live]
+    return page, [*rows][-1] if len(found) > limit else None
 
 
 def _ended(number: int, begun: Any, ended: Any) -> EndedSession:

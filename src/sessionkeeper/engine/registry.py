@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -17,12 +18,16 @@ from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import transactions
 from sessionkeeper.stores.factory import get_store
 
-#: Sessions that are read, revoked or purged at once.
+#: Sessions that are read or revoked at once, and purged at first.
 BATCH = 500
-#: Sessions of one user that :func:`walk` reads at once.
-MANY = 5000
-#: Sessions of a user on one page of a list.
-PAGE = 100
+#: The most sessions that are purged at once.
+LARGEST = 10_000
+#: The seconds that a step of a purge may take before the next ones are smaller.
+_STEP = 0.05
+#: Sessions of one user that :func:`walk` reads at once: with each part, Valkey reads the whole index.
+MANY = 1000
+#: The most sessions on one page of a list.
+PAGE = 50
 
 now = moments.now
 
@@ -34,7 +39,10 @@ def current_id(request: HttpRequest) -> int | None:
 
 
 def list_for(user: Any) -> list[SessionRecord]:
-    """Return a user's live sessions, newest first. ``user`` is a user or its primary key."""
+    """Return a user's live sessions, newest first. ``user`` is a user or its primary key.
+
+    Nothing limits how many there are, unless ``MAX_SESSIONS`` does: a page for users shows a part of them.
+    """
     moment = now()
     return [record for record in records_of(user) if is_live(record, moment)]
 
@@ -44,28 +52,31 @@ def page_for(
 ) -> tuple[list[SessionRecord], int | None]:
     """Return the live ones of ``limit`` sessions from the id ``newest`` down, and the next ``newest``.
 
-    The latter is None at the end. The session with the id ``this`` comes first on the first page only.
+    The latter is None at the end. The session with the id ``this`` comes first on the first page only. No
+    others are read, so a page has fewer, perhaps none, where expired sessions wait for a purge.
     """
-    records = records_of(user, limit, newest)
-    rest = records[-1].id - 1 if len(records) == limit else None
+    found = records_of(user, limit + 2, newest)
+    records, rest = found[:limit], next((record.id for record in found[limit:] if record.id != this), None)
     moment = now()
     live = [record for record in records if record.id != this and is_live(record, moment)]
     if this is None or newest != keys.MAX_ID:
         return live, rest
-    first = [record for record in records if record.id == this]
-    if not first and rest is not None:
-        found = get_store().find(this)
-        first = [] if found is None else [found.record]
-    return [record for record in first if is_live(record, moment)] + live, rest
+    first = [record for record in found if record.id == this]
+    if not first and len(found) > limit:
+        first = get_store().find_many([this])
+    page = [record for record in first if is_live(record, moment)] + live
+    if len(page) > limit:
+        rest = page.pop().id
+    return page, rest
 
 
-def walk(user: Any) -> Iterator[SessionRecord]:
+def walk(user: Any, at_once: int = MANY) -> Iterator[SessionRecord]:
     """Yield a user's sessions, expired ones included, newest first, read in batches."""
     newest: int | None = keys.MAX_ID
     while newest is not None:
-        records = records_of(user, MANY, newest)
+        records = records_of(user, at_once, newest)
         yield from records
-        newest = records[-1].id - 1 if len(records) == MANY else None
+        newest = records[-1].id - 1 if len(records) == at_once else None
 
 
 def records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -> list[SessionRecord]:
@@ -73,9 +84,10 @@ def records_of(user: Any, limit: int | None = None, newest: int = keys.MAX_ID) -
     return get_store().list_for(_pk(user), limit, newest) if codec.fit() else []
 
 
-def scan(newest: int = keys.MAX_ID) -> Iterator[SessionRecord]:
+def scan(at_once: int | None = None) -> Iterator[SessionRecord]:
     """Yield all sessions, expired ones included, newest first, read in batches."""
-    while records := get_store().scan(BATCH, newest):
+    newest = keys.MAX_ID
+    while records := get_store().scan(at_once or BATCH, newest):
         yield from records
         newest = records[-1].id - 1
 
@@ -146,18 +158,28 @@ def once_committed(alias: str, effect: Callable[[], object]) -> None:
         transaction.on_commit(namespaces.later(effect), using=alias)
 
 
-def purge(batch: int = BATCH) -> Iterator[int]:
-    """Remove expired sessions in batches; yield how many each batch removed.
+def purge(batch: int = LARGEST) -> Iterator[int]:
+    """Remove expired sessions in steps of at most ``batch``; yield how many each step removed.
 
-    The audit trail gets one event for all of them, even if the purge is interrupted.
+    A step is made so large that it takes some hundredths of a second, and a pause follows it: SQLite has
+    one lock for all writes. The audit trail gets one event for all sessions, even if the purge is
+    interrupted.
     """
     after: int | None = 0
-    signed_in = 0
+    size, signed_in = min(BATCH, batch), 0
     try:
         while after is not None:
-            removed, after = get_store().purge(batch, after)
-            signed_in += sum(one.user_id is not None for one in removed)
-            yield len(removed)
+            began = time.monotonic()
+            removed, of_users, after = get_store().purge(size, after)
+            took = time.monotonic() - began
+            signed_in += of_users
+            yield removed
+            if after is not None:
+                context.sleep(min(took, _STEP))
+            if took > _STEP:
+                size = max(size // 2, min(BATCH, batch))
+            elif took < _STEP / 2:
+                size = min(2 * size, batch)
     finally:
         trail.note_purged(signed_in)
 

@@ -24,11 +24,15 @@ def purge_events(batch: int = BATCH) -> Iterator[int]:
     lose the user agent. This applies to all namespaces.
     """
     settings, every = conf.current(), _all_rows()
-    old = every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
-    while ids := list(old.values_list("pk", flat=True)[:batch]):
+    # Each walk goes on where it was: rows that were shortened before are read once, not for each batch.
+    after, old = 0, every.filter(at__lte=_ago(settings.audit_retention)).order_by("pk")
+    while ids := list(old.filter(pk__gt=after).values_list("pk", flat=True)[:batch]):
+        after = ids[-1]
         yield delete(every.filter(pk__in=ids))
     whole = every.filter(at__lte=_ago(settings.audit_minimise_after), exact=True).order_by("pk")
-    while found := list(whole.only("pk", "ip_address")[:batch]):
+    after = 0
+    while found := list(whole.filter(pk__gt=after).only("pk", "ip_address")[:batch]):
+        after = found[-1].pk
         for row in found:
             row.ip_address = client_info.network(row.ip_address, ipv6=48)
             row.exact, row.user_agent = False, ""
@@ -53,8 +57,8 @@ class CleaningFailed(StoreUnavailable, CommandError):
     """
 
 
-def clean(batch: int = registry.BATCH) -> Iterator[tuple[str, int]]:
-    """Remove in steps; yield what each step removed, and how many.
+def clean(batch: int = registry.LARGEST) -> Iterator[tuple[str, int]]:
+    """Remove in steps of at most ``batch``; yield what each step removed, and how many.
 
     Removes expired sessions, counts of failed sign-ins without effect, and audit events older than
     ``AUDIT_RETENTION``; see :func:`purge_events`.
@@ -66,7 +70,7 @@ def clean(batch: int = registry.BATCH) -> Iterator[tuple[str, int]]:
         yield SESSIONS, number
     # These are in the database, whatever store has the sessions.
     for what, purge in {**steps, EVENTS: purge_events}.items():
-        for number in context.run_in_database_thread(list, purge(batch)):
+        for number in context.run_in_database_thread(list, purge(min(batch, BATCH))):
             yield what, number
 
 

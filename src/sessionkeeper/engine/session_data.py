@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY, get_user_model
@@ -25,6 +26,7 @@ from sessionkeeper.core.errors import SessionTooLarge
 from sessionkeeper.core.records import (
     ANONYMOUS_ABSOLUTE,
     ANONYMOUS_LARGEST,
+    BEARER,
     SessionLimit,
     SessionPatch,
     SessionRecord,
@@ -175,6 +177,7 @@ def earlier_proofs(data: Mapping[str, Any], until: datetime) -> dict[str, dateti
 
 TIMES = ("TIMEOUT_PRESET", "IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT")
 SESSIONS = ("MAX_SESSIONS", "MAX_SESSIONS_ACTION")
+TOKENS = ("MAX_SESSIONS", "MAX_TOKENS")
 PROOF = ("REAUTHENTICATE_AFTER",)
 
 
@@ -251,9 +254,16 @@ def encode_bounded(data: dict[str, Any]) -> str:
 
 
 def limit_for(user_id: Any, transport: str) -> SessionLimit | None:
-    """Return the limit for a sign-in of this user, or None."""
+    """Return the limit for a sign-in of this user, or None.
+
+    The last token is refused, as by django-rest-knox: ending the oldest would break a program that nobody
+    watches, for one that may begin a session at each run.
+    """
     if user_id is None:
         return None
+    if transport == BEARER:
+        most = in_force(TOKENS, user_id).most_tokens
+        return SessionLimit(most, end_oldest=False, transport=transport)
     settings = in_force(SESSIONS, user_id)
     if settings.max_sessions is None:
         return None
@@ -264,8 +274,9 @@ def limit_for(user_id: Any, transport: str) -> SessionLimit | None:
 
 def note_ended(session_ids: Collection[int], user_id: Any) -> None:
     """Record that a sign-in ended these sessions, the user's oldest."""
-    reason = {"user": user_id, "reason": "limit"}
-    trail.record_all(trail.make(events.Kind.REVOKED, session_id=one, **reason) for one in session_ids)
+    reason, ids = {"user": user_id, "reason": "limit"}, iter(session_ids)
+    while batch := list(islice(ids, trail.BATCH)):
+        trail.record_all(trail.make(events.Kind.REVOKED, session_id=one, **reason) for one in batch)
 
 
 def from_now(value: Any) -> Any:

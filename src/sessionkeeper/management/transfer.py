@@ -181,12 +181,13 @@ def _restore(batch: list[NewSession]) -> Iterator[str]:
     recorded = trail.rows().filter(session_id__in=ids, kind__in=ENDS)
     ended = {*tombstones.among(ids), *recorded.values_list("session_id", flat=True)}
     restored, now, store = [], registry.now(), get_store()
+    there = {record.id for record in store.find_many(ids)}
     for session in batch:
         if _has_expired(session, now):
             yield "expired"
         elif session.id in ended:
             yield "ended"
-        elif store.find(session.id) is not None:
+        elif session.id in there:
             yield "already there"
         else:
             try:

@@ -15,8 +15,7 @@ from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import NoSuchSession
 from sessionkeeper.core.records import BEARER, SessionRecord
-from sessionkeeper.engine import registry
-from sessionkeeper.engine.history import history_for
+from sessionkeeper.engine import history, registry
 from sessionkeeper.http.client_info import device
 from sessionkeeper.pages.base import DONE, Page, route, signed_out
 
@@ -92,7 +91,7 @@ def _ended(request: HttpRequest) -> list[dict[str, Any]]:
             "at": one.ended_at and localtime(one.ended_at),
             "how": _HOW[Kind(one.how)],
         }
-        for one in history_for(request.user, _MOST_ENDED)
+        for one in history.page_for(request.user)[0][:_MOST_ENDED]
     ]
 
 

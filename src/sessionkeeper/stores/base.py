@@ -14,7 +14,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from sessionkeeper.core.keys import MAX_ID
-from sessionkeeper.core.records import Expired, Lookup, NewSession, Revoked, SessionPatch, SessionRecord
+from sessionkeeper.core.records import Lookup, NewSession, Purged, Revoked, SessionPatch, SessionRecord
 
 
 class Store(Protocol):
@@ -97,14 +97,14 @@ class Store(Protocol):
         With ``limit`` at most that many, and no others are read; fewer are the last ones.
         """
 
+    def find_many(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        """Return those of these sessions that exist, at most a few hundred, in any order."""
+
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         """Return up to ``limit`` sessions of all users, newest first, from the id ``newest`` down."""
 
-    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
-        """Check the next ``limit`` sessions with an id above ``after``, and remove the expired ones.
-
-        Returns those that were removed, and the id to continue after, or None at the end.
-        """
+    def purge(self, limit: int, after: int = 0) -> Purged:
+        """Check the next ``limit`` sessions with an id above ``after``, and remove the expired ones."""
 
     def count(self) -> int:
         """Return the number of stored sessions, including expired ones."""

@@ -270,6 +270,7 @@ class CircuitBreakerStore:
     revoke_all = _guarded(Store.revoke_all)
     revoke_many = _guarded(Store.revoke_many)
     list_for = _guarded(Store.list_for)
+    find_many = _guarded(Store.find_many)
     scan = _guarded(Store.scan)
     purge = _guarded(Store.purge)
     count = _guarded(Store.count)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from sessionkeeper.admin.filters import LiveFilter
 from sessionkeeper.audit import events, trail
 from sessionkeeper.core import moments
-from sessionkeeper.core.records import SessionPatch, is_live
+from sessionkeeper.core.records import SessionPatch, expired, is_live
 from sessionkeeper.engine import retention, session_data
 from sessionkeeper.engine.history import history_for
 from sessionkeeper.engine.session_store import SessionStore
@@ -73,11 +73,11 @@ def test_a_session_lives_for_exactly_as_long_as_it_should(night, begins):
     assert record.expires_at - record.created_at == timedelta(hours=2)
     night.move(minutes=30, seconds=-1)
     assert is_live(record, store.find(key.id).now)
-    assert store.purge(10)[0] == []
+    assert store.purge(10).sessions == 0
     night.move(seconds=1)
     assert not is_live(record, store.find(key.id).now)
-    [expired] = store.purge(10)[0]
-    assert expired.ended_at == began_at + timedelta(minutes=59)
+    assert expired(record).ended_at == began_at + timedelta(minutes=59)
+    assert store.purge(10).sessions == 1
 
 
 @pytest.mark.parametrize("begins", QUARTERS, ids=str)

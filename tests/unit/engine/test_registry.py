@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from sessionkeeper.core.records import Purged
 from sessionkeeper.engine import registry
 from sessionkeeper.engine.session_store import SessionStore
 
@@ -61,3 +62,36 @@ def test_a_walk_over_everybody_ends_them_batch_by_batch(make_user, monkeypatch):
     sessions_of(make_user(), 3)
     assert list(registry.revoke_everyone()) == [2, 1]
     assert list(registry.scan()) == []
+
+
+class Table:
+    """A store of many expired sessions, of which each takes a while to remove."""
+
+    def __init__(self, seconds, monkeypatch):
+        self.seconds, self.now, self.steps, self.rests = seconds, 0.0, [], []
+        monkeypatch.setattr(registry, "get_store", lambda: self)
+        monkeypatch.setattr(registry.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(registry.context, "sleep", self.rests.append)
+
+    def purge(self, limit, after):
+        self.now += limit * self.seconds
+        self.steps.append(limit)
+        return Purged(limit, 0, after + limit if after + limit < 100_000 else None)
+
+
+def test_a_purge_takes_larger_steps_where_they_are_quick_up_to_a_bound(monkeypatch):
+    table = Table(0.000_001, monkeypatch)
+    assert sum(registry.purge()) >= 100_000
+    assert table.steps[:6] == [500, 1000, 2000, 4000, 8000, 10_000]
+    assert max(table.steps) == 10_000
+    table.steps.clear()
+    list(registry.purge(batch=700))
+    assert set(table.steps) == {500, 700}
+
+
+def test_no_step_of_a_purge_takes_much_longer_than_a_twentieth_of_a_second_and_all_leave_pauses(monkeypatch):
+    table = Table(0.000_02, monkeypatch)
+    list(registry.purge())
+    assert max(table.steps) * table.seconds <= 0.05
+    assert len(table.rests) == len(table.steps) - 1
+    assert min(table.rests) > 0

@@ -165,17 +165,17 @@ class Conversation:
         return (yield from self._ask("GET", "session/", "user", "session")).value
 
     def sessions(self) -> Exchange[list[dict[str, Any]]]:
-        """Ask for all pages of the list."""
+        """Ask for all pages. Of the link to the next one only the cursor is taken, not the host."""
         found: list[dict[str, Any]] = []
-        page = 1
+        params = {"page_size": "50"}
         while True:
-            params = {"page": page, "page_size": 100}
             options: Secret[dict[str, Any]] = Secret({"params": params})
             answer = yield from self._ask("GET", "sessions/", "results", "next", options=options)
             found += answer.value["results"]
-            if answer.value["next"] is None:
+            before = httpx.URL(answer.value["next"] or "").params.get("before")
+            if before is None or before == params.get("before"):
                 return found
-            page += 1
+            params["before"] = before
 
     def revoke(self, session_id: str) -> Exchange[None]:
         """End one session."""

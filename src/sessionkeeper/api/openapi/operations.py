@@ -37,20 +37,16 @@ FOREIGN = (
 
 PAGE = (
     OpenApiParameter(
-        "page", {"type": "integer", "minimum": 1}, description="Number of the page; 1 by default."
-    ),
-    OpenApiParameter(
         sessions.Pages.page_size_query_param,
         {"type": "integer"},
-        description=f"Entries per page; {sessions.Pages.page_size} by default, at most "
+        description=f"The most entries per page; {sessions.Pages.page_size} by default, at most "
         f"{sessions.Pages.max_page_size}.",
     ),
-)
-BEFORE = OpenApiParameter(
-    sessions.BEFORE,
-    {"type": "string", "pattern": schemas.ID_PATTERN},
-    description=f"The session before which the list continues, for users with more than "
-    f"{sessions.AT_ONCE}. `next` contains it.",
+    OpenApiParameter(
+        sessions.BEFORE,
+        {"type": "string", "pattern": schemas.ID_PATTERN},
+        description="The session before which the list continues. `next` contains it.",
+    ),
 )
 SESSION_ID = OpenApiParameter(
     "session_id",
@@ -86,7 +82,7 @@ ENDED = {
     "reason": "user",
     "ip_address": "192.0.2.77",
     "user_agent": "curl/8.5.0",
-    "device": None,
+    "device": "curl",
 }
 CSRF_TOKEN = "kPq0Vd9mZ2rT8xYb4nWc6sLf1hGj3uEaQiRoKtNvMzXpBwCyDgSlHkJfUeOaIbTd"  # noqa: S105
 SIGNED_IN = {"user": USER, "session": SESSION}
@@ -129,7 +125,7 @@ class Operation:
 
 def _page(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the page of a list with one entry."""
-    return {"count": 1, "next": None, "previous": None, "results": [entry]}
+    return {"next": None, "results": [entry]}
 
 
 OPERATIONS: dict[type[base.Endpoint], Operation] = {
@@ -152,7 +148,7 @@ OPERATIONS: dict[type[base.Endpoint], Operation] = {
         answer=schemas.SessionPage,
         answered=_page(SESSION),
         problems=(*OWN, api_problems.NOT_FOUND),
-        parameters=(*PAGE, BEFORE),
+        parameters=PAGE,
     ),
     sessions.HistoryView: Operation(
         name="history",

@@ -76,9 +76,7 @@ class IssuedToken(serializers.Serializer[Any]):
 class Page(serializers.Serializer[Any]):
     """One page of a list."""
 
-    count = serializers.IntegerField(min_value=0)
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
+    next = serializers.URLField(allow_null=True, help_text="The next page; null at the end.")
 
 
 class SessionPage(Page):

@@ -10,45 +10,25 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import remove_query_param, replace_query_param
+from rest_framework.utils.urls import replace_query_param
 
 from sessionkeeper.api.authentication import django_request
 from sessionkeeper.api.serializers import session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
-from sessionkeeper.engine import registry
-from sessionkeeper.engine.history import history_for
+from sessionkeeper.engine import history, registry
 
-#: How many sessions a list reads and counts. Its last page links to the rest.
-AT_ONCE = 200
 #: The query parameter that names the session before which a list continues.
 BEFORE = "before"
-#: How many ended sessions the history contains at most.
-MOST_ENDED = 500
 
 
 class Pages(PageNumberPagination):
-    """Pages of twenty sessions, or up to a hundred with ``?page_size=``."""
+    """The size of a page: twenty sessions, or up to fifty with ``?page_size=``. Pages have no numbers."""
 
     page_size = 20
-    max_page_size = 100
+    max_page_size = registry.PAGE
     page_size_query_param = "page_size"
-
-
-class SessionPages(Pages):
-    """Pages of a long list. The last one links to the earlier sessions."""
-
-    before: str | None = None
-
-    def get_next_link(self) -> str | None:
-        """Return the URL of the next page, or of the earlier sessions."""
-        link = super().get_next_link()
-        if link is not None or self.before is None:
-            return link
-        request: Any = self.request
-        address = remove_query_param(request.build_absolute_uri(), self.page_query_param)
-        return str(replace_query_param(address, BEFORE, self.before))
 
 
 class SessionsView(Endpoint):
@@ -59,12 +39,11 @@ class SessionsView(Endpoint):
     def get(self, request: Request) -> Response:
         """Return a page of the list."""
         flows.require_own(django_request(request))
-        current_id = registry.current_id(django_request(request))
-        records, rest = registry.page_for(request.user, current_id, AT_ONCE, _newest(request))
-        pages = SessionPages()
-        pages.before = None if rest is None else keys.encode_id(rest + 1)
-        page: Any = pages.paginate_queryset(records, request, view=self)
-        return pages.get_paginated_response([session_json(record, current_id=current_id) for record in page])
+        this, before = registry.current_id(django_request(request)), _before(request)
+        newest = keys.MAX_ID if before is None else before - 1
+        records, rest = registry.page_for(request.user, this, _size(request), newest)
+        page = [session_json(record, current_id=this) for record in records]
+        return _page(request, page, None if rest is None else rest + 1)
 
 
 class HistoryView(Endpoint):
@@ -75,9 +54,8 @@ class HistoryView(Endpoint):
     def get(self, request: Request) -> Response:
         """Return a page of the list."""
         flows.require_own(django_request(request))
-        pages = Pages()
-        page: Any = pages.paginate_queryset(history_for(request.user, MOST_ENDED), request, view=self)
-        return pages.get_paginated_response([ended.as_dict() for ended in page])
+        page, before = history.page_for(request.user, _size(request), _before(request))
+        return _page(request, [ended.as_dict() for ended in page], before)
 
 
 class OneSessionView(Endpoint):
@@ -116,12 +94,22 @@ class RevokeAllView(Endpoint):
         return Response({"revoked": revoked})
 
 
-def _newest(request: Request) -> int:
-    """Return the highest session id of a list."""
+def _size(request: Request) -> int:
+    return Pages().get_page_size(request) or Pages.page_size
+
+
+def _before(request: Request) -> int | None:
+    """Return the session before which a list continues; None for its first page."""
     text = request.query_params.get(BEFORE)
-    if text is None:
-        return keys.MAX_ID
-    number = keys.parse_id(text)
-    if not number:
+    number = None if text is None else keys.parse_id(text)
+    if text is not None and not number:
         raise exceptions.NotFound
-    return number - 1
+    return number
+
+
+def _page(request: Request, results: list[dict[str, Any]], before: int | None) -> Response:
+    """Return a page, with the URL of the next one."""
+    address = None
+    if before is not None:
+        address = replace_query_param(request.build_absolute_uri(), BEFORE, keys.encode_id(before))
+    return Response({"next": address, "results": results})

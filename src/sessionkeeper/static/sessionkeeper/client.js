@@ -130,8 +130,11 @@ export class SessionClient extends EventTarget {
     return this.#shown(await this.#ask(true));
   }
 
-  sessions({ page = 1, pageSize = 20, ...options } = {}) {
-    return this.json(this.#path(`sessions/?page=${page}&page_size=${pageSize}`), options);
+  /* A page: {results, next}. `next`, if it is not null, asks for the page after it. */
+  sessions({ next = null, pageSize = 20, ...options } = {}) {
+    const before = next && new URL(next, this.#api).searchParams.get("before");
+    const query = new URLSearchParams({ page_size: pageSize, ...(before && { before }) });
+    return this.json(this.#path(`sessions/?${query}`), options);
   }
 
   async revoke(id, options = {}) {

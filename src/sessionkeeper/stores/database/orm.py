@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import ExpressionWrapper, F, QuerySet, TextField
+from django.db import connections
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Now
 
 from sessionkeeper.core import moments
@@ -44,6 +45,26 @@ def find(connection: Any, session_id: int, *, principal: bool, server_clock: boo
         now = values[len(_COLUMNS)] if server_clock else moments.now()
         return Lookup(record(values[: len(_COLUMNS)]), moments.aware(now))
     return None
+
+
+def live(rows: QuerySet[Session], now: datetime) -> QuerySet[Session]:
+    """Return those of these rows whose timeouts have not passed."""
+    rows = rows.alias(idle_end=_idle_end(rows.db))
+    return rows.filter(Q(idle_seconds__isnull=True) | Q(idle_end__gt=now), expires_at__gt=now)
+
+
+def expired(rows: QuerySet[Session], now: datetime) -> QuerySet[Session]:
+    """Return the other ones."""
+    rows = rows.alias(idle_end=_idle_end(rows.db))
+    return rows.filter(Q(expires_at__lte=now) | Q(idle_seconds__isnull=False, idle_end__lte=now))
+
+
+def _idle_end(alias: str) -> Any:
+    # Some databases store durations as microseconds, and MySQL accepts only a product of integers.
+    is_native = connections[alias].features.has_native_duration_field
+    second = Value(timedelta(seconds=1), DurationField()) if is_native else Value(1_000_000)
+    idle_time = ExpressionWrapper(F("idle_seconds") * second, DurationField())
+    return ExpressionWrapper(F("last_seen_at") + idle_time, moments.MomentField())
 
 
 def _read(selected: Any) -> list[Any]:

@@ -15,23 +15,21 @@ from typing import Any
 
 from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Q, QuerySet, Value, When
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import moments
-from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.errors import IdTaken, SessionGone, StaleSession, StoreUnavailable, TooManySessions
 from sessionkeeper.core.keys import MAX_ID
 from sessionkeeper.core.moments import MomentField
 from sessionkeeper.core.records import (
-    Expired,
     Lookup,
     NewSession,
+    Purged,
     Revoked,
     SessionLimit,
     SessionPatch,
     SessionRecord,
-    end_of,
-    to_end,
 )
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import (
@@ -48,6 +46,8 @@ from sessionkeeper.stores.database.references import ENDED
 
 #: Attempts of a compare-and-swap. Each failure means that another writer succeeded.
 MERGE_TRIES = 200
+#: The most sessions that one statement ends by their ids.
+_AT_ONCE = 500
 
 
 class DatabaseStore:
@@ -131,8 +131,21 @@ class DatabaseStore:
             return self._merge(session_id, secret_hash, changes, seen), ended
 
     def _end_oldest(self, limit: SessionLimit, session_id: int, user_id: Any) -> list[int]:
-        ended = to_end(self._of_user(user_id, latest=True), limit, session_id, user_id, self._server_now())
-        self.revoke_many(ended)
+        """End the sessions that exceed a limit, oldest first. Only the ids of those are read."""
+        others = self._table.filter(user_id=user_id, user_id__isnull=False, transport=limit.transport)
+        others = orm.live(others.exclude(pk=session_id), self._server_now())
+        latest_first = Coalesce("authenticated_at", "created_at").desc(), "-pk"
+        beyond = others.order_by(*latest_first).values_list("pk", flat=True)
+        # MySQL reads beyond the snapshot of a transaction only with a lock.
+        if connections[self.alias].vendor == "mysql":
+            beyond = beyond.select_for_update()
+        if not limit.end_oldest:
+            if list(beyond[limit.most - 1 : limit.most]):
+                raise TooManySessions
+            return []
+        ended = list(beyond[limit.most - 1 :])[::-1]
+        for start in range(0, len(ended), _AT_ONCE):
+            self.revoke_many(ended[start : start + _AT_ONCE])
         return ended
 
     def _merge(
@@ -235,57 +248,34 @@ class DatabaseStore:
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
         """Walks down the index of user and id."""
-        return self._of_user(user_id, limit, newest)
-
-    def _of_user(
-        self, user_id: Any, limit: int | None = None, newest: int = MAX_ID, *, latest: bool = False
-    ) -> list[SessionRecord]:
         # Without the second condition, None would match the sessions of all visitors.
-        sessions = self._table.filter(user_id=user_id, user_id__isnull=False, pk__lte=newest).order_by("-pk")
-        # MySQL reads beyond the snapshot of a transaction only with a lock.
-        if latest and connections[self.alias].vendor == "mysql":
-            sessions = sessions.select_for_update()
-        return self._select(sessions[:limit])
+        sessions = self._table.filter(user_id=user_id, user_id__isnull=False, pk__lte=newest)
+        return self._select(sessions.order_by("-pk")[:limit])
+
+    def find_many(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        return self._select(self._table.filter(pk__in=session_ids))
 
     def scan(self, limit: int, newest: int = MAX_ID) -> list[SessionRecord]:
         return self._select(self._table.filter(pk__lte=newest).order_by("-pk")[:limit])
 
-    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
-        """Walks along the primary key; deletes by key, and checks the expiry again."""
-        columns = ("pk", "user_id", "last_seen_at", "expires_at", "idle_seconds")
+    def purge(self, limit: int, after: int = 0) -> Purged:
+        """Walks along the primary key, in one statement that checks the expiry itself."""
         with translate_errors():
-            window = self._table.filter(pk__gt=after).order_by("pk")
-            rows = list(window.values_list(*columns)[:limit])
+            part = self._table.filter(pk__gt=after)
+            last = next(iter(part.order_by("pk").values_list("pk", flat=True)[limit - 1 : limit]), None)
+            if last is not None:
+                part = part.filter(pk__lte=last)
+            where = {"pk__gt": after, "pk__lte": MAX_ID if last is None else last}
             if references.relations():
-                self._bury(after, rows[-1][0] if len(rows) == limit else MAX_ID)
-            if not rows:
-                return [], None
-            now = self._server_now()
-            dead: dict[int | None, dict[int, Expired]] = {}
-            for pk, user_id, seen_at, expires_at, idle in rows:
-                end = end_of(moments.aware(seen_at), moments.aware(expires_at), idle)
-                if end <= now:
-                    dead.setdefault(idle, {})[pk] = Expired(pk, user_id, end)
-            removed = [one for idle, ended in dead.items() for one in self._remove(ended, idle, now)]
-        return removed, rows[-1][0] if len(rows) == limit else None
+                self._bury(limit, where)
+            removed = self._end(orm.expired(part, self._server_now()), **where)
+        return Purged(len(removed), sum(one.user_id is not None for one in removed), last)
 
-    def _remove(self, ended: dict[int, Expired], idle: int | None, now: datetime) -> Collection[Expired]:
-        expired = Q(expires_at__lte=now)
-        if idle is not None:
-            expired |= Q(last_seen_at__lte=now - timedelta(seconds=idle))
-        rows = self._table.filter(pk__in=ended)
-        if references.relations():
-            found = references.end(rows.filter(expired), self._rows_of_all.filter(pk__in=ended))
-            return [ended[one.id] for one in found]
-        if writes.delete(rows.filter(expired)) < len(ended):  # one of them was just used
-            for pk in rows.values_list("pk", flat=True):
-                del ended[pk]
-        return ended.values()
-
-    def _bury(self, after: int, last: int) -> None:
+    def _bury(self, limit: int, where: dict[str, Any]) -> None:
         """Try again to delete what had to stay when its session ended."""
-        left = self._rows_of_all.filter(family_hash=ENDED, pk__gt=after, pk__lte=last)
-        references.bury(list(left.values_list("pk", flat=True)), self.alias)
+        left = list(self._rows_of_all.filter(family_hash=ENDED, **where).values_list("pk", flat=True))
+        for start in range(0, len(left), limit):
+            references.bury(left[start : start + limit], self.alias)
 
     def count(self) -> int:
         with translate_errors():

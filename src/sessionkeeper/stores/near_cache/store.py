@@ -50,7 +50,7 @@ class NearCacheStore:
         channel.subscribe(self._receive)
         self.waits_in_loop, self.patience = store.waits_in_loop, store.patience
         # Not cached. A purge is not announced: the entry of an expired session admits nobody.
-        self.list_for, self.scan = store.list_for, store.scan
+        self.list_for, self.find_many, self.scan = store.list_for, store.find_many, store.scan
         self.count, self.purge = store.count, store.purge
 
     @property

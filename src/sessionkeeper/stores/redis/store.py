@@ -23,9 +23,9 @@ from sessionkeeper.conf.redis_url import RedisUrl
 from sessionkeeper.core import context, keys
 from sessionkeeper.core.errors import CorruptPayload, IdTaken, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.records import (
-    Expired,
     Lookup,
     NewSession,
+    Purged,
     Revoked,
     SessionLimit,
     SessionPatch,
@@ -204,13 +204,15 @@ class RedisStore:
     ) -> tuple[list[int], bytes | str]:
         if limit is None or user is None:
             return [], ""
-        entries, records, pending = self._counted(session_id, user)
+        entries, ids, pending = self._counted(session_id, user, limit.transport)
         limit = limit._replace(most=limit.most - pending)
         now, user_id = serialization.moment(b"%d" % entries.now), serialization.user_id(user.encode())
-        return to_end(records, limit, session_id, user_id, now), entries.fingerprint
+        return to_end(self._read(ids), limit, session_id, user_id, now), entries.fingerprint
 
-    def _counted(self, session_id: int, user: str) -> tuple[Entries, list[SessionRecord], int]:
-        """Return a user's index, the sessions in it, and how many more may be about to be stored.
+    def _counted(self, session_id: int, user: str, transport: str) -> tuple[Entries, list[int], int]:
+        """Return a user's index, the ids of this transport, and how many more may be about to be stored.
+
+        Of the user's other sessions only the transport is read.
 
         In a Cluster, indexes and sessions change one after the other. An entry without a session belongs to a
         sign-in in progress, which must count, or to a session that has just ended, which must not. Both last
@@ -220,14 +222,17 @@ class RedisStore:
         since = time.monotonic()
         while True:
             entries = self._index.of_user(user, self._time())
-            records = self._read(entries.ids())
+            found = entries.ids()
+            reads = [("HGET", self._index.session(one), "transport") for one in found]
+            kinds = dict(zip(found, self.client.pipeline(reads), strict=True))
+            ids = [one for one, kind in kinds.items() if kind == transport.encode()]
             if not self.client.is_cluster:
-                return entries, records, 0
-            pending = entries.pending({session_id, *(record.id for record in records)})
+                return entries, ids, 0
+            pending = entries.pending({session_id, *(one for one, kind in kinds.items() if kind)})
             if pending != last:
                 last, since = pending, time.monotonic()
             if not pending or time.monotonic() - since >= SETTLE_SECONDS:
-                return entries, records, len(pending)
+                return entries, ids, len(pending)
             _pause()
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
@@ -284,6 +289,9 @@ class RedisStore:
             self._index.drop_dangling(user, entries, [record.id for record in records])
         return records
 
+    def find_many(self, session_ids: Collection[int]) -> list[SessionRecord]:
+        return self._read(session_ids)
+
     def _first_of(self, ids: list[int], user: str, limit: int) -> list[SessionRecord]:
         records: list[SessionRecord] = []
         while ids and len(records) < limit:
@@ -304,7 +312,7 @@ class RedisStore:
             newest = ids[-1] - 1
         return records[:limit]
 
-    def purge(self, limit: int, after: int = 0) -> tuple[list[Expired], int | None]:
+    def purge(self, limit: int, after: int = 0) -> Purged:
         """Hashes expire by themselves; this removes their index entries, and any leftovers.
 
         The last call also cleans the indexes of all users.
@@ -315,22 +323,22 @@ class RedisStore:
         now = self._time()
         answers = self.client.run_many([(self._index.session(one), ("expire", now)) for one in ids])
         gone: dict[int, str | None] = {}
-        removed: list[Expired] = []
+        removed: list[str | None] = []
         moment = int(self.client.run([self._index.buckets], "time", now))
         for session_id, (code, *rest) in zip(ids, answers, strict=True):
             if code == _DONE:
-                user, end = rest
-                gone[session_id] = text_of(user)
-                removed.append(Expired(session_id, serialization.user_id(user), serialization.moment(end)))
+                gone[session_id] = text_of(rest[0])
+                removed.append(gone[session_id])
             elif not rest and is_old(session_id, moment):
                 gone[session_id] = None
         self._revocation.forget(gone.items())
+        purged = Purged(len(removed), sum(user is not None for user in removed), None)
         if len(ids) == limit:
-            return removed, ids[-1]
+            return purged._replace(after=ids[-1])
         self._index.drop_buckets(moment)
         context.run_in_database_thread(self._index.clean_all, now)
         context.run_in_database_thread(tombstones.purge, limit)
-        return removed, None
+        return purged
 
     def count(self) -> int:
         """Hashes that have expired are counted until the next purge."""

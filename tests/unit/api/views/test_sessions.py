@@ -11,7 +11,6 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessionkeeper.api.views import sessions
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.models import Session
@@ -48,7 +47,7 @@ def test_the_list_has_all_of_the_users_sessions_this_one_first(make_user):
     first, second, third = (signed_in(ann, label=label) for label in ("one", "two", "three"))
     signed_in(bob)
     body = second.get(AUTH + "sessions/").json()
-    assert (body["count"], body["next"], body["previous"]) == (3, None, None)
+    assert body["next"] is None
     assert [entry["id"] for entry in body["results"]] == [id_of(second), id_of(third), id_of(first)]
     assert [entry["current"] for entry in body["results"]] == [True, False, False]
     assert body["results"][1]["label"] == "three"
@@ -72,7 +71,7 @@ def test_the_history_has_the_users_ended_sessions_and_how_they_ended(make_user):
         (ids[1], "revoked", "admin"),
         (ids[0], "sign_out", ""),
     ]
-    assert body["count"] == 3
+    assert body["next"] is None
     assert body["results"][0]["ended_at"] == end.isoformat().replace("+00:00", "Z")
     assert body["results"][0]["transport"] == "cookie"
 
@@ -85,7 +84,7 @@ def test_the_list_leaves_out_expired_sessions(make_user):
     ann = make_user()
     old, new = signed_in(ann), signed_in(ann)
     contents.set_times(keys.parse_id(id_of(old)), expires_at=timezone.now())
-    assert new.get(AUTH + "sessions/").json()["count"] == 1
+    assert len(new.get(AUTH + "sessions/").json()["results"]) == 1
 
 
 def test_the_list_comes_in_pages(make_user):
@@ -96,17 +95,15 @@ def test_the_list_comes_in_pages(make_user):
     rest = apis[0].get(body["next"]).json()
     assert len(rest["results"]) == 1
     assert rest["next"] is None
-    problem(apis[0].get(AUTH + "sessions/?page=99"), 404, "not_found")
 
 
-def test_a_list_that_is_very_long_is_led_on_by_its_last_page(make_user, monkeypatch):
-    monkeypatch.setattr(sessions, "AT_ONCE", 3)
+def test_each_page_leads_to_the_next(make_user):
     ann = make_user()
     apis = [signed_in(ann) for _ in range(8)]
     oldest, seen, address = apis[0], [], AUTH + "sessions/?page_size=2"
     while address is not None:
         body = oldest.get(address).json()
-        assert body["count"] <= 4
+        assert len(body["results"]) == 2
         seen += [entry["id"] for entry in body["results"]]
         address = body["next"]
     assert seen == [id_of(oldest), *map(id_of, reversed(apis[1:]))]
@@ -263,7 +260,7 @@ def test_nothing_is_read_back_that_was_written(make_user):
     assert body["session"] == browser.send("session/", method="get")["session"]
     program = Counted()
     token = program.send("tokens/", login)["session"]
-    assert program.kinds == ["INSERT"]
+    assert program.kinds[-2:] == ["SELECT", "INSERT"]  # how many the user has, under a lock
     listed = {one["id"]: one for one in browser.send("sessions/", method="get")["results"]}
     assert listed[token["id"]] == token
     for path in ("login/", "reauthenticate/"):

@@ -70,8 +70,8 @@ def purged(store):
     """Purge as a daily job does; return how many sessions were removed."""
     after, removed = 0, 0
     while after is not None:
-        some, after = store.purge(25, after)
-        removed += len(some)
+        some, _, after = store.purge(25, after)
+        removed += some
     return removed
 
 

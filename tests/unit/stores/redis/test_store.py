@@ -144,7 +144,7 @@ def test_what_the_server_let_go_is_counted_until_a_purge(store, clock):
     insert(store)
     raw(store).delete(hash_of(store, old))
     assert store.count() == 2
-    assert store.purge(10) == ([], None)
+    assert store.purge(10) == (0, 0, None)
     assert store.count() == 1
     assert len(store.scan(10)) == 1
 
