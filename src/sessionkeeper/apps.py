@@ -18,8 +18,10 @@ class SessionKeeperConfig(AppConfig):
         """Connect receivers and checks."""
         from sessionkeeper import checks
         from sessionkeeper.auth import receivers
+        from sessionkeeper.stores.database import references
 
         receivers.connect()
+        references.relations()  # all models are known now
         checks.register()
         if apps.is_installed("drf_spectacular"):
             import sessionkeeper.api.openapi  # noqa: F401 - registers extensions

@@ -108,7 +108,7 @@ def test_it_does_not_hide_the_real_one_before_or_after_it(ask, make_user):
 
 
 @pytest.mark.rule("R58")
-@pytest.mark.parametrize("name", [CSRF, f"{SESSION}-device"])
+@pytest.mark.parametrize("name", [CSRF, f"{SESSION}-device-key"])
 def test_the_other_cookies_of_ours_are_read_as_narrowly(ask, name):
     for spelled in spellings(name):
         assert name not in ask(spelled + b"=" + SAFE.encode()).json()
@@ -212,4 +212,4 @@ def test_a_plain_header_is_not_taken_apart(make_user, monkeypatch):
     monkeypatch.delattr(transports, "drop_misspelled")
     user = make_user()
     assert wsgi(f"{SESSION}={session_of(user)}; a=b".encode()).json()["user"] == str(user.pk)
-    assert attempts.cookie_name() == f"{SESSION}-device"
+    assert attempts.cookie_name() == f"{SESSION}-device-key"

@@ -16,6 +16,7 @@ from django.urls import include, path
 from rest_framework.views import APIView
 
 from sessionkeeper.api import SessionAuthentication
+from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
 from sessionkeeper.http import transports
 from tests.conftest import PASSWORD
@@ -230,8 +231,8 @@ def test_the_secret_is_djangos_in_form_and_names_one_user():
     transports.own_csrf_secret(request, "7")
     secret = request.META[transports.CSRF_SECRET]
     assert re.fullmatch("user[a-zA-Z0-9]{28}", secret)
-    assert transports.names(secret, "7")
-    assert not transports.names(secret, "8")
+    assert transports.names(keys.Secret(secret), "7")
+    assert not transports.names(keys.Secret(secret), "8")
 
 
 @pytest.mark.rule("R60")

@@ -251,7 +251,7 @@ def test_nothing_is_left_of_a_sign_in_that_was_undone(browser, user):
     browser.fail(login(user))
     assert browser.key is None
     assert not Session.objects.exists()
-    assert "sessionid-device" not in browser.cookies
+    assert "sessionid-device-key" not in browser.cookies
 
 
 @pytest.mark.parametrize("kind", ["new", "known"])

@@ -78,7 +78,7 @@ class World:
         new = NewSession(
             key.id,
             key.secret_hash,
-            keys.keyed_family(key, django_settings.SECRET_KEY),
+            keys.keyed_family(key, keys.Secret(django_settings.SECRET_KEY)),
             timedelta(days=30),
             None,
             json.dumps(data),

@@ -11,6 +11,7 @@ import pytest
 from client_site import HTTP, PASSWORD
 from sessionkeeper_client.client import Client
 from sessionkeeper_client.errors import NotSignedIn, SessionFileError
+from sessionkeeper_client.secret import Secret
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -156,7 +157,7 @@ def test_a_disk_that_is_full_leaves_the_file_as_it_was(signed_in, file, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    client._talk.token = "sess_another"
+    client._talk.token = Secret("sess_another")
     with pytest.raises(SessionFileError, match="No space left"):
         client.whoami()
     assert file.read_bytes() == before

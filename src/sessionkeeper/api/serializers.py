@@ -10,6 +10,7 @@ from rest_framework.fields import empty
 from rest_framework.utils import html
 
 from sessionkeeper.auth.flows import LONGEST_PASSWORD
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.http.client_info import device
 
@@ -27,7 +28,20 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class Password(Text):
+class SecretText(Text):
+    """A text that is validated to a ``Secret``."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Refuse what is invalid, without a look at it in a frame of ours."""
+        data = Secret.of(data)
+        if not (isinstance(data.value, str) or data.value is None or data.value is empty):
+            self.fail("invalid")
+        return Secret(super().run_validation(data.value))
+
+    to_internal_value = serializers.CharField.to_internal_value
+
+
+class Password(SecretText):
     """A password that is not too long to be hashed."""
 
     def __init__(self, **options: Any) -> None:
@@ -50,7 +64,14 @@ class Choice(serializers.BooleanField):
         return bool(super().to_internal_value(data))
 
 
-class LoginSerializer(serializers.Serializer[Any]):
+class Body(serializers.Serializer[Any]):
+    """The body of a request. Unlike DRF's, its ``repr`` does not contain what was sent."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class LoginSerializer(Body):
     """The body of ``POST login/``."""
 
     username = Text(max_length=254)

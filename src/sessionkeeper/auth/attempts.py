@@ -33,6 +33,7 @@ from sessionkeeper import conf
 from sessionkeeper.audit import trail
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, records
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.http import transports
 from sessionkeeper.stores.database.writes import delete
 
@@ -345,11 +346,11 @@ signed_in: ContextVar[tuple[Device, bool] | None] = context.variable("device")
 
 def read(request: HttpRequest | None) -> Device | None:
     """Return the known device of a request, or None."""
-    text = getattr(request, "COOKIES", {}).get(cookie_name())
-    if text is None:
+    text = Secret(getattr(request, "COOKIES", {}).get(cookie_name()))
+    if text.value is None:
         return None
     try:
-        value = signing.loads(text, salt=_SALT, max_age=_LIFE)
+        value = signing.loads(text.value, salt=_SALT, max_age=_LIFE)
         return Device(str(value[0]), tuple(str(account) for account in value[1]))
     except (signing.BadSignature, ValueError, TypeError, LookupError):
         return None
@@ -366,7 +367,7 @@ def write(response: HttpResponseBase, device: Device) -> None:
     transports.set_cookie(
         response,
         cookie_name(),
-        signing.dumps([device.id, list(device.accounts)], salt=_SALT),
+        Secret(signing.dumps([device.id, list(device.accounts)], salt=_SALT)),
         _LIFE,
         httponly=True,
         samesite=settings.SESSION_COOKIE_SAMESITE,
@@ -374,5 +375,8 @@ def write(response: HttpResponseBase, device: Device) -> None:
 
 
 def cookie_name() -> str:
-    """Return the name of the cookie: that of the session cookie, so with the same prefix, and a suffix."""
-    return f"{settings.SESSION_COOKIE_NAME}-device"
+    """Return the name of the cookie: that of the session cookie, so with the same prefix, and a suffix.
+
+    Django's error reports hide the values of cookies with "key" in their names.
+    """
+    return f"{settings.SESSION_COOKIE_NAME}-device-key"

@@ -12,11 +12,11 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import backends
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import lockout
 from sessionkeeper.auth.flows import LONGEST_PASSWORD, PASSWORD
 from sessionkeeper.core.errors import TooManyTries
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import session_data, users
 from sessionkeeper.http import client_info
 
@@ -24,7 +24,6 @@ from sessionkeeper.http import client_info
 class LockoutBackend(backends.BaseBackend):
     """Counts and refuses attempts, and signs nobody in. For projects without ``ModelBackend``."""
 
-    @sensitive_variables()
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         """Count the attempt. Returns None, so that the next backend is asked.
 
@@ -34,23 +33,24 @@ class LockoutBackend(backends.BaseBackend):
                 for a password that is no text, for a name or a password that is too long, and for a name that
                 no database can store.
         """
-        password = credentials.get("password")
+        given, credentials = Secret(credentials), {}
+        credentials = users.masked(given)
         try:
             lockout.begin(request, credentials)
         except TooManyTries as error:
             if client_info.current.get() is not None:
                 raise
             raise PermissionDenied from error
-        is_text = password is None or isinstance(password, str | bytes)
-        if not is_text or len(password or "") > LONGEST_PASSWORD:
+        is_text = isinstance(given.value.get("password"), str | bytes | None)
+        if not is_text or len(given.value.get("password") or "") > LONGEST_PASSWORD:
             raise PermissionDenied
         if not all(map(users.is_plain, users.names_in(credentials))):
             raise PermissionDenied
 
-    @sensitive_variables()
     async def aauthenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         """Async form of :meth:`authenticate`."""
-        await sync_to_async(self.authenticate)(request, **credentials)
+        given, credentials = Secret(credentials), {}
+        await sync_to_async(self.authenticate)(request, **given.value)
 
     def get_user(self, user_id: Any) -> None:
         """Return None: this backend signs nobody in."""
@@ -63,7 +63,6 @@ class ModelBackend(backends.ModelBackend):
     ``login()``.
     """
 
-    @sensitive_variables()
     def authenticate(
         self,
         request: HttpRequest | None,
@@ -72,15 +71,15 @@ class ModelBackend(backends.ModelBackend):
         **kwargs: Any,
     ) -> Any:
         """Count the attempt, then ask Django's backend. Raises as :class:`LockoutBackend` does."""
-        LockoutBackend().authenticate(request, username=username, password=password, **kwargs)
-        with lockout.checking(password):
-            user = super().authenticate(request, username, password, **kwargs)
+        given, password, kwargs = Secret({"username": username, "password": password, **kwargs}), None, {}
+        LockoutBackend().authenticate(request, **given.value)
+        with lockout.checking(Secret(given.value["password"])):
+            user = super().authenticate(request, **given.value)
         if user is not None:
             lockout.succeeded(user)
             session_data.note_amr(user, PASSWORD)
         return user
 
-    @sensitive_variables()
     async def aauthenticate(
         self,
         request: HttpRequest | None,
@@ -89,9 +88,10 @@ class ModelBackend(backends.ModelBackend):
         **kwargs: Any,
     ) -> Any:
         """Async form of :meth:`authenticate`."""
-        await LockoutBackend().aauthenticate(request, username=username, password=password, **kwargs)
-        with lockout.checking(password):
-            user = await super().aauthenticate(request, username, password, **kwargs)
+        given, password, kwargs = Secret({"username": username, "password": password, **kwargs}), None, {}
+        await LockoutBackend().aauthenticate(request, **given.value)
+        with lockout.checking(Secret(given.value["password"])):
+            user = await super().aauthenticate(request, **given.value)
         if user is not None:
             await sync_to_async(lockout.succeeded)(user)
             session_data.note_amr(user, PASSWORD)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -21,7 +22,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events, trail
@@ -37,8 +37,9 @@ from sessionkeeper.core.errors import (
     TooManySessions,
     UserMismatch,
 )
+from sessionkeeper.core.keys import Key, Secret
 from sessionkeeper.core.records import COOKIE, SessionRecord
-from sessionkeeper.engine import principal, registry, session_data
+from sessionkeeper.engine import principal, registry, session_data, users
 from sessionkeeper.engine.bearer import BearerSession
 from sessionkeeper.stores.database.errors import translate_errors
 from sessionkeeper.stores.factory import get_store
@@ -56,24 +57,35 @@ KNOWN = {
 _CSRF_NOTES = ("CSRF_COOKIE", "CSRF_COOKIE_NEEDS_UPDATE")
 
 
-class Issued(NamedTuple):
-    """A token, which is not stored, and the session that it opens."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Issued:
+    """A token, which is not stored, and the session that it opens.
 
-    token: str
-    session_id: int
+    It has ``token``, ``session_id``, ``user``, ``scopes`` and ``record``.
+    """
+
+    key: Key
     user: Any
     scopes: list[str] | None
     record: SessionRecord
 
+    @property
+    def token(self) -> str:
+        """The token, for the client. Give it no name of its own: error reports contain local variables."""
+        return keys.to_bearer(self.key)
+
+    @property
+    def session_id(self) -> int:
+        """The id of the session, which is no secret."""
+        return self.key.id
+
     def __repr__(self) -> str:
-        """Leave the token out of logs."""
         return f"<Issued token of session {keys.encode_id(self.session_id)}>"
 
 
-@sensitive_variables("credentials")
 def verify(
     request: HttpRequest,
-    credentials: Mapping[str, Any],
+    credentials: Mapping[str, Any] | Secret[Mapping[str, Any]],
     *,
     user: Any = None,
     session_id: int | None = None,
@@ -89,13 +101,14 @@ def verify(
         TooManyTries: too many attempts have failed; no backend was asked.
         StoreUnavailable: a database did not answer.
     """
-    lockout.begin(request, credentials, user=user, session_id=session_id)
+    credentials = Secret.of(credentials)
+    lockout.begin(request, users.masked(credentials), user=user, session_id=session_id)
     with translate_errors():
-        with lockout.checking(credentials.get("password")):
-            proven: Any = auth.authenticate(request, **credentials)
+        with lockout.checking(Secret(credentials.value.get("password"))):
+            proven: Any = auth.authenticate(request, **credentials.value)
         if proven is not None and user is not None and proven.pk != user.pk:
             # As authenticate() does for a wrong password, so that the two cannot be told apart.
-            hidden = {**credentials, "password": ""}
+            hidden = {**users.masked(credentials), "password": ""}
             user_login_failed.send(sender=__name__, credentials=hidden, request=request)
             proven = None
         if proven is None:
@@ -104,7 +117,7 @@ def verify(
             trail.record(events.Kind.SECOND_FACTOR_REQUIRED, user=proven)
             raise SecondFactorRequired(proven)
         lockout.succeeded(proven)
-    session_data.note_amr(proven, PASSWORD if "password" in credentials else "")
+    session_data.note_amr(proven, PASSWORD if "password" in credentials.value else "")
     return proven
 
 
@@ -114,11 +127,10 @@ def second_factors() -> list[str]:
     return [path for app, path in KNOWN.items() if apps.is_installed(app)] + ([own] if own else [])
 
 
-@sensitive_variables("credentials")
 def log_in(
     request: HttpRequest,
     *,
-    credentials: Mapping[str, Any],
+    credentials: Mapping[str, Any] | Secret[Mapping[str, Any]],
     remember: bool | None = None,
     label: str = "",
 ) -> Any:
@@ -133,6 +145,7 @@ def log_in(
         SecondFactorRequired: the credentials are correct but not enough. Nobody is signed in.
         NoTransport, SessionGone, StoreUnavailable: as :func:`complete_log_in`.
     """
+    credentials = Secret.of(credentials)
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
         raise NoTransport
     user = verify(request, credentials)
@@ -177,11 +190,10 @@ def complete_log_in(
     return user
 
 
-@sensitive_variables("credentials")
 def issue_token(
     request: HttpRequest,
     *,
-    credentials: Mapping[str, Any],
+    credentials: Mapping[str, Any] | Secret[Mapping[str, Any]],
     label: str = "",
     scopes: Sequence[str] | None = None,
 ) -> Issued:
@@ -212,24 +224,23 @@ def issue_token(
     key, found = session._active.key, session._active.found
     if key is None or found is None:  # a receiver of user_logged_in ended it
         raise SessionGone
-    return Issued(keys.to_bearer(key), key.id, user, granted, found.record)
+    return Issued(key, user, granted, found.record)
 
 
 @contextmanager
 def _aside(request: HttpRequest, session: BearerSession) -> Iterator[None]:
     """Replace the request's session with ``session``, and restore everything afterwards."""
-    attributes, meta = vars(request), request.META
-    before: dict[str, Any] = {name: attributes[name] for name in ("session", "user") if name in attributes}
-    notes = {name: meta[name] for name in _CSRF_NOTES if name in meta}
+    before = {name: vars(request)[name] for name in ("session", "user") if name in vars(request)}
+    notes = Secret({name: request.META[name] for name in _CSRF_NOTES if name in request.META})
     claimed = context.current_session().id
     request.session = session
     try:
         yield
     finally:
-        attributes.update(before)
+        vars(request).update(**before)
         for name in _CSRF_NOTES:
-            meta.pop(name, None)
-        meta.update(notes)
+            request.META.pop(name, None)
+        request.META.update(notes.value)
         context.current_session().id = claimed
 
 
@@ -294,8 +305,7 @@ def require_recent(request: HttpRequest, within: timedelta | None = None, level:
         raise ReauthenticationRequired
 
 
-@sensitive_variables("credentials")
-def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None:
+def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any] | Secret[Mapping[str, Any]]) -> None:
     """Check ``credentials`` of the signed-in user, and move the authentication time.
 
     ``credentials`` are passed to ``authenticate()`` together with the user's own name, as ``username``, like
@@ -308,9 +318,10 @@ def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any]) -> None
         UserMismatch: the session is not that of ``request.user``.
         SessionGone, StaleSession, StoreUnavailable: nothing was written.
     """
+    credentials = Secret.of(credentials)
     _require_session(request)
     user, session = request.user, request.session
-    credentials = {"username": user.get_username(), **credentials}
+    credentials = Secret({"username": user.get_username(), **credentials.value})
     session_id = registry.current_id(request)
     proven = verify(request, credentials, user=user, session_id=session_id)
     if hasattr(proven, "get_session_auth_hash"):  # the password may have been hashed anew

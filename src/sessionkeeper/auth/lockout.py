@@ -28,6 +28,7 @@ from sessionkeeper.auth import attempts
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import users
 from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores import codec
@@ -92,7 +93,7 @@ class Attempt:
 #: The current attempt to sign in.
 under_way: ContextVar[Attempt | None] = context.variable("attempt")
 #: The password that is being checked, with which Django may hash it anew.
-under_check: ContextVar[str | None] = context.variable("password")
+under_check: ContextVar[Secret[str] | None] = context.variable("password")
 
 
 class checking:  # noqa: N801 - a context manager
@@ -100,8 +101,8 @@ class checking:  # noqa: N801 - a context manager
 
     __slots__ = ("_token",)
 
-    def __init__(self, password: object) -> None:
-        self._token = under_check.set(password if isinstance(password, str) else None)
+    def __init__(self, password: Secret[Any]) -> None:
+        self._token = under_check.set(password if isinstance(password.value, str) else None)
 
     def __enter__(self) -> None:
         """Nothing to begin."""

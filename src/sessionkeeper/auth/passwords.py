@@ -17,13 +17,13 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlsafe_base64_decode
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.audit import events, trail
 from sessionkeeper.auth import lockout, receivers
 from sessionkeeper.auth.flows import LONGEST_PASSWORD, require_recent
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword, TooManyTries
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import registry
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
@@ -36,8 +36,7 @@ _BUSY_WAIT = 60
 log = logging.getLogger("sessionkeeper.security")
 
 
-@sensitive_variables("current", "new")
-def change_password(request: HttpRequest, *, current: str, new: str) -> None:
+def change_password(request: HttpRequest, *, current: str | Secret[str], new: str | Secret[str]) -> None:
     """Change the signed-in user's password. All other sessions end, and this one's key changes.
 
     Raises:
@@ -49,6 +48,7 @@ def change_password(request: HttpRequest, *, current: str, new: str) -> None:
         SessionGone, StaleSession: the session was ended, or its key was changed, meanwhile.
         StoreUnavailable: the store did not answer. The password may or may not have changed.
     """
+    current, new = Secret.of(current), Secret.of(new)
     require_recent(request)
     user: Any = request.user
     session: Any = request.session
@@ -76,11 +76,10 @@ def _keep_only(request: HttpRequest, user: Any) -> None:
     session.save()
 
 
-@sensitive_variables("password")
-def _is_password(user: Any, password: str) -> bool:
+def _is_password(user: Any, password: Secret[str]) -> bool:
     try:
         with lockout.checking(password):
-            return bool(user.check_password(password))
+            return bool(user.check_password(password.value))
     except PermissionDenied:  # it was changed meanwhile
         return False
 
@@ -125,14 +124,14 @@ def _are_users_seen_here_only() -> bool:
     return users.in_atomic_block or namespaces.must_be_read()
 
 
-@sensitive_variables("token", "new")
-def confirm_reset(uid: str, token: str, new: str) -> None:
+def confirm_reset(uid: str, token: str | Secret[str], new: str | Secret[str]) -> None:
     """Set a new password with the token of a reset mail. All of the user's sessions end.
 
     Raises:
         InvalidToken: the token is used, expired or not valid.
         RefusedPassword: a validator refused ``new``; the token stays valid.
     """
+    token, new = Secret.of(token), Secret.of(new)
     user = user_of_reset(uid, token)
     if user is None:
         raise InvalidToken
@@ -147,9 +146,9 @@ def _keep_none(user: Any) -> None:
     trail.record(events.Kind.PASSWORD_RESET, user=user)
 
 
-@sensitive_variables("token")
-def user_of_reset(uid: str, token: str) -> Any:
+def user_of_reset(uid: str, token: str | Secret[str]) -> Any:
     """Return the user of a reset token, or None. Accepts any text."""
+    token = Secret.of(token)
     revive()
     try:
         pk = urlsafe_base64_decode(uid).decode("utf-8")
@@ -157,7 +156,7 @@ def user_of_reset(uid: str, token: str) -> Any:
             user = get_user_model()._default_manager.get(pk=pk)
     except (ValueError, OverflowError, TypeError, ValidationError, get_user_model().DoesNotExist):
         return None
-    return user if default_token_generator.check_token(user, token) else None
+    return user if default_token_generator.check_token(user, token.value) else None
 
 
 class _ResetForm(PasswordResetForm):
@@ -175,18 +174,17 @@ class _ResetForm(PasswordResetForm):
         except FieldError:
             log.exception("No password reset was sent: the user model lacks a field.")
 
-    def send_mail(
-        self,
-        subject_template_name: str,
-        email_template_name: str,
-        context: dict[str, Any],
-        *args: Any,
-        **kwargs: Any,
+    def send_mail(  # type: ignore[override] # the names of what is passed on are Django's
+        self, subject: str, body: str, context: Any, *args: Any, **kwargs: Any
     ) -> None:
         """Render and send, with the path of our page."""
-        path = self.path and self.path.replace(_UID, context["uid"]).replace(_TOKEN, context["token"])
-        context = {**context, "confirm_path": path}
-        super().send_mail(subject_template_name, email_template_name, context, *args, **kwargs)
+        context = Secret(context)
+        path = Secret(
+            self.path
+            and self.path.replace(_UID, context.value["uid"]).replace(_TOKEN, context.value["token"])
+        )
+        context = Secret({**context.value, "confirm_path": path.value})
+        super().send_mail(subject, body, context.value, *args, **kwargs)
 
 
 def _confirm_path() -> str | None:
@@ -196,15 +194,14 @@ def _confirm_path() -> str | None:
         return None
 
 
-@sensitive_variables("new")
-def _set_password(user: Any, new: str) -> bool:
+def _set_password(user: Any, new: Secret[str]) -> bool:
     """Write a new password, unless it was changed since ``user`` was read."""
     users, alias = user._meta.model._base_manager, _database_of(user)
     with translate_errors(), transaction.atomic(using=alias):
         same = users.using(alias).filter(pk=user.pk, password=user.password)
         if not same.update(password=user.password):  # compares, and locks the row
             return False
-        user.set_password(new)
+        user.set_password(new.value)
         user.save(using=alias, update_fields=["password"])
     return True
 
@@ -213,12 +210,11 @@ def _database_of(user: Any) -> str:
     return str(router.db_for_write(user._meta.model, instance=user))  # request.user is of a lazy type
 
 
-@sensitive_variables("password")
-def _check(password: str, user: Any) -> None:
-    if len(password) > LONGEST_PASSWORD:
+def _check(password: Secret[str], user: Any) -> None:
+    if len(password.value) > LONGEST_PASSWORD:
         message = _("A password has at most {longest} characters.")
         raise RefusedPassword([message.format(longest=LONGEST_PASSWORD)])
     try:
-        validate_password(password, user)
+        validate_password(password.value, user)
     except ValidationError as error:
         raise RefusedPassword(list(error.messages)) from error

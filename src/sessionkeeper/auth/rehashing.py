@@ -15,9 +15,9 @@ from django.contrib.auth.hashers import check_password
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.core.errors import CorruptPayload, SessionGone, StaleSession
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import SessionPatch, SessionRecord, is_live
 from sessionkeeper.engine import registry
 from sessionkeeper.stores import codec
@@ -27,8 +27,7 @@ from sessionkeeper.stores.factory import get_store
 _TRIES = 3
 
 
-@sensitive_variables("password")
-def replace(user: Any, password: str, alias: str) -> None:
+def replace(user: Any, password: Secret[str], alias: str) -> None:
     """Write the new hash in ``user.password``, and keep the sessions that the one before it let in.
 
     If another request has hashed the password anew, ``user`` gets its hash.
@@ -49,8 +48,7 @@ def replace(user: Any, password: str, alias: str) -> None:
     raise PermissionDenied
 
 
-@sensitive_variables("password")
-def _is_outdated(encoded: str | None, password: str) -> bool:
+def _is_outdated(encoded: str | None, password: Secret[str]) -> bool:
     """Return whether Django would hash the password anew. Raises PermissionDenied for another password."""
     outdated = False
 
@@ -58,7 +56,7 @@ def _is_outdated(encoded: str | None, password: str) -> bool:
         nonlocal outdated
         outdated = True
 
-    if encoded is None or not check_password(password, encoded, note):
+    if encoded is None or not check_password(password.value, encoded, note):
         raise PermissionDenied
     return outdated
 

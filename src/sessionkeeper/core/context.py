@@ -83,6 +83,7 @@ _last_steps: ContextVar[list[Callable[[], object]] | None] = variable("last_step
 
 def begin(request: HttpRequest | None = None, **_: Any) -> None:
     """Start a request, without a session yet. Also a receiver of Django's ``request_started``."""
+    _.clear()  # the signal hands over all headers
     for each in _variables:
         each.set(None)
     _session.set(CurrentSession(in_request=True))

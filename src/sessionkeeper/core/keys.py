@@ -1,4 +1,4 @@
-"""Session keys: mint, parse, hash, compare.
+"""Session keys: mint, parse, hash, compare; and what hides them and other secrets from error reports.
 
 A key is exactly 40 base64url characters: 11 for the session id and 29 for the secret, of which 22 rotate
 (132 bits) and 7 are the family (42 bits). Other tables with a ``session_key`` (Django's, allauth's) hold 40
@@ -20,10 +20,13 @@ import time
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from datetime import datetime
-from typing import NamedTuple
+from types import CellType
+from typing import Generic, TypeVar
 from zlib import crc32
 
 from django.utils.crypto import salted_hmac
+
+T_co = TypeVar("T_co", covariant=True)
 
 KEY_LENGTH = 40
 ID_LENGTH = 11
@@ -36,7 +39,7 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # The one spelling of 63 bits: the first of the 66 is 0 by the first letter, the last two by the last one.
 _ID = re.compile(r"[A-Za-f][A-Za-z0-9_-]{9}[AEIMQUYcgkosw048]", re.ASCII)
 _KEY = re.compile(_ID.pattern + r"[A-Za-z0-9_-]{29}", re.ASCII)
-_BEARER = re.compile(r"sess_([A-Za-z0-9_-]{40})([0-9A-Za-z]{6})", re.ASCII)
+_BEARER = re.compile(r"sess_[A-Za-z0-9_-]{40}[0-9A-Za-z]{6}", re.ASCII)
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Ids are 63 bits, so that they fit a signed 64-bit column: 41 bits of milliseconds since 2020, enough
 # until 2089, then 22 random bits.
@@ -45,76 +48,122 @@ _RANDOM_BITS = 22
 MAX_ID = (1 << 63) - 1
 
 
-class Key(NamedTuple):
-    """A parsed session key. ``secret`` is in clear text, in memory only.
+class Secret(Generic[T_co]):
+    """A value that shows nothing of itself, for local variables: error reports contain those of every frame.
 
-    ``repr`` and ``str`` leave the secret out of logs and tracebacks.
+    ``repr``, ``str`` and ``format`` show nothing, and no serializer that walks containers or attributes finds
+    the value. A function that is given a secret as text hides it in its first statement.
     """
 
-    id: int
-    secret: str
+    __slots__ = ("_cell",)
+
+    def __init__(self, value: T_co) -> None:
+        self._cell = CellType(value)
+
+    @classmethod
+    def of(cls, value: T_co | Secret[T_co]) -> Secret[T_co]:
+        """Return ``value``, hidden if it is not yet."""
+        return value if isinstance(value, Secret) else Secret(value)
+
+    @property
+    def value(self) -> T_co:
+        """The value itself. Use it in an expression, and give it no name."""
+        return self._cell.cell_contents  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return "<Secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __deepcopy__(self, memo: object) -> Secret[T_co]:
+        return self
+
+    def __reduce__(self) -> tuple[type[Secret[T_co]], tuple[T_co]]:
+        return Secret, (self.value,)  # a session can be pickled, as Django's can
+
+
+class Key:
+    """A parsed session key: the public id of the session, and the secret, which it does not show."""
+
+    __slots__ = ("_secret", "id")
+
+    def __init__(self, session_id: int, secret: str | Secret[str]) -> None:
+        self.id, self._secret = session_id, Secret.of(secret)
+
+    @property
+    def secret(self) -> str:
+        """The 29 characters of the secret, in clear text. Use them in an expression only."""
+        return self._secret.value
 
     @property
     def text(self) -> str:
-        """The 40 characters that the client holds."""
-        return encode_id(self.id) + self.secret
+        """The 40 characters that the client holds. Use them in an expression only."""
+        return encode_id(self.id) + self._secret.value
 
     @property
     def secret_hash(self) -> bytes:
         """SHA-256 of all 29 characters of the secret: 32 bytes."""
-        return hashlib.sha256(self.secret.encode("ascii")).digest()
+        return hashlib.sha256(self._secret.value.encode("ascii")).digest()
 
     @property
     def family_hash(self) -> bytes:
         """SHA-256 of the 7 characters of family: 32 bytes. Stores get an HMAC of it: 42 bits are few."""
-        return hashlib.sha256(self.secret[ROTATING_LENGTH:].encode("ascii")).digest()
+        return hashlib.sha256(self._secret.value[ROTATING_LENGTH:].encode("ascii")).digest()
 
     def __repr__(self) -> str:
         return f"<Key of session {encode_id(self.id)}>"
 
-    def __str__(self) -> str:
-        return repr(self)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and self.id == other.id and self._secret == other._secret
+
+    def __hash__(self) -> int:
+        return hash((self.id, self._secret))
 
 
 def mint() -> Key:
     """Return a key for a new session: a new id and a new secret."""
-    return Key(_new_id(), _new_secret())
+    return Key(_new_id(), Secret(_new_secret()))
 
 
 def rotate(key: Key) -> Key:
     """Return another key for the same session: same id, another secret and family."""
-    return Key(key.id, _new_secret())
+    return Key(key.id, Secret(_new_secret()))
 
 
-def renew(key: Key, code: bytes) -> Key:
+def renew(key: Key, code: Secret[bytes]) -> Key:
     """Return the next key: same id and family; the part that rotates is derived from ``code``.
 
     ``code`` is 32 bytes that only the server can derive from the key.
     """
-    rotating = urlsafe_b64encode(code).decode("ascii")[:ROTATING_LENGTH]
-    return Key(key.id, rotating + key.secret[ROTATING_LENGTH:])
+    rotating = Secret(urlsafe_b64encode(code.value).decode("ascii")[:ROTATING_LENGTH])
+    return Key(key.id, Secret(rotating.value + key.secret[ROTATING_LENGTH:]))
 
 
-def keyed_family(key: Key, server_key: str | bytes) -> bytes:
+def keyed_family(key: Key, server_key: Secret[str | bytes]) -> bytes:
     """Return what the store has of the family of a key: an HMAC of 32 bytes, another for each session."""
     text = encode_id(key.id).encode("ascii") + key.family_hash
-    return salted_hmac("sessionkeeper.family", text, secret=server_key, algorithm="sha256").digest()
+    return salted_hmac("sessionkeeper.family", text, secret=server_key.value, algorithm="sha256").digest()
 
 
 def parse(text: object) -> Key | None:
-    """Return the key in ``text``, or None if it is malformed.
+    """Return the key in ``text``, which may be hidden, or None if it is malformed.
 
     Accepts any value and never raises. Base64 that is not canonical is refused, so that two different cookies
     never open the same session.
     """
-    if not isinstance(text, str) or _KEY.fullmatch(text) is None:
+    text = Secret.of(text)
+    if not isinstance(text.value, str) or _KEY.fullmatch(text.value) is None:
         return None
-    return Key(_decode_id(text[:ID_LENGTH]), text[ID_LENGTH:])
+    return Key(_decode_id(text.value[:ID_LENGTH]), Secret(text.value[ID_LENGTH:]))
 
 
 def to_bearer(key: Key) -> str:
     """Return the 51 characters of a token: prefix, key, and the CRC-32 of the key in base 62."""
-    return BEARER_PREFIX + key.text + _checksum(key.text)
+    return BEARER_PREFIX + key.text + _checksum(key)
 
 
 def parse_bearer(text: object) -> Key | None:
@@ -122,10 +171,11 @@ def parse_bearer(text: object) -> Key | None:
 
     The checksum detects a mistyped or truncated token without the store. It proves nothing.
     """
-    match = _BEARER.fullmatch(text) if isinstance(text, str) else None
-    if match is None or _checksum(match[1]) != match[2]:
+    text = Secret.of(text)
+    if not isinstance(text.value, str) or _BEARER.fullmatch(text.value) is None:
         return None
-    return parse(match[1])
+    key = parse(Secret(text.value[len(BEARER_PREFIX) : -CHECKSUM_LENGTH]))
+    return key if key is not None and _checksum(key) == text.value[-CHECKSUM_LENGTH:] else None
 
 
 def encode_id(session_id: int) -> str:
@@ -160,8 +210,8 @@ def _decode_id(text: str) -> int:
     return int.from_bytes(a2b_base64(text.replace("-", "+").replace("_", "/") + "="), "big")
 
 
-def _checksum(text: str) -> str:
-    value, digits = crc32(text.encode("ascii")), ""
+def _checksum(key: Key) -> str:
+    value, digits = crc32(key.text.encode("ascii")), ""
     for _ in range(CHECKSUM_LENGTH):
         value, digit = divmod(value, len(_BASE62))
         digits = _BASE62[digit] + digits

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from django.urls import get_callable
 from django.utils.http import is_same_domain
 from django.utils.log import log_response
 
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import COOKIE
 from sessionkeeper.csrf import exempt_views
 from sessionkeeper.http import transports
@@ -79,7 +81,7 @@ def of_another_user(request: HttpRequest) -> str | None:
     sign-ins of the same user, and without a token pass.
     """
     secret = transports.csrf_secret_of(_token(request))
-    if not transports.names_somebody(secret) or secret == request.META.get(transports.CSRF_SECRET):
+    if not transports.names_somebody(secret) or secret.value == request.META.get(transports.CSRF_SECRET):
         return None
     session = getattr(request, "session", None)
     if session is None or getattr(session, "transport", COOKIE) != COOKIE:
@@ -88,15 +90,14 @@ def of_another_user(request: HttpRequest) -> str | None:
     return None if user is None or transports.names(secret, str(user)) else OF_ANOTHER_USER
 
 
-def _token(request: HttpRequest) -> str:
+def _token(request: HttpRequest) -> Secret[str]:
     """Return the token of a request, from where Django reads it; empty if there is none."""
-    given = ""
+    given = Secret("")
     if _is_form(request):
-        try:
-            given = request.POST.get("csrfmiddlewaretoken", "")
-        except UnreadablePostError:  # the connection broke, which the view will notice
-            given = ""
-    return given or request.META.get(settings.CSRF_HEADER_NAME, "")
+        # If the connection broke, the view will notice.
+        with suppress(UnreadablePostError):
+            given = Secret(request.POST.get("csrfmiddlewaretoken", ""))
+    return given if given.value else Secret(request.META.get(settings.CSRF_HEADER_NAME, ""))
 
 
 def _is_form(request: HttpRequest) -> bool:

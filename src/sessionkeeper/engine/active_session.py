@@ -153,7 +153,7 @@ class ActiveSession:
             new = NewSession(
                 key.id,
                 key.secret_hash,
-                keys.keyed_family(key, settings.SECRET_KEY),
+                keys.keyed_family(key, keys.Secret(settings.SECRET_KEY)),
                 timeouts.lifetime,
                 timeouts.idle_seconds,
                 text,
@@ -283,9 +283,9 @@ class ActiveSession:
         if self.key is None:
             raise SessionGone
         new = keys.rotate(self.key)
-        family = keys.keyed_family(new, settings.SECRET_KEY)
+        family = keys.keyed_family(new, keys.Secret(settings.SECRET_KEY))
         get_store().rotate(self.key.id, self.key.secret_hash, new.secret_hash, family)
-        renewal.follow(self.key.text, new.text)
+        renewal.follow(keys.Secret(self.key.text), new)
         self.key, self.rotated, self._unrecorded_rotation = new, True, True
         if self.found is not None:
             record = self.found.record

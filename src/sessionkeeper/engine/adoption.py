@@ -15,9 +15,8 @@ from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.db import router, transaction
@@ -29,6 +28,7 @@ from sessionkeeper.audit import events, trail
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.errors import IdTaken, SessionTooLarge
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, NewSession
 from sessionkeeper.engine import lookup, renewal, session_data
 from sessionkeeper.http.client_info import ClientInfo
@@ -59,16 +59,16 @@ class _Peeked(dict[str, Any]):
         """Called if ``SECRET_KEY_FALLBACKS`` verified the session. The key changes anyway."""
 
 
-def is_old_key(text: object) -> bool:
+def is_old_key(text: Secret[str] | None) -> TypeGuard[Secret[str]]:
     """Return whether ``ADOPT`` is set and this looks like a key of the old engine. Costs no query."""
-    return conf.current().adopt is not None and isinstance(text, str) and bool(_OLD_KEY.fullmatch(text))
+    return conf.current().adopt is not None and text is not None and bool(_OLD_KEY.fullmatch(text.value))
 
 
 def take_over(session: SessionStore) -> dict[str, Any] | None:
     """Continue, in ``session``, the session that its old cookie opens; return the data, or None."""
     if session.transport != COOKIE:
         return None
-    adopted = adopt(session.session_key, session.client, principal=session.principal_wanted)
+    adopted = adopt(session.held, session.client, principal=session.principal_wanted)
     if adopted is None:
         return None
     data = session._active.attach(KeyStatus.LIVE, adopted)
@@ -77,7 +77,7 @@ def take_over(session: SessionStore) -> dict[str, Any] | None:
     return data
 
 
-def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Lookup | None:
+def adopt(text: Secret[str] | None, client: ClientInfo, *, principal: bool = False) -> Lookup | None:
     """Return the session that an old one has become, or None.
 
     Costs two queries for an unknown cookie, one more for each fallback, and none for one of another format.
@@ -87,24 +87,24 @@ def adopt(text: object, client: ClientInfo, *, principal: bool = False) -> Looku
     """
     if not is_old_key(text):
         return None
-    old, derived = _old_store(str(text)), _derived(str(text))
+    old, derived = _old_store(text), _derived(text)
     row = _read(old)
     if row is not None and not _claim(old, derived[0], row, client):
         return None
     for key in derived:
-        _, found = lookup.resolve(key.text, transport=COOKIE, principal=principal)
+        _, found = lookup.resolve(Secret(key.text), transport=COOKIE, principal=principal)
         if found is not None and found.now - found.record.created_at < OVERLAP:
             return found
     return None
 
 
-def end(text: object) -> None:
+def end(text: Secret[str] | None) -> None:
     """End the session of an old cookie that was not loaded."""
     if is_old_key(text):
-        context.run_in_database_thread(_end, str(text))
+        context.run_in_database_thread(_end, text)
 
 
-def _end(text: str) -> None:
+def _end(text: Secret[str]) -> None:
     old = _old_store(text)
     context.insist(_rows(old).db, namespaces.later(partial(_end, text)))
     with translate_errors():
@@ -113,37 +113,43 @@ def _end(text: str) -> None:
         get_store().revoke(key.id, key.secret_hash)
 
 
-def _old_store(text: str) -> Any:
-    return import_string(f"{conf.current().adopt}.SessionStore")(text)
+def _old_store(text: Secret[str]) -> Any:
+    return import_string(f"{conf.current().adopt}.SessionStore")(text.value)
 
 
-def _derived(text: str) -> list[keys.Key]:
+def _derived(text: Secret[str]) -> list[keys.Key]:
     """Return the new key for an old one, and those from processes whose key is a fallback here."""
-    return [_derived_with(text, secret) for secret in renewal.server_keys()]
+    return [_derived_with(text, server_key) for server_key in renewal.server_keys()]
 
 
-def _derived_with(text: str, server_key: str | bytes) -> keys.Key:
-    code = salted_hmac("sessionkeeper.adoption", text, secret=server_key, algorithm="sha512").digest()
-    secret = urlsafe_b64encode(code[8:40]).decode("ascii")[: keys.KEY_LENGTH - keys.ID_LENGTH]
-    return keys.Key(int.from_bytes(code[:8], "big") % _HIGHEST_ID, secret)
+def _derived_with(text: Secret[str], server_key: Secret[str | bytes]) -> keys.Key:
+    code = Secret(
+        salted_hmac(
+            "sessionkeeper.adoption", text.value, secret=server_key.value, algorithm="sha512"
+        ).digest()
+    )
+    secret = Secret(urlsafe_b64encode(code.value[8:40]).decode("ascii")[: keys.KEY_LENGTH - keys.ID_LENGTH])
+    return keys.Key(int.from_bytes(code.value[:8], "big") % _HIGHEST_ID, secret)
 
 
 def _rows(old: DatabaseSessions) -> Any:
+    """Return the row of an old session, without its key: the ``repr`` of a query shows what it selects."""
     model = cast("Any", old.model)
-    return model._base_manager.using(router.db_for_write(model)).filter(session_key=old.session_key)
+    rows = model._base_manager.using(router.db_for_write(model)).values("expire_date")
+    return rows.filter(session_key=old.session_key)
 
 
-def _read(old: DatabaseSessions) -> tuple[dict[str, Any], datetime] | None:
+def _read(old: DatabaseSessions) -> Secret[tuple[dict[str, Any], datetime]] | None:
     """Return data and expiry of the old session if it is live and Django would accept its user; else None."""
     with translate_errors():
-        row = _rows(old).first()
-    if row is None or moments.aware(row.expire_date) <= moments.now():
+        row = Secret(_rows(old).values_list("session_data", "expire_date").first())
+    if row.value is None or moments.aware(row.value[1]) <= moments.now():
         return None
-    data = _Peeked(old.decode(row.session_data))
+    data = _Peeked(old.decode(row.value[0]))
     lookup.follow_backend(data)
     if auth.SESSION_KEY in data and not _is_somebody(data):
         return None
-    return (dict(data), row.expire_date) if data else None
+    return Secret((dict(data), row.value[1])) if data else None
 
 
 def _is_somebody(data: _Peeked) -> bool:
@@ -155,7 +161,7 @@ def _is_somebody(data: _Peeked) -> bool:
 
 
 def _claim(
-    old: DatabaseSessions, key: keys.Key, row: tuple[dict[str, Any], datetime], client: ClientInfo
+    old: DatabaseSessions, key: keys.Key, row: Secret[tuple[dict[str, Any], datetime]], client: ClientInfo
 ) -> bool:
     """Delete the old row and store the new session, both or neither. Return False if it cannot be adopted.
 
@@ -178,14 +184,16 @@ def _claim(
                 claimed = 0
             old.delete()  # also from a cache
     if claimed:
-        renewal.follow(str(old.session_key), key.text)
+        renewal.follow(Secret(str(old.session_key)), key)
     if claimed and new.user_id is not None:
         trail.record(events.Kind.ADOPTED, user=new.user_id, session_id=key.id, client=client)
     return True
 
 
-def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: ClientInfo) -> NewSession:
-    data, expires = row
+def _new_session(
+    key: keys.Key, row: Secret[tuple[dict[str, Any], datetime]], client: ClientInfo
+) -> NewSession:
+    data, expires = row.value
     timeouts = session_data.limits_of(data)
     moment = moments.now()
     ours = timeouts.lifetime if isinstance(timeouts.lifetime, timedelta) else timeouts.lifetime - moment
@@ -193,7 +201,7 @@ def _new_session(key: keys.Key, row: tuple[dict[str, Any], datetime], client: Cl
     return NewSession(
         key.id,
         key.secret_hash,
-        keys.keyed_family(key, settings.SECRET_KEY),
+        renewal.family_of(key),
         min(ours, theirs),
         timeouts.idle_seconds,
         session_data.encode_bounded(data),

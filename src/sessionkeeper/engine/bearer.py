@@ -12,6 +12,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY
 
 from sessionkeeper.core import keys
 from sessionkeeper.core.errors import NoTransport
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import BEARER
 from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
@@ -31,10 +32,10 @@ class BearerSession(SessionStore):
     transport = BEARER
     in_scope = False
 
-    def __init__(self, token: str | None = None, *, is_new: bool = False) -> None:
+    def __init__(self, token: Secret[str] | None = None, *, is_new: bool = False) -> None:
         Bearer.met = True
         key = keys.parse_bearer(token)
-        super().__init__(None if key is None else key.text)
+        super().__init__(None if key is None else Secret(key.text))
         self._is_new = is_new
 
     @property

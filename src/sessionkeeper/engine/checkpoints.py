@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Data that say who is signed in, and what was proved, begin with these.
 _IDENTITY = ("_auth_user", "_sessionkeeper")
-_ATTRIBUTES = ("_session_key", "cookie_due", "adopted")
+_ATTRIBUTES = ("held", "cookie_due", "adopted")
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,7 +63,9 @@ def resolve(
     return KeyStatus.LIVE, found._replace(key=key, data=data)
 
 
-def resolve_one(session_keys: Iterable[str | None], *, transport: str) -> tuple[str | None, KeyStatus, bool]:
+def resolve_one(
+    session_keys: Iterable[keys.Secret[str] | None], *, transport: str
+) -> tuple[keys.Secret[str] | None, KeyStatus, bool]:
     """Return the one of several keys in a request that opens a session, the status, and whether all do.
 
     If several do, none of them counts, since an attacker may have planted one.

@@ -22,6 +22,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from sessionkeeper.audit import events
+from sessionkeeper.core import keys
 from sessionkeeper.core.records import COOKIE, KeyStatus
 from sessionkeeper.engine import lookup, session_data
 from sessionkeeper.engine.bearer import BearerSession
@@ -91,7 +92,8 @@ def _names(request: HttpRequest, user: Any) -> bool:
 
 def _own_csrf_secret(request: HttpRequest, user: Any) -> None:
     """Give the forms of this response a CSRF secret that names the user, if their secret names nobody."""
-    secret, session = request.META.get(transports.CSRF_SECRET), cast("SessionStore", request.session)
+    secret = keys.Secret(request.META.get(transports.CSRF_SECRET))
+    session = cast("SessionStore", request.session)
     if user.pk is not None and not transports.names_somebody(secret) and session.transport == COOKIE:
         transports.own_csrf_secret(request, user._meta.pk.value_to_string(user))
 
@@ -167,10 +169,10 @@ async def _aasked_user(request: HttpRequest) -> Any:
 
 def _recalled_user(session: SessionStore) -> Any:
     """Return the user whom the near cache lets in; None if the store has to be asked."""
-    if session.session_key is None or session.other_cookies or hasattr(session, "_session_cache"):
+    if session.held is None or session.other_cookies or hasattr(session, "_session_cache"):
         return None
     active = session._active
-    found = lookup.recall(session.session_key, transport=active.transport)
+    found = lookup.recall(session.held, transport=active.transport)
     if found is None or session_data.SCOPES_KEY in found.data:
         return None
     active.attach(KeyStatus.LIVE, found)

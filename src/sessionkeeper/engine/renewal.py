@@ -95,7 +95,7 @@ def renew(key: keys.Key, found: Lookup) -> keys.Key | None:
     Raises:
         StoreUnavailable: the store did not answer. The key in use stays valid.
     """
-    first, family = is_current(key, found.record), keys.keyed_family(key, settings.SECRET_KEY)
+    first, family = is_current(key, found.record), family_of(key)
     for successor in _successors(key):
         if (first or is_current(successor, found.record)) and get_store().renew(
             key.id, key.secret_hash, successor.secret_hash, family
@@ -113,13 +113,18 @@ def _is_of_family(key: keys.Key, record: SessionRecord) -> bool:
 
     A release that runs beside this one may have stored the plain hash. The next renewal replaces it.
     """
-    hashes = [keys.keyed_family(key, secret) for secret in server_keys()]
+    hashes = [keys.keyed_family(key, server_key) for server_key in server_keys()]
     return any(keys.same_hash(record.family_hash, one) for one in (*hashes, key.family_hash))
 
 
-def server_keys() -> tuple[str | bytes, ...]:
+def server_keys() -> list[keys.Secret[str | bytes]]:
     """Return ``SECRET_KEY`` and its fallbacks."""
-    return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return list(map(keys.Secret, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)))
+
+
+def family_of(key: keys.Key) -> bytes:
+    """Return what the store gets of the family of a key."""
+    return keys.keyed_family(key, keys.Secret(settings.SECRET_KEY))
 
 
 def keeper() -> str | None:
@@ -129,24 +134,24 @@ def keeper() -> str | None:
 
 def _successors(key: keys.Key) -> Iterator[keys.Key]:
     """Yield what this key is renewed to with each server key, so that a new SECRET_KEY signs nobody out."""
-    for secret in server_keys():
-        code = salted_hmac("sessionkeeper.renewal", key.text, secret=secret, algorithm="sha256")
-        yield keys.renew(key, code.digest())
+    for server_key in server_keys():
+        code = salted_hmac("sessionkeeper.renewal", key.text, secret=server_key.value, algorithm="sha256")
+        yield keys.renew(key, keys.Secret(code.digest()))
 
 
-def follow(old: str, new: str) -> None:
+def follow(old: keys.Secret[str], new: keys.Key) -> None:
     """Replace the key of a session where another application stores it. Failures are logged."""
     for application, (model, field) in KEEPERS.items():
         if apps.is_installed(application):
             context.run_in_database_thread(_replace, model, field, old, new)
 
 
-def _replace(model: str, field: str, old: str, new: str) -> None:
+def _replace(model: str, field: str, old: keys.Secret[str], new: keys.Key) -> None:
     table = apps.get_model(model)
     alias = router.db_for_write(table)
     try:
         # A failure must not break the transaction that it is in.
         with transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext():
-            table._base_manager.using(alias).filter(**{field: old}).update(**{field: new})
+            table._base_manager.using(alias).filter(**{field: old.value}).update(**{field: new.text})
     except DatabaseError:
         log.exception("%s could not be updated, and has the old key of a session.", model)

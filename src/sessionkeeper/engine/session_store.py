@@ -22,6 +22,7 @@ from sessionkeeper.conf import namespaces
 from sessionkeeper.core import context, keys, moments
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.errors import CrossSiteSession, SessionGone, StaleSession, StoreUnavailable
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, SessionPatch
 from sessionkeeper.engine import (
     adoption,
@@ -86,6 +87,7 @@ class SessionStore(SessionBase):
     # unsaved: what a rollback left of a session that has to be loaded again.
     # ending: kind and reason that the audit trail gives for the end of the session.
     # adopted: whether this request took the session over from another engine.
+    # held: the key that the client sent, of whatever form, or that it is going to be sent.
     # other_cookies: keys in further cookies of the same name.
     # all_open: whether each of several cookies opens a session, so that all of them are of this site.
     # token_wanted: whether a view has looked for a token and found none.
@@ -108,11 +110,13 @@ class SessionStore(SessionBase):
     refused = all_open = token_wanted = False
     refusal: str | None = None
     closed_form: ClassVar[Callable[[SessionStore], SessionStore]]
-    other_cookies: tuple[str, ...] = ()
+    held: Secret[str] | None = None
+    other_cookies: tuple[Secret[str], ...] = ()
     unsaved: SessionPatch | None = None
     ending: tuple[events.Kind, str] = (events.Kind.REVOKED, "flushed")
 
-    def __init__(self, session_key: str | None = None) -> None:
+    def __init__(self, session_key: str | Secret[str | None] | None = None) -> None:
+        session_key = Secret.of(session_key)
         # As Django's, but without importing the serializer, which the codec does when there is data.
         self._session_key = session_key
         self.accessed = self.modified = False
@@ -145,6 +149,21 @@ class SessionStore(SessionBase):
             self._get_session()
         return None if self._active.key is None else keys.encode_id(self._active.key.id)
 
+    @property
+    def session_key(self) -> str | None:
+        """The key in clear text, as Django has it. For lists and logs, use :attr:`session_id`."""
+        return None if self.held is None else self.held.value
+
+    @property
+    def _session_key(self) -> str | None:
+        return None if self.held is None else self.held.value
+
+    @_session_key.setter
+    def _session_key(self, value: str | Secret[str | None] | None) -> None:
+        value = Secret.of(value)
+        is_valid: bool = self._validate_session_key(value.value)  # type: ignore[attr-defined] # missing, as above
+        self.held = value if is_valid else None  # type: ignore[assignment]
+
     # Reading
 
     def load(self) -> dict[str, Any]:
@@ -158,7 +177,7 @@ class SessionStore(SessionBase):
             if self.other_cookies and not self._choose_cookie():
                 return self._with_unsaved({})
             verdict, found = lookup.resolve(
-                self._session_key,
+                self.held,
                 transport=self.transport,
                 principal=self.principal_wanted,
                 detect_reuse=self._active.detect_reuse,
@@ -168,7 +187,7 @@ class SessionStore(SessionBase):
             # A user who was let in from the near cache is in this session: a save raises that it has ended,
             # instead of beginning another one.
             self._may_change()  # a rollback may bring it back
-            self._session_key = self._session_key if was_recalled else None
+            self.held = self.held if was_recalled else None
             return self._with_unsaved({})
         if self.touches_on_load and self._active.is_of_this_request():
             # Django's middleware sends a cookie, which lives for get_expiry_age(), only if modified.
@@ -179,7 +198,7 @@ class SessionStore(SessionBase):
     def _attach(self, verdict: KeyStatus, found: Lookup | None) -> dict[str, Any] | None:
         """Return the data of a session that was found, or is taken over; None if the client has none."""
         data = self._active.attach(verdict, found)
-        if data is None and adoption.is_old_key(self._session_key):
+        if data is None and adoption.is_old_key(self.held):
             self._may_change()
             data = context.run_in_database_thread(adoption.take_over, self)
         if (
@@ -193,11 +212,11 @@ class SessionStore(SessionBase):
 
     def _choose_cookie(self) -> bool:
         """Go on with the only one of several cookies that opens a session. Return whether there is one."""
-        session_keys = (self._session_key, *self.other_cookies)
-        self._session_key, verdict, self.all_open = lookup.resolve_one(session_keys, transport=self.transport)
-        if self._session_key is None:
+        held = (self.held, *self.other_cookies)
+        self.held, verdict, self.all_open = lookup.resolve_one(held, transport=self.transport)
+        if self.held is None:
             self._active.verdict = verdict
-        return self._session_key is not None
+        return self.held is not None
 
     def _with_unsaved(self, data: dict[str, Any]) -> dict[str, Any]:
         unsaved, self.unsaved = self.unsaved, None
@@ -213,8 +232,9 @@ class SessionStore(SessionBase):
         """Return whether a user is signed in, as far as this request has loaded."""
         return self._active.from_near_cache is not None or SESSION_KEY in getattr(self, "_session_cache", {})
 
-    def exists(self, session_key: str | None) -> bool:
+    def exists(self, session_key: str | Secret[str | None] | None) -> bool:
         """Return whether the store has a session with exactly this key."""
+        session_key = Secret.of(session_key)
         key = keys.parse(session_key)
         if key is None:
             return False
@@ -265,7 +285,7 @@ class SessionStore(SessionBase):
             self.flush()
             self.refused = True
             raise CrossSiteSession(self.refusal)
-        if self.session_key is None or (self._active.stored and not self._active.rotated):
+        if self.held is None or (self._active.stored and not self._active.rotated):
             try:
                 self.rotate_key()
             except (SessionGone, StaleSession):
@@ -296,7 +316,7 @@ class SessionStore(SessionBase):
         self._may_change()
         if self._active.key is not None and not self._active.stored:
             self._insert(data)
-        elif self.session_key is None:
+        elif self.held is None:
             self.create()
         elif must_create:
             if self._active.stored:
@@ -321,7 +341,7 @@ class SessionStore(SessionBase):
         self.take_key()
 
     def _merge(self, data: dict[str, Any]) -> None:
-        unproven = keys.parse(self.session_key) if self._active.key is None else None
+        unproven = keys.parse(self.held) if self._active.key is None else None
         if unproven is not None and self._is_of_another_transport(unproven):
             unproven = None
         if self._active.key is None and unproven is None:
@@ -332,7 +352,7 @@ class SessionStore(SessionBase):
         with noting_outage(self):
             self.cookie_due |= self._active.merge(data, key=unproven)
         if self._active.key is not None:
-            self._session_key = self._active.key.text
+            self.held = Secret(self._active.key.text)
 
     def _is_of_another_transport(self, key: keys.Key) -> bool:
         with noting_outage(self):
@@ -410,7 +430,7 @@ class SessionStore(SessionBase):
     def take_key(self) -> None:
         """Let the response send the key that is in use now."""
         if self._active.key is not None:
-            self._session_key, self.cookie_due = self._active.key.text, True
+            self.held, self.cookie_due = Secret(self._active.key.text), True
 
     def set_expiry(self, value: Any) -> None:
         """As Django's, and correct in a night when clocks change (``USE_TZ = False``).
@@ -426,19 +446,20 @@ class SessionStore(SessionBase):
 
     # Ending
 
-    def delete(self, session_key: str | None = None) -> None:
+    def delete(self, session_key: str | Secret[str | None] | None = None) -> None:
         """Revoke this session, or the one that has exactly ``session_key``.
 
         The end of this one is made good at the end of the request, if the transaction is rolled back.
         """
-        if session_key is None:
+        session_key = Secret.of(session_key)
+        if session_key.value is None:
             number = self._active.key.id if self._active.stored and self._active.key is not None else None
-            step = namespaces.later(partial(_end_again, self._session_key, number))
+            step = namespaces.later(partial(_end_again, self.held, number))
             context.insist(get_store().alias, step)
         with noting_outage(self):
-            if session_key is None:
-                adoption.end(self._session_key)
-                self._active.revoke(self.session_key, kind=self.ending[0], reason=self.ending[1])
+            if session_key.value is None:
+                adoption.end(self.held)
+                self._active.revoke(self.held, kind=self.ending[0], reason=self.ending[1])
             elif (key := keys.parse(session_key)) is not None:
                 get_store().revoke(key.id, key.secret_hash)
 
@@ -448,7 +469,7 @@ class SessionStore(SessionBase):
         self.delete()
         self.checkpoints.clear()  # whatever is rolled back, it has ended
         self._active.detach()
-        self._session_key, self.flushed = None, True
+        self.held, self.flushed = None, True
 
     @classmethod
     def clear_expired(cls) -> None:
@@ -529,9 +550,9 @@ class SessionStore(SessionBase):
         await run_in_loop(cls.clear_expired)
 
 
-def _end_again(session_key: str | None, number: int | None) -> None:
+def _end_again(held: Secret[str] | None, number: int | None) -> None:
     """End a session whose end was rolled back, given by number, or by a key that was not proved."""
     if number is not None:
         registry.revoke(number, reason="ended_again")
-    elif (key := keys.parse(session_key)) is not None:
+    elif (key := keys.parse(held)) is not None:
         get_store().revoke(key.id, key.secret_hash)

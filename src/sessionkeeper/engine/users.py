@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import SessionRecord, is_storable
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.codec import json_key
@@ -141,6 +142,17 @@ def _text(value: Any) -> str:
         return str(value)
     except ValueError:  # a number with thousands of digits
         return type(value).__name__
+
+
+def masked(credentials: Secret[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the arguments of ``authenticate()``, each hidden that is neither a name nor None."""
+    names = _name_fields(codec.user_model())
+    return {
+        field: credentials.value[field]
+        if field in names or credentials.value[field] is None
+        else Secret(credentials.value[field])
+        for field in credentials.value
+    }
 
 
 def names_of(user: Any) -> list[str]:

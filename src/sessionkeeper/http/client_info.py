@@ -22,6 +22,7 @@ from typing import Any
 from sessionkeeper import conf
 from sessionkeeper.conf import validators
 from sessionkeeper.core import context
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import printable
 
 Address = IPv4Address | IPv6Address
@@ -70,10 +71,10 @@ def client_address(request: object) -> str | None:
     connected to the server, and no header is read. None if the server has no address, as over a Unix socket,
     and for anything that is not an HTTP request, such as the None that code may pass to ``authenticate()``.
     """
-    return address_in(getattr(request, "META", None) or {})
+    return address_in(Secret(getattr(request, "META", None) or {}))
 
 
-def address_in(meta: Mapping[str, str]) -> str | None:
+def address_in(meta: Secret[Mapping[str, str]]) -> str | None:
     """See :func:`client_address`; ``meta`` is the ``META`` of a request."""
     address, _ = _found_in(meta)
     return None if address is None else str(address)
@@ -86,15 +87,15 @@ def source_address(request: object) -> str | None:
     directly from a public address changes nothing. A client with a private one looks like a proxy that is not
     named.
     """
-    address, doubt = _found_in(getattr(request, "META", None) or {})
+    address, doubt = _found_in(Secret(getattr(request, "META", None) or {}))
     return None if doubt or address is None else str(address)
 
 
-def _found_in(meta: Mapping[str, str]) -> tuple[Address | None, str]:
+def _found_in(meta: Secret[Mapping[str, str]]) -> tuple[Address | None, str]:
     """Return the client's address, and a warning if it may be another's; logs the warning once."""
-    if not meta:  # no HTTP request
+    if not meta.value:  # no HTTP request
         return None, ""
-    peer, doubt = parse_address(meta.get("REMOTE_ADDR") or ""), ""
+    peer, doubt = parse_address(meta.value.get("REMOTE_ADDR") or ""), ""
     address, settings = peer, conf.current()
     if settings.trusted_proxies and is_trusted(peer, settings):
         address = _first_client(peer, meta, settings)
@@ -109,10 +110,12 @@ def _found_in(meta: Mapping[str, str]) -> tuple[Address | None, str]:
     return address, doubt
 
 
-def _first_client(peer: Address | None, meta: Mapping[str, str], settings: conf.Settings) -> Address | None:
+def _first_client(
+    peer: Address | None, meta: Secret[Mapping[str, str]], settings: conf.Settings
+) -> Address | None:
     """Return the address that the trusted proxies name; ``peer`` itself if they name none."""
     address = peer
-    for hop in _hops(meta.get(_key(settings.proxy_header), ""), settings.proxy_header):
+    for hop in _hops(meta.value.get(_key(settings.proxy_header), ""), settings.proxy_header):
         if hop is None:
             break  # "unknown", a hidden name or nonsense: what precedes it cannot be trusted
         address = hop
@@ -126,14 +129,14 @@ def is_private(address: Address) -> bool:
     return any(address in network for network in _PRIVATE)
 
 
-def _is_forwarded(peer: Address, meta: Mapping[str, str]) -> bool:
+def _is_forwarded(peer: Address, meta: Secret[Mapping[str, str]]) -> bool:
     """Return whether a header shows that a proxy at ``peer`` has forwarded the request.
 
     If each such header ends with ``peer``, the server has replaced the proxy's address by that of the client,
     as uvicorn does with ``--forwarded-allow-ips``. Not if it is a loopback address, which two proxies may
     share.
     """
-    given = [(header, name) for name in _FORWARDING if (header := meta.get(_key(name)))]
+    given = [(header, name) for name in _FORWARDING if (header := meta.value.get(_key(name)))]
     return any(peer.is_loopback or next(_hops(header, name), None) != peer for header, name in given)
 
 

@@ -7,6 +7,7 @@ CSRF secrets that name the user for whom a form was shown.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -28,7 +29,7 @@ from sessionkeeper import conf
 from sessionkeeper.conf.callables import CallableSetting
 from sessionkeeper.conf.validators import covers
 from sessionkeeper.core import context
-from sessionkeeper.core.keys import BEARER_PREFIX
+from sessionkeeper.core.keys import BEARER_PREFIX, Secret
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 CLEAR_SITE_DATA = '"cache"'
 #: ``Cache-Control`` of what belongs to one person.
 NOT_CACHED = "no-store, private"
+_BEARER = re.compile(rf"(?i:bearer) +{BEARER_PREFIX}")
 #: Where Django keeps the CSRF secret of a request, which its tokens mask and its cookie holds.
 CSRF_SECRET = "CSRF_COOKIE"  # noqa: S105 - a name
 #: The beginning of CSRF secrets that name a user; of Django's own, one in fifteen million begins with it.
@@ -50,21 +52,24 @@ class Cookie:
     """The cookie of browsers, as Django's ``SESSION_COOKIE_*`` settings and ours describe it."""
 
     @staticmethod
-    def read(request: HttpRequest) -> str | None:
+    def read(request: HttpRequest) -> Secret[str] | None:
         """Return the cookie's value, which may be any text, or None."""
-        return request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        return Secret(request.COOKIES[settings.SESSION_COOKIE_NAME])
 
     @staticmethod
-    def other_cookies(request: HttpRequest) -> tuple[str, ...]:
+    def other_cookies(request: HttpRequest) -> tuple[Secret[str], ...]:
         """Return further values of this cookie, which another host of the domain may have set."""
-        name, header = settings.SESSION_COOKIE_NAME, request.META.get("HTTP_COOKIE", "")
-        if header.count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
+        name = settings.SESSION_COOKIE_NAME
+        if request.META.get("HTTP_COOKIE", "").count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
             return ()
-        values, ours = _values(header, name)[0], request.COOKIES.get(name)
+        values = _values(Secret(request.META["HTTP_COOKIE"]), name)[0]
+        ours = Cookie.read(request)
         return tuple(dict.fromkeys(value for value in values if value != ours))
 
     @staticmethod
-    def write(response: HttpResponseBase, key: str, max_age: int | None) -> None:
+    def write(response: HttpResponseBase, key: Secret[str], max_age: int | None) -> None:
         """Send the key for ``max_age`` seconds; with None, until the browser closes."""
         set_cookie(
             response,
@@ -121,34 +126,35 @@ def drop_misspelled(request: HttpRequest, names: Iterable[str]) -> None:
     without the conditions of ``__Host-`` ("Cookie Chaos", PortSwigger 2025). A value that the header does not
     contain was set in this process, and stays.
     """
-    header = request.META.get("HTTP_COOKIE", "")
+    header = Secret(request.META.get("HTTP_COOKIE", ""))
     for name in names:
         exact, all_values = _values(header, name)
-        value = request.COOKIES.get(name)
+        value = Secret(request.COOKIES.get(name))
         if value in exact or value not in all_values:
             continue
         if exact:
-            request.COOKIES[name] = exact[-1]
+            request.COOKIES[name] = exact[-1].value
         else:
             del request.COOKIES[name]
 
 
-def is_plain(header: str) -> bool:
+def are_plain(cookies: Secret[str]) -> bool:
     """Return whether the only blank in a header is the space, so that everybody reads the same names."""
-    return header.isascii() and header.isprintable()
+    return cookies.value.isascii() and cookies.value.isprintable()
 
 
-def _values(header: str, name: str) -> tuple[list[str], list[str]]:
+def _values(header: Secret[str], name: str) -> tuple[list[Secret[Any]], list[Secret[Any]]]:
     """Return the values of a cookie that the header spells as ``name``, and all that Django may read so.
 
     WSGI and ASGI have the bytes of the header as Latin-1; under WSGI Django takes them for UTF-8.
     """
-    exact, every = [], []
-    for part in header.split(";"):
-        is_exact = part.partition("=")[0].strip(" \t") == name
-        for text in (part, part.encode("latin-1", "replace").decode(errors="replace")):
-            value = parse_cookie(text).get(name)
-            if value is not None:
+    exact: list[Secret[Any]] = []
+    every: list[Secret[Any]] = []
+    for part in map(Secret, header.value.split(";")):
+        is_exact = part.value.partition("=")[0].strip(" \t") == name
+        as_utf8 = Secret(part.value.encode("latin-1", "replace").decode(errors="replace"))
+        for value in (Secret(parse_cookie(text.value).get(name)) for text in (part, as_utf8)):
+            if value.value is not None:
                 every.append(value)
                 if is_exact:
                     exact.append(value)
@@ -166,14 +172,11 @@ class Bearer:
     met = False
 
     @staticmethod
-    def read(request: HttpRequest) -> str | None:
+    def read(request: HttpRequest) -> Secret[str] | None:
         """Return the token, well-formed or not; None if there is none with our prefix."""
-        header = request.META.get("HTTP_AUTHORIZATION")
-        if not header:
+        if _BEARER.match(request.META.get("HTTP_AUTHORIZATION") or "") is None:
             return None
-        scheme, _, token = header.partition(" ")
-        token = token.strip(" ")
-        return token if scheme.lower() == "bearer" and token.startswith(BEARER_PREFIX) else None
+        return Secret(request.META["HTTP_AUTHORIZATION"].partition(" ")[2].strip(" "))
 
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
@@ -222,11 +225,11 @@ def forbid_caching(response: Any) -> None:
         response.headers["Cache-Control"] = NOT_CACHED
 
 
-def set_cookie(response: Any, name: str, value: str, max_age: Any, **attributes: Any) -> None:
+def set_cookie(response: Any, name: str, value: Secret[str], max_age: Any, **attributes: Any) -> None:
     """Set a cookie with domain, path and ``Secure`` of the session cookie."""
     response.set_cookie(
         name,
-        value,
+        value.value,
         max_age=max_age,
         domain=domain(),
         path=settings.SESSION_COOKIE_PATH,
@@ -238,6 +241,9 @@ def set_cookie(response: Any, name: str, value: str, max_age: Any, **attributes:
 
 class _Partitioned(Morsel[str]):
     """A cookie with an attribute that ``http.cookies`` supports from Python 3.14."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
     def OutputString(self, attrs: Any = None) -> str:  # noqa: N802 - the name that is overridden
         """Return the value of the header."""
@@ -289,12 +295,14 @@ def _own_domains() -> set[str]:
 
 def partition(response: Any, name: str) -> None:
     """Add ``Partitioned`` to this cookie of a response, if ``COOKIE_PARTITIONED`` is set."""
-    cookie = response.cookies.get(name)
-    if cookie is None or not conf.current().cookie_partitioned or isinstance(cookie, _Partitioned):
+    if name not in response.cookies or not conf.current().cookie_partitioned:
+        return
+    cookie = Secret(response.cookies[name])  # its repr shows the value
+    if isinstance(cookie.value, _Partitioned):
         return
     partitioned = _Partitioned()
-    partitioned.set(cookie.key, cookie.value, cookie.coded_value)
-    partitioned.update({key: value for key, value in cookie.items() if key != "partitioned"})
+    partitioned.set(cookie.value.key, cookie.value.value, cookie.value.coded_value)
+    partitioned.update({key: value for key, value in cookie.value.items() if key != "partitioned"})
     response.cookies[name] = partitioned
 
 
@@ -309,39 +317,40 @@ def own_csrf_secret(request: HttpRequest, user: str) -> None:
 
     Django sends it in the cookie if a token of the request is used.
     """
-    random = _letters(secrets.token_bytes(_RANDOM))
-    request.META[CSRF_SECRET] = _NAMED + random + _code(random, user, settings.SECRET_KEY)
+    random = Secret(_letters(Secret(secrets.token_bytes(_RANDOM))))
+    request.META[CSRF_SECRET] = _NAMED + random.value + _code(random, user, Secret(settings.SECRET_KEY))
 
 
-def names_somebody(secret: str | None) -> bool:
+def names_somebody(secret: Secret[str | None]) -> bool:
     """Return whether a CSRF secret names a user."""
-    return secret is not None and secret.startswith(_NAMED)
+    return secret.value is not None and secret.value.startswith(_NAMED)
 
 
-def names(secret: str, user: str) -> bool:
+def names(secret: Secret[str], user: str) -> bool:
     """Return whether a CSRF secret names the user with this primary key."""
-    random, code = secret[len(_NAMED) :][:_RANDOM], secret[len(_NAMED) + _RANDOM :]
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return any(compare_digest(code.encode(), _code(random, user, key).encode()) for key in keys)
+    random = Secret(secret.value[len(_NAMED) :][:_RANDOM])
+    return any(
+        compare_digest(secret.value[len(_NAMED) + _RANDOM :].encode(), _code(random, user, key).encode())
+        for key in map(Secret, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    )
 
 
-def csrf_secret_of(token: str) -> str:
+def csrf_secret_of(token: Secret[str]) -> Secret[str]:
     """Return the secret in a CSRF token, as Django masks it; empty if the token is malformed."""
-    places = [CSRF_ALLOWED_CHARS.find(char) for char in token[: CSRF_TOKEN_LENGTH + 1]]
-    if len(token) not in {CSRF_SECRET_LENGTH, CSRF_TOKEN_LENGTH} or -1 in places:
-        return ""
-    if len(token) == CSRF_SECRET_LENGTH:
+    places = Secret([CSRF_ALLOWED_CHARS.find(char) for char in token.value[: CSRF_TOKEN_LENGTH + 1]])
+    if len(token.value) not in {CSRF_SECRET_LENGTH, CSRF_TOKEN_LENGTH} or -1 in places.value:
+        return Secret("")
+    if len(token.value) == CSRF_SECRET_LENGTH:
         return token
-    pairs = zip(places[CSRF_SECRET_LENGTH:], places[:CSRF_SECRET_LENGTH], strict=True)
-    return "".join(CSRF_ALLOWED_CHARS[char - mask] for char, mask in pairs)
+    pairs = zip(places.value[CSRF_SECRET_LENGTH:], places.value[:CSRF_SECRET_LENGTH], strict=True)
+    return Secret("".join(CSRF_ALLOWED_CHARS[char - mask] for char, mask in pairs))
 
 
-def _code(random: str, user: str, key: Any) -> str:
+def _code(random: Secret[str], user: str, key: Secret[Any]) -> str:
     """Return the end of a CSRF secret, which cannot be computed without ``SECRET_KEY``."""
-    digest = salted_hmac("sessionkeeper.csrf", f"{random} {user}", secret=key, algorithm="sha256").digest()
-    length = CSRF_SECRET_LENGTH - len(_NAMED) - _RANDOM
-    return _letters(digest[:length])
+    code = salted_hmac("sessionkeeper.csrf", f"{random.value} {user}", secret=key.value, algorithm="sha256")
+    return _letters(Secret(code.digest()[: CSRF_SECRET_LENGTH - len(_NAMED) - _RANDOM]))
 
 
-def _letters(code: bytes) -> str:
-    return "".join(CSRF_ALLOWED_CHARS[byte % len(CSRF_ALLOWED_CHARS)] for byte in code)
+def _letters(code: Secret[bytes]) -> str:
+    return "".join(CSRF_ALLOWED_CHARS[byte % len(CSRF_ALLOWED_CHARS)] for byte in code.value)

@@ -68,17 +68,18 @@ class SessionMiddleware(DjangoSessionMiddleware):
         context.begin(request)
         if settings.DEBUG:
             forgotten_login.begin()
-        if not transports.is_plain(request.META.get("HTTP_COOKIE", "")):
+        if not transports.are_plain(keys.Secret(request.META.get("HTTP_COOKIE", ""))):
             names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, attempts.cookie_name())
             transports.drop_misspelled(request, names)
         cookie, token = Cookie.read(request), Bearer.read(request)
         other_cookies = Cookie.other_cookies(request) if token is None and cookie is not None else ()
         if other_cookies:  # the engine ignores what cannot be a key
             cookie = next((one for one in (cookie, *other_cookies) if keys.parse(one) is not None), cookie)
-        session: Any = self.SessionStore(cookie) if token is None else BearerSession(token)
+        store: Any = self.SessionStore
+        session: Any = store(cookie) if token is None else BearerSession(token)
         session.principal_wanted, session.touches_on_load = True, False
         session.other_cookies = other_cookies
-        session.client.source = partial(address_in, request.META)
+        session.client.source = partial(address_in, keys.Secret(request.META))
         session.client.user_agent = request.META.get("HTTP_USER_AGENT", "")
         # A request with a body may be old, such as an upload that a proxy has buffered. Its key does not
         # prove that there is a copy.
@@ -249,10 +250,11 @@ def commit(request: HttpRequest, response: HttpResponseBase, session: SessionSto
                 session.save()
             elif not _is_passive(request):
                 active.confirm() if always else active.touch_if_due()
-            is_new = session.cookie_due or session.session_key != Cookie.read(request)
+            is_new = session.cookie_due or session.held != Cookie.read(request)
             gives_key = renewed or (always and active.stored) or (session.modified and is_new)
-    if gives_key and active.sends_key() and session.transport != BEARER and not session.is_empty():
-        Cookie.write(response, str(session.session_key), session.cookie_age())
+    sends = gives_key and active.sends_key() and session.transport != BEARER and not session.is_empty()
+    if sends and session.held is not None:
+        Cookie.write(response, session.held, session.cookie_age())
         transports.forbid_caching(response)
     _finish_headers(request, response, session)
 
@@ -261,7 +263,7 @@ def _status(
     request: HttpRequest, response: HttpResponseBase, session: SessionStore, *, always: bool
 ) -> SessionStatus:
     """Return what is due. With ``always``, the session is saved in every request."""
-    if always and not session.accessed and session.session_key is not None:
+    if always and not session.accessed and session.held is not None:
         try:
             session.keys()  # load it: a session that was not accessed is kept alive too
         except StoreUnavailable:

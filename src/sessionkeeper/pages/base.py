@@ -18,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters
 
 from sessionkeeper.auth import lockout
 from sessionkeeper.core.errors import (
@@ -103,7 +103,6 @@ class FormPage(Page):
 
     form: type[Form] = Form
 
-    @sensitive_variables()
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Submit the form, or show it again with its errors. Unknown, wrong and inactive users look alike."""
         form, status = self.form(request.POST), HTTPStatus.BAD_REQUEST

@@ -7,10 +7,12 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.utils.functional import lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from sessionkeeper.auth.flows import LONGEST_PASSWORD
+from sessionkeeper.core.keys import Secret
 
 
 def _password(label: Any, autocomplete: str, *, focus: bool = False) -> forms.CharField:
@@ -23,10 +25,16 @@ def _password(label: Any, autocomplete: str, *, focus: bool = False) -> forms.Ch
     )
 
 
+def _name_label() -> str:
+    model: Any = get_user_model()
+    return capfirst(str(model._meta.get_field(model.USERNAME_FIELD).verbose_name))
+
+
 class LoginForm(forms.Form):
     """Name, password, and whether to stay signed in."""
 
     username = forms.CharField(
+        label=lazy(_name_label, str)(),
         max_length=254,
         widget=forms.TextInput(
             attrs={
@@ -39,11 +47,6 @@ class LoginForm(forms.Form):
     )
     password = _password(_("Password"), "current-password")
     remember = forms.BooleanField(label=_("Stay signed in on this device"), required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        model: Any = get_user_model()
-        self.fields["username"].label = capfirst(model._meta.get_field(model.USERNAME_FIELD).verbose_name)
 
     def clean_username(self) -> str:
         """Return the name normalized as Django stores it."""
@@ -61,10 +64,13 @@ class _NewPassword(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """Refuse two different passwords."""
-        given = super().clean() or {}
-        if {"new_password", "again"} <= given.keys() and given["new_password"] != given["again"]:
+        super().clean()
+        given = Secret(self.cleaned_data)
+        if {"new_password", "again"} <= given.value.keys() and given.value["new_password"] != given.value[
+            "again"
+        ]:
             self.add_error("again", _("The two new passwords are not the same."))
-        return given
+        return given.value
 
 
 class ChangeForm(_NewPassword):

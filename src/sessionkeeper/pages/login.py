@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.utils.decorators import method_decorator
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import flows, lockout
 from sessionkeeper.core.errors import SessionGone, StaleSession
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.pages.base import FormPage, Page, next_url, route, signed_out, with_next
 from sessionkeeper.pages.forms import LoginForm, ReauthenticateForm
 
@@ -26,14 +26,13 @@ class LoginPage(FormPage):
 
     template, form = "login", LoginForm
 
-    @sensitive_variables()
     def submit(self, request: HttpRequest, form: Form) -> HttpResponse:
         """Sign in."""
-        given = form.cleaned_data
+        given = Secret(form.cleaned_data)
         flows.log_in(
             request,
-            credentials={"username": given["username"], "password": given["password"]},
-            remember=given["remember"],
+            credentials=Secret({name: given.value[name] for name in ("username", "password")}),
+            remember=given.value["remember"],
         )
         return redirect(next_url(request) or resolve_url(settings.LOGIN_REDIRECT_URL))
 
@@ -56,11 +55,10 @@ class ReauthenticatePage(FormPage):
     template, form = "reauthenticate", ReauthenticateForm
     signed_in = True
 
-    @sensitive_variables()
     def submit(self, request: HttpRequest, form: Form) -> HttpResponse:
         """Reauthenticate and go back."""
         try:
-            flows.reauthenticate(request, {"password": form.cleaned_data["password"]})
+            flows.reauthenticate(request, Secret({"password": form.cleaned_data["password"]}))
         except (SessionGone, StaleSession):
             return redirect(with_next(route("login"), next_url(request)))
         return redirect(next_url(request) or route("sessions"))

@@ -9,18 +9,39 @@ from django.conf import settings
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls.converters import PathConverter, StringConverter
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 
 from sessionkeeper.auth import flows, lockout, passwords
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, SessionGone, StaleSession
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.pages.base import DONE, FormPage, Page, route, with_next
 from sessionkeeper.pages.forms import ChangeForm, ConfirmForm, ResetForm
 
 #: How long a browser keeps the token of a link, in seconds.
 _COOKIE_LIFE = 3600
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+class _Hidden:
+    """A part of a URL that is passed on as a ``Secret``, so that no report shows it as an argument."""
+
+    def to_python(self, value: str) -> Secret[str]:
+        """Return the text, hidden."""
+        return Secret(value)
+
+    def to_url(self, value: str | Secret[str]) -> str:
+        """Return the text of a URL."""
+        return Secret.of(value).value
+
+
+class SecretConverter(_Hidden, StringConverter):  # type: ignore[misc] # Django's returns the text
+    """Up to the next slash."""
+
+
+class SecretPathConverter(_Hidden, PathConverter):  # type: ignore[misc]
+    """Up to the end."""
 
 
 @method_decorator(lockout.counting, name="dispatch")
@@ -39,12 +60,11 @@ class ChangePage(FormPage):
         """Return the URL of the form."""
         return request.path
 
-    @sensitive_variables()
     def submit(self, request: HttpRequest, form: Form) -> HttpResponse | None:
         """Change the password and end all other sessions."""
-        given = form.cleaned_data
+        current, new = (Secret(form.cleaned_data[name]) for name in ("current_password", "new_password"))
         try:
-            passwords.change_password(request, current=given["current_password"], new=given["new_password"])
+            passwords.change_password(request, current=current, new=new)
         except InvalidCredentials:
             form.add_error("current_password", _("This is not the password."))
             return None
@@ -74,15 +94,15 @@ class LinkPage(Page):
     address.
     """
 
-    def get(self, request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    def get(self, request: HttpRequest, uid: str, token: Secret[str]) -> HttpResponse:
         """Move the token, and redirect."""
         page = route("password-reset-form", uid=uid)
         response = redirect(page)
-        plain = _PLAIN.match(token)
-        if _PLAIN.fullmatch(uid) and plain:
+        plain = Secret(_PLAIN.match(token.value))  # a match shows what it found
+        if _PLAIN.fullmatch(uid) and plain.value is not None:
             response.set_cookie(
                 _cookie_name(),
-                plain[0],
+                plain.value[0],
                 max_age=min(_COOKIE_LIFE, settings.PASSWORD_RESET_TIMEOUT),
                 path=page,
                 secure=settings.SESSION_COOKIE_SECURE or request.is_secure(),
@@ -101,19 +121,17 @@ class ConfirmPage(FormPage):
 
     template, form = "password_reset_confirm", ConfirmForm
 
-    @sensitive_variables()
     def get(self, request: HttpRequest, uid: str) -> HttpResponse:
         """Show the form, or that the link is not valid."""
         if passwords.user_of_reset(uid, _token(request)) is None:
             return self._spent(request, uid)
         return self.show(request, form=ConfirmForm())
 
-    @sensitive_variables()
     def submit(self, request: HttpRequest, form: Form, uid: str) -> HttpResponse:
         """Set the password and end all sessions of the user."""
         lockout.count_reset(request)
         try:
-            passwords.confirm_reset(uid, _token(request), form.cleaned_data["new_password"])
+            passwords.confirm_reset(uid, _token(request), Secret(form.cleaned_data["new_password"]))
         except InvalidToken:
             return self._spent(request, uid)
         return _forget(redirect(route("password-reset-done")), uid)
@@ -122,8 +140,8 @@ class ConfirmPage(FormPage):
         return _forget(self.show(request, form=None, status=HTTPStatus.BAD_REQUEST), uid)
 
 
-def _token(request: HttpRequest) -> str:
-    return request.COOKIES.get(_cookie_name(), "")
+def _token(request: HttpRequest) -> Secret[str]:
+    return Secret(request.COOKIES.get(_cookie_name(), ""))
 
 
 def _forget(response: HttpResponse, uid: str) -> HttpResponse:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from sessionkeeper.pages import devices, login, passwords
 from sessionkeeper.pages.base import Page
 
+register_converter(passwords.SecretConverter, "sessionkeeper_secret")
+register_converter(passwords.SecretPathConverter, "sessionkeeper_secret_path")
 app_name = "sessionkeeper-pages"
 urlpatterns = [
     path("login/", login.LoginPage.as_view(), name="login"),
@@ -21,8 +23,14 @@ urlpatterns = [
     path("password/reset/done/", Page.as_view(template="password_reset_done"), name="password-reset-done"),
     path("password/reset/<str:uid>/set/", passwords.ConfirmPage.as_view(), name="password-reset-form"),
     path(
-        "password/reset/<str:uid>/<str:token>/", passwords.LinkPage.as_view(), name="password-reset-confirm"
+        "password/reset/<str:uid>/<sessionkeeper_secret:token>/",
+        passwords.LinkPage.as_view(),
+        name="password-reset-confirm",
     ),
     # A link that a mail program has cut or lengthened: a 404 would be logged with it.
-    path("password/reset/<str:uid>/<path:token>", passwords.LinkPage.as_view(), name="password-reset-link"),
+    path(
+        "password/reset/<str:uid>/<sessionkeeper_secret_path:token>",
+        passwords.LinkPage.as_view(),
+        name="password-reset-link",
+    ),
 ]

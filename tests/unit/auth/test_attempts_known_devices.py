@@ -36,7 +36,7 @@ def test_a_made_up_device_is_not_known(make_user, change):
     user, here = make_user(), browser()
     api(here, user.get_username(), PASSWORD)
     here.post("/auth/logout/")
-    here.cookies["sessionid-device"] = change(here.cookies["sessionid-device"].value)
+    here.cookies["sessionid-device-key"] = change(here.cookies["sessionid-device-key"].value)
     lock(user.get_username())
     assert is_refused(api(here, user.get_username(), PASSWORD))
 
@@ -44,7 +44,7 @@ def test_a_made_up_device_is_not_known(make_user, change):
 def test_the_cookie_of_a_device_is_httponly_and_names_nobody(make_user):
     user, here = make_user(), browser()
     response = api(here, user.get_username(), PASSWORD)
-    cookie = response.cookies["sessionid-device"]
+    cookie = response.cookies["sessionid-device-key"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
     body = base64.urlsafe_b64decode(cookie.value.partition(":")[0] + "==")
     assert user.get_username().encode() not in body

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from pprint import pformat
 
 import pytest
+from django.template.defaultfilters import pprint as DjangoPprint  # noqa: N812 - it is a filter
 from hypothesis import given
 from hypothesis import strategies as st
+from sentry_sdk.serializer import serialize
 
 from sessionkeeper.core import keys
 
@@ -144,6 +150,32 @@ def test_digits_of_other_scripts_are_refused():
 @pytest.mark.parametrize("spoil", [lambda text: text + "\n", lambda text: text[:-1], lambda text: " " + text])
 def test_a_key_with_something_more_or_less_is_refused(spoil):
     assert keys.parse(spoil(keys.mint().text)) is None
+
+
+class _Odd(dict):
+    """Not hidden: what the next test is about would find it."""
+
+
+@pytest.mark.rule("R59")
+@pytest.mark.parametrize("value", ["staple", {"password": "staple"}, ["staple"], _Odd(a="staple")])
+def test_a_secret_shows_nothing_of_itself(value):
+    secret = keys.Secret(value)
+    texts = [repr(secret), str(secret), f"{secret}", pformat(secret), pformat([secret]), DjangoPprint(secret)]
+    assert not any("staple" in text for text in texts)
+    assert "staple" not in str(serialize({"vars": {"a": secret, "b": [secret]}}, is_vars=True))
+    assert not isinstance(secret, str | Mapping | Iterable)
+    assert "staple" not in repr([getattr(secret, name) for name in secret.__slots__])
+    assert secret.value is value
+
+
+@pytest.mark.rule("R59")
+def test_a_secret_stays_hidden_when_it_is_copied():
+    secret = keys.Secret("staple")
+    assert pickle.loads(pickle.dumps(secret)) == secret  # as part of a session, which can be pickled
+    assert copy.deepcopy([secret])[0] is secret
+    assert keys.Secret.of(secret) is secret
+    assert keys.Secret.of("staple") == secret
+    assert len({secret, keys.Secret("staple"), keys.Secret("other")}) == 2
 
 
 def test_no_text_of_a_key_object_holds_the_secret():

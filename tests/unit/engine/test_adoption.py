@@ -143,7 +143,7 @@ def test_after_its_end_the_old_cookie_opens_nothing(person, old, how):
 
 @pytest.mark.promise("P-20")
 def test_a_request_that_read_the_old_row_in_time_does_not_bring_an_ended_session_back(person, old, engine):
-    store, key = engine.SessionStore(old), adoption._derived(old)[0]
+    store, key = engine.SessionStore(old), adoption._derived(keys.Secret(old))[0]
     row = adoption._read(store)
     comes_with(old)
     registry.revoke_all(person)

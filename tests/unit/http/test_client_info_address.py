@@ -9,6 +9,7 @@ from django.test import RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.http.client_info import client_address, parse_address
 from sessionkeeper.middleware import session
 
@@ -129,4 +130,4 @@ def test_the_address_is_worked_out_by_who_wants_it_and_once(monkeypatch):
     session.SessionMiddleware(lambda request: HttpResponse())(request)
     assert asked == []
     assert [request.session.client.address, request.session.client.address] == ["192.0.2.1"] * 2
-    assert asked == [request.META]
+    assert asked == [Secret(request.META)]

@@ -6,6 +6,7 @@ import pytest
 from django.http import HttpResponse
 
 from sessionkeeper.core import keys
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.http.transports import Bearer, Cookie
 
 TOKEN = keys.to_bearer(keys.mint())
@@ -13,7 +14,7 @@ TOKEN = keys.to_bearer(keys.mint())
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_a_token_of_ours_is_read_whatever_case_the_scheme_has(rf, scheme):
-    assert Bearer.read(rf.get("/", headers={"Authorization": f"{scheme} {TOKEN}"})) == TOKEN
+    assert Bearer.read(rf.get("/", headers={"Authorization": f"{scheme} {TOKEN}"})) == Secret(TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_a_token_counts_in_its_header_only(rf):
 def test_other_cookies_of_the_name_are_found_each_once(rf, settings):
     name = settings.SESSION_COOKIE_NAME
     request = rf.get("/", headers={"Cookie": f"{name}=one; other=x; {name}=two; {name}=one; {name}=three"})
-    assert {Cookie.read(request), *Cookie.other_cookies(request)} == {"one", "two", "three"}
+    assert {Cookie.read(request), *Cookie.other_cookies(request)} == set(map(Secret, ("one", "two", "three")))
     assert len(Cookie.other_cookies(request)) == 2
 
 
@@ -45,7 +46,7 @@ def test_the_cookie_has_the_flags_of_djangos_settings_and_is_cleared_where_it_wa
     settings.SESSION_COOKIE_SECURE, settings.SESSION_COOKIE_SAMESITE = True, "Strict"
     settings.SESSION_COOKIE_PATH = "/app"
     response = HttpResponse()
-    Cookie.write(response, "key", 60)
+    Cookie.write(response, Secret("key"), 60)
     cookie = response.cookies[settings.SESSION_COOKIE_NAME]
     assert (cookie.value, cookie["max-age"], cookie["path"]) == ("key", 60, "/app")
     assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Strict")

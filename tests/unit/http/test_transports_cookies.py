@@ -107,7 +107,7 @@ def test_a_function_gives_each_request_its_domain_to_known_devices_too(settings,
     credentials = {"username": make_user().get_username(), "password": PASSWORD}
     for host, domain in (("a.group.example", "group.example"), ("b.example", "")):
         cookies = Client().post("/api/login/", credentials, headers={"host": host}).cookies
-        assert {cookies[name]["domain"] for name in ("sessionid", "sessionid-device")} == {domain}
+        assert {cookies[name]["domain"] for name in ("sessionid", "sessionid-device-key")} == {domain}
 
 
 def test_a_domain_that_the_host_may_not_set_is_an_error_and_not_a_silent_nothing(settings, any_host):
@@ -124,7 +124,7 @@ def test_all_cookies_are_partitioned_when_they_are_set_and_when_they_are_taken_a
     credentials = {"username": make_user().get_username(), "password": PASSWORD}
     browser = Client()
     given = headers(browser.post("/api/login/", credentials, secure=True))
-    assert given.keys() == {"sessionid", "sessionid-device", "csrftoken"}
+    assert given.keys() == {"sessionid", "sessionid-device-key", "csrftoken"}
     for attributes in given.values():
         assert {"Partitioned", "Secure", "SameSite=None"} <= set(attributes)
         assert attributes.count("Partitioned") == 1

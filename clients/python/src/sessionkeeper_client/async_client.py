@@ -10,6 +10,7 @@ import httpx
 from sessionkeeper_client.base import BaseClient
 from sessionkeeper_client.errors import Unreachable
 from sessionkeeper_client.protocol import Exchange
+from sessionkeeper_client.secret import Secret
 
 T = TypeVar("T")
 
@@ -60,8 +61,9 @@ class AsyncClient(BaseClient[httpx.AsyncClient]):
         scopes: Iterable[str] | None = None,
     ) -> dict[str, Any]:
         """See :meth:`Client.login`."""
+        given, password = Secret(password), ""
         return await self._run(
-            self._talk.log_in(username, password, remember=remember, label=label, scopes=scopes)
+            self._talk.log_in(username, given, remember=remember, label=label, scopes=scopes)
         )
 
     async def logout(self) -> None:
@@ -74,7 +76,8 @@ class AsyncClient(BaseClient[httpx.AsyncClient]):
 
     async def reauthenticate(self, password: str) -> dict[str, Any]:
         """See :meth:`Client.reauthenticate`."""
-        return await self._run(self._talk.reauthenticate(password))
+        given, password = Secret(password), ""
+        return await self._run(self._talk.reauthenticate(given))
 
     # The user's sessions
 
@@ -98,24 +101,30 @@ class AsyncClient(BaseClient[httpx.AsyncClient]):
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """See :meth:`Client.request`."""
-        return await self._run(self._talk.call(method, path, **options))
+        given, options = Secret(options), {}
+        return await self._run(self._talk.call(method, path, given))
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`Client.request`."""
-        return await self.request("GET", path, **options)
+        given, options = Secret(options), {}
+        return await self.request("GET", path, **given.value)
 
     async def post(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`Client.request`."""
-        return await self.request("POST", path, **options)
+        given, options = Secret(options), {}
+        return await self.request("POST", path, **given.value)
 
     async def put(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`Client.request`."""
-        return await self.request("PUT", path, **options)
+        given, options = Secret(options), {}
+        return await self.request("PUT", path, **given.value)
 
     async def patch(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`Client.request`."""
-        return await self.request("PATCH", path, **options)
+        given, options = Secret(options), {}
+        return await self.request("PATCH", path, **given.value)
 
     async def delete(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`Client.request`."""
-        return await self.request("DELETE", path, **options)
+        given, options = Secret(options), {}
+        return await self.request("DELETE", path, **given.value)

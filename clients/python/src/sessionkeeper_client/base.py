@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import httpx
 
 from sessionkeeper_client.protocol import COOKIE, CSRF_HEADER, Conversation
+from sessionkeeper_client.secret import Secret
 
 H = TypeVar("H", httpx.Client, httpx.AsyncClient)
 
@@ -31,10 +32,11 @@ class BaseClient(Generic[H]):
         csrf_header: str = CSRF_HEADER,
         http_options: Mapping[str, Any] | None = None,
     ) -> None:
+        given, token = Secret(token), None
         self._talk = Conversation(
             url,
             transport=transport,
-            token=token,
+            token=given.value,
             api=api,
             file=file,
             allow_http=allow_http,
@@ -48,4 +50,4 @@ class BaseClient(Generic[H]):
     @property
     def token(self) -> str | None:
         """The bearer token; None without one, and for the transport ``"cookie"``."""
-        return self._talk.token
+        return self._talk.token.value

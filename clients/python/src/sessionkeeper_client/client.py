@@ -10,6 +10,7 @@ import httpx
 from sessionkeeper_client.base import BaseClient
 from sessionkeeper_client.errors import Unreachable
 from sessionkeeper_client.protocol import Exchange
+from sessionkeeper_client.secret import Secret
 
 T = TypeVar("T")
 
@@ -88,7 +89,8 @@ class Client(BaseClient[httpx.Client]):
             SecondFactorRequired: the password is right and does not do. Nobody was signed in.
             Throttled: too many tries; ``retry_after`` says how long to wait.
         """
-        return self._run(self._talk.log_in(username, password, remember=remember, label=label, scopes=scopes))
+        given, password = Secret(password), ""
+        return self._run(self._talk.log_in(username, given, remember=remember, label=label, scopes=scopes))
 
     def logout(self) -> None:
         """End the session at the site, and forget it here: cookies, token and file. Also when it is over."""
@@ -104,7 +106,8 @@ class Client(BaseClient[httpx.Client]):
 
     def reauthenticate(self, password: str) -> dict[str, Any]:
         """Prove the password again; return what :meth:`whoami` does. Raises what :meth:`login` does."""
-        return self._run(self._talk.reauthenticate(password))
+        given, password = Secret(password), ""
+        return self._run(self._talk.reauthenticate(given))
 
     # The user's sessions
 
@@ -141,24 +144,30 @@ class Client(BaseClient[httpx.Client]):
         Raises:
             InsecureAddress: the address is not at this site. Nothing was sent.
         """
-        return self._run(self._talk.call(method, path, **options))
+        given, options = Secret(options), {}
+        return self._run(self._talk.call(method, path, given))
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`request`."""
-        return self.request("GET", path, **options)
+        given, options = Secret(options), {}
+        return self.request("GET", path, **given.value)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`request`."""
-        return self.request("POST", path, **options)
+        given, options = Secret(options), {}
+        return self.request("POST", path, **given.value)
 
     def put(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`request`."""
-        return self.request("PUT", path, **options)
+        given, options = Secret(options), {}
+        return self.request("PUT", path, **given.value)
 
     def patch(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`request`."""
-        return self.request("PATCH", path, **options)
+        given, options = Secret(options), {}
+        return self.request("PATCH", path, **given.value)
 
     def delete(self, path: str, **options: Any) -> httpx.Response:
         """See :meth:`request`."""
-        return self.request("DELETE", path, **options)
+        given, options = Secret(options), {}
+        return self.request("DELETE", path, **given.value)

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sessionkeeper_client.errors import SessionFileError
+from sessionkeeper_client.secret import Secret
 
 _VERSION = 1
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LARGEST = 1 << 20
+#: What is kept of a cookie.
+_KEPT = ("name", "value", "domain", "path", "secure", "expires")
 
 
 class SessionFile:
@@ -25,22 +28,23 @@ class SessionFile:
     def __init__(self, path: str | os.PathLike[str], site: str, transport: str) -> None:
         self.path = Path(path)
         self._head = {"version": _VERSION, "site": site, "transport": transport}
-        self._written: dict[str, Any] | None = None
+        self._written: Secret[dict[str, Any]] | None = None
 
-    def load(self, jar: CookieJar) -> str | None:
+    def load(self, jar: CookieJar) -> Secret[str | None] | None:
         """Put the cookies into the jar and return the token, or None. Nothing happens without a file.
 
         Raises:
             SessionFileError: others can read the file, it is not a file, of another site, or broken.
         """
-        text = self._read()
-        if text is None:
+        text = Secret(self._read())
+        if text.value is None:
             return None
         try:
-            content = json.loads(text)
-            head = {name: content[name] for name in self._head}
-            token, cookies = content["token"], [_cookie(one) for one in content["cookies"]]
-            if not isinstance(token, str | None):
+            content = Secret(json.loads(text.value))
+            head = {name: content.value[name] for name in self._head}
+            token = Secret(content.value["token"])
+            cookies = [_cookie(one) for one in map(Secret, content.value["cookies"])]
+            if not isinstance(token.value, str | None):
                 raise TypeError("the token is no text")  # noqa: TRY301 - one message for all that is broken
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise SessionFileError(
@@ -54,11 +58,11 @@ class SessionFile:
                 "Use another file."
             )
         for cookie in cookies:
-            jar.set_cookie(cookie)
+            jar.set_cookie(cookie.value)
         self._written = self._content(jar, token)
         return token
 
-    def store(self, jar: CookieJar, token: str | None) -> None:
+    def store(self, jar: CookieJar, token: Secret[str | None]) -> None:
         """Write cookies and token, where they are others than before: whole, or not at all.
 
         Raises:
@@ -68,7 +72,7 @@ class SessionFile:
         if content == self._written:
             return
         try:
-            self._replace(json.dumps(content, indent=1))
+            self._replace(Secret(json.dumps(content.value, indent=1)))
         except OSError as error:
             raise SessionFileError(f"{self.path} cannot be written: {error.strerror or error}.") from error
         self._written = content
@@ -105,10 +109,10 @@ class SessionFile:
         if found.st_uid != os.geteuid():
             raise SessionFileError(f"{self.path} belongs to another user.")
 
-    def _replace(self, text: str) -> None:
+    def _replace(self, text: Secret[str]) -> None:
         with self._temporary() as (descriptor, name):
             with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
-                file.write(text)
+                file.write(text.value)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(self.path)
@@ -122,44 +126,40 @@ class SessionFile:
         finally:
             Path(name).unlink(missing_ok=True)  # it is there only if something went wrong
 
-    def _content(self, jar: CookieJar, token: str | None) -> dict[str, Any]:
-        cookies = [
-            {
-                "name": cookie.name,
-                "value": cookie.value,
-                "domain": cookie.domain,
-                "path": cookie.path,
-                "secure": cookie.secure,
-                "expires": cookie.expires,
-            }
-            for cookie in jar
-            if not cookie.is_expired()
-        ]
-        return {**self._head, "token": token, "cookies": cookies}
+    def _content(self, jar: CookieJar, token: Secret[str | None]) -> Secret[dict[str, Any]]:
+        cookies = Secret(
+            [
+                {name: getattr(cookie.value, name) for name in _KEPT}
+                for cookie in map(Secret, jar)
+                if not cookie.value.is_expired()
+            ]
+        )
+        return Secret({**self._head, "token": token.value, "cookies": cookies.value})
 
 
-def _cookie(kept: Any) -> Cookie:
-    name, value, domain, path = (kept[key] for key in ("name", "value", "domain", "path"))
-    secure, expires = kept["secure"], kept["expires"]
-    texts = all(isinstance(text, str) for text in (name, value, domain, path))
+def _cookie(kept: Secret[Any]) -> Secret[Cookie]:
+    domain, secure, expires = (kept.value[name] for name in ("domain", "secure", "expires"))
+    texts = all(isinstance(kept.value[name], str) for name in ("name", "value", "domain", "path"))
     if not (texts and isinstance(secure, bool) and isinstance(expires, int | None)):
         raise TypeError("no cookie")
     dotted = domain.startswith(".")
-    return Cookie(
-        version=0,
-        name=name,
-        value=value,
-        port=None,
-        port_specified=False,
-        domain=domain,
-        domain_specified=dotted,
-        domain_initial_dot=dotted,
-        path=path,
-        path_specified=True,
-        secure=secure,
-        expires=expires,
-        discard=expires is None,
-        comment=None,
-        comment_url=None,
-        rest={},
+    return Secret(
+        Cookie(
+            version=0,
+            name=kept.value["name"],
+            value=kept.value["value"],
+            port=None,
+            port_specified=False,
+            domain=domain,
+            domain_specified=dotted,
+            domain_initial_dot=dotted,
+            path=kept.value["path"],
+            path_specified=True,
+            secure=secure,
+            expires=expires,
+            discard=expires is None,
+            comment=None,
+            comment_url=None,
+            rest={},
+        )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import IO, Any, NoReturn
 
 from django.apps import apps
@@ -11,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework import exceptions, parsers
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.metadata import SimpleMetadata
@@ -30,6 +31,7 @@ from sessionkeeper.api.exceptions import Refused, exception_handler, translated
 from sessionkeeper.api.problems import BODY_LIMIT, BODY_TOO_LARGE
 from sessionkeeper.api.serializers import session_json
 from sessionkeeper.core.errors import SessionGone
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import users
 from sessionkeeper.engine.session_store import SessionStore
 from sessionkeeper.stores.factory import get_store
@@ -53,12 +55,13 @@ class JSONObjectParser(parsers.BaseParser):
             ParseError: the body is not a JSON object.
         """
         try:
-            value = json.loads(stream.read().decode("utf-8"), parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
-            raise exceptions.ParseError(_("The body is not valid JSON in UTF-8.")) from error
-        if not isinstance(value, dict):
+            value = Secret(json.loads(stream.read().decode("utf-8"), parse_constant=_refuse))
+        except (ValueError, RecursionError):
+            # Not "from error", which may contain the body.
+            raise exceptions.ParseError(_("The body is not valid JSON in UTF-8.")) from None
+        if not isinstance(value.value, dict):
             raise exceptions.ParseError(_("The body must be a JSON object."))
-        return value
+        return value.value
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -79,20 +82,19 @@ def read_bounded(request: HttpRequest) -> None:
         raise Refused(BODY_TOO_LARGE)
     if not request._read_started:  # type: ignore[attr-defined] # noqa: SLF001
         request._body = _read(request)  # noqa: SLF001
-    body = getattr(request, "_body", b"")
-    if len(body) > BODY_LIMIT:  # other code has read it already
+    length = len(getattr(request, "_body", b""))
+    if length > BODY_LIMIT:  # other code has read it already
         raise Refused(BODY_TOO_LARGE)
-    if declared != len(body):
-        request.META["CONTENT_LENGTH"] = str(len(body))  # without it DRF ignores a chunked body
+    if declared != length:
+        request.META["CONTENT_LENGTH"] = str(length)  # without it DRF ignores a chunked body
 
 
 def _read(request: HttpRequest) -> bytes:
-    body = b""
-    while chunk := request.read(BODY_LIMIT + 1 - len(body)):
-        body += chunk
-        if len(body) > BODY_LIMIT:
+    body = BytesIO()
+    while body.write(request.read(BODY_LIMIT + 1 - body.tell())):
+        if body.tell() > BODY_LIMIT:
             raise Refused(BODY_TOO_LARGE)
-    return body
+    return body.getvalue()
 
 
 def _declared_length(request: HttpRequest) -> int:
@@ -157,7 +159,6 @@ class Endpoint(APIView):
         read_bounded(django_request(request))
         super().perform_authentication(request)
 
-    @sensitive_variables()
     def validated(self, request: Request) -> dict[str, Any]:
         """Return the validated data of the request."""
         form = self.serializer_class(data=request.data, context={"request": request})

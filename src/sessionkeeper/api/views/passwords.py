@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
-from rest_framework import exceptions, serializers
+from rest_framework import exceptions
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessionkeeper.api.authentication import django_request
-from sessionkeeper.api.serializers import Password, Text
+from sessionkeeper.api.serializers import Body, Password, SecretText, Text
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import flows, lockout, passwords
 from sessionkeeper.core.errors import InvalidCredentials
+from sessionkeeper.core.keys import Secret
 
 
-class ReauthenticateSerializer(serializers.Serializer[Any]):
+class ReauthenticateSerializer(Body):
     """The body of ``POST reauthenticate/``."""
 
     password = Password()
 
 
-class PasswordChangeSerializer(serializers.Serializer[Any]):
+class PasswordChangeSerializer(Body):
     """The body of ``POST password/change/``."""
 
     current_password = Password()
     new_password = Password()
 
 
-class PasswordResetSerializer(serializers.Serializer[Any]):
+class PasswordResetSerializer(Body):
     """The body of ``POST password/reset/``."""
 
     email = Text(max_length=254)
 
 
-class PasswordResetConfirmSerializer(serializers.Serializer[Any]):
+class PasswordResetConfirmSerializer(Body):
     """The body of ``POST password/reset/confirm/``."""
 
     uid = Text(max_length=200)
-    token = Text(max_length=200)
+    token = SecretText(max_length=200)
     new_password = Password()
 
 
@@ -53,11 +51,10 @@ class ReauthenticateView(Endpoint):
     permission_classes = [IsAuthenticated]
     serializer_class = ReauthenticateSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Verify the password."""
         given = self.validated(request)
-        flows.reauthenticate(django_request(request), given)
+        flows.reauthenticate(django_request(request), Secret({"password": given["password"].value}))
         return Response(whoami(django_request(request), request.user))
 
 
@@ -68,7 +65,6 @@ class PasswordChangeView(Endpoint):
     permission_classes = [IsAuthenticated]
     serializer_class = PasswordChangeSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Change the password."""
         given = self.validated(request)
@@ -89,7 +85,6 @@ class PasswordResetView(Endpoint):
 
     serializer_class = PasswordResetSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Send the mail, if a user has the address. The response is the same if not."""
         passwords.request_reset(django_request(request), **self.validated(request))
@@ -102,7 +97,6 @@ class PasswordResetConfirmView(Endpoint):
 
     serializer_class = PasswordResetConfirmSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Set the password and end all sessions of the user."""
         lockout.count_reset(django_request(request))

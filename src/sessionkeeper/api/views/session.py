@@ -6,7 +6,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.middleware.csrf import get_token
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.debug import sensitive_variables
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +15,7 @@ from sessionkeeper.api.scopes import HasScope
 from sessionkeeper.api.serializers import LoginSerializer
 from sessionkeeper.api.views.base import Endpoint, whoami
 from sessionkeeper.auth import flows, lockout
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import principal, registry, users
 from sessionkeeper.http.transports import CLEAR_SITE_DATA
 
@@ -38,13 +38,12 @@ class LoginView(Endpoint):
     authentication_classes = [CheckedSessionAuthentication]
     serializer_class = LoginSerializer
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Sign in."""
         given = self.validated(request)
         user = flows.log_in(
             django_request(request),
-            credentials={"username": given["username"], "password": given["password"]},
+            credentials=Secret({"username": given["username"], "password": given["password"].value}),
             remember=given["remember"],
             label=given["label"],
         )

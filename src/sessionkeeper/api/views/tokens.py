@@ -6,7 +6,6 @@ from typing import Any
 
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +14,7 @@ from sessionkeeper.api.authentication import CsrfFailed, TokenAuthentication, dj
 from sessionkeeper.api.serializers import LoginSerializer, session_json
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import flows, lockout
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.csrf import fetch_metadata
 
 #: How many scopes a session can have, and how long each can be.
@@ -67,13 +67,12 @@ class TokensView(Endpoint):
         """Return the challenge, so that DRF answers 401."""
         return TokenAuthentication().challenge(request)
 
-    @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Begin a session and return its token, which is never shown again."""
         given = self.validated(request)
         issued = flows.issue_token(
             django_request(request),
-            credentials={"username": given["username"], "password": given["password"]},
+            credentials=Secret({"username": given["username"], "password": given["password"].value}),
             label=given["label"],
             scopes=given["scopes"],
         )

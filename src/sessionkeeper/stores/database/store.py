@@ -32,8 +32,17 @@ from sessionkeeper.core.records import (
     SessionRecord,
 )
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import orm, select, shortcut, statements, transactions, writes
+from sessionkeeper.stores.database import (
+    orm,
+    references,
+    select,
+    shortcut,
+    statements,
+    transactions,
+    writes,
+)
 from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
+from sessionkeeper.stores.database.references import ENDED
 
 #: Attempts of a compare-and-swap. Each failure means that another writer succeeded.
 MERGE_TRIES = 200
@@ -73,8 +82,8 @@ class DatabaseStore:
         except Exception as error:  # noqa: BLE001 - as shortcut.take() does, for every request
             with translate_errors():
                 found = shortcut.fall_back(error, orm.find, connection, session_id, **wanted)
-        if found is not None and found.record.namespace != here:
-            return None  # the table is shared with other tenants
+        if found is not None and (found.record.namespace != here or found.record.family_hash == ENDED):
+            return None  # the table is shared with other tenants, and with what refers to sessions
         return found._replace(now=self._clock()) if found is not None and self._clock else found
 
     def insert(self, new: NewSession) -> tuple[SessionRecord, list[int]]:
@@ -222,17 +231,19 @@ class DatabaseStore:
             return shortcut.take(statements.touch, by_orm, connection, session_id, secret_hash, now)
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
-        return next(iter(self._end(self._rows(session_id, secret_hash))), None)
+        return next(iter(self._end(self._rows(session_id, secret_hash), pk=session_id)), None)
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
         rows = self._table.filter(user_id=user_id)
-        return self._end(rows if except_ is None else rows.exclude(pk=except_))
+        return self._end(rows if except_ is None else rows.exclude(pk=except_), user_id=user_id)
 
     def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
-        return self._end(self._table.filter(pk__in=session_ids))
+        return self._end(self._table.filter(pk__in=session_ids), pk__in=session_ids)
 
-    def _end(self, rows: QuerySet[Session]) -> list[Revoked]:
+    def _end(self, rows: QuerySet[Session], **where: Any) -> list[Revoked]:
         with translate_errors():
+            if references.relations():
+                return references.end(rows, self._rows_of_all.filter(**where))
             return [Revoked(*row) for row in writes.delete_returning(rows, Revoked._fields)]
 
     def list_for(self, user_id: Any, limit: int | None = None, newest: int = MAX_ID) -> list[SessionRecord]:
@@ -254,16 +265,30 @@ class DatabaseStore:
             last = next(iter(part.order_by("pk").values_list("pk", flat=True)[limit - 1 : limit]), None)
             if last is not None:
                 part = part.filter(pk__lte=last)
-            removed = writes.delete_returning(orm.expired(part, self._server_now()), Revoked._fields)
-        return Purged(len(removed), sum(user is not None for _, user in removed), last)
+            where = {"pk__gt": after, "pk__lte": MAX_ID if last is None else last}
+            if references.relations():
+                self._bury(limit, where)
+            removed = self._end(orm.expired(part, self._server_now()), **where)
+        return Purged(len(removed), sum(one.user_id is not None for one in removed), last)
+
+    def _bury(self, limit: int, where: dict[str, Any]) -> None:
+        """Try again to delete what had to stay when its session ended."""
+        left = list(self._rows_of_all.filter(family_hash=ENDED, **where).values_list("pk", flat=True))
+        for start in range(0, len(left), limit):
+            references.bury(left[start : start + limit], self.alias)
 
     def count(self) -> int:
         with translate_errors():
             return self._table.count()
 
     @property
-    def _table(self) -> QuerySet[Session]:
+    def _rows_of_all(self) -> QuerySet[Session]:
         return namespaces.rows(Session._base_manager.using(self.alias))
+
+    @property
+    def _table(self) -> QuerySet[Session]:
+        rows = self._rows_of_all
+        return rows.exclude(family_hash=ENDED) if references.relations() else rows
 
     def _rows(self, session_id: int, secret_hash: bytes | None) -> QuerySet[Session]:
         if secret_hash is None:

@@ -23,6 +23,7 @@ from django.db.models.fields import related_descriptors
 from django.db.models.signals import post_init, pre_init
 from django.utils.crypto import salted_hmac
 
+from sessionkeeper.core.keys import Secret
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import shortcut
 from sessionkeeper.stores.user_snapshot import Snapshot
@@ -313,8 +314,9 @@ def session_auth_hash(user: Any) -> str:
 @lru_cache(maxsize=4096)
 def hash_of_password(password: str, secret: str) -> str:
     """Return Django's session auth hash for a password's hash, where :func:`hash_is_djangos`."""
+    given, password, secret = Secret((password, secret)), "", ""
     key_salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
-    return salted_hmac(key_salt, password, secret=secret, algorithm="sha256").hexdigest()
+    return salted_hmac(key_salt, given.value[0], secret=given.value[1], algorithm="sha256").hexdigest()
 
 
 @lru_cache(maxsize=64)
