@@ -8,9 +8,9 @@ import re
 import pytest
 from django.urls import reverse
 
-from sessionkeeper.api import serializers, urls
+from sessionkeeper.api import urls
 from sessionkeeper.api.problems import BODY_LIMIT, FOR_OTHERS, INVALID
-from sessionkeeper.api.views import tokens
+from sessionkeeper.api.views import base, tokens
 from sessionkeeper.api.views.base import Endpoint
 from sessionkeeper.auth import lockout
 from sessionkeeper.core import keys
@@ -59,7 +59,7 @@ def test_the_limits_of_password_resets_are_those_of_the_code():
 
 def test_the_members_of_a_login_are_described_with_their_lengths():
     rows = dict(re.findall(r"^\| `(username|password|remember|label)` \| (.+?) \| .+", TEXT, re.MULTILINE))
-    fields = serializers.LoginSerializer().fields
+    fields = base.LoginSerializer().fields
     assert set(rows) == set(fields)
     for name, field in fields.items():
         assert ("optional" in rows[name]) is not field.required

@@ -92,6 +92,8 @@ def _names(request: HttpRequest, user: Any) -> bool:
 
 def _own_csrf_secret(request: HttpRequest, user: Any) -> None:
     """Give the forms of this response a CSRF secret that names the user, if their secret names nobody."""
+    if not hasattr(request, "META"):
+        return  # not a request of Django's: it has no forms
     secret = keys.Secret(request.META.get(transports.CSRF_SECRET))
     session = cast("SessionStore", request.session)
     if user.pk is not None and not transports.names_somebody(secret) and session.transport == COOKIE:

@@ -210,3 +210,13 @@ def plain_field(field: Any) -> Any:
 def json_key(pk: Any) -> int | str | None:
     """Return a primary key for JSON: a number, or the text of anything else."""
     return pk if pk is None or isinstance(pk, int) else str(pk)
+
+
+def as_text(value: Any, expression: Any = None, connection: Any = None) -> str:
+    """Return JSON as text, not decoded."""
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
+
+
+def as_bytes(value: Any, expression: Any = None, connection: Any = None) -> bytes | None:
+    """Return the bytes in a memoryview, which some drivers return."""
+    return value if value is None or isinstance(value, bytes) else bytes(value)

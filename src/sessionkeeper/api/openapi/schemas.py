@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from sessionkeeper.api.serializers import Text
+from sessionkeeper.api.views.base import Text
 from sessionkeeper.api.views.tokens import LONGEST_SCOPE
 
 # Not choices: drf-spectacular makes a component of each enum, and its name may clash with the project's.

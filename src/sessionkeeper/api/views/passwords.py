@@ -10,8 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessionkeeper.api.authentication import django_request
-from sessionkeeper.api.serializers import Body, Password, SecretText, Text
-from sessionkeeper.api.views.base import Endpoint, whoami
+from sessionkeeper.api.views.base import Body, Endpoint, Password, SecretText, Text, whoami
 from sessionkeeper.auth import flows, lockout, passwords
 from sessionkeeper.core.errors import InvalidCredentials
 from sessionkeeper.core.keys import Secret

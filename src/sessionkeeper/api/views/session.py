@@ -12,8 +12,7 @@ from rest_framework.response import Response
 
 from sessionkeeper.api.authentication import CheckedSessionAuthentication, django_request
 from sessionkeeper.api.scopes import HasScope
-from sessionkeeper.api.serializers import LoginSerializer
-from sessionkeeper.api.views.base import Endpoint, whoami
+from sessionkeeper.api.views.base import Endpoint, LoginSerializer, whoami
 from sessionkeeper.auth import flows, lockout
 from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import principal, registry, users

@@ -13,8 +13,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from sessionkeeper.api.authentication import django_request
-from sessionkeeper.api.serializers import session_json
-from sessionkeeper.api.views.base import Endpoint
+from sessionkeeper.api.views.base import Endpoint, session_json
 from sessionkeeper.auth import flows
 from sessionkeeper.core import keys
 from sessionkeeper.engine import history, registry

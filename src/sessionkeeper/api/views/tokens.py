@@ -11,8 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessionkeeper.api.authentication import CsrfFailed, TokenAuthentication, django_request
-from sessionkeeper.api.serializers import LoginSerializer, session_json
-from sessionkeeper.api.views.base import Endpoint
+from sessionkeeper.api.views.base import Endpoint, LoginSerializer, session_json
 from sessionkeeper.auth import flows, lockout
 from sessionkeeper.core.keys import Secret
 from sessionkeeper.csrf import fetch_metadata

@@ -13,8 +13,8 @@ from sessionkeeper.core import moments
 from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.core.records import Lookup, SessionRecord
 from sessionkeeper.models import Session
+from sessionkeeper.stores.codec import as_bytes, as_text
 from sessionkeeper.stores.database.errors import on_live_connection
-from sessionkeeper.stores.database.user_query import as_bytes, as_text
 
 # The data as text: the codec decodes it on first use.
 _COLUMNS: list[Any] = [
@@ -36,7 +36,7 @@ def records(sessions: QuerySet[Session]) -> list[SessionRecord]:
 
 
 def find(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Lookup | None:
-    """Return the session as ``select.read`` does, but without the user."""
+    """Return the session as ``statements.read`` does, but without the user."""
     session = Session._base_manager.using(connection.alias).filter(pk=session_id)
     selected = session.values_list(
         *_COLUMNS, *([Now(output_field=moments.MomentField())] if server_clock else [])

@@ -1,25 +1,188 @@
-"""Writes one session in one statement, without the ORM, which takes longer to compile it than to execute it.
+"""Reads a session and its user, or writes a session, in one statement, without the ORM.
 
-The statements are for PostgreSQL and SQLite, check their conditions themselves, and return the row as they
-wrote it. They run where the read of a request does (see ``cursors``), so everything that watches statements
-sees them. Other databases use the ORM, and so does a process in which this path has failed: see ``shortcut``.
+The SQL for reading is compiled once per process, database and user model, from the session's columns and
+``user_query``. The statements that write are for PostgreSQL and SQLite, check their conditions themselves,
+and return the row as they wrote it. All run on Django's own connection and in its transactions, by
+``cursors``, so everything that watches statements sees them. Other databases write by the ORM, and the
+database store falls back to it where this path fails: see ``shortcut``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.conf import settings
+from django.db import connections, models, transaction
+from django.utils import timezone
 
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core.records import NewSession, SessionPatch, SessionRecord
+from sessionkeeper.core import moments
+from sessionkeeper.core.errors import CorruptPayload
+from sessionkeeper.core.records import Lookup, NewSession, SessionPatch, SessionRecord
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import cursors, select
+from sessionkeeper.stores.codec import as_bytes, as_text
+from sessionkeeper.stores.database import cursors, user_query
+from sessionkeeper.stores.database.user_query import (
+    Converter,
+    UserColumns,
+    UserQueryKey,
+    as_text_in_utc,
+    is_text_in_utc,
+    undeclared,
+)
 
-_FIELDS: dict[str, Any] = {field.attname: field for field in Session._meta.concrete_fields}
+_FIELDS: list[Any] = [
+    Session._meta.get_field("user" if name == "user_id" else name) for name in SessionRecord._fields
+]
+_WIDTH = len(_FIELDS)
+
+
+class Statement(NamedTuple):
+    """A SELECT that takes a session id (twice with a principal), and how to convert its row."""
+
+    sql: str
+    params: tuple[Any, ...]
+    converters: Sequence[Converter]
+    times: Sequence[int]  # positions of times that are selected as text
+    user: UserColumns | None = None
+    server_clock: bool = False
+    types: tuple[str, ...] = ("bigint",)  # where the session id is the only parameter, else none
+
+
+def read(connection: Any, session_id: int, *, principal: bool, server_clock: bool) -> Lookup | None:
+    """Run the statement on one of Django's connections. Database errors pass through.
+
+    Raises:
+        CorruptPayload: a column holds an invalid value.
+    """
+    alias = connection.alias
+    statement = _statement(alias, principal=principal, server_clock=server_clock)
+    given = [session_id if param is _ID else param for param in statement.params]
+    row = cursors.fetch_one(connection, statement.sql, given, types=statement.types)
+    if row is None:
+        return None
+    found = record(statement, row, connection)
+    now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else timezone.now()
+    if now.tzinfo is not UTC:  # Django's clock under USE_TZ = False
+        now = moments.aware(now)
+    if statement.user is None:
+        return Lookup(found, now)
+    is_current = partial(_is_current, statement, alias)
+    user, snapshot = statement.user.read(connection, list(row[_WIDTH + 1 :]), is_current)
+    return Lookup(found, now, user, snapshot)
+
+
+def record(statement: Statement, row: Sequence[Any], connection: Any) -> SessionRecord:
+    """Return the session in the first values of a row.
+
+    Raises:
+        CorruptPayload: a time is not valid.
+    """
+    values = list(row[:_WIDTH])
+    try:
+        for index in statement.times:
+            value = values[index]
+            if value is not None:
+                values[index] = datetime.fromisoformat(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CorruptPayload("A time of the stored session cannot be read.") from error
+    for index, function, expression in statement.converters:
+        values[index] = function(values[index], expression, connection)
+    return SessionRecord._make(values)
+
+
+def returned(connection: Any) -> Statement:
+    """Return the columns of a session for the RETURNING of a statement that writes it."""
+    return _returned(connection.alias, connection.vendor, connection.timezone, settings.USE_TZ)
+
+
+@lru_cache(maxsize=16)
+def _returned(alias: str, *_: Any) -> Statement:
+    connection = connections[alias]
+    table = connection.ops.quote_name(Session._meta.db_table)
+    columns, converters, times = _session_columns(connection, table)
+    return Statement(columns, (), converters, times)
+
+
+_ID = object()
+
+
+def _statement(alias: str, *, principal: bool, server_clock: bool) -> Statement:
+    key = user_query.query_key(alias) if principal else None
+    build = partial(_build, alias, key, server_clock=server_clock)
+    statement: Statement = user_query.cached((alias, server_clock, key), build)
+    return statement
+
+
+def _build(alias: str, key: UserQueryKey | None, *, server_clock: bool) -> Statement:
+    connection = connections[alias]
+    table = connection.ops.quote_name(Session._meta.db_table)
+    columns, converters, times = _session_columns(connection)
+    clock = moments.in_utc(connection, "statement_timestamp()") if server_clock else "NULL"
+    selected = f"{columns}, {clock}"
+    user = _user_part(alias, key.model) if key is not None else None
+    if user is None:
+        sql = f"SELECT {selected} FROM {table} s WHERE s.id = %s"  # noqa: S608 - quoted names only
+        return Statement(sql, (_ID,), converters, times)
+    return Statement(
+        f"SELECT {selected}, {user.columns} FROM {table} s LEFT JOIN {user.source} "  # noqa: S608 - as above
+        f"ON {user.condition} WHERE s.id = %s",
+        (*user.params, _ID),
+        converters,
+        times,
+        user,
+        server_clock=server_clock,
+        types=("bigint",) if all(param is _ID for param in user.params) else (),
+    )
+
+
+def _user_part(alias: str, model: Any) -> UserColumns | None:
+    """Compile the user's part."""
+    marker = -(2**62) - 5  # stands for the session id; never a valid one
+    ids = Session.objects.using(alias).filter(id=marker).values("user_id")[:1]
+    part = user_query.select(alias, model, models.Subquery(ids), "s.user_id", ())
+    if part is None:
+        return None
+    return part._replace(params=tuple(_ID if param == marker else param for param in part.params))
+
+
+def _session_columns(connection: Any, table: str = "s") -> tuple[Any, ...]:
+    """Return the SQL of the session's columns, their converters, and the times selected as text."""
+    quoted = [f"{table}.{connection.ops.quote_name(field.column)}" for field in _FIELDS]
+    converters: list[Converter] = []
+    times: list[int] = []
+    for index, field in enumerate(_FIELDS):
+        if isinstance(field, models.DateTimeField) and is_text_in_utc(connection):
+            quoted[index] = as_text_in_utc(quoted[index])
+            times.append(index)
+            continue
+        if not field.is_relation:
+            quoted[index] = undeclared(connection, quoted[index])
+        column = field.get_col("s")
+        functions = list(connection.ops.get_db_converters(column))
+        if isinstance(field, models.JSONField):
+            functions = [as_text]  # the codec decodes it on first use
+        elif isinstance(field, models.DateTimeField):
+            quoted[index] = moments.in_utc(connection, quoted[index])
+            functions += [] if moments.are_plain(connection) else [moments.read]
+        else:
+            functions += column.get_db_converters(connection)
+        if isinstance(field, models.BinaryField):
+            functions.append(as_bytes)
+        converters += [(index, function, column) for function in functions]
+    return ", ".join(quoted), converters, times
+
+
+def _is_current(statement: Statement, alias: str) -> bool:
+    return _statement(alias, principal=True, server_clock=statement.server_clock) is statement
+
+
+_BY_NAME: dict[str, Any] = {field.attname: field for field in Session._meta.concrete_fields}
 #: The most keys that SQLite sets or removes in one statement; its functions take 100 arguments.
 _MOST_KEYS = 40
 # Stands for the time of the database's own clock.
@@ -44,7 +207,7 @@ class _Columns:
 
     def value(self, name: str, value: Any) -> None:
         """Write a value as Django would."""
-        self.add(name, "%s", _FIELDS[name].get_db_prep_save(value, self.connection))
+        self.add(name, "%s", _BY_NAME[name].get_db_prep_save(value, self.connection))
 
     def now(self, name: str) -> None:
         """Write the time of the store's clock."""
@@ -54,7 +217,7 @@ class _Columns:
         """Return the SQL of the store's clock and its parameters."""
         if self._now is None:
             return ("statement_timestamp()",)
-        return "%s", _FIELDS["last_seen_at"].get_db_prep_save(self._now, self.connection)
+        return "%s", _BY_NAME["last_seen_at"].get_db_prep_save(self._now, self.connection)
 
     def expiry(self, lifetime: timedelta | datetime) -> None:
         """Write the end of a lifetime that begins now."""
@@ -194,12 +357,12 @@ def _update(columns: _Columns, session_id: int, secret_hash: bytes) -> SessionRe
 def _execute(
     connection: Any, sql: str, params: list[Any], *, is_repeatable: bool = True
 ) -> SessionRecord | None:
-    returned = select.returned(connection)
+    columns = returned(connection)
     with _marked(connection):
         row = cursors.fetch_one(
-            connection, f"{sql} RETURNING {returned.sql}", params, is_repeatable=is_repeatable
+            connection, f"{sql} RETURNING {columns.sql}", params, is_repeatable=is_repeatable
         )
-    return None if row is None else select.record(returned, row, connection)
+    return None if row is None else record(columns, row, connection)
 
 
 def _marked(connection: Any) -> AbstractContextManager[Any]:
@@ -210,7 +373,7 @@ def _marked(connection: Any) -> AbstractContextManager[Any]:
 
 
 def _hash(connection: Any, value: bytes) -> Any:
-    return _FIELDS["secret_hash"].get_db_prep_save(value, connection)
+    return _BY_NAME["secret_hash"].get_db_prep_save(value, connection)
 
 
 def _table(connection: Any) -> str:
@@ -218,4 +381,4 @@ def _table(connection: Any) -> str:
 
 
 def _quoted(connection: Any, name: str) -> str:
-    return str(connection.ops.quote_name(_FIELDS[name].column))
+    return str(connection.ops.quote_name(_BY_NAME[name].column))

@@ -32,15 +32,7 @@ from sessionkeeper.core.records import (
     SessionRecord,
 )
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import (
-    orm,
-    references,
-    select,
-    shortcut,
-    statements,
-    transactions,
-    writes,
-)
+from sessionkeeper.stores.database import orm, references, shortcut, statements, transactions, writes
 from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
 from sessionkeeper.stores.database.references import ENDED
 
@@ -74,7 +66,7 @@ class DatabaseStore:
         connection, here = connections[self.alias], namespaces.active()
         wanted = {"principal": principal, "server_clock": self._server_clock(connection)}
         try:
-            found = (orm.find if shortcut.reasons else select.read)(connection, session_id, **wanted)
+            found = (orm.find if shortcut.reasons else statements.read)(connection, session_id, **wanted)
         except Error as error:
             if (outage := outage_of(error)) is None:
                 raise

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
 
 from sessionkeeper.conf import namespaces
-from sessionkeeper.models import Session
 
 # The class of our advisory locks: "sk" twice, as a number.
 _LOCKS = 0x736B736B
@@ -60,7 +60,10 @@ def alone(alias: str, user_id: Any) -> Iterator[None]:
                     "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCKS, namespaces.apart(str(user_id))]
                 )
         elif connection.vendor == "sqlite":
-            Session._base_manager.using(alias).filter(pk=-1).update(version=0)  # takes the write lock
+            sessions: Any = apps.get_model(
+                "sessionkeeper", "Session"
+            )  # importable when applications are loaded
+            sessions._base_manager.using(alias).filter(pk=-1).update(version=0)  # takes the write lock
         else:
             model: Any = get_user_model()
             if router.db_for_write(model) == alias:

@@ -215,22 +215,12 @@ def _is_plain(queryset: Any) -> bool:
 # Converters of values, as Django's are, but with less overhead.
 
 
-def as_text(value: Any, expression: Any = None, connection: Any = None) -> str:
-    """Return JSON as text, not decoded."""
-    return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
-
-
 def as_time(value: Any, expression: Any = None, connection: Any = None) -> datetime | None:
     """Return the time in a text; None for an invalid one, as Django's converter does."""
     try:
         return None if value is None else datetime.fromisoformat(value)
     except ValueError:
         return None
-
-
-def as_bytes(value: Any, expression: Any = None, connection: Any = None) -> bytes | None:
-    """Return the bytes in a memoryview, which some drivers return."""
-    return value if value is None or isinstance(value, bytes) else bytes(value)
 
 
 _HOOKS = ("__new__", "__init__", "__setattr__")

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sessionkeeper.api.openapi import schemas
-from sessionkeeper.api.serializers import session_json
+from sessionkeeper.api.views.base import session_json
 from sessionkeeper.core import moments
 from sessionkeeper.engine import users
 from sessionkeeper.engine.history import EndedSession

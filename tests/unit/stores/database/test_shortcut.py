@@ -32,7 +32,7 @@ pytestmark = [
 ]
 PATH = (
     "database.cursors",
-    "database.select",
+    "database.statements",
     "database.prepared_statements",
     "redis.user_lookup",
     "database.writes",

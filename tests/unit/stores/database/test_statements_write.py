@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sessionkeeper.core import keys
 from sessionkeeper.core.records import NewSession, SessionPatch
 from sessionkeeper.models import Session
-from sessionkeeper.stores.database import select, shortcut
+from sessionkeeper.stores.database import shortcut, statements
 from sessionkeeper.stores.database.store import DatabaseStore
 from tests.stores import Clock, insert, is_postgresql
 
@@ -113,7 +113,7 @@ def test_what_the_shortcut_does_not_know_the_orm_writes(monkeypatch):
         raise AttributeError("get_db_prep_save")
 
     store, key = DatabaseStore(), keys.mint()
-    monkeypatch.setattr(select, "returned", unknown)
+    monkeypatch.setattr(statements, "returned", unknown)
     store.insert(NewSession(key.id, key.secret_hash, key.family_hash, timedelta(days=1), None))
     shortcut.turn_on()
     store.merge(key.id, key.secret_hash, SessionPatch('{"a": 1}'), None)

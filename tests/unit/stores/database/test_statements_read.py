@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from sessionkeeper.core import keys
-from sessionkeeper.stores.database import orm, select
+from sessionkeeper.stores.database import orm, statements
 from sessionkeeper.stores.database.store import DatabaseStore
 from tests.stores import insert, is_postgresql
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
 
 def read(key, *, principal):
-    return select.read(connection, key.id, principal=principal, server_clock=is_postgresql())
+    return statements.read(connection, key.id, principal=principal, server_clock=is_postgresql())
 
 
 def test_the_session_is_that_which_the_orm_reads(make_user):
