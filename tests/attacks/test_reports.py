@@ -20,9 +20,9 @@ from django.contrib.auth import aauthenticate, authenticate
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.db import SessionStore as OldStore
 from django.core import mail
-from django.core.signals import got_request_exception
+from django.core.signals import got_request_exception, request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import connection, transaction
+from django.db import close_old_connections, connection, transaction
 from django.http import JsonResponse
 from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 from django.test import Client as Browser
@@ -364,6 +364,17 @@ EDGES_OF_THE_CLIENT = {
 }
 
 
+@pytest.fixture
+def _connections_stay():
+    """As in Django's test client: the test has a transaction on the connection."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.usefixtures("_connections_stay")
 @pytest.mark.parametrize("transport", ["cookie", "bearer"])
 def test_no_line_of_the_client_has_a_secret_in_its_locals(someone, tmp_path, transport):
     someone.secrets.pop("SECRET_KEY")
