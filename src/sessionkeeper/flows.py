@@ -17,7 +17,7 @@ from sessionkeeper.auth.flows import (
     revoke_all,
     revoke_others,
 )
-from sessionkeeper.auth.lockout import unlock
+from sessionkeeper.auth.unlocking import unlock
 
 __all__ = [
     "Issued",

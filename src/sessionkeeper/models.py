@@ -158,7 +158,7 @@ class AuditEvent(models.Model):
 
 
 class LoginAttempt(models.Model):
-    """How often signing in has failed: for an account, a known device, or a source of requests.
+    """How often signing in has failed: for an account, a name, a known device, or a source of requests.
 
     ``key`` is a keyed digest, because a name that somebody typed may be a password. Times are milliseconds
     since 1970, so that every database can calculate with them in one statement.

@@ -6,6 +6,7 @@ Nothing is listed here: what the functions are is found by watching them, so tha
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 import sys
 from contextlib import suppress
@@ -425,7 +426,10 @@ class FaultError(Exception):
 
 
 class Fault:
-    """Raises at the last line of one function that is reached in a step, when its locals are all there."""
+    """Raises as one function that is reached in a step returns, when its locals are all there.
+
+    In a generator at its first line, since what "returns" there goes on afterwards.
+    """
 
     def __init__(self, name):
         self.name = name
@@ -435,7 +439,8 @@ class Fault:
         return self._raise if frames.name_of(frame.f_code) == self.name else None
 
     def _raise(self, frame, event, _):
-        if event == "return":
+        is_generator = frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE)
+        if event == ("line" if is_generator else "return"):
             raise FaultError
         return self._raise
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.views import LoginView
 from django.urls import include, path
 
 from sessionkeeper.auth import lockout
@@ -19,6 +21,8 @@ pytestmark = pytest.mark.urls(__name__)
 urlpatterns = [
     path("api/auth/", include("sessionkeeper.api.urls")),
     path("auth/", include("sessionkeeper.pages.urls")),
+    path("django/login/", LoginView.as_view(template_name="sessionkeeper/pages/base.html", next_page="/in/")),
+    path("admin/", admin.site.urls),
 ]
 #: What is broken, or who has a second factor: the name of the part that asks a database in vain.
 BROKEN, ENROLLED = set(), set()
@@ -129,6 +133,44 @@ class ReauthenticatePage(LoginPage):
     def knock(self, password=PASSWORD, **options):
         """Give a password."""
         return self.client.submit("reauthenticate", password=password, **options)
+
+
+class DjangosPage(LoginPage):
+    """Django's own view."""
+
+    page = "/django/login/"
+
+    def knock(self, password=PASSWORD, **options):
+        """Give a password."""
+        fields = {"username": self.user.get_username(), "password": password}
+        return self.client.post(self.page, fields, headers={"sec-fetch-site": "same-origin"})
+
+
+class Admin(DjangosPage):
+    """The admin."""
+
+    page = "/admin/login/?next=/admin/"
+
+    def __init__(self, user):
+        super().__init__(user)
+        type(user).objects.filter(pk=user.pk).update(is_staff=True)
+
+
+@pytest.mark.rule("R20")
+@pytest.mark.parametrize("kind", [DjangosPage, Admin])
+@pytest.mark.parametrize("first", ["LockoutBackend", "ModelBackend"])
+def test_an_outage_of_the_users_database_is_503_at_the_doors_of_django_too(alice, settings, kind, first):
+    settings.AUTHENTICATION_BACKENDS = [f"sessionkeeper.backends.{first}", f"{__name__}.Backend"]
+    door = kind(alice)
+    before = keys()
+    BROKEN.add("backend")
+    answer = door.knock("wrong")  # so that each backend is asked
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert keys() == before
+    assert not lockout.attempts.rows().filter(failures__gt=0).exists()
+    BROKEN.clear()
+    assert door.knock().status_code == 302
 
 
 DOORS = [Login, Tokens, Reauthenticate, TokenReauthenticate, LoginPage, ReauthenticatePage]

@@ -12,7 +12,7 @@ from django.db.models import signals as model_signals
 from django.test import Client
 from django.urls import include, path
 
-from sessionkeeper.auth import lockout
+from sessionkeeper.auth import unlocking
 from sessionkeeper.engine import registry
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session, Tombstone
 from sessionkeeper.stores.redis import tombstones
@@ -65,7 +65,7 @@ def test_a_sign_in_a_refusal_a_change_and_an_end_tell_no_listener(heard, make_us
     change = json.dumps({"current_password": PASSWORD, "new_password": "staple battery horse"})
     assert browser.post("/auth/password/change/", change, content_type="application/json").status_code == 204
     assert browser.post("/auth/sessions/revoke-all/").status_code == 200
-    lockout.unlock_user(user, reason="admin")
+    unlocking.unlock_user(user, reason="admin")
     user.delete()
     assert AuditEvent.objects.exists()
     assert LoginAttempt.objects.exists()

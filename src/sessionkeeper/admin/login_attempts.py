@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from sessionkeeper.admin.base import RecordAdmin
-from sessionkeeper.auth import attempts, lockout
+from sessionkeeper.auth import attempts, lockout, unlocking
 from sessionkeeper.conf import namespaces
 from sessionkeeper.engine.users import name_of, of_users_named, users
 from sessionkeeper.models import LoginAttempt
@@ -21,13 +21,14 @@ from sessionkeeper.models import LoginAttempt
 
 @admin.register(LoginAttempt)
 class LoginAttemptAdmin(RecordAdmin):
-    """A list of counts, those with the longest wait first."""
+    """A list of counts, those with the longest wait first. They are reset by an action, and never edited."""
 
     list_display = ("kind", "user_name", "source", "failures", "waits_until", "last_tried")
     list_display_links = None
     search_help_text = _("A name as people type it to sign in, or a network")
     ordering = ("-until", "key")
     actions = ("unlock",)
+    fields = readonly_fields = list_display
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LoginAttempt]:
         """Return the counts of the active namespace, except those of password resets."""
@@ -36,7 +37,7 @@ class LoginAttemptAdmin(RecordAdmin):
 
     def matching(self, term: str, rows: QuerySet[Any]) -> Q:
         """Find counts by the typed name, of which only a digest is stored, by user, or by network."""
-        return Q(pk=lockout.key_of(term)) | Q(source__startswith=term) | of_users_named(term, rows)
+        return Q(pk__in=lockout.keys_of(term)) | Q(source__startswith=term) | of_users_named(term, rows)
 
     @admin.display(description=_("user"))
     def user_name(self, row: LoginAttempt) -> str:
@@ -58,9 +59,13 @@ class LoginAttemptAdmin(RecordAdmin):
     @admin.action(permissions=["change"], description=_("Let the selected ones try again"))
     def unlock(self, request: HttpRequest, queryset: QuerySet[LoginAttempt]) -> None:
         """Reset the counts."""
-        number = lockout.unlock_rows(queryset.iterator(attempts.BATCH), actor=request.user)
+        number = unlocking.unlock_rows(queryset.iterator(attempts.BATCH), actor=request.user)
         text = ngettext("%(count)d count was reset.", "%(count)d counts were reset.", number)
         self.message_user(request, text % {"count": number}, messages.SUCCESS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the user may reset counts. No single one can be edited."""
+        return obj is None and bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: ``manage.py sessions purge`` deletes counts that have no effect any more."""

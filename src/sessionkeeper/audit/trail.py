@@ -148,10 +148,25 @@ def _write(events: list[Event]) -> None:
             raise transaction.TransactionManagementError("The transaction is broken.")  # noqa: TRY301
         # A failed INSERT must not break the transaction around it.
         with transaction.atomic(using=alias) if connection.in_atomic_block else nullcontext():
-            _table()._base_manager.using(alias).bulk_create([_row(event) for event in events])
+            _insert(connection, [_row(event) for event in events])
     except Exception:  # nothing here may prevent users from signing in or out
         kinds = ", ".join(sorted({event.kind.value for event in events}))
         log.exception("%d audit event(s) could not be written: %s.", len(events), kinds)
+
+
+def _insert(connection: Any, new: list[AuditEvent]) -> None:
+    """Insert rows. For one, ``bulk_create`` would begin a transaction and commit it: two more round trips."""
+    if len(new) > 1:
+        _table()._base_manager.using(connection.alias).bulk_create(new)
+        return
+    meta, quote = _table()._meta, connection.ops.quote_name
+    fields = [field for field in meta.concrete_fields if not field.primary_key]
+    names, marks = ", ".join(quote(field.column) for field in fields), ", ".join(["%s"] * len(fields))
+    sql = f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES ({marks})"  # noqa: S608 - names only
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql, [field.get_db_prep_save(getattr(new[0], field.attname), connection) for field in fields]
+        )
 
 
 def _table() -> type[AuditEvent]:

@@ -1,9 +1,9 @@
 """Counts attempts in rows of the database, so that parallel attempts are all counted; knows devices again.
 
-An account or known device has to wait longer after each failure. A source may have a number of failures per
-hour: ``until`` is when all of them have expired (the "generic cell rate algorithm"), so that they expire
-one by one, not at the end of a window. The password resets of an address do the same; their ``until`` is
-when the next one expires.
+An account, a name or a known device has to wait longer after each failure. A source may have a number of
+failures per hour: ``until`` is when all of them have expired (the "generic cell rate algorithm"), so that
+they expire one by one, not at the end of a window. So do those of a name where a success proves nothing of
+earlier failures, and the password resets of an address, whose ``until`` is when the next one expires.
 
 A known device is a browser on which a user has signed in before, recognised by a signed cookie, which signs
 nobody in. It has its own count of attempts, so that it can sign in while an attacker has locked the account
@@ -15,15 +15,16 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.core import signing
-from django.db import OperationalError, connections, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db import OperationalError, connections
+from django.db.models import BigIntegerField, Case, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Greatest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -40,7 +41,11 @@ if TYPE_CHECKING:
     from sessionkeeper.models import LoginAttempt
 
 
-ACCOUNT, DEVICE, SOURCE, RESET = "account", "device", "source", "reset"
+ACCOUNT, NAME, DEVICE, RATE, SOURCE, RESET = "account", "name", "device", "rate", "source", "reset"
+#: Kinds of rows whose failures expire one by one.
+PACED = (RATE, SOURCE)
+#: More failures than a row can have counted.
+ALL = 1 << 30
 #: Rows that one step of a purge reads.
 BATCH = 500
 _HOUR = 3_600_000
@@ -71,9 +76,7 @@ def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing
         counted = _consume_in_turn(counts, now)
     if len(counted) == len(counts):
         return True
-    for key, kind in counts:
-        if key in counted:
-            refund(key, kind)
+    give_back(dict.fromkeys(counted, 1))
     return False
 
 
@@ -98,16 +101,20 @@ def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -
     """Create and count the rows in one statement; return the keys of those that had an attempt left."""
     connection = connections[trail.database()]
     name = connection.ops.quote_name
-    t, step, burst = name(table()._meta.db_table), *_pace()
+    t, paces = name(table()._meta.db_table), {kind: _pace(kind) for kind in PACED}
     steps = _steps(now)
+    paced = " ".join(
+        f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s"
+        for _ in paces
+    )
     whens = " ".join(f"WHEN {t}.failures >= %s THEN %s" for _ in steps)
+    bursts = " ".join(f"WHEN {t}.kind = %s THEN %s" for _ in paces)
     sql = (
         f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - a quoted name only
         f"VALUES {', '.join(['(%s, %s, 1, %s, %s, %s, %s)'] * len(counts))} "
-        f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, until = CASE "
-        f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s "
-        f"{whens} ELSE 0 END "
-        f"WHERE {t}.until <= excluded.at + CASE WHEN {t}.kind = %s THEN %s ELSE 0 END RETURNING key"
+        f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, "
+        f"until = CASE {paced} {whens} ELSE 0 END "
+        f"WHERE {t}.until <= excluded.at + CASE {bursts} ELSE 0 END RETURNING key"
     )
     first = next((ends for failures, ends in reversed(steps) if failures == 0), 0)
     here = namespaces.active()
@@ -115,25 +122,30 @@ def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -
         value
         for key, kind in counts
         for value in (
-            (key, kind, now + step, now, source, here)
-            if kind == SOURCE
-            else (key, kind, first, now, "", here)
+            key,
+            kind,
+            now + paces[kind][0] if kind in paces else first,
+            now,
+            source if kind == SOURCE else "",
+            here,
         )
     ]
     later = [value for one in reversed(steps) for value in one]
+    pace = [value for kind, (step, _) in paces.items() for value in (kind, step)]
+    burst = [value for kind, (_, most) in paces.items() for value in (kind, most)]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*new, SOURCE, step, *later, SOURCE, burst])
+        cursor.execute(sql, [*new, *pace, *later, *burst])
         return {key for (key,) in cursor.fetchall()}
 
 
 def _consume_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
     """Count the rows one by one, until one has no attempt left; return the keys of the others."""
-    step, burst = _pace()
     counted: list[str] = []
     for key, kind in counts:
-        free = rows().filter(pk=key, until__lte=now + burst if kind == SOURCE else now)
+        step, burst = _pace(kind)
+        free = rows().filter(pk=key, until__lte=now + burst)
         until: Any = Greatest(F("until"), now) + step
-        if kind != SOURCE:
+        if kind not in PACED:
             steps = (
                 When(failures__gte=failures, then=Value(ends)) for failures, ends in reversed(_steps(now))
             )
@@ -200,22 +212,69 @@ def _steps(now: int) -> list[tuple[int, int]]:
     return [*steps, (records.MOST_FAILURES - 1, now + _FOREVER)]
 
 
-def _pace() -> tuple[int, int]:
-    """Return what one failure costs a source, in milliseconds, and how much a source may use at once."""
-    tries = conf.current().source_tries
-    return math.ceil(_HOUR / tries), _HOUR - math.ceil(_HOUR / tries)
+def _pace(kind: str) -> tuple[int, int]:
+    """Return what one failure costs a row, in milliseconds, and how much the row may use at once; else zeros.
+
+    A name has more failures than the waits of an account allow, so it matters only where a success has
+    ended those waits.
+    """
+    settings = conf.current()
+    if kind == SOURCE:
+        step = math.ceil(_HOUR / settings.source_tries)
+        return step, _HOUR - step
+    if kind == RATE:
+        step, waits = int(settings.lockout_longest_delay.total_seconds() * 1000), len(_steps(0)) - 1
+        return step, step * (2 * settings.lockout_tries + waits - 1)
+    return 0, 0
 
 
 def wait(until: int, kind: str, now: int) -> int:
     """Return the seconds until a row has an attempt left; 0 if it has one."""
-    free_at = until - _pace()[1] if kind == SOURCE else until
+    free_at = until - _pace(kind)[1]
     return min(max(math.ceil((free_at - now) / 1000), 0), _LONGEST_WAIT)
 
 
-def refund(key: str, kind: str) -> None:
-    """Take the count of one attempt back."""
-    until = F("until") - _pace()[0] if kind == SOURCE else Value(0)
-    _again(rows().filter(pk=key, failures__gt=0).update, failures=F("failures") - 1, until=until)
+def give_back(counted: Mapping[str, int], others: Mapping[str, int] | None = None) -> None:
+    """Take failures back, so many from the row of each key, in one statement.
+
+    Rows that have ``counted`` the current attempt had an attempt left before it, and have one again. The
+    ``others`` may have been locked by failures that remain.
+    """
+    others = others or {}
+    amounts = {**others, **counted}
+    if not amounts:
+        return
+    lost = Case(
+        *(When(pk=key, then=Value(number)) for key, number in amounts.items() if number != 1),
+        default=Value(1),
+        output_field=IntegerField(),
+    )
+    until = [When(kind=kind, then=F("until") - _pace(kind)[0]) for kind in PACED]
+    if others:
+        locked = {"pk__in": list(others), "failures__gte": lost + conf.current().lockout_tries}
+        until.append(When(**locked, then=F("until")))
+    # In this order, since MySQL and MariaDB let an assignment see those before it.
+    _again(
+        rows().filter(pk__in=_in_order(amounts), failures__gt=0).update,
+        until=Case(*until, default=Value(0), output_field=BigIntegerField()),
+        failures=Case(
+            When(failures__gt=lost, then=F("failures") - lost), default=Value(0), output_field=IntegerField()
+        ),
+    )
+
+
+def _in_order(keys: Collection[str]) -> Any:
+    """Return the keys, so that their rows are locked in the order in which attempts are counted.
+
+    MySQL and MariaDB do that by themselves, and SQLite has no locks on rows.
+    """
+    connection = connections[trail.database()]
+    if connection.vendor != "postgresql" or len(keys) == 1:
+        return sorted(keys)
+    t, key = (connection.ops.quote_name(name) for name in (table()._meta.db_table, "key"))
+    marks = ", ".join(["%s"] * len(keys))
+    sql = f"SELECT {key} FROM {t} WHERE {key} IN ({marks}) ORDER BY {key} FOR UPDATE"  # noqa: S608 - names only
+    return RawSQL(sql, sorted(keys))  # noqa: S611 - the keys are parameters
 
 
 def reset(*keys: str) -> int:
@@ -223,29 +282,16 @@ def reset(*keys: str) -> int:
     return _again(rows().filter(pk__in=keys, failures__gt=0).update, failures=0, until=0)
 
 
-def reset_both(counted: str, account: str) -> None:
-    """Reset a row that has just counted a successful attempt, and that of its account.
-
-    In a transaction, which has locked only the first one, the other is reset at the commit, since two
-    transactions could deadlock.
-    """
-    if counted == account or not connections[trail.database()].in_atomic_block:
-        reset(counted, account)
-        return
-    reset(counted)
-    transaction.on_commit(lambda: reset(account), using=trail.database(), robust=True)
-
-
 def purge(batch: int = BATCH) -> Iterator[int]:
     """Remove counts without effect in batches; yield how many each batch removed.
 
-    A source is removed when all its failures have expired, an account after 30 days without a failure, and
-    the resets of an address after a day without one.
+    A source is removed when all its failures have expired, an account or a name after 30 days without a
+    failure, and the resets of an address after a day without one.
     """
     after, every, moment = "", rows(), now()
-    dead = Q(kind=SOURCE, until__lte=moment) | Q(failures=0, at__lte=moment - _HOUR)
+    dead = Q(kind__in=PACED, until__lte=moment) | Q(failures=0, at__lte=moment - _HOUR)
     dead |= Q(kind=RESET, until__lte=moment, at__lte=moment - _DAY)
-    dead |= Q(until__lte=moment, at__lte=moment - _FORGOTTEN_AFTER) & ~Q(kind=SOURCE)
+    dead |= Q(until__lte=moment, at__lte=moment - _FORGOTTEN_AFTER) & ~Q(kind__in=PACED)
     while keys := list(every.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:batch]):
         after = keys[-1]
         yield _again(delete, every.filter(dead, pk__in=keys))
@@ -270,19 +316,28 @@ def rows() -> QuerySet[LoginAttempt]:
 
 _SALT = "sessionkeeper.known_devices"
 _LIFE = timedelta(days=400)  # the longest that browsers keep a cookie
-_MOST_ACCOUNTS = 6
-_DIGEST = 16
+_MOST_ACCOUNTS = 16
+#: Characters of a mark, the digest that stands for an account or for a name.
+MARK = 16
 
 
 class Device(NamedTuple):
-    """The content of the cookie: an id, and digests of the accounts that signed in, the latest first."""
+    """The content of the cookie: an id, and marks of the accounts that signed in, the latest first.
+
+    A mark is a digest of a primary key. One of a name stands before it where the account was proven by a name
+    that our own look-up does not find.
+    """
 
     id: str
     accounts: tuple[str, ...] = ()
 
     def knows(self, account: str) -> bool:
-        """Return whether the account with this key has signed in on the device."""
-        return account[:_DIGEST] in self.accounts
+        """Return whether the account with this mark has signed in on the device."""
+        return account in self.accounts
+
+    def account_of(self, name: str) -> str | None:
+        """Return the mark of the account that signed in by the name with this mark; None if none has."""
+        return next((one[MARK:] for one in self.accounts if one[:MARK] == name and one[MARK:]), None)
 
 
 #: The device of a sign-in in this request, and whether the user had signed in on it before.
@@ -301,28 +356,21 @@ def read(request: HttpRequest | None) -> Device | None:
         return None
 
 
-def id_for(request: HttpRequest | None, account: str) -> str:
-    """Return the id of the device if the account has signed in on it, else an empty text."""
-    device = read(request)
-    return device.id if device is not None and device.knows(account) else ""
-
-
 def remember(device: Device | None, *accounts: str) -> Device:
-    """Return the device with these accounts added, which have just signed in."""
+    """Return the device with these marks added, of an account that has just signed in."""
     known = device or Device(secrets.token_urlsafe(12))
-    digests = dict.fromkeys((*(account[:_DIGEST] for account in accounts), *known.accounts))
-    return Device(known.id, tuple(digests)[:_MOST_ACCOUNTS])
+    return Device(known.id, tuple(dict.fromkeys((*accounts, *known.accounts)))[:_MOST_ACCOUNTS])
 
 
 def write(response: HttpResponseBase, device: Device) -> None:
-    """Set the cookie."""
+    """Set the cookie, which is sent wherever the session cookie is."""
     transports.set_cookie(
         response,
         cookie_name(),
         Secret(signing.dumps([device.id, list(device.accounts)], salt=_SALT)),
         _LIFE,
         httponly=True,
-        samesite="None" if conf.current().cookie_partitioned else "Lax",
+        samesite=settings.SESSION_COOKIE_SAMESITE,
     )
 
 

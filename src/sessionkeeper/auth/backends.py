@@ -30,20 +30,21 @@ class LockoutBackend(backends.BaseBackend):
         Raises:
             TooManyTries: no attempt is left; our middleware answers 429.
             PermissionDenied: the same without our middleware, so that ``authenticate()`` returns None. Also
-                for a name or a password that is too long, or a name that no database can store.
+                for a password that is no text, for a name or a password that is too long, and for a name that
+                no database can store.
         """
         given, credentials = Secret(credentials), {}
-        credentials = users.masked(given)
-        name = users.name_in(credentials)
+        credentials, password = users.masked(given), Secret(given.value.get("password"))
         try:
             lockout.begin(request, credentials)
         except TooManyTries as error:
             if client_info.current.get() is not None:
                 raise
             raise PermissionDenied from error
-        is_text = isinstance(given.value.get("password"), str)
-        too_long = is_text and len(given.value["password"]) > LONGEST_PASSWORD
-        if too_long or (name is not None and not users.is_plain(name)):
+        is_text = password.value is None or isinstance(password.value, str | bytes)
+        if not is_text or len(password.value or "") > LONGEST_PASSWORD:
+            raise PermissionDenied
+        if not all(map(users.is_plain, users.names_in(credentials))):
             raise PermissionDenied
 
     async def aauthenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
@@ -75,7 +76,7 @@ class ModelBackend(backends.ModelBackend):
         with lockout.checking(Secret(given.value["password"])):
             user = super().authenticate(request, **given.value)
         if user is not None:
-            lockout.succeeded()
+            lockout.succeeded(user)
             session_data.note_amr(user, PASSWORD)
         return user
 
@@ -92,6 +93,6 @@ class ModelBackend(backends.ModelBackend):
         with lockout.checking(Secret(given.value["password"])):
             user = await super().aauthenticate(request, **given.value)
         if user is not None:
-            await sync_to_async(lockout.succeeded)()
+            await sync_to_async(lockout.succeeded)(user)
             session_data.note_amr(user, PASSWORD)
         return user

@@ -93,7 +93,10 @@ def _by(pk: Any) -> QuerySet[Any]:
 
 
 def _counts(pk: Any, names: Iterable[str]) -> QuerySet[Any]:
-    keys = [key(name) for name in names for key in (lockout.key_of, lockout.mailbox_key)]
+    """Return the counts of a user, and of names that no other account shares, whose limit has to stay."""
+    own = [name for name in names if not users.shares_name(name, pk)]
+    keys = {lockout.key_of(pk), *map(lockout.mailbox_key, own)}
+    keys.update(key for name in own for key in lockout.keys_of(name))
     return namespaces.rows(attempts.rows()).filter(Q(user=pk) | Q(pk__in=keys))
 
 

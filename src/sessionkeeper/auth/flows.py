@@ -19,6 +19,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
@@ -91,8 +92,8 @@ def verify(
 ) -> Any:
     """Return the user with these credentials, with the ``backend`` that accepted them.
 
-    The attempt is counted before a backend is asked. With ``user``, the credentials must be that user's. With
-    ``session_id``, the failures count for that session only.
+    The attempt is counted before a backend is asked. With ``user``, the credentials must be that user's;
+    another's count as wrong. With ``session_id``, the failures count for that session only.
 
     Raises:
         InvalidCredentials: no backend accepts the credentials, or they are another user's.
@@ -101,16 +102,21 @@ def verify(
         StoreUnavailable: a database did not answer.
     """
     credentials = Secret.of(credentials)
-    lockout.begin(request, users.masked(credentials), session_id=session_id)
+    lockout.begin(request, users.masked(credentials), user=user, session_id=session_id)
     with translate_errors():
         with lockout.checking(Secret(credentials.value.get("password"))):
             proven: Any = auth.authenticate(request, **credentials.value)
-        if proven is None or (user is not None and proven.pk != user.pk):
+        if proven is not None and user is not None and proven.pk != user.pk:
+            # As authenticate() does for a wrong password, so that the two cannot be told apart.
+            hidden = {**users.masked(credentials), "password": ""}
+            user_login_failed.send(sender=__name__, credentials=hidden, request=request)
+            proven = None
+        if proven is None:
             raise InvalidCredentials
         if any(import_string(path)(proven) for path in second_factors()):
             trail.record(events.Kind.SECOND_FACTOR_REQUIRED, user=proven)
             raise SecondFactorRequired(proven)
-        lockout.succeeded()
+        lockout.succeeded(proven)
     session_data.note_amr(proven, PASSWORD if "password" in credentials.value else "")
     return proven
 

@@ -3,18 +3,21 @@
 An attempt is counted before the password is checked, so that the limit is exact for parallel attempts in any
 number of processes. A successful attempt takes its count back. An account is locked for *unknown devices*
 only: an attacker who tries passwords affects neither its sessions nor its known devices.
+
+An attempt counts under the name, in a spelling that many names share, and under the primary key of the
+account that the name finds. Success forgives what was counted for the account that was proven, and nothing
+else: another account may share the name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import connections, transaction
+from django.db import connections, router, transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
@@ -31,7 +34,12 @@ from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
+if TYPE_CHECKING:
+    from sessionkeeper.models import LoginAttempt
+
 _MINUTE = 60
+#: Takes the place of the account where a name finds none, so that each name has as many rows.
+_NOBODY = "nobody"
 #: How many password resets a client may request, and how many mails a mailbox may get, in how many seconds.
 _RESETS, _RESET_MAILS = (10, 60), (5, 3600)
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -42,32 +50,44 @@ class Attempt:
     """One attempt to sign in, counted before its outcome is known.
 
     Attributes:
-        name: the name, in the spelling of ``users.normal``.
-        account: key of the row of the account.
-        waits: key of the row that has to wait after failures: the account's or the known device's.
-        source: key of the row of the source; None if the address is unknown.
+        found: each name as it was typed, and the account that our look-up finds by it.
+        counts: key and kind of each row that counts this attempt.
+        owners: for rows of one account, the key of the row and the mark of the account.
+        only: the mark of the account whose password is asked for; empty if any will do.
+        network: the network of the source; empty if it is unknown or not counted.
         state: ``open`` until the outcome is known; then ``failed``, ``right``, or ``refused`` by the lockout;
             ``none`` if there was no password.
         user_id: the user whose password was wrong, if known.
-        undone: whether a rollback took the count back.
+        undone: whether it is not counted: not yet, or because a rollback took the count back.
         wait: seconds until the next attempt, if this one was refused.
+        spared: keys of the rows that would count this attempt on an unknown device.
+        failures: what all these rows had counted before this attempt.
     """
 
-    name: str
-    account: str
-    waits: str
-    source: str | None
+    found: dict[str, users.Account] = field(default_factory=dict)
+    counts: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    only: str = ""
     network: str = ""
     state: str = "open"
     wait: int = 0
+    spared: list[str] = field(default_factory=list)
+    failures: dict[str, int] = field(default_factory=dict)
     user_id: Any = None
-    undone: bool = False
+    undone: bool = True
 
-    def counts(self) -> list[tuple[str, str]]:
-        """Return key and kind of each row that counts this attempt."""
-        kind = attempts.ACCOUNT if self.waits == self.account else attempts.DEVICE
-        source = [] if self.source is None else [(self.source, attempts.SOURCE)]
-        return [(self.waits, kind), *source]
+    def count(self, kind: str, text: str, owner: str = "") -> None:
+        """Count in one more row."""
+        key = _key(kind, text)
+        if key in self.counts and self.owners.get(key, "") != owner:
+            owner = ""  # two names that are spelled alike, of two accounts
+        self.counts[key] = attempts.ACCOUNT if kind == _NOBODY else kind
+        self.owners[key] = owner
+
+    @property
+    def name(self) -> str:
+        """The first name, in the spelling of ``users.normal``; empty if there is none."""
+        return users.normal(next(iter(self.found), ""))
 
 
 #: The current attempt to sign in.
@@ -103,39 +123,43 @@ def counting(view: _View) -> _View:
 
 
 def begin(
-    request: HttpRequest | None, credentials: Mapping[str, Any], *, session_id: int | None = None
+    request: HttpRequest | None,
+    credentials: Mapping[str, Any],
+    *,
+    user: Any = None,
+    session_id: int | None = None,
 ) -> Attempt | None:
     """Count an attempt before the password is checked. Return None if there is nothing to count.
 
-    A second call for the same attempt counts nothing. With ``session_id``, the failures count for that
-    session, as for a known device, so that attempts from elsewhere do not lock its user out.
+    A second call for the same attempt counts nothing. With ``user``, the password of another account counts
+    as wrong. With ``session_id`` too, and no name but the user's own, the failures count for that session
+    only, so that attempts from elsewhere do not lock its user out.
 
     Raises:
         TooManyTries: no attempt is left, whether the account exists or not.
-        StoreUnavailable: the database did not answer.
+        StoreUnavailable: a database did not answer.
     """
-    name = users.name_in(credentials)
-    if name is None or "password" not in credentials:
+    if not users.is_attempt(credentials):
         return None
-    attempt, normal = under_way.get(), users.normal(name)
+    attempt, names = under_way.get(), users.names_in(credentials)
     if credentials["password"] is None:
-        under_way.set(Attempt(normal, "", "", None, state="none"))
+        under_way.set(Attempt(state="none"))
         return None
     if attempt is None:
         revive()  # this is often the first query of a request, and must not be repeated
     if not conf.current().lockout:
         return None
-    if attempt is not None and attempt.state == "open" and attempt.name == normal and not attempt.undone:
+    if attempt is not None and (attempt.state, attempt.undone, {*attempt.found}) == ("open", False, {*names}):
         return attempt
     if attempt is None:
         context.at_end(_settle_late)
     context.repeat()  # a guess that a rollback has taken back counts before the next one
-    attempt = _attempt(request, normal, session_id)
+    attempt = _attempt(request, names, user, session_id)
     under_way.set(attempt)
     wait = _charge(attempt)
     if wait:
         attempt.state, attempt.wait = "refused", wait
-        trail.trail.warning('refused reason="locked" name="%s" wait=%d', trail.digest(normal), wait)
+        trail.trail.warning('refused reason="locked" name="%s" wait=%d', trail.digest(attempt.name), wait)
         raise TooManyTries(wait)
     return attempt
 
@@ -171,17 +195,53 @@ def failed(request: HttpRequest | None, credentials: Mapping[str, Any], user_id:
     return True
 
 
-def succeeded() -> None:
-    """Record that the current attempt succeeded: reset the account, and refund the source."""
+def found(name: str) -> users.Account | None:
+    """Return the account that the current attempt found by this name; None if it has to be looked up.
+
+    An e-mail address has: our look-up is by natural key.
+    """
+    attempt = under_way.get()
+    return None if attempt is None or "@" in name else attempt.found.get(name)
+
+
+def succeeded(user: Any) -> None:
+    """Record that the current attempt has proven this account: forgive its failures, and no other's."""
     attempt = under_way.get()
     if attempt is None or attempt.state != "open":
         return
+    proven = _mark("user", str(user.pk))
+    if attempt.only not in {"", proven}:
+        return  # that it is not the account that was asked for is a failure
     attempt.state = "right"
     context.on_rollback(trail.database(), partial(setattr, attempt, "state", "open"))
+    account = key_of(user.pk)
+    earlier, lost = attempt.failures.get(account, 0), dict.fromkeys(attempt.counts, 1)
+    for key, kind in attempt.counts.items():
+        if attempt.owners[key] == proven:
+            lost[key] = earlier + 1 if kind == attempts.NAME else attempts.ALL
+    lost[account] = attempts.ALL
     with translate_errors():
-        attempts.reset_both(attempt.waits, attempt.account)
-        if attempt.source is not None:
-            attempts.refund(attempt.source, attempts.SOURCE)
+        for name, found in attempt.found.items():
+            nobody, shared = nobody_key(name), name_key(name)
+            if found.user_id == user.pk and earlier and users.natural_keys_suffice():
+                lost[shared] = earlier + (shared in attempt.counts)
+            elif attempt.failures.get(nobody) and found.user_id is None and _is_own(name, user):
+                lost[nobody] = attempts.ALL
+        _forgive(attempt, lost)
+
+
+def _forgive(attempt: Attempt, lost: Mapping[str, int]) -> None:
+    """Take failures back. A transaction has locked only the rows that have counted the attempt.
+
+    The others then follow at the commit, since two transactions could deadlock.
+    """
+    counted = {key: number for key, number in lost.items() if key in attempt.counts}
+    others = {key: number for key, number in lost.items() if key not in counted}
+    if others and connections[trail.database()].in_atomic_block:
+        later = partial(attempts.give_back, {}, others)
+        transaction.on_commit(later, using=trail.database(), robust=True)
+        others = {}
+    attempts.give_back(counted, others)
 
 
 def settle() -> int:
@@ -194,9 +254,9 @@ def settle() -> int:
         return 0
     if attempt.state == "open":
         attempt.state = "right"
-        with translate_errors():
-            for key, kind in () if attempt.undone else attempt.counts():
-                attempts.refund(key, kind)
+        if not attempt.undone:  # else this would give back an earlier failure
+            with translate_errors():
+                attempts.give_back(dict.fromkeys(attempt.counts, 1))
     return attempt.wait
 
 
@@ -250,71 +310,125 @@ def mailbox_key(mailbox: str) -> str:
     return _key("mailbox", users.normal(mailbox))
 
 
-def marks(user: Any) -> tuple[str, ...]:
-    """Return the keys by which a device remembers an account: of the user, and of the user's names."""
-    return (_key("user", str(user.pk)), *map(key_of, users.names_of(user)))
+def marks(user: Any, device: attempts.Device | None = None) -> tuple[str, ...]:
+    """Return the marks by which a device remembers the account that has just signed in.
+
+    Beside that of the user it is, for a name that our look-up does not find and no other account shares, one
+    of the name and the user.
+    """
+    mark, attempt = _mark("user", str(user.pk)), under_way.get()
+    found = {} if attempt is None or attempt.state != "right" else attempt.found
+    named = {_mark("name", users.normal(name)) + mark: name for name in found if found[name].user_id is None}
+    known = () if device is None else device.accounts
+    return (mark, *(one for one, name in named.items() if one in known or _is_own(name, user)))
 
 
-def unlock_user(user: Any, *, reason: str, actor: Any = None) -> bool:
-    """Unlock a user's account, under all its names; see :func:`unlock`."""
-    return sum(unlock(name, reason=reason, actor=actor) for name in users.names_of(user)) > 0
+def _is_own(name: str, user: Any) -> bool:
+    with translate_errors():
+        return not users.shares_name(name, user.pk)
 
 
-def unlock(name: str, *, reason: str, actor: Any = None) -> bool:
-    """Unlock the account with this name; return whether it had failures."""
-    unlocked = bool(attempts.reset(key_of(name)))
-    if unlocked:
-        account = users.account_named(name)
-        trail.record(events.Kind.UNLOCKED, user=account.user_id, actor=actor, reason=reason)
-    return unlocked
+def name_key(name: str) -> str:
+    """Return the key of the row of this name, in all its spellings."""
+    return _key(attempts.NAME, users.normal(name))
 
 
-def unlock_rows(rows: Iterable[Any], *, actor: Any = None) -> int:
-    """Reset these counts; return how many had counted anything."""
-    rest, number = iter(rows), 0
-    while batch := list(islice(rest, attempts.BATCH)):
-        unlocked = [row for row in batch if attempts.reset(row.pk)]
-        by = {"actor": actor, "reason": "admin"}
-        trail.record_all(trail.make(events.Kind.UNLOCKED, user=row.user_id, **by) for row in unlocked)
-        number += len(unlocked)
-    return number
+def keys_of(name: str) -> list[str]:
+    """Return the keys of the rows that count attempts under this name, whoever has it."""
+    return [name_key(name), _key(attempts.RATE, users.normal(name)), nobody_key(name)]
 
 
-def key_of(name: str) -> str:
-    """Return the key of the row of the account with this name."""
-    return _key(attempts.ACCOUNT, users.normal(name))
+def key_of(pk: Any) -> str:
+    """Return the key of the row of the account with this primary key."""
+    return _key(attempts.ACCOUNT, str(pk))
 
 
-def unlock_source(address: str) -> bool:
-    """Unlock the network of this address; return whether it had failures."""
-    key = _key(attempts.SOURCE, network(address, ipv6=64) or "")
-    return bool(attempts.reset(key))
+def source_key(address: str) -> str:
+    """Return the key of the row of the network of this address."""
+    return _key(attempts.SOURCE, network(address, ipv6=64) or "")
 
 
-def _attempt(request: HttpRequest | None, name: str, session_id: int | None) -> Attempt:
-    source = network(source_address(request), ipv6=64)
-    account = _key(attempts.ACCOUNT, name)
-    known = attempts.id_for(request, account)
-    device = known if session_id is None else f"session {session_id}"
-    return Attempt(
-        name,
-        account,
-        _key(attempts.DEVICE, f"{name}\0{device}") if device else account,
-        None if source is None else _key(attempts.SOURCE, source),
-        source or "",
-    )
+def _attempt(request: HttpRequest | None, names: list[str], user: Any, session_id: int | None) -> Attempt:
+    """Return an attempt with the rows that will count it, which depend on who may be trying."""
+    attempt = Attempt()
+    if user is not None:
+        attempt.only = _mark("user", str(user.pk))
+        if session_id is not None and names == [user.get_username()]:
+            attempt.found = {names[0]: users.Account(user.pk, is_active=True)}
+            attempt.count(attempts.DEVICE, f"{user.pk}\0session {session_id}", attempt.only)
+            attempt.spared.append(key_of(user.pk))
+            return attempt
+    with translate_errors():
+        attempt.found = {name: users.by_natural_key(name) for name in names}
+    device = attempts.read(request)
+    is_known = [_count_name(attempt, name, device) for name in names]
+    source = None if is_known and all(is_known) else _source_of(request)
+    if source is not None:
+        attempt.network = source
+        attempt.count(attempts.SOURCE, source)
+    return attempt
+
+
+def _count_name(attempt: Attempt, name: str, device: attempts.Device | None) -> bool:
+    """Add the rows that count a name; return whether its account is known to the device.
+
+    With backends that look elsewhere than we do, a failure may be at an account that we have not found. There
+    the name has a limit that no success lifts: for a known device, one of all devices of its account.
+    """
+    pk, normal = attempt.found[name].user_id, users.normal(name)
+    owner = "" if pk is None else _mark("user", str(pk))
+    if device is not None:
+        account = device.account_of(_mark("name", normal)) if pk is None else owner
+        if account is not None and device.knows(account):
+            attempt.count(attempts.DEVICE, f"{account}\0{device.id}", account)
+            if not users.natural_keys_suffice():
+                attempt.count(attempts.RATE, f"{normal}\0{account}")
+            attempt.spared.append(nobody_key(name) if pk is None else key_of(pk))
+            return True
+    if pk is None:
+        attempt.count(_NOBODY, _nobody_text(name))
+    else:
+        attempt.count(attempts.ACCOUNT, str(pk), owner)
+    if users.natural_keys_suffice():
+        attempt.count(attempts.NAME, normal, owner)
+    else:
+        attempt.count(attempts.RATE, normal)
+    return False
+
+
+def nobody_key(name: str) -> str:
+    """Return the key of the row that takes the place of an account which this name does not find."""
+    return _key(_NOBODY, _nobody_text(name))
+
+
+def _nobody_text(name: str) -> str:
+    """Return what is one for all names that would find the same account, if there were one.
+
+    The default collations of MySQL and MariaDB ignore case and accents.
+    """
+    model: Any = codec.user_model()
+    ignores = model is not None and connections[router.db_for_read(model)].vendor == "mysql"
+    return users.normal(name) if ignores else name
+
+
+def _source_of(request: HttpRequest | None) -> str | None:
+    """Return the network that an attempt comes from; None if it is unknown."""
+    return network(source_address(request), ipv6=64)
 
 
 def _charge(attempt: Attempt) -> int:
     """Count the attempt in each row. Return 0, or the seconds to wait if a row has no attempt left."""
+    if not attempt.counts:
+        return 0
     with translate_errors():
-        rows = {key: (until, kind) for key, until, kind in _counts(attempt)}
-        now = attempts.now()
-        wait = max((attempts.wait(until, kind, now) for until, kind in rows.values()), default=0)
+        rows = list(_rows_of(attempt, *attempt.spared))
+        attempt.failures = {row.pk: row.failures for row in rows}
+        rows, now = [row for row in rows if row.pk in attempt.counts], attempts.now()
+        wait = max((attempts.wait(row.until, row.kind, now) for row in rows), default=0)
         if wait:
             return wait
-        missing = len(rows) < len(attempt.counts())
-        if not attempts.consume(attempt.counts(), attempt.network, now, missing=missing):
+        missing = len(rows) < len(attempt.counts)
+        if not attempts.consume([*attempt.counts.items()], attempt.network, now, missing=missing):
             return 1  # a parallel attempt took the last one
     attempt.undone = False
     context.on_rollback(trail.database(), partial(setattr, attempt, "undone", True))
@@ -328,25 +442,36 @@ def _count_again(attempt: Attempt) -> None:
         _report(attempt)
 
 
-def _counts(attempt: Attempt) -> Iterable[tuple[str, int, str]]:
-    keys = [key for key, _ in attempt.counts()]
-    return attempts.rows().filter(pk__in=keys).values_list("pk", "until", "kind")
+def _rows_of(attempt: Attempt, *others: str) -> Iterable[LoginAttempt]:
+    return attempts.rows().filter(pk__in=[*attempt.counts, *others]).only("kind", "until", "failures")
 
 
 def _report(attempt: Attempt) -> None:
-    """Record each row that has to wait from now on."""
-    for key, until, kind in _counts(attempt):
-        wait = attempts.wait(until, kind, attempts.now())
-        if wait:
-            if codec.held(attempt.user_id) is not None and kind != attempts.SOURCE:
-                attempts.rows().filter(pk=key).update(user=attempt.user_id)
-            trail.record(
-                events.Kind.LOCKED_OUT,
-                user=attempt.user_id,
-                reason=kind,
-                name=trail.digest(attempt.name),
-                wait=wait,
-            )
+    """Record each row that has to wait from now on; an account and its name once."""
+    now = attempts.now()
+    waits = {row.pk: attempts.wait(row.until, row.kind, now) for row in _rows_of(attempt)}
+    waiting = {key: wait for key, wait in waits.items() if wait}
+    for account in attempt.found.values():
+        owner = _mark("user", str(account.user_id))
+        theirs = [key for key in waiting if attempt.owners[key] == owner]
+        if theirs and codec.held(account.user_id) is not None:
+            attempts.rows().filter(pk__in=theirs).update(user=account.user_id)
+    kinds = {attempt.counts[key]: wait for key, wait in waiting.items()}
+    if attempts.ACCOUNT in kinds:
+        kinds.pop(attempts.NAME, None)
+        kinds.pop(attempts.RATE, None)
+    for kind, wait in kinds.items():
+        trail.record(
+            events.Kind.LOCKED_OUT,
+            user=attempt.user_id,
+            reason=kind,
+            name=trail.digest(attempt.name),
+            wait=wait,
+        )
+
+
+def _mark(kind: str, text: str) -> str:
+    return _key(kind, text)[: attempts.MARK]
 
 
 def _key(kind: str, text: str) -> str:

@@ -53,13 +53,13 @@ def change_password(request: HttpRequest, *, current: str | Secret[str], new: st
     user: Any = request.user
     session: Any = request.session
     credentials = {"username": user.get_username(), "password": current}
-    lockout.begin(request, credentials, session_id=registry.current_id(request))
+    lockout.begin(request, credentials, user=user, session_id=registry.current_id(request))
     with translate_errors():  # the password may be hashed anew, which writes
         is_right = _is_password(user, current)
     if not is_right:
         lockout.failed(request, credentials, user.pk)
         raise InvalidCredentials
-    lockout.succeeded()
+    lockout.succeeded(user)
     _check(new, user)
     session.rotate_key()  # before the password, so that an ended session cannot change it
     if not _set_password(user, new):

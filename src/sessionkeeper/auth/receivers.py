@@ -29,7 +29,7 @@ from django.utils.translation import get_language, override
 from sessionkeeper import conf
 from sessionkeeper.audit import events, signals, trail
 from sessionkeeper.audit.events import Event, Kind
-from sessionkeeper.auth import attempts, lockout, rehashing
+from sessionkeeper.auth import attempts, lockout, rehashing, unlocking
 from sessionkeeper.conf import namespaces
 from sessionkeeper.conf.validators import NOTICES
 from sessionkeeper.core import context
@@ -45,13 +45,14 @@ from sessionkeeper.stores.factory import get_store
 
 def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     """Remember the device, and reset the account's count of attempts."""
-    lockout.succeeded()
+    lockout.succeeded(user)
     session = getattr(request, "session", None)
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or session_data.noted_amr(user)
     if isinstance(session, SessionStore) and session.transport == COOKIE:
         _own_csrf_secret(request, session)
-        device, marks = attempts.read(request), lockout.marks(user)
+        device = attempts.read(request)
+        marks = lockout.marks(user, device)
         was_known = device is not None and device.knows(marks[0])
         attempts.signed_in.set((attempts.remember(device, *marks), was_known))
 
@@ -74,10 +75,10 @@ def _login_failed(credentials: dict[str, Any], request: HttpRequest | None = Non
 
     Without a name and a password, there was no attempt.
     """
-    name = users.name_in(credentials)
-    if name is None or "password" not in credentials:
+    if not users.is_attempt(credentials):
         return
-    account = users.account_named(name)
+    name = next(iter(users.names_in(credentials)), "")
+    account = lockout.found(name) or users.account_named(name)
     if not lockout.failed(request, credentials, account.user_id):
         return  # the password was not checked: a row for each would let a flood fill the table
     reason = "unknown" if account.user_id is None else "password" if account.is_active else "inactive"
@@ -172,7 +173,7 @@ def _user_changed(user: Any, *, has_password: bool) -> None:
     """End the sessions that the user may no longer have, and record a new password."""
     if has_password:
         trail.record(events.Kind.PASSWORD_CHANGED, user=user)
-        lockout.unlock_user(user, reason="password")
+        unlocking.unlock_user(user, reason="password")
     if not getattr(user, "is_active", True):
         registry.revoke_all(user.pk, reason="user_disabled")
     elif hasattr(user, "get_session_auth_hash"):

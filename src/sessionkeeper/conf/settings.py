@@ -148,7 +148,7 @@ class Settings:
     lockout_longest_delay: timedelta = setting(timedelta(hours=1), validators.duration)
     """The longest wait. After 100 failures in a row the account stays locked until somebody unlocks it."""
     source_tries: int = setting(100, validators.integer(1_000_000), unit="failures an hour")
-    """Failures that a network of clients has, /24 or /64 of IPv6."""
+    """Failures that a network of clients, /24 or /64 of IPv6, has on unknown devices."""
     notices: frozenset[str] | None = setting(
         None,
         validators.notices,

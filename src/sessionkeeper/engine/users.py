@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import BaseUserManager
 from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from sessionkeeper.core.keys import Secret
@@ -22,9 +26,11 @@ from sessionkeeper.stores.codec import json_key
 _BATCH = 200
 #: The most users that a search finds when they are in another database than the rows.
 _MOST_USERS = 1000
-# Under these names the backends of Django, allauth and many projects take a name.
+# Under these, the backends of Django, allauth and many projects take a name.
 _NAMES = ("username", "login", "email", "phone")
 _LONGEST = 320
+# Modules of backends that find accounts by their natural key alone.
+_STOCK = {"django.contrib.auth.backends", "sessionkeeper.auth.backends"}
 _REFUSED = (ValidationError, ValueError, TypeError, OverflowError)
 
 
@@ -106,25 +112,47 @@ class Account(NamedTuple):
 
 def masked(credentials: Secret[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the arguments of ``authenticate()``, each hidden that is neither a name nor None."""
+    names = _name_fields(codec.user_model())
     return {
         field: credentials.value[field]
-        if field in _name_fields() or credentials.value[field] is None
+        if field in names or credentials.value[field] is None
         else Secret(credentials.value[field])
         for field in credentials.value
     }
 
 
-def _name_fields() -> tuple[str, ...]:
-    return (getattr(codec.user_model(), "USERNAME_FIELD", "username"), *_NAMES)
+def is_attempt(credentials: Mapping[str, Any]) -> bool:
+    """Return whether the arguments of ``authenticate()`` are a password and what may name somebody."""
+    return "password" in credentials and any(
+        value is not None for field, value in credentials.items() if field != "password"
+    )
 
 
-def name_in(credentials: Mapping[str, Any]) -> str | None:
-    """Return the name in the arguments of ``authenticate()``, as it was typed, or None."""
-    for field in _name_fields():
-        value = credentials.get(field)
-        if isinstance(value, str) and value:
-            return value
-    return None
+def names_in(credentials: Mapping[str, Any]) -> list[str]:
+    """Return each name in the arguments of ``authenticate()``, as text, as it was typed.
+
+    A value of any type counts, as the text that a column would make of it. So does each field: which of them
+    a backend looks at is not known.
+    """
+    given = (credentials.get(field) for field in _name_fields(codec.user_model()))
+    return list(dict.fromkeys(_text(value) for value in given if value is not None))
+
+
+@lru_cache(maxsize=8)
+def _name_fields(model: Any) -> tuple[str, ...]:
+    """Return the arguments that may name an account, that of Django's own backend first."""
+    if model is None:
+        return _NAMES
+    unique = [field.name for field in model._meta.concrete_fields if field.unique and not field.primary_key]
+    names = (model.USERNAME_FIELD, *_NAMES, email_field(model), *unique)
+    return tuple(dict.fromkeys(name for name in names if name and name != "password"))
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # a number with thousands of digits
+        return type(value).__name__
 
 
 def names_of(user: Any) -> list[str]:
@@ -144,21 +172,77 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))[:_LONGEST]
 
 
-def account_named(name: str) -> Account:
-    """Return the account with this name or e-mail address. Costs one query; accepts any text."""
-    nobody = Account(None, is_active=False)
+_NOBODY = Account(None, is_active=False)
+_DJANGOS = BaseUserManager.get_by_natural_key
+
+
+def by_natural_key(name: str) -> Account:
+    """Return the account that Django's ``ModelBackend`` finds by this name; accepts any text.
+
+    Costs one query. No instance is made, which would tell by the time it takes that there is an account.
+    """
     model: Any = codec.user_model()
     if model is None or not is_plain(name):
-        return nobody
-    wanted, fields = Q(**{model.USERNAME_FIELD: name}), {field.name for field in model._meta.get_fields()}
-    if "@" in name and email_field(model) in fields:
-        wanted |= Q(**{f"{email_field(model)}__iexact": name})
-    columns = ("pk", "is_active") if "is_active" in fields else ("pk",)
+        return _NOBODY
+    manager = model._default_manager
     try:
-        rows = list(model._default_manager.filter(wanted).values_list(*columns)[:1])
+        if getattr(type(manager), "get_by_natural_key", None) is _DJANGOS:
+            return _only(manager.filter(**{model.USERNAME_FIELD: name}), most=1)
+        user = manager.get_by_natural_key(name)
+    except (*_REFUSED, AttributeError, model.DoesNotExist, model.MultipleObjectsReturned):
+        return _NOBODY
+    return Account(user.pk, is_active=bool(getattr(user, "is_active", True)))
+
+
+def natural_keys_suffice() -> bool:
+    """Return whether all backends find accounts as :func:`by_natural_key` does."""
+    return _are_stock(tuple(settings.AUTHENTICATION_BACKENDS))
+
+
+@lru_cache(maxsize=16)
+def _are_stock(paths: tuple[str, ...]) -> bool:
+    try:
+        return all(import_string(path).authenticate.__module__ in _STOCK for path in paths)
+    except (ImportError, AttributeError):
+        return False
+
+
+def account_named(name: str) -> Account:
+    """Return the account with this name or e-mail address. Costs one query; accepts any text."""
+    model: Any = codec.user_model()
+    if model is None or not is_plain(name):
+        return _NOBODY
+    try:
+        return _only(model._default_manager.filter(_named(model, name, "exact")))
     except _REFUSED:
-        return nobody
-    return Account(rows[0][0], all(rows[0][1:])) if rows else nobody
+        return _NOBODY
+
+
+def shares_name(name: str, pk: Any) -> bool:
+    """Return whether another account than this one has this name or e-mail address. Costs one query."""
+    model: Any = codec.user_model()
+    if model is None or not is_plain(name):
+        return True
+    try:
+        return bool(users().filter(_named(model, name, "iexact")).exclude(pk=pk).exists())
+    except _REFUSED:
+        return True
+
+
+def _only(found: QuerySet[Any], *, most: int | None = None) -> Account:
+    """Return the first account; nobody if there are more than ``most``."""
+    fields = {field.name for field in found.model._meta.get_fields()}
+    columns = ("pk", "is_active") if "is_active" in fields else ("pk",)
+    rows = list(found.values_list(*columns)[: 1 if most is None else most + 1])
+    is_one = rows and (most is None or len(rows) <= most)
+    return Account(rows[0][0], all(rows[0][1:])) if is_one else _NOBODY
+
+
+def _named(model: Any, name: str, lookup: str) -> Q:
+    wanted, email = Q(**{f"{model.USERNAME_FIELD}__{lookup}": name}), email_field(model)
+    if "@" in name and email in {field.name for field in model._meta.get_fields()}:
+        wanted |= Q(**{f"{email}__iexact": name})
+    return wanted
 
 
 def is_plain(text: str) -> bool:

@@ -140,8 +140,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return problems.THROTTLED.response(request, headers=headers)
         is_ours = isinstance(session, SessionStore)
         signs_in = is_ours and (session._active.signing_in or session.sign_in_undone)
-        if isinstance(exception, Error) and signs_in:
-            # A query of Django's own login(), such as that of last_login, failed: nobody is signed in.
+        if isinstance(exception, Error) and (signs_in or lockout.is_open()):
+            # A query of a backend, or of Django's own login() such as that of last_login, failed: nobody is
+            # signed in.
             exception = outage_of(exception) or exception
         return responses.unavailable(request, exception) if isinstance(exception, StoreUnavailable) else None
 

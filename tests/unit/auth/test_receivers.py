@@ -17,7 +17,7 @@ from django.test import Client, RequestFactory
 from django.urls import path
 
 from sessionkeeper.audit import trail
-from sessionkeeper.auth import attempts, lockout
+from sessionkeeper.auth import attempts, lockout, unlocking
 from sessionkeeper.core import context
 from sessionkeeper.core.errors import StoreUnavailable
 from sessionkeeper.engine import history, registry
@@ -220,7 +220,7 @@ def test_guesses_at_a_user_who_fits_no_column_are_counted(strangers, settings, b
     user = strangers.objects.create_user("x@example.org", PASSWORD)
     for _ in range(6):
         assert authenticate(None, email="x@example.org", password="wrong") is None
-    assert lockout.unlock_user(user, reason="code")
+    assert unlocking.unlock_user(user, reason="code")
     rows = AuditEvent.objects.values_list("kind", "user_id").distinct()
     assert {"refused", "locked_out", "unlocked"} <= {kind for kind, _ in rows}
     assert {user_id for _, user_id in rows} == {None}

@@ -205,7 +205,7 @@ def test_events_and_counts_are_of_the_tenant(asked, make_user):
     for name in ("a", "b"):
         tenant.set(name)
         trail.record(events.Kind.STEP_UP, user=user)
-        seen[name] = (lockout.key_of("alice"), lockout.marks(user))
+        seen[name] = (lockout.keys_of("alice"), lockout.key_of(user.pk), lockout.marks(user))
         assert trail.rows_of(user.pk).count() == 1
     assert seen["a"] != seen["b"]
     assert set(AuditEvent.objects.values_list("namespace", flat=True)) == {"a", "b"}
@@ -217,8 +217,8 @@ def test_without_namespaces_the_keys_of_the_lockout_are_what_they_were(settings)
 
     from sessionkeeper.auth import lockout
 
-    expected = salted_hmac("sessionkeeper.lockout.account", "alice", algorithm="sha256").hexdigest()
-    assert lockout.key_of("alice") == expected
+    expected = salted_hmac("sessionkeeper.lockout.name", "alice", algorithm="sha256").hexdigest()
+    assert lockout.keys_of("alice")[0] == expected
 
 
 @pytest.mark.django_db

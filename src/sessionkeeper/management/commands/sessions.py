@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessionkeeper.auth import lockout
+from sessionkeeper.auth import unlocking
 from sessionkeeper.core import keys
 from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.engine import registry, retention, users
@@ -149,11 +149,11 @@ class Command(base.Command):
         if (name is None) == (source is None):
             raise CommandError("Name what to unlock: NAME or --source ADDRESS.")
         if name is not None:
-            done = lockout.unlock(name, reason="command")
+            done = unlocking.unlock(name, reason="command")
         else:
             if parse_address(source) is None:
                 raise CommandError(f"{source!r} is not an IP address.")
-            done = lockout.unlock_source(source)
+            done = unlocking.unlock_source(source)
         self.say("Unlocked." if done else "There were no failed sign-ins.")
 
     def _progress(self, options: dict[str, Any], text: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 from django.core import mail
 from django.test import override_settings
 
-from sessionkeeper.auth import lockout
 from sessionkeeper.auth import receivers as our_mail
+from sessionkeeper.auth import unlocking
 from tests import contents
 from tests.conftest import PASSWORD
 from tests.transports import AUTH, Api, problem
@@ -78,7 +78,7 @@ def test_a_long_password_of_any_characters_counts_whole_and_as_it_is(make_user):
     assert Api().log_in(ann, password=long).status_code == 200
     for other in (long[:-1], long[1:], long[:72], long[:-2] + "z ", long.upper(), long.strip()):
         assert Api().log_in(ann, password=other).status_code == 401
-        lockout.unlock(ann.get_username(), reason="command")
+        unlocking.unlock(ann.get_username(), reason="command")
 
 
 def test_a_change_asks_for_reauthentication(make_user):
