@@ -34,15 +34,15 @@ class LockoutBackend(backends.BaseBackend):
                 no database can store.
         """
         given, credentials = Secret(credentials), {}
-        credentials, password = users.masked(given), Secret(given.value.get("password"))
+        credentials = users.masked(given)
         try:
             lockout.begin(request, credentials)
         except TooManyTries as error:
             if client_info.current.get() is not None:
                 raise
             raise PermissionDenied from error
-        is_text = password.value is None or isinstance(password.value, str | bytes)
-        if not is_text or len(password.value or "") > LONGEST_PASSWORD:
+        is_text = isinstance(given.value.get("password"), str | bytes | None)
+        if not is_text or len(given.value.get("password") or "") > LONGEST_PASSWORD:
             raise PermissionDenied
         if not all(map(users.is_plain, users.names_in(credentials))):
             raise PermissionDenied

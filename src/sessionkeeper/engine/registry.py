@@ -175,7 +175,7 @@ def purge(batch: int = LARGEST) -> Iterator[int]:
             signed_in += of_users
             yield removed
             if after is not None:
-                context.sleep(min(took, _STEP))
+                context.sleep(min(took, _STEP) / 2)
             if took > _STEP:
                 size = max(size // 2, min(BATCH, batch))
             elif took < _STEP / 2:

@@ -110,17 +110,6 @@ class Account(NamedTuple):
     is_active: bool
 
 
-def masked(credentials: Secret[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the arguments of ``authenticate()``, each hidden that is neither a name nor None."""
-    names = _name_fields(codec.user_model())
-    return {
-        field: credentials.value[field]
-        if field in names or credentials.value[field] is None
-        else Secret(credentials.value[field])
-        for field in credentials.value
-    }
-
-
 def is_attempt(credentials: Mapping[str, Any]) -> bool:
     """Return whether the arguments of ``authenticate()`` are a password and what may name somebody."""
     return "password" in credentials and any(
@@ -153,6 +142,17 @@ def _text(value: Any) -> str:
         return str(value)
     except ValueError:  # a number with thousands of digits
         return type(value).__name__
+
+
+def masked(credentials: Secret[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the arguments of ``authenticate()``, each hidden that is neither a name nor None."""
+    names = _name_fields(codec.user_model())
+    return {
+        field: credentials.value[field]
+        if field in names or credentials.value[field] is None
+        else Secret(credentials.value[field])
+        for field in credentials.value
+    }
 
 
 def names_of(user: Any) -> list[str]:
