@@ -388,4 +388,4 @@ def test_each_of_the_people_who_share_a_browser_is_known_there():
 def test_the_cookie_of_a_device_goes_where_the_session_cookie_goes(victim, settings, same_site):
     settings.SESSION_COOKIE_SAMESITE = same_site
     cookies = api(browser(), victim.username, PASSWORD).cookies
-    assert {cookies[name]["samesite"] for name in ("sessionid", "sessionid-device")} == {same_site}
+    assert {cookies[name]["samesite"] for name in ("sessionid", "sessionid-device-key")} == {same_site}

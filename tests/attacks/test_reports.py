@@ -6,6 +6,7 @@ Nothing is listed here: what the functions are is found by watching them, so tha
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 import sys
 from contextlib import suppress
@@ -20,9 +21,9 @@ from django.contrib.auth import aauthenticate, authenticate
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.db import SessionStore as OldStore
 from django.core import mail
-from django.core.signals import got_request_exception
+from django.core.signals import got_request_exception, request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import connection, transaction
+from django.db import close_old_connections, connection, transaction
 from django.http import JsonResponse
 from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 from django.test import Client as Browser
@@ -364,6 +365,17 @@ EDGES_OF_THE_CLIENT = {
 }
 
 
+@pytest.fixture
+def _connections_stay():
+    """As in Django's test client: the test has a transaction on the connection."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.usefixtures("_connections_stay")
 @pytest.mark.parametrize("transport", ["cookie", "bearer"])
 def test_no_line_of_the_client_has_a_secret_in_its_locals(someone, tmp_path, transport):
     someone.secrets.pop("SECRET_KEY")
@@ -414,7 +426,10 @@ class FaultError(Exception):
 
 
 class Fault:
-    """Raises at the last line of one function that is reached in a step, when its locals are all there."""
+    """Raises as one function that is reached in a step returns, when its locals are all there.
+
+    In a generator at its first line, since what "returns" there goes on afterwards.
+    """
 
     def __init__(self, name):
         self.name = name
@@ -424,7 +439,8 @@ class Fault:
         return self._raise if frames.name_of(frame.f_code) == self.name else None
 
     def _raise(self, frame, event, _):
-        if event == "return":
+        is_generator = frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE)
+        if event == ("line" if is_generator else "return"):
             raise FaultError
         return self._raise
 
