@@ -65,7 +65,7 @@ EDGES = frozenset(
         "auth.backends:ModelBackend.authenticate",
         "auth.backends:ModelBackend.aauthenticate",
         "auth.passwords:_ResetForm.send_mail",
-        "api.serializers:SecretText.run_validation",
+        "api.views.base:SecretText.run_validation",
         "pages.passwords:_Hidden.to_python",
         "pages.passwords:_Hidden.to_url",
         "stores.database.user_query:hash_of_password",

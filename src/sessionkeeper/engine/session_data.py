@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
@@ -34,6 +36,7 @@ from sessionkeeper.core.records import (
 )
 from sessionkeeper.engine import users
 from sessionkeeper.stores import codec
+from sessionkeeper.stores.factory import run_in_loop
 
 #: Key in the session data that holds the scopes of a bearer session, a list of texts.
 SCOPES_KEY = "_sessionkeeper_scopes"
@@ -287,3 +290,67 @@ def from_now(value: Any) -> Any:
         return moments.native(moments.now() + value)
     except OverflowError as error:
         raise ValueError(f"The session would end after {value}, which no date can express.") from error
+
+
+class ExpiringSession(SessionBase):
+    """When a session ends: Django's answers, within the limits of the settings."""
+
+    _active: Any
+    _get_session: Any  # Django's, missing from its type stubs
+
+    def set_expiry(self, value: Any) -> None:
+        """As Django's, and correct in a night when clocks change (``USE_TZ = False``).
+
+        Raises:
+            TypeError, ValueError: it is no expiry, or no date can express it. Nothing was changed.
+        """
+        super().set_expiry(from_now(value))
+
+    async def aset_expiry(self, value: Any) -> None:
+        """Async form of :meth:`set_expiry`."""
+        await super().aset_expiry(from_now(value))
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """Return the seconds until the session ends if it is not used again, counted from ``modification``.
+
+        Django's number, unless ``SESSIONKEEPER`` sets timeouts.
+        """
+        return self._age(super().get_expiry_age(**kwargs), kwargs)
+
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        """Async form of :meth:`get_expiry_age`."""
+        return await run_in_loop(partial(self.get_expiry_age, **kwargs))
+
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        """Return when the session ends if it is not used again."""
+        kwargs.setdefault("modification", timezone.now())
+        age = super().get_expiry_age(**kwargs)
+        return super().get_expiry_date(**kwargs) - timedelta(seconds=age - self._age(age, kwargs))
+
+    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        """Async form of :meth:`get_expiry_date`."""
+        return await run_in_loop(partial(self.get_expiry_date, **kwargs))
+
+    def _age(self, age: int, given: dict[str, Any]) -> int:
+        """Return the age, given the one that Django computes."""
+        if not conf.current().limits_life:
+            return age
+        if "expiry" in given:  # load nothing
+            data = {**getattr(self, "_session_cache", {}), EXPIRY_KEY: given["expiry"]}
+        else:
+            data = self._get_session()
+        idle, lifetime = self._active.effective_limits(data)
+        if isinstance(lifetime, datetime):
+            now = given.get("modification") or timezone.now()
+            lifetime -= moments.aware(now)
+        left = int(lifetime.total_seconds())
+        return left if idle is None else min(idle, left)
+
+    def cookie_age(self) -> int | None:
+        """Return the seconds until the absolute expiry; None if the cookie lasts until the browser closes."""
+        if self.get_expire_at_browser_close():
+            return None
+        life = self._active.remaining_lifetime
+        if life is None:
+            return super().get_expiry_age()
+        return max(int(life.total_seconds()), 0)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.base import CreateError, SessionBase
+from django.contrib.sessions.backends.base import CreateError
 from django.core.exceptions import ImproperlyConfigured
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from sessionkeeper import conf
 from sessionkeeper.audit import events
 from sessionkeeper.conf import namespaces
-from sessionkeeper.core import context, keys, moments
+from sessionkeeper.core import context, keys
 from sessionkeeper.core.check_ids import CheckId
 from sessionkeeper.core.errors import CrossSiteSession, SessionGone, StaleSession, StoreUnavailable
 from sessionkeeper.core.keys import Secret
@@ -66,7 +64,7 @@ if apps.apps_ready and not apps.is_installed("sessionkeeper"):
     )
 
 
-class SessionStore(SessionBase):
+class SessionStore(session_data.ExpiringSession):
     """The session of one request, ``request.session``: Django's ``SessionBase``, in sync and async code.
 
     It adds :attr:`session_id`, its public name; :attr:`transport`, ``cookie`` or ``bearer``; and
@@ -432,18 +430,6 @@ class SessionStore(SessionBase):
         if self._active.key is not None:
             self.held, self.cookie_due = Secret(self._active.key.text), True
 
-    def set_expiry(self, value: Any) -> None:
-        """As Django's, and correct in a night when clocks change (``USE_TZ = False``).
-
-        Raises:
-            TypeError, ValueError: it is no expiry, or no date can express it. Nothing was changed.
-        """
-        super().set_expiry(session_data.from_now(value))
-
-    async def aset_expiry(self, value: Any) -> None:
-        """Async form of :meth:`set_expiry`."""
-        await super().aset_expiry(session_data.from_now(value))
-
     # Ending
 
     def delete(self, session_key: str | Secret[str | None] | None = None) -> None:
@@ -481,53 +467,6 @@ class SessionStore(SessionBase):
         from sessionkeeper.engine import retention
 
         retention.clean_all()
-
-    # Answering
-
-    def get_expiry_age(self, **kwargs: Any) -> int:
-        """Return the seconds until the session ends if it is not used again, counted from ``modification``.
-
-        Django's number, unless ``SESSIONKEEPER`` sets timeouts.
-        """
-        return self._age(super().get_expiry_age(**kwargs), kwargs)
-
-    async def aget_expiry_age(self, **kwargs: Any) -> int:
-        """Async form of :meth:`get_expiry_age`."""
-        return await run_in_loop(partial(self.get_expiry_age, **kwargs))
-
-    def get_expiry_date(self, **kwargs: Any) -> datetime:
-        """Return when the session ends if it is not used again."""
-        kwargs.setdefault("modification", timezone.now())
-        age = super().get_expiry_age(**kwargs)
-        return super().get_expiry_date(**kwargs) - timedelta(seconds=age - self._age(age, kwargs))
-
-    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
-        """Async form of :meth:`get_expiry_date`."""
-        return await run_in_loop(partial(self.get_expiry_date, **kwargs))
-
-    def _age(self, age: int, given: dict[str, Any]) -> int:
-        """Return the age, given the one that Django computes."""
-        if not conf.current().limits_life:
-            return age
-        if "expiry" in given:  # load nothing
-            data = {**getattr(self, "_session_cache", {}), session_data.EXPIRY_KEY: given["expiry"]}
-        else:
-            data = self._get_session()
-        idle, lifetime = self._active.effective_limits(data)
-        if isinstance(lifetime, datetime):
-            now = given.get("modification") or timezone.now()
-            lifetime -= moments.aware(now)
-        left = int(lifetime.total_seconds())
-        return left if idle is None else min(idle, left)
-
-    def cookie_age(self) -> int | None:
-        """Return the seconds until the absolute expiry; None if the cookie lasts until the browser closes."""
-        if self.get_expire_at_browser_close():
-            return None
-        life = self._active.remaining_lifetime
-        if life is None:
-            return super().get_expiry_age()
-        return max(int(life.total_seconds()), 0)
 
     aload = async_form(load)
     asave = async_form(save)

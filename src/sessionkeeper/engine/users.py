@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.base_user import BaseUserManager
 from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import Model, Q, QuerySet
@@ -173,7 +172,8 @@ def normal(name: str) -> str:
 
 
 _NOBODY = Account(None, is_active=False)
-_DJANGOS = BaseUserManager.get_by_natural_key
+# Its module, which can be imported only when applications are loaded.
+_DJANGOS = "django.contrib.auth.base_user"
 
 
 def by_natural_key(name: str) -> Account:
@@ -186,7 +186,7 @@ def by_natural_key(name: str) -> Account:
         return _NOBODY
     manager = model._default_manager
     try:
-        if getattr(type(manager), "get_by_natural_key", None) is _DJANGOS:
+        if manager.get_by_natural_key.__module__ == _DJANGOS:
             return _only(manager.filter(**{model.USERNAME_FIELD: name}), most=1)
         user = manager.get_by_natural_key(name)
     except (*_REFUSED, AttributeError, model.DoesNotExist, model.MultipleObjectsReturned):

@@ -38,12 +38,13 @@ FACTS = st.fixed_dictionaries(
 )
 PATCHES = st.builds(
     SessionPatch,
-    st.dictionaries(NAMES, VALUES, max_size=5).map(json.dumps),
-    st.lists(NAMES, max_size=3, unique=True).map(tuple),
-    st.booleans(),
-    FACTS,
-    st.none() | st.integers(1, 10**6).map(lambda seconds: timedelta(seconds=seconds)),
-    st.booleans(),
+    patch=st.dictionaries(NAMES, VALUES, max_size=5).map(json.dumps),
+    deleted=st.lists(NAMES, max_size=3, unique=True).map(tuple),
+    replace=st.booleans(),
+    facts=FACTS,
+    lifetime=st.none() | st.integers(1, 10**6).map(lambda seconds: timedelta(seconds=seconds)),
+    authenticated=st.booleans(),
+    limit=st.none(),
 )
 
 
