@@ -32,11 +32,10 @@ from sessionkeeper.engine import (
     session_data,
 )
 from sessionkeeper.engine.active_session import ActiveSession
-from sessionkeeper.engine.async_forms import async_form
 from sessionkeeper.engine.checkpoints import Checkpoint
 from sessionkeeper.http import client_info
 from sessionkeeper.http.client_info import ClientInfo
-from sessionkeeper.stores.factory import get_store, run_in_loop
+from sessionkeeper.stores.factory import async_form, get_store, run_in_loop
 
 
 class noting_outage:  # noqa: N801 - a context manager, which every request enters: a generator would cost more

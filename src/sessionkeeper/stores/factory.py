@@ -32,7 +32,8 @@ from sessionkeeper.stores.near_cache.store import NearCacheStore
 if TYPE_CHECKING:
     from sessionkeeper.stores.near_cache.channel import Channel
     from sessionkeeper.stores.redis.store import RedisStore
-
+from collections.abc import Coroutine
+from functools import partial
 
 _T = TypeVar("_T")
 
@@ -50,6 +51,19 @@ async def run_in_loop(function: Callable[[], _T]) -> _T:
     if get_store().waits_in_loop and context.is_possible():
         return await context.greenlet_spawn(function)
     return await sync_to_async(function)()
+
+
+def async_form(
+    method: Callable[Concatenate[Any, _P], _T],
+) -> Callable[Concatenate[Any, _P], Coroutine[Any, Any, _T]]:
+    """Return the async form of a method. It takes a thread if the store cannot wait in the event loop."""
+    name = method.__name__
+
+    async def run(self: Any, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await run_in_loop(partial(getattr(self, name), *args, **kwargs))
+
+    run.__name__, run.__doc__ = f"a{name}", f"Async form of :meth:`{name}`."
+    return run
 
 
 def get_near_cache() -> NearCacheStore | None:
@@ -278,3 +292,7 @@ class CircuitBreakerStore:
     def user_changed(self, user_id: Any) -> None:
         """Best effort in the store itself, so it is not counted."""
         self.store.user_changed(user_id)
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")

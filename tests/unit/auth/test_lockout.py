@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib import admin, auth
 from django.contrib.auth.signals import user_login_failed
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.http import HttpResponse
 from django.test import AsyncClient
@@ -308,36 +308,6 @@ def test_success_costs_a_source_nothing_and_gives_nothing_back(make_user, settin
         assert api(browser(), user.get_username(), PASSWORD).status_code == 200
     assert api(browser(), "name", "wrong").status_code == 401
     assert is_refused(api(browser(), user.get_username(), PASSWORD))
-
-
-# Lifting
-
-
-def test_a_new_password_unlocks_the_account(make_user):
-    user = make_user()
-    lock(user.get_username())
-    user.set_password("another pass phrase")
-    user.save()
-    assert api(browser(), user.get_username(), "another pass phrase").status_code == 200
-    assert AuditEvent.objects.get(kind="unlocked").reason == "password"
-
-
-def test_the_command_unlocks_an_account_or_a_source(make_user, settings, capsys):
-    settings.SESSIONKEEPER = {"SOURCE_TRIES": TRIES}
-    name = make_user().get_username()
-    lock(name, address="192.0.2.9")
-    call_command("sessions", "unlock", name.upper())
-    assert is_refused(api(browser("192.0.2.1"), name, PASSWORD))
-    call_command("sessions", "unlock", "--source", "192.0.2.77")
-    assert api(browser("192.0.2.1"), name, PASSWORD).status_code == 200
-    call_command("sessions", "unlock", name)
-    assert capsys.readouterr().out.splitlines()[-1] == "There were no failed sign-ins."
-
-
-@pytest.mark.parametrize("words", [[], ["name", "--source", "192.0.2.1"], ["--source", "nowhere"]])
-def test_the_command_says_what_it_needs(words):
-    with pytest.raises(CommandError, match=r"Name what to unlock|not an IP address"):
-        call_command("sessions", "unlock", *words)
 
 
 # What is written
