@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from itertools import count
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
@@ -32,9 +32,9 @@ from sessionkeeper.stores.near_cache.store import NearCacheStore
 if TYPE_CHECKING:
     from sessionkeeper.stores.near_cache.channel import Channel
     from sessionkeeper.stores.redis.store import RedisStore
-from collections.abc import Coroutine
-from functools import partial
 
+
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
@@ -230,9 +230,6 @@ class CircuitBreaker:
             log.warning("The session store does not answer. Requests that need it are refused at once.")
 
 
-_P = ParamSpec("_P")
-
-
 def _guarded(
     operation: Callable[Concatenate[Store, _P], _T],
 ) -> Callable[Concatenate[CircuitBreakerStore, _P], _T]:
@@ -292,7 +289,3 @@ class CircuitBreakerStore:
     def user_changed(self, user_id: Any) -> None:
         """Best effort in the store itself, so it is not counted."""
         self.store.user_changed(user_id)
-
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sessionkeeper.engine.async_forms import async_form
 from sessionkeeper.engine.session_store import SessionStore
+from sessionkeeper.stores.factory import async_form
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db(transaction=True)]
 
