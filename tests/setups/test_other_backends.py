@@ -217,6 +217,7 @@ assert seen == {f"you are {user.pk}"}, seen
 """
 
 
+@pytest.mark.rule("L15")
 @pytest.mark.skipif(is_postgresql(), reason="a database in memory is SQLite's")
 def test_many_threads_that_share_a_connection_do_not_end_the_interpreter():
     done = subprocess.run([sys.executable, "-c", HAMMER], capture_output=True, text=True, check=False)

@@ -215,6 +215,7 @@ def answers_without(name, user):
     return bool(shortcut.reasons)
 
 
+@pytest.mark.rule("L18")
 def test_without_any_of_its_names_every_request_is_answered():
     user, wrong, missed = new_user(), {}, set()
     for name in NAMES:
