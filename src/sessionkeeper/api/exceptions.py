@@ -132,7 +132,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
 def _roll_back() -> None:
     """Roll back the view's transactions, as DRF does, but not that of a test around a view without any."""
     for connection in connections.all(initialized_only=True):
-        if connection.settings_dict["ATOMIC_REQUESTS"] and can_roll_back(connection.alias):
+        if connection.settings_dict.get("ATOMIC_REQUESTS") and can_roll_back(connection.alias):
             connection.set_rollback(True)
 
 

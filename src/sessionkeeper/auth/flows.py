@@ -231,7 +231,7 @@ def issue_token(
 def _aside(request: HttpRequest, session: BearerSession) -> Iterator[None]:
     """Replace the request's session with ``session``, and restore everything afterwards."""
     before = {name: vars(request)[name] for name in ("session", "user") if name in vars(request)}
-    notes = Secret({name: request.META[name] for name in _CSRF_NOTES if name in request.META})
+    notes = Secret({name: request.META.get(name) for name in _CSRF_NOTES if name in request.META})
     claimed = context.current_session().id
     request.session = session
     try:

@@ -56,7 +56,7 @@ class Cookie:
         """Return the cookie's value, which may be any text, or None."""
         if settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return None
-        return Secret(request.COOKIES[settings.SESSION_COOKIE_NAME])
+        return Secret(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
 
     @staticmethod
     def other_cookies(request: HttpRequest) -> tuple[Secret[str], ...]:
@@ -64,7 +64,7 @@ class Cookie:
         name = settings.SESSION_COOKIE_NAME
         if request.META.get("HTTP_COOKIE", "").count(f"{name}=") < 2:  # noqa: PLR2004 - one is usual
             return ()
-        values = _values(Secret(request.META["HTTP_COOKIE"]), name)[0]
+        values = _values(Secret(request.META.get("HTTP_COOKIE", "")), name)[0]
         ours = Cookie.read(request)
         return tuple(dict.fromkeys(value for value in values if value != ours))
 
@@ -176,7 +176,7 @@ class Bearer:
         """Return the token, well-formed or not; None if there is none with our prefix."""
         if _BEARER.match(request.META.get("HTTP_AUTHORIZATION") or "") is None:
             return None
-        return Secret(request.META["HTTP_AUTHORIZATION"].partition(" ")[2].strip(" "))
+        return Secret(request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[2].strip(" "))
 
     @staticmethod
     def vary(response: HttpResponseBase) -> None:
