@@ -89,8 +89,10 @@ def test_other_checks_take_no_url_for_a_database(settings):
 
 @pytest.mark.rule("R61")
 def test_a_store_of_another_site_is_an_error_that_says_what_to_set(settings, monkeypatch):
-    url = redis_store().client.url
-    insert(RedisStore(url))
+    theirs = RedisStore(redis_store().client.url)
+    url = theirs.client.url
+    insert(theirs)
+    theirs.client.close()
     text = with_options(server_url("valkey"), prefix=url.prefix)
     assert "sessionkeeper.E082" not in found(settings, text)
     monkeypatch.setattr(key_prefix, "is_ours", lambda mark: False)
