@@ -13,11 +13,11 @@ from django.test import RequestFactory
 from django.urls import include, path
 
 from sessionkeeper import flows
-from sessionkeeper.auth import attempts, erasure, lockout
+from sessionkeeper.auth import erasure, lockout
 from sessionkeeper.core.errors import InvalidCredentials, TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt
 from tests.conftest import PASSWORD
-from tests.unit.auth.guessing import TRIES, Clock, api, browser, is_refused
+from tests.unit.auth.guessing import TRIES, api, browser, is_refused, stopped_clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -55,10 +55,7 @@ urlpatterns = [
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
-    settings.AUTHENTICATION_BACKENDS = [OURS]
-    made = Clock()
-    monkeypatch.setattr(attempts, "now", made)
-    return made
+    return stopped_clock(monkeypatch, settings)
 
 
 @pytest.fixture

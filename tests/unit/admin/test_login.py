@@ -8,8 +8,7 @@ import pytest
 from django.contrib.admin.forms import AdminAuthenticationForm
 
 from sessionkeeper.admin import login
-from sessionkeeper.auth import attempts
-from tests.unit.auth.guessing import Clock, browser, is_refused, lock
+from tests.unit.auth.guessing import browser, is_refused, lock, stopped_clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
 
@@ -17,10 +16,7 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tes
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
-    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
-    made = Clock()
-    monkeypatch.setattr(attempts, "now", made)
-    return made
+    return stopped_clock(monkeypatch, settings)
 
 
 def test_the_admin_says_in_its_form_how_long(make_user):

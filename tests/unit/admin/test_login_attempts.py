@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from sessionkeeper.auth import attempts
 from sessionkeeper.models import AuditEvent, LoginAttempt
 from tests.conftest import PASSWORD
-from tests.unit.auth.guessing import Clock, api, browser, lock
+from tests.unit.auth.guessing import api, browser, lock, stopped_clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
 
@@ -16,10 +15,7 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tes
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
-    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
-    made = Clock()
-    monkeypatch.setattr(attempts, "now", made)
-    return made
+    return stopped_clock(monkeypatch, settings)
 
 
 def test_the_admin_unlocks_what_is_selected(make_user):

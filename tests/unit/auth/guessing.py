@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from django.test import Client
 
+from sessionkeeper.auth import attempts
+
 TRIES = 5
 
 
@@ -22,6 +24,14 @@ class Clock:
     def move(self, **duration):
         """Let time pass."""
         self.moment += int(timedelta(**duration).total_seconds() * 1000)
+
+
+def stopped_clock(monkeypatch, settings):
+    """Put our backend first, and let the time of the counts stand still; return the clock that moves it."""
+    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
+    made = Clock()
+    monkeypatch.setattr(attempts, "now", made)
+    return made
 
 
 def browser(address="192.0.2.1"):

@@ -7,7 +7,7 @@ from django.db import OperationalError
 
 from sessionkeeper.auth import attempts
 from sessionkeeper.models import LoginAttempt
-from tests.unit.auth.guessing import Clock
+from tests.unit.auth.guessing import stopped_clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
 
@@ -15,10 +15,7 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tes
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
-    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
-    made = Clock()
-    monkeypatch.setattr(attempts, "now", made)
-    return made
+    return stopped_clock(monkeypatch, settings)
 
 
 @pytest.fixture(params=["at once", "in turn"])

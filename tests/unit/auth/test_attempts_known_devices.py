@@ -6,9 +6,8 @@ import base64
 
 import pytest
 
-from sessionkeeper.auth import attempts
 from tests.conftest import PASSWORD
-from tests.unit.auth.guessing import Clock, api, browser, is_refused, lock
+from tests.unit.auth.guessing import api, browser, is_refused, lock, stopped_clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
 
@@ -16,10 +15,7 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tes
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
-    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
-    made = Clock()
-    monkeypatch.setattr(attempts, "now", made)
-    return made
+    return stopped_clock(monkeypatch, settings)
 
 
 def test_a_device_is_known_to_its_own_accounts_only(make_user):

@@ -8,11 +8,11 @@ from django.contrib import auth
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
-from sessionkeeper.auth import attempts, lockout
+from sessionkeeper.auth import lockout
 from sessionkeeper.models import AuditEvent
 from tests import contents
 from tests.conftest import PASSWORD
-from tests.unit.auth.guessing import TRIES, Clock
+from tests.unit.auth.guessing import TRIES, stopped_clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
 
@@ -30,10 +30,7 @@ def sign_in(request):
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
-    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
-    made = Clock()
-    monkeypatch.setattr(attempts, "now", made)
-    return made
+    return stopped_clock(monkeypatch, settings)
 
 
 def test_where_our_middleware_is_not_there_authenticate_returns_none(make_user):

@@ -28,7 +28,7 @@ from sessionkeeper.core import records
 from sessionkeeper.core.errors import StoreUnavailable, TooManyTries
 from sessionkeeper.models import AuditEvent, LoginAttempt, Session
 from tests.conftest import PASSWORD
-from tests.unit.auth.guessing import TRIES, Clock, api, browser, by_view, is_refused, lock
+from tests.unit.auth.guessing import TRIES, api, browser, by_view, is_refused, lock, stopped_clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -74,10 +74,7 @@ urlpatterns = [
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
-    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
-    made = Clock()
-    monkeypatch.setattr(attempts, "now", made)
-    return made
+    return stopped_clock(monkeypatch, settings)
 
 
 def token(client, name, password):

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkeeper.auth import attempts
 from sessionkeeper.engine import users
-from tests.unit.auth.guessing import Clock, browser, by_view, is_refused, lock
+from tests.unit.auth.guessing import browser, by_view, is_refused, lock, stopped_clock
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tests.unit.auth.test_lockout")]
 
@@ -16,10 +15,7 @@ pytestmark = [pytest.mark.any_user, pytest.mark.django_db, pytest.mark.urls("tes
 @pytest.fixture(autouse=True)
 def clock(monkeypatch, settings):
     """Time stands still until it is moved, and our backend stands first."""
-    settings.AUTHENTICATION_BACKENDS = ["sessionkeeper.backends.ModelBackend"]
-    made = Clock()
-    monkeypatch.setattr(attempts, "now", made)
-    return made
+    return stopped_clock(monkeypatch, settings)
 
 
 @pytest.mark.parametrize(
