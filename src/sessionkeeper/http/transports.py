@@ -54,9 +54,8 @@ class Cookie:
     @staticmethod
     def read(request: HttpRequest) -> Secret[str] | None:
         """Return the cookie's value, which may be any text, or None."""
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-            return None
-        return Secret(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
+        key: Secret[Any] = Secret(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        return None if key.value is None else key
 
     @staticmethod
     def other_cookies(request: HttpRequest) -> tuple[Secret[str], ...]:

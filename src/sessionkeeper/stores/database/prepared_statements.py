@@ -12,10 +12,10 @@ fails, the cursor executes it.
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from socket import socket
 from types import FunctionType
 from typing import Any
 
@@ -137,7 +137,7 @@ class Prepared:
 
 def _is_psycopg(cursor: Any) -> bool:
     """Whether this is a cursor of psycopg 3, which waits for the server as this thread may: not in gevent."""
-    return hasattr(getattr(cursor, "connection", None), "pgconn") and socket.__module__ == "socket"
+    return hasattr(getattr(cursor, "connection", None), "pgconn") and socket.socket.__module__ == "socket"
 
 
 def _is_original(method: Any) -> bool:

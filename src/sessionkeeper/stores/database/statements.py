@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -285,7 +285,7 @@ def merge(
         columns.add("data", "(data - %s::text[]) || %s::jsonb", list(changes.deleted), changes.patch)
     elif changes.deleted or changes.patch != "{}":
         columns.add("data", *_on_sqlite(changes))
-    return _update(columns, session_id, secret_hash)
+    return _returning_session(connection, *_update(columns, session_id, secret_hash))
 
 
 def _on_sqlite(changes: SessionPatch) -> tuple[Any, ...]:
@@ -313,7 +313,8 @@ def touch(connection: Any, session_id: int, secret_hash: bytes, now: datetime | 
     columns.add(
         "previous_at", f"CASE WHEN {first_use} ELSE previous_at END", _hash(connection, secret_hash), *at
     )
-    return _update(columns, session_id, secret_hash) is not None
+    sql, params = _update(columns, session_id, secret_hash)
+    return _execute(connection, f"{sql} RETURNING id", params) is not None
 
 
 def insert(connection: Any, new: NewSession, now: datetime | None) -> SessionRecord:
@@ -334,42 +335,38 @@ def insert(connection: Any, new: NewSession, now: datetime | None) -> SessionRec
             columns.value(name, value)
     names = ", ".join(_quoted(connection, name) for name in columns.names)
     into = f"INSERT INTO {_table(connection)} ({names}) VALUES ({', '.join(columns.sql)})"  # noqa: S608
-    record = _execute(connection, into, columns.params, is_repeatable=False)
-    if record is None:
+    written = _returning_session(connection, into, columns.params, is_repeatable=False)
+    if written is None:
         raise RuntimeError("The INSERT returned no row.")
-    return record
+    return written
 
 
-def _update(columns: _Columns, session_id: int, secret_hash: bytes) -> SessionRecord | None:
+def _update(columns: _Columns, session_id: int, secret_hash: bytes) -> tuple[str, list[Any]]:
+    """Return the UPDATE of a session, if the secret opens it, and its parameters."""
     connection = columns.connection
     written = ", ".join(
         f"{_quoted(connection, name)} = {sql}" for name, sql in zip(columns.names, columns.sql, strict=True)
     )
     proof = _hash(connection, secret_hash)
-    return _execute(
-        connection,
-        f"UPDATE {_table(connection)} SET {written} "  # noqa: S608 - names of columns, and placeholders
-        "WHERE id = %s AND namespace = %s AND (secret_hash = %s OR previous_hash = %s)",
-        [*columns.params, session_id, namespaces.active(), proof, proof],
-    )
+    where = "id = %s AND namespace = %s AND (secret_hash = %s OR previous_hash = %s)"
+    sql = f"UPDATE {_table(connection)} SET {written} WHERE {where}"  # noqa: S608 - names, and placeholders
+    return sql, [*columns.params, session_id, namespaces.active(), proof, proof]
 
 
-def _execute(
+def _returning_session(
     connection: Any, sql: str, params: list[Any], *, is_repeatable: bool = True
 ) -> SessionRecord | None:
+    """Execute a statement, and return the session as it wrote it, or None."""
     columns = returned(connection)
-    with _marked(connection):
-        row = cursors.fetch_one(
-            connection, f"{sql} RETURNING {columns.sql}", params, is_repeatable=is_repeatable
-        )
+    row = _execute(connection, f"{sql} RETURNING {columns.sql}", params, is_repeatable=is_repeatable)
     return None if row is None else record(columns, row, connection)
 
 
-def _marked(connection: Any) -> AbstractContextManager[Any]:
-    """Return what marks the current transaction, if there is one, as broken by an error."""
-    if connection.in_atomic_block:
-        return transaction.mark_for_rollback_on_error(using=connection.alias)
-    return nullcontext()
+def _execute(connection: Any, sql: str, params: list[Any], *, is_repeatable: bool = True) -> Any:
+    """Execute a statement; an error marks the transaction, if there is one, as broken."""
+    marked = transaction.mark_for_rollback_on_error(using=connection.alias)
+    with marked if connection.in_atomic_block else nullcontext():
+        return cursors.fetch_one(connection, sql, params, is_repeatable=is_repeatable)
 
 
 def _hash(connection: Any, value: bytes) -> Any:

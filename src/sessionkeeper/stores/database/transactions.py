@@ -60,9 +60,7 @@ def alone(alias: str, user_id: Any) -> Iterator[None]:
                     "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCKS, namespaces.apart(str(user_id))]
                 )
         elif connection.vendor == "sqlite":
-            sessions: Any = apps.get_model(
-                "sessionkeeper", "Session"
-            )  # importable when applications are loaded
+            sessions: Any = apps.get_model("sessionkeeper", "Session")
             sessions._base_manager.using(alias).filter(pk=-1).update(version=0)  # takes the write lock
         else:
             model: Any = get_user_model()

@@ -1,7 +1,6 @@
-"""Writes rows in one statement, which checks its conditions itself and returns what it wrote.
+"""Deletes rows in one statement, which checks its conditions itself and returns what it deleted.
 
-These writes send no signals: audit applications that listen to all models would copy hashes and data, or
-fail.
+No signals are sent: audit applications that listen to all models would copy hashes and data, or fail.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, transaction
-from django.db.models import ExpressionWrapper, JSONField, QuerySet, TextField
+from django.db.models import QuerySet
 
 from sessionkeeper.stores.database import shortcut
 
-#: The values of a written row's columns; empty where the database does not return them.
+#: The values of a deleted row's columns.
 Row = Sequence[Any]
 _AT_ONCE = 500
 
@@ -30,7 +29,7 @@ class Statement(NamedTuple):
     converters: Sequence[tuple[int, Any, Any]] = ()
 
     def run(self, alias: str) -> list[Row]:
-        """Return the values of each row that was written."""
+        """Return the values of each row that was deleted."""
         if not self.sql:
             return []
         connection = connections[alias]
@@ -55,7 +54,8 @@ def delete(rows: QuerySet[Any]) -> int:
 
 def delete_returning(rows: QuerySet[Any], returning: Sequence[str]) -> list[Row]:
     """Delete as :func:`delete` does, and return the values of these columns; the first is the key."""
-    statement = _compile(_delete, rows, rows.db, returning)
+    can_return = connections[rows.db].features.can_return_rows_from_bulk_insert
+    statement = shortcut.take(_compile, shortcut.unknown, rows, returning) if can_return else None
     return _read_and_delete(rows, returning) if statement is None else statement.run(rows.db)
 
 
@@ -82,36 +82,21 @@ def _by_key(rows: QuerySet[Any]) -> int:
     return rows.delete()[0]
 
 
-def _compile(kind: Any, what: Any, alias: str, returning: Sequence[str], *args: Any) -> Statement | None:
-    """Return a statement with RETURNING; None where the database or Django does not support it."""
-    if not connections[alias].features.can_return_rows_from_bulk_insert:
-        return None
-    return shortcut.take(kind, shortcut.unknown, what, alias, returning, *args)  # type: ignore[no-any-return]
-
-
-def _delete(rows: Any, alias: str, returning: Sequence[str]) -> Statement:
+def _compile(rows: Any, returning: Sequence[str]) -> Statement:
+    """Return the DELETE of a query, with RETURNING."""
     from django.db.models import sql
 
-    compiler: Any = rows.query.chain(sql.DeleteQuery).get_compiler(alias)
+    compiler: Any = rows.query.chain(sql.DeleteQuery).get_compiler(rows.db)
     try:
-        return _statement(compiler, compiler.as_sql(), returning)
+        statement, params = compiler.as_sql()
     except EmptyResultSet:
         return Statement()
-
-
-def _statement(compiler: Any, compiled: tuple[str, Any], returning: Sequence[str]) -> Statement:
     meta = compiler.query.get_meta()
-    columns = [_column(meta.get_field(name), meta.db_table) for name in returning]
+    columns = [meta.get_field(name).get_col(meta.db_table) for name in returning]
     names = [column.select_format(compiler, *compiler.compile(column))[0] for column in columns]
     converters = [
         (index, function, expression)
         for index, (functions, expression) in compiler.get_converters(columns).items()
         for function in functions
     ]
-    statement, params = compiled
     return Statement(f"{statement} RETURNING {', '.join(names)}", params, len(names), converters)
-
-
-def _column(field: Any, table: str) -> Any:
-    column = field.get_col(table)
-    return ExpressionWrapper(column, TextField()) if isinstance(field, JSONField) else column
