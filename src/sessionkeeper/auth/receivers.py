@@ -104,19 +104,27 @@ def connect() -> None:
     setting_changed.connect(_rebuild, dispatch_uid="sessionkeeper.statements")
 
 
+_watched: list[Any] = []
+
+
 def _watch_users() -> None:
-    """Connect to the user model, its proxies, children and parents.
+    """Connect to the user model, its proxies, children and parents, and to no model that was one before.
 
     Not to all senders: that would disable the fast path of every bulk delete.
     """
+    receivers = ((pre_save, _saving_user), (post_save, _user_saved), (post_delete, _user_deleted))
+    for model in _watched:
+        for signal, receiver in receivers:
+            signal.disconnect(receiver, sender=model)
     user_model = codec.user_model()
-    for model in apps.get_models() if user_model is not None else ():
-        if issubclass(model, user_model) or model in user_model._meta.get_parent_list():
-            pre_save.connect(_saving_user, sender=model, dispatch_uid=("sessionkeeper.saving_user", model))
-            post_save.connect(_user_saved, sender=model, dispatch_uid=("sessionkeeper.user_saved", model))
-            post_delete.connect(
-                _user_deleted, sender=model, dispatch_uid=("sessionkeeper.user_deleted", model)
-            )
+    _watched[:] = [
+        model
+        for model in (apps.get_models() if user_model is not None else ())
+        if issubclass(model, user_model) or model in user_model._meta.get_parent_list()
+    ]
+    for model in _watched:
+        for signal, receiver in receivers:
+            signal.connect(receiver, sender=model)
 
 
 def _saving_user(

@@ -9,9 +9,11 @@ from django.apps import apps
 from django.contrib.auth import authenticate, get_user, get_user_model, login, logout
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
+from django.contrib.sessions.models import Session as StockSession
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import request_finished
 from django.db import connection
+from django.db.models.signals import post_save
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import path
@@ -253,3 +255,11 @@ def test_an_outage_at_the_end_of_a_request_raises_nothing(make_user, monkeypatch
     request_finished.send(sender=__name__)
     assert "could not be corrected" in caplog.text
     assert lockout.under_way.get() is None
+
+
+def test_a_model_that_was_the_user_model_is_left_alone_afterwards(settings):
+    before = settings.AUTH_USER_MODEL
+    settings.AUTH_USER_MODEL = "sessions.Session"
+    assert post_save.has_listeners(StockSession)
+    settings.AUTH_USER_MODEL = before
+    assert not post_save.has_listeners(StockSession)
