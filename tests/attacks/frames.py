@@ -86,7 +86,7 @@ class Watcher:
         return lambda frame, event, argument: self._follow(frame, event, argument, name)
 
     def _note(self, frame, name):
-        if name in self.edges and frame.f_lineno in handed_over(frame.f_code):
+        if name in self.edges and hides(frame):
             return
         for variable, value in frame.f_locals.items():
             self._remember(shown(value), name, frame.f_lineno, variable)
@@ -136,6 +136,11 @@ def handed_over(code):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             return range(first, body[0].end_lineno + 1)
     return range(0)
+
+
+def hides(frame):
+    """Return whether a function is at its first statement, which hides what it was given."""
+    return frame.f_lineno in handed_over(frame.f_code)
 
 
 def forms_of(key):

@@ -440,7 +440,8 @@ class Fault:
 
     def _raise(self, frame, event, _):
         is_generator = frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE)
-        if event == ("line" if is_generator else "return"):
+        is_handed_over = self.name in EDGES and frames.hides(frame)
+        if event == ("line" if is_generator else "return") and not is_handed_over:
             raise FaultError
         return self._raise
 
