@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 from django.conf import settings
 from django.core import signing
 from django.db import OperationalError, connections
-from django.db.models import BigIntegerField, Case, F, IntegerField, Q, QuerySet, Value, When
-from django.db.models.expressions import RawSQL
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -242,39 +241,65 @@ def give_back(counted: Mapping[str, int], others: Mapping[str, int] | None = Non
     """
     others = others or {}
     amounts = {**others, **counted}
-    if not amounts:
-        return
-    lost = Case(
-        *(When(pk=key, then=Value(number)) for key, number in amounts.items() if number != 1),
-        default=Value(1),
-        output_field=IntegerField(),
-    )
-    until = [When(kind=kind, then=F("until") - _pace(kind)[0]) for kind in PACED]
-    if others:
-        locked = {"pk__in": list(others), "failures__gte": lost + conf.current().lockout_tries}
-        until.append(When(**locked, then=F("until")))
-    # In this order, since MySQL and MariaDB let an assignment see those before it.
-    _again(
-        rows().filter(pk__in=_in_order(amounts), failures__gt=0).update,
-        until=Case(*until, default=Value(0), output_field=BigIntegerField()),
-        failures=Case(
-            When(failures__gt=lost, then=F("failures") - lost), default=Value(0), output_field=IntegerField()
-        ),
-    )
+    if amounts:
+        _again(_give_back, amounts, others)
 
 
-def _in_order(keys: Collection[str]) -> Any:
-    """Return the keys, so that their rows are locked in the order in which attempts are counted.
-
-    MySQL and MariaDB do that by themselves, and SQLite has no locks on rows.
-    """
+def _give_back(amounts: Mapping[str, int], others: Collection[str]) -> None:
     connection = connections[trail.database()]
-    if connection.vendor != "postgresql" or len(keys) == 1:
-        return sorted(keys)
-    t, key = (connection.ops.quote_name(name) for name in (table()._meta.db_table, "key"))
-    marks = ", ".join(["%s"] * len(keys))
-    sql = f"SELECT {key} FROM {t} WHERE {key} IN ({marks}) ORDER BY {key} FOR UPDATE"  # noqa: S608 - names only
-    return RawSQL(sql, sorted(keys))  # noqa: S611 - the keys are parameters
+    t, key, failures, until, kind = (
+        connection.ops.quote_name(name)
+        for name in (table()._meta.db_table, "key", "failures", "until", "kind")
+    )
+    several = [(one, number) for one, number in amounts.items() if number != 1]
+    lost, amount = "1", [part for pair in several for part in pair]
+    if several:
+        lost = f"CASE {key}{' WHEN %s THEN %s' * len(several)} ELSE 1 END"
+    paces = [(each, _pace(each)[0]) for each in PACED]
+    whens, params = (
+        f" WHEN {kind} = %s THEN {until} - %s" * len(paces),
+        [part for pair in paces for part in pair],
+    )
+    if others:
+        whens += f" WHEN {key} IN ({_marks(others)}) AND {failures} >= {lost} + %s THEN {until}"
+        params += [*others, *amount, conf.current().lockout_tries]
+    where, keys = f"{key} IN ({_marks(amounts)})", sorted(amounts)
+    if connection.vendor == "postgresql" and len(keys) > 1:
+        # MySQL and MariaDB lock rows in the order of the keys by themselves, SQLite has no locks on rows.
+        ordered = f"SELECT {key} FROM {t} WHERE {where} ORDER BY {key} FOR UPDATE"  # noqa: S608 - names only
+        where = f"{key} IN ({ordered})"
+    # In this order, since MySQL and MariaDB let an assignment see those before it.
+    sql = (
+        f"UPDATE {t} SET {until} = CASE{whens} ELSE 0 END, "  # noqa: S608 - names and placeholders only
+        f"{failures} = CASE WHEN {failures} > {lost} THEN {failures} - {lost} ELSE 0 END "
+        f"WHERE {where} AND {failures} > 0"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*params, *amount, *amount, *keys])
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+class Count(NamedTuple):
+    """What a row has counted, and until when it waits, in milliseconds since 1970."""
+
+    key: str
+    kind: str
+    failures: int
+    until: int
+
+
+def counts_of(keys: Collection[str]) -> list[Count]:
+    """Return what the rows of these keys have counted; rows that do not exist are left out."""
+    connection = connections[trail.database()]
+    columns = ", ".join(map(connection.ops.quote_name, Count._fields))
+    t, key = connection.ops.quote_name(table()._meta.db_table), connection.ops.quote_name("key")
+    sql = f"SELECT {columns} FROM {t} WHERE {key} IN ({_marks(keys)})"  # noqa: S608 - names, and placeholders
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*keys])
+        return [Count(*row) for row in cursor.fetchall()]
 
 
 def reset(*keys: str) -> int:
@@ -340,7 +365,8 @@ class Device(NamedTuple):
         return next((one[MARK:] for one in self.accounts if one[:MARK] == name and one[MARK:]), None)
 
 
-#: The device of a sign-in in this request, and whether the user had signed in on it before.
+#: The device of a sign-in in this request, and whether nobody is told of it: the user has signed in on it
+#: before, or has no e-mail address.
 signed_in: ContextVar[tuple[Device, bool] | None] = context.variable("device")
 
 
