@@ -37,8 +37,6 @@ from sessionkeeper.stores.database.errors import on_live_connection, revive, tra
 _MINUTE = 60
 #: Takes the place of the account where a name finds none, so that each name has as many rows.
 _NOBODY = "nobody"
-#: How many password resets a client may request, and how many mails a mailbox may get, in how many seconds.
-_RESETS, _RESET_MAILS = (10, 60), (5, 3600)
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -71,7 +69,7 @@ class Attempt:
     state: str = "open"
     wait: int = 0
     spared: list[str] = field(default_factory=list)
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
     user_id: Any = None
     undone: bool = True
     held: bool = False
@@ -305,35 +303,6 @@ def is_open() -> bool:
     return attempt is not None and (attempt.state == "open" or attempt.owed is not None)
 
 
-def count_reset(request: HttpRequest) -> None:
-    """Count a request for a password reset, or an attempt with its token, for the client.
-
-    A client is an IPv4 address or a /64 of IPv6. Nothing is counted where the address may be a proxy's.
-
-    Raises:
-        TooManyTries: the client has had too many.
-        StoreUnavailable: the database did not answer.
-    """
-    revive()
-    source = network(source_address(request), ipv4=32, ipv6=64)
-    if source is None:
-        return
-    with translate_errors():
-        wait = attempts.consume_reset(_key(attempts.RESET, source), *_RESETS)
-    if wait:
-        raise TooManyTries(wait)
-
-
-def may_mail(mailbox: str) -> bool:
-    """Count a mail with a link for this mailbox, and return whether it may get one.
-
-    Raises:
-        StoreUnavailable: the database did not answer.
-    """
-    with translate_errors():
-        return not attempts.consume_reset(mailbox_key(mailbox), *_RESET_MAILS)
-
-
 def mailbox_key(mailbox: str) -> str:
     """Return the key of the row that counts the reset mails to this address."""
     return _key("mailbox", users.normal(mailbox))
@@ -372,6 +341,11 @@ def key_of(pk: Any) -> str:
     return _key(attempts.ACCOUNT, str(pk))
 
 
+def client_key(client: str) -> str:
+    """Return the key of the row that counts the resets which this client asks for."""
+    return _key(attempts.RESET, client)
+
+
 def source_key(address: str) -> str:
     """Return the key of the row of the network of this address."""
     return _key(attempts.SOURCE, network(address, ipv6=64) or "")
@@ -386,6 +360,7 @@ def _attempt(request: HttpRequest | None, names: list[str], user: Any, session_i
             attempt.found = {names[0]: users.Account(user.pk, is_active=True)}
             attempt.count(attempts.DEVICE, f"{user.pk}\0session {session_id}", attempt.only)
             attempt.spared.append(key_of(user.pk))
+            revive()  # the count may be the first statement, and must not be repeated
             return attempt
     with translate_errors():
         attempt.found = {name: _look_up(name) for name in names}
@@ -399,11 +374,13 @@ def _attempt(request: HttpRequest | None, names: list[str], user: Any, session_i
 
 
 def _look_up(name: str) -> users.Account:
-    """Return the account of a name. This is often the first query of a request."""
+    """Return the account of a name. After this, the connection that counts is no lost one."""
     model = codec.user_model()
-    if model is None:
+    alias = None if model is None else router.db_for_read(model)
+    if alias != trail.database():
+        revive()
         return users.by_natural_key(name)
-    return on_live_connection(connections[router.db_for_read(model)], users.by_natural_key, name)
+    return on_live_connection(connections[alias], users.by_natural_key, name)
 
 
 def _count_name(attempt: Attempt, name: str, device: attempts.Device | None) -> bool:
@@ -458,16 +435,11 @@ def _charge(attempt: Attempt) -> int:
     if not attempt.counts:
         return 0
     with translate_errors():
-        keys = [*attempt.counts, *attempt.spared]
-        rows = on_live_connection(connections[trail.database()], attempts.counts_of, keys)
-        attempt.failures = {row.key: row.failures for row in rows}
-        rows, now = [row for row in rows if row.key in attempt.counts], attempts.now()
-        wait = max((attempts.wait(row.until, row.kind, now) for row in rows), default=0)
-        if wait:
-            return wait
-        missing = len(rows) < len(attempt.counts)
-        if not attempts.consume([*attempt.counts.items()], attempt.network, now, missing=missing):
-            return 1  # a parallel attempt took the last one
+        attempt.failures, wait = attempts.consume(
+            [*attempt.counts.items()], attempt.network, attempts.now(), attempt.spared
+        )
+    if wait:
+        return wait
     attempt.undone = False
     context.on_rollback(trail.database(), partial(setattr, attempt, "undone", True))
     context.insist(trail.database(), namespaces.later(partial(_count_again, attempt)))
