@@ -12,6 +12,7 @@ from sessionkeeper.api import urls
 from sessionkeeper.api.problems import BODY_LIMIT, FOR_OTHERS, INVALID
 from sessionkeeper.api.views import base, tokens
 from sessionkeeper.api.views.base import Endpoint
+from sessionkeeper.auth import passwords
 from sessionkeeper.core import keys
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.http import problems

@@ -125,24 +125,8 @@ def _consume_at_once(
     Returns what those that were counted, and those that are only read, had counted before. A parallel attempt
     can still take the last one of a row.
     """
-    connection = connections[trail.database()]
-    name, steps, here = connection.ops.quote_name, _steps(now), namespaces.active()
-    t, paces = name(table()._meta.db_table), {kind: _pace(kind) for kind in PACED}
-    paced = " ".join(
-        f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s"
-        for _ in paces
-    )
-    whens = " ".join(f"WHEN {t}.failures >= %s THEN %s" for _ in steps)
-    marks = ", ".join(["%s"] * len(counts))
-    read = "".join(f", (SELECT o.failures FROM {t} o WHERE o.key = %s)" for _ in spared)  # noqa: S608
-    sql = (
-        f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - names only
-        f"SELECT * FROM (VALUES {', '.join(['(%s, %s, 1, %s, %s, %s, %s)'] * len(counts))}) AS n "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {t} o WHERE o.key IN ({marks}) AND o.until > %s + {_bursts('o')}) "
-        f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, "
-        f"until = CASE {paced} {whens} ELSE 0 END "
-        f"WHERE {t}.until <= excluded.at + {_bursts(t)} RETURNING key, failures{read}"
-    )
+    connection, steps, here = connections[trail.database()], _steps(now), namespaces.active()
+    paces = {kind: _pace(kind) for kind in PACED}
     first = next((ends for failures, ends in reversed(steps) if failures == 0), 0)
     new = [
         value
@@ -161,11 +145,31 @@ def _consume_at_once(
     burst = [value for kind, (_, most) in paces.items() for value in (kind, most)]
     keys = [key for key, _ in counts]
     with connection.cursor() as cursor:
+        sql = _counting(connection, len(counts), len(spared), len(steps))
         cursor.execute(sql, [*new, *keys, now, *burst, *pace, *later, *burst, *spared])
         written = cursor.fetchall()
     others = dict(zip(spared, written[0][2:], strict=True)) if written else {}
     before = {key: failures or 0 for key, failures in others.items()}
     return before | {row[0]: row[1] - 1 for row in written}
+
+
+def _counting(connection: Any, counts: int, spared: int, steps: int) -> str:
+    """Return the statement of :func:`_consume_at_once` for so many rows, rows that are read, and waits."""
+    t = connection.ops.quote_name(table()._meta.db_table)
+    paced = (
+        f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s "
+    ) * len(PACED)
+    waits = f"WHEN {t}.failures >= %s THEN %s " * steps
+    rows, keys = ", ".join(["(%s, %s, 1, %s, %s, %s, %s)"] * counts), ", ".join(["%s"] * counts)
+    read = f", (SELECT o.failures FROM {t} o WHERE o.key = %s)" * spared  # noqa: S608 - names, and placeholders
+    return (
+        f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - as above
+        f"SELECT * FROM (VALUES {rows}) AS n "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {t} o WHERE o.key IN ({keys}) AND o.until > %s + {_bursts('o')}) "
+        f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, "
+        f"until = CASE {paced}{waits}ELSE 0 END "
+        f"WHERE {t}.until <= excluded.at + {_bursts(t)} RETURNING key, failures{read}"
+    )
 
 
 def _bursts(t: str) -> str:
