@@ -20,7 +20,13 @@ if _database["ENGINE"].endswith("sqlite3"):
         "timeout": 30,
     }
 else:
-    _options |= _configuration.options
+    _options |= {"application_name": _configuration.name, **_configuration.options}
+_pool = os.environ.get("BENCH_ASGI")
+if _pool is not None:
+    # Under ASGI each request has a new thread: a connection of its own would never be used again.
+    _database["CONN_MAX_AGE"] = 0
+    if int(_pool) and not _database["ENGINE"].endswith("sqlite3"):
+        _options["pool"] = {"min_size": int(_pool), "max_size": int(_pool)}
 
 SECRET_KEY = "benchmark-only-and-longer-than-the-thirty-two-bytes-that-jwt-asks-for"
 DEBUG = False
