@@ -1,4 +1,4 @@
-"""What an operation of the store waits for in this process, a connection or a thread, is not the store's silence.
+"""Waiting for a connection or a thread of this process, which is not the store's silence.
 
 The circuit breaker counts operations that wait for the store. It notes the current one here, and does not
 count it while it waits for its turn.

@@ -43,13 +43,12 @@ class Watch:
         if event != "c_call":
             return
         name, owner = function.__name__, getattr(function, "__self__", None)
-        kind = getattr(function, "__objclass__", type(owner))
         if isinstance(owner, socket.socket) and owner.gettimeout() != 0 and name in WAITS:
             self.blocking.append(f"socket.{name}")
         elif name == "sleep" and function.__module__ == "time":
             self.blocking.append("time.sleep")
-        elif kind.__module__.split(".")[0] in DRIVERS:
-            self.blocking.append(f"{kind.__name__}.{name}")
+        elif any(base.__module__.split(".")[0] in DRIVERS for base in type(owner).__mro__):
+            self.blocking.append(f"{type(owner).__name__}.{name}")
 
 
 @pytest.fixture(params=["database", "valkey"])
