@@ -73,7 +73,7 @@ LOGGING_CONFIG = None
 globals().update(_configuration.settings)
 if _configuration.on_valkey:
     # Another database of the server that the caches of the stock engines are in. How long an answer may take
-    # costs nothing; a measurement does not end where a machine is held up. Under ASGI the defaults are measured.
+    # costs nothing; a measurement does not end where a machine is held up. Under ASGI the defaults count.
     _place = f"{_redis.removesuffix('/0')}/1"
     _store = with_options(_place) if _pool is None else _place
     SESSIONKEEPER = {**_configuration.settings["SESSIONKEEPER"], "STORE": _store}
