@@ -15,9 +15,10 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from django.conf import settings
@@ -60,24 +61,46 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing: bool = True) -> bool:
+class Counted(NamedTuple):
+    """What became of an attempt: what its rows had counted before it, and the seconds to wait if it is refused."""
+
+    before: Mapping[str, int] = MappingProxyType({})
+    wait: int = 0
+
+
+def consume(
+    counts: Sequence[tuple[str, str]], source: str, now: int, spared: Sequence[str] = ()
+) -> Counted:
     """Count an attempt in each of these rows, given by key and kind.
 
-    Returns False, and counts in none of them, if one has no attempt left. Creates rows that are ``missing``;
-    ``source`` is the network for the row of that kind. Locks rows in the order of their keys, so that
-    parallel attempts cannot deadlock.
+    Counts in none of them if one has no attempt left. Creates rows that are missing; ``source`` is the network
+    for the row of that kind. The rows of the keys in ``spared`` are only read. Locks rows in the order of their
+    keys, so that parallel attempts cannot deadlock.
     """
     counts = sorted(counts)
     if _returns_what_it_counts():
-        counted: Collection[str] = _again(_consume_at_once, counts, source, now)
+        before = _again(_consume_at_once, counts, source, now, spared)
+        counted = [key for key, _ in counts if key in before]
+        if not counted:  # one statement, which wrote nothing
+            return Counted(wait=_longest_wait(counts, now) or 1)
     else:
-        if missing:
+        found = {row.pk: row for row in rows_of([*(key for key, _ in counts), *spared])}
+        before = {key: row.failures for key, row in found.items()}
+        waits = [wait(found[key].until, kind, now) for key, kind in counts if key in found]
+        if any(waits):
+            return Counted(before, max(waits))
+        if any(key not in found for key, _ in counts):
             _make(counts, source, now)
         counted = _consume_in_turn(counts, now)
     if len(counted) == len(counts):
-        return True
+        return Counted(before)
     give_back(dict.fromkeys(counted, 1))
-    return False
+    return Counted(before, wait=1)  # a parallel attempt took the last one
+
+
+def _longest_wait(counts: Sequence[tuple[str, str]], now: int) -> int:
+    kinds = dict(counts)
+    return max((wait(row.until, kinds[row.pk], now) for row in rows_of(kinds)), default=0)
 
 
 def consume_reset(key: str, tries: int, seconds: int) -> int:
@@ -97,27 +120,33 @@ def _returns_what_it_counts() -> bool:
     return bool(features.supports_update_conflicts_with_target and features.can_return_rows_from_bulk_insert)
 
 
-def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> set[str]:
-    """Create and count the rows in one statement; return the keys of those that had an attempt left."""
+def _consume_at_once(
+    counts: Sequence[tuple[str, str]], source: str, now: int, spared: Sequence[str]
+) -> dict[str, int]:
+    """Create and count the rows in one statement, which writes nothing if one has no attempt left.
+
+    Returns what those that were counted, and those that are only read, had counted before. A parallel attempt
+    can still take the last one of a row.
+    """
     connection = connections[trail.database()]
-    name = connection.ops.quote_name
+    name, steps, here = connection.ops.quote_name, _steps(now), namespaces.active()
     t, paces = name(table()._meta.db_table), {kind: _pace(kind) for kind in PACED}
-    steps = _steps(now)
     paced = " ".join(
         f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s"
         for _ in paces
     )
     whens = " ".join(f"WHEN {t}.failures >= %s THEN %s" for _ in steps)
-    bursts = " ".join(f"WHEN {t}.kind = %s THEN %s" for _ in paces)
+    marks = ", ".join(["%s"] * len(counts))
+    read = "".join(f", (SELECT o.failures FROM {t} o WHERE o.key = %s)" for _ in spared)  # noqa: S608
     sql = (
-        f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - a quoted name only
-        f"VALUES {', '.join(['(%s, %s, 1, %s, %s, %s, %s)'] * len(counts))} "
+        f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - names only
+        f"SELECT * FROM (VALUES {', '.join(['(%s, %s, 1, %s, %s, %s, %s)'] * len(counts))}) AS n "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {t} o WHERE o.key IN ({marks}) AND o.until > %s + {_bursts('o')}) "
         f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, "
         f"until = CASE {paced} {whens} ELSE 0 END "
-        f"WHERE {t}.until <= excluded.at + CASE {bursts} ELSE 0 END RETURNING key"
+        f"WHERE {t}.until <= excluded.at + {_bursts(t)} RETURNING key, failures{read}"
     )
     first = next((ends for failures, ends in reversed(steps) if failures == 0), 0)
-    here = namespaces.active()
     new = [
         value
         for key, kind in counts
@@ -133,9 +162,18 @@ def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -
     later = [value for one in reversed(steps) for value in one]
     pace = [value for kind, (step, _) in paces.items() for value in (kind, step)]
     burst = [value for kind, (_, most) in paces.items() for value in (kind, most)]
+    keys = [key for key, _ in counts]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*new, *pace, *later, *burst])
-        return {key for (key,) in cursor.fetchall()}
+        cursor.execute(sql, [*new, *keys, now, *burst, *pace, *later, *burst, *spared])
+        written = cursor.fetchall()
+    others = dict(zip(spared, written[0][2:], strict=True)) if written else {}
+    before = {key: failures or 0 for key, failures in others.items()}
+    return before | {row[0]: row[1] - 1 for row in written}
+
+
+def _bursts(t: str) -> str:
+    """Return the SQL of what a row of the table ``t`` may use at once."""
+    return f"CASE {' '.join([f'WHEN {t}.kind = %s THEN %s'] * len(PACED))} ELSE 0 END"
 
 
 def _consume_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
@@ -312,6 +350,11 @@ def table() -> type[LoginAttempt]:
 def rows() -> QuerySet[LoginAttempt]:
     """Return all rows, in the database that is written to."""
     return table()._base_manager.using(trail.database())
+
+
+def rows_of(keys: Iterable[str]) -> QuerySet[LoginAttempt]:
+    """Return the rows of these keys."""
+    return rows().filter(pk__in=list(keys)).only("kind", "until", "failures")
 
 
 _SALT = "sessionkeeper.known_devices"

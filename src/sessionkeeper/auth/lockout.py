@@ -11,11 +11,11 @@ else: another account may share the name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.db import connections, router, transaction
 from django.http import HttpRequest
@@ -33,9 +33,6 @@ from sessionkeeper.engine import users
 from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores import codec
 from sessionkeeper.stores.database.errors import revive, translate_errors
-
-if TYPE_CHECKING:
-    from sessionkeeper.models import LoginAttempt
 
 _MINUTE = 60
 #: Takes the place of the account where a name finds none, so that each name has as many rows.
@@ -72,7 +69,7 @@ class Attempt:
     state: str = "open"
     wait: int = 0
     spared: list[str] = field(default_factory=list)
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
     user_id: Any = None
     undone: bool = True
 
@@ -421,15 +418,11 @@ def _charge(attempt: Attempt) -> int:
     if not attempt.counts:
         return 0
     with translate_errors():
-        rows = list(_rows_of(attempt, *attempt.spared))
-        attempt.failures = {row.pk: row.failures for row in rows}
-        rows, now = [row for row in rows if row.pk in attempt.counts], attempts.now()
-        wait = max((attempts.wait(row.until, row.kind, now) for row in rows), default=0)
-        if wait:
-            return wait
-        missing = len(rows) < len(attempt.counts)
-        if not attempts.consume([*attempt.counts.items()], attempt.network, now, missing=missing):
-            return 1  # a parallel attempt took the last one
+        attempt.failures, wait = attempts.consume(
+            [*attempt.counts.items()], attempt.network, attempts.now(), attempt.spared
+        )
+    if wait:
+        return wait
     attempt.undone = False
     context.on_rollback(trail.database(), partial(setattr, attempt, "undone", True))
     context.insist(trail.database(), namespaces.later(partial(_count_again, attempt)))
@@ -442,14 +435,10 @@ def _count_again(attempt: Attempt) -> None:
         _report(attempt)
 
 
-def _rows_of(attempt: Attempt, *others: str) -> Iterable[LoginAttempt]:
-    return attempts.rows().filter(pk__in=[*attempt.counts, *others]).only("kind", "until", "failures")
-
-
 def _report(attempt: Attempt) -> None:
     """Record each row that has to wait from now on; an account and its name once."""
     now = attempts.now()
-    waits = {row.pk: attempts.wait(row.until, row.kind, now) for row in _rows_of(attempt)}
+    waits = {row.pk: attempts.wait(row.until, row.kind, now) for row in attempts.rows_of(attempt.counts)}
     waiting = {key: wait for key, wait in waits.items() if wait}
     for account in attempt.found.values():
         owner = _mark("user", str(account.user_id))
