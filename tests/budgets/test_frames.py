@@ -25,8 +25,8 @@ pytestmark = [
 FRAMES, MODULES = 8, 7
 #: Modules that are entered in a request in which the view asks who is signed in.
 OF_A_GET = 20
-#: Modules that are entered in a sign-in by the API.
-OF_A_SIGN_IN = 30
+#: Modules that are entered in a sign-in by the API, of which two are for its transaction.
+OF_A_SIGN_IN = 32
 PACKAGE = str(Path(sessionkeeper.__file__).parent)
 #: Listens to every user object once a test of this process has run under ``DEBUG``.
 OF_DEBUG = "sessionkeeper.middleware.forgotten_login"

@@ -10,7 +10,7 @@ allauth.mfa and django-otp are asked if they are installed, and so is the functi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_login_failed
+from django.db import Error
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
@@ -34,6 +35,7 @@ from sessionkeeper.core.errors import (
     ReauthenticationRequired,
     SecondFactorRequired,
     SessionGone,
+    StoreUnavailable,
     TooManySessions,
     UserMismatch,
 )
@@ -92,7 +94,7 @@ def verify(
 ) -> Any:
     """Return the user with these credentials, with the ``backend`` that accepted them.
 
-    The attempt is counted before a backend is asked. With ``user``, the credentials must be that user's;
+    What they forgive is written by :func:`_written_together`. The attempt is counted before a backend is asked. With ``user``, the credentials must be that user's;
     another's count as wrong. With ``session_id``, the failures count for that session only.
 
     Raises:
@@ -103,7 +105,7 @@ def verify(
     """
     credentials = Secret.of(credentials)
     lockout.begin(request, users.masked(credentials), user=user, session_id=session_id)
-    with translate_errors():
+    with translate_errors(), lockout.forgiving_later():
         with lockout.checking(Secret(credentials.value.get("password"))):
             proven: Any = auth.authenticate(request, **credentials.value)
         if proven is not None and user is not None and proven.pk != user.pk:
@@ -114,6 +116,7 @@ def verify(
         if proven is None:
             raise InvalidCredentials
         if any(import_string(path)(proven) for path in second_factors()):
+            lockout.release()
             trail.record(events.Kind.SECOND_FACTOR_REQUIRED, user=proven)
             raise SecondFactorRequired(proven)
         lockout.succeeded(proven)
@@ -177,12 +180,12 @@ def complete_log_in(
     session.set_expiry(None)  # not the choice of the last sign-in
     session.client.label = label
     session.client.amr = amr
-    with translate_errors():
-        auth.login(request, user)
-    if remember is not None:
-        session.set_expiry(_persistent(request, user) if remember else 0)  # until the browser closes
     try:
-        session.save()
+        with _written_together():
+            auth.login(request, user)
+            if remember is not None:
+                session.set_expiry(_persistent(request, user) if remember else 0)  # until the browser closes
+            session.save()
     except (SessionGone, TooManySessions):
         session.flush()
         request.user = AnonymousUser()
@@ -218,7 +221,7 @@ def issue_token(
     granted = None if scopes is None else sorted(set(scopes))
     if granted is not None:
         session[session_data.SCOPES_KEY] = granted
-    with translate_errors(), _aside(request, session):
+    with _aside(request, session), _written_together():
         auth.login(request, user)
         session.save()
     key, found = session._active.key, session._active.found
@@ -342,11 +345,30 @@ def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
     """
     _require_session(request)
     session: Any = request.session
-    session.rotate_key()
-    session_data.carry_proofs(proofs(request), session)
-    session.client.amr = amr
-    session._active.signing_in, session._active.proof = True, events.Kind.STEP_UP
-    session.save()
+    earlier = proofs(request)
+    with _written_together():
+        session.rotate_key()
+        session_data.carry_proofs(earlier, session)
+        session.client.amr = amr
+        session._active.signing_in, session._active.proof = True, events.Kind.STEP_UP
+        session.save()
+
+
+@contextmanager
+def _written_together() -> Iterator[None]:
+    """Make one transaction of all that a sign-in writes: last the failures that it forgives, then its events.
+
+    Rows that count attempts may be those of a whole network, so they are locked as late as possible. They are
+    forgiven too if the sign-in fails after the proof.
+    """
+    try:
+        with translate_errors(), trail.together(get_store().alias):
+            yield
+            lockout.release()
+    except Exception:
+        with suppress(Error, StoreUnavailable):  # then the end of the request tries again
+            lockout.release()
+        raise
 
 
 def _require_session(request: HttpRequest) -> None:

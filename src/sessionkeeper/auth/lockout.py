@@ -11,7 +11,8 @@ else: another account may share the name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,6 +56,7 @@ class Attempt:
         state: ``open`` until the outcome is known; then ``failed``, ``right``, or ``refused`` by the lockout;
             ``none`` if there was no password.
         user_id: the user whose password was wrong, if known.
+        owed: what is to be forgiven once the sign-in is written, as :func:`attempts.give_back` takes it.
         undone: whether it is not counted: not yet, or because a rollback took the count back.
         wait: seconds until the next attempt, if this one was refused.
         spared: keys of the rows that would count this attempt on an unknown device.
@@ -72,6 +74,7 @@ class Attempt:
     failures: Mapping[str, int] = field(default_factory=dict)
     user_id: Any = None
     undone: bool = True
+    owed: tuple[Mapping[str, int], Mapping[str, int]] | None = None
 
     def count(self, kind: str, text: str, owner: str = "") -> None:
         """Count in one more row."""
@@ -89,6 +92,8 @@ class Attempt:
 
 #: The current attempt to sign in.
 under_way: ContextVar[Attempt | None] = context.variable("attempt")
+# Whether what is proven is forgiven by :func:`release`, together with what a sign-in writes.
+_forgiving_later: ContextVar[bool | None] = context.variable("forgiving_later")
 #: The password that is being checked, with which Django may hash it anew.
 under_check: ContextVar[Secret[str] | None] = context.variable("password")
 
@@ -228,17 +233,51 @@ def succeeded(user: Any) -> None:
 
 
 def _forgive(attempt: Attempt, lost: Mapping[str, int]) -> None:
-    """Take failures back. A transaction has locked only the rows that have counted the attempt.
-
-    The others then follow at the commit, since two transactions could deadlock.
-    """
+    """Take failures back, now or with :func:`release`."""
     counted = {key: number for key, number in lost.items() if key in attempt.counts}
-    others = {key: number for key, number in lost.items() if key not in counted}
-    if others and connections[trail.database()].in_atomic_block:
+    attempt.owed = counted, {key: number for key, number in lost.items() if key not in counted}
+    if not _forgiving_later.get():
+        _pay(attempt)
+
+
+def _pay(attempt: Attempt) -> None:
+    """Take back what is owed. A transaction has locked only the rows that have counted the attempt.
+
+    The others then follow at the commit, since two transactions could deadlock. A transaction of our own has
+    locked none of them before.
+    """
+    if attempt.owed is None:
+        return
+    counted, others = attempt.owed
+    if others and connections[trail.database()].in_atomic_block and not trail.is_together():
         later = partial(attempts.give_back, {}, others)
         transaction.on_commit(later, using=trail.database(), robust=True)
         others = {}
     attempts.give_back(counted, others)
+    context.on_rollback(trail.database(), partial(setattr, attempt, "owed", attempt.owed))
+    attempt.owed = None
+
+
+@contextmanager
+def forgiving_later() -> Iterator[None]:
+    """Let :func:`release`, instead of the check of a password, forgive the failures of who was proven."""
+    token = _forgiving_later.set(True)
+    try:
+        yield
+    finally:
+        _forgiving_later.reset(token)
+
+
+def release() -> None:
+    """Forgive what :func:`forgiving_later` has put off.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    attempt = under_way.get()
+    if attempt is not None:
+        with translate_errors():
+            _pay(attempt)
 
 
 def settle() -> int:
@@ -254,6 +293,7 @@ def settle() -> int:
         if not attempt.undone:  # else this would give back an earlier failure
             with translate_errors():
                 attempts.give_back(dict.fromkeys(attempt.counts, 1))
+    release()  # of a sign-in that failed later
     return attempt.wait
 
 
@@ -270,7 +310,7 @@ def _settle_late() -> None:
 def is_open() -> bool:
     """Return whether :func:`settle` has something to do."""
     attempt = under_way.get()
-    return attempt is not None and attempt.state == "open"
+    return attempt is not None and (attempt.state == "open" or attempt.owed is not None)
 
 
 def count_reset(request: HttpRequest) -> None:
