@@ -118,10 +118,10 @@ def record_all(events: Iterable[Event]) -> None:
 def together(alias: str | None) -> Iterator[None]:
     """Make one transaction of what is written to the database ``alias`` inside, and of the events of it.
 
-    Its first statement is a write, since SQLite refuses a transaction that reads first and writes later, as soon
-    as another connection writes in between. The events are written last. Their log lines and signals follow the
-    commit; after a rollback there are only the lines. Does nothing in a transaction of somebody else, and where
-    the trail is in another database.
+    Its first statement is a write: SQLite refuses a transaction that reads first and writes later, if another
+    connection has written in between. The events are written last. Their log lines and signals follow the
+    commit; after a rollback there are only the lines. Does nothing in a transaction of somebody else, and
+    where the trail is in another database.
     """
     if not _may_begin(alias):
         yield

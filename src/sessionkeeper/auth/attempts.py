@@ -62,20 +62,18 @@ _T = TypeVar("_T")
 
 
 class Counted(NamedTuple):
-    """What became of an attempt: what its rows had counted before it, and the seconds to wait if it is refused."""
+    """What the rows of an attempt had counted before it, and the seconds to wait if it is refused."""
 
     before: Mapping[str, int] = MappingProxyType({})
     wait: int = 0
 
 
-def consume(
-    counts: Sequence[tuple[str, str]], source: str, now: int, spared: Sequence[str] = ()
-) -> Counted:
+def consume(counts: Sequence[tuple[str, str]], source: str, now: int, spared: Sequence[str] = ()) -> Counted:
     """Count an attempt in each of these rows, given by key and kind.
 
-    Counts in none of them if one has no attempt left. Creates rows that are missing; ``source`` is the network
-    for the row of that kind. The rows of the keys in ``spared`` are only read. Locks rows in the order of their
-    keys, so that parallel attempts cannot deadlock.
+    Counts in none of them if one has no attempt left. Creates rows that are missing; ``source`` is the
+    network for the row of that kind. The rows of the keys in ``spared`` are only read. Locks rows in the
+    order of their keys, so that parallel attempts cannot deadlock.
     """
     counts = sorted(counts)
     if _returns_what_it_counts():

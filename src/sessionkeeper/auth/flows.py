@@ -94,8 +94,9 @@ def verify(
 ) -> Any:
     """Return the user with these credentials, with the ``backend`` that accepted them.
 
-    What they forgive is written by :func:`_written_together`. The attempt is counted before a backend is asked. With ``user``, the credentials must be that user's;
-    another's count as wrong. With ``session_id``, the failures count for that session only.
+    What they forgive is written by :func:`_written_together`. The attempt is counted before a backend is
+    asked. With ``user``, the credentials must be that user's; another's count as wrong. With ``session_id``,
+    the failures count for that session only.
 
     Raises:
         InvalidCredentials: no backend accepts the credentials, or they are another user's.

@@ -250,9 +250,12 @@ def _pay(attempt: Attempt) -> None:
         return
     counted, others = attempt.owed
     if others and connections[trail.database()].in_atomic_block and not trail.is_together():
-        later = partial(attempts.give_back, {}, others)
+        locked, others = others, {}
+
+        def later() -> None:  # not a partial, which Django cannot name in its log
+            attempts.give_back({}, locked)
+
         transaction.on_commit(later, using=trail.database(), robust=True)
-        others = {}
     attempts.give_back(counted, others)
     context.on_rollback(trail.database(), partial(setattr, attempt, "owed", attempt.owed))
     attempt.owed = None

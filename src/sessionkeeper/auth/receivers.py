@@ -43,7 +43,6 @@ from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.factory import get_store
 
-
 # The user who signed in last in this request, so that a notice need not ask for the address.
 _signed_in: ContextVar[Any] = context.variable("signed_in_user")
 
@@ -319,7 +318,11 @@ def _told(kind: str, event: Event, **_: Any) -> None:
     device = attempts.signed_in.get()
     if kind == NEW_DEVICE and device is not None and device[1]:
         return
-    told = partial(_notify, kind, event, namespaces.active())
+    namespace = namespaces.active()
+
+    def told() -> None:  # not a partial, which Django cannot name in its log
+        _notify(kind, event, namespace)
+
     transaction.on_commit(told, using=trail.database(), robust=True)
 
 

@@ -50,7 +50,7 @@ def after_commit(alias: str, function: Callable[[], None]) -> None:
 def lock_writes(alias: str) -> None:
     """Take the one lock for writes of SQLite until the end of the transaction; elsewhere do nothing.
 
-    With it, a transaction that reads before it writes is not refused because another one has written meanwhile.
+    With it, a transaction that reads before it writes is not refused because another has written meanwhile.
     """
     connection = connections[alias]
     if connection.vendor == "sqlite" and getattr(connection, "transaction_mode", None) not in _LOCKING:
