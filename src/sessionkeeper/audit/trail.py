@@ -123,7 +123,7 @@ def together(alias: str | None) -> Iterator[None]:
     commit; after a rollback there are only the lines. Does nothing in a transaction of somebody else, and
     where the trail is in another database.
     """
-    if not _may_begin(alias):
+    if alias is None or not _may_begin(alias):
         yield
         return
     held: list[Event] = []
@@ -140,10 +140,9 @@ def together(alias: str | None) -> Iterator[None]:
             _tell(event, send=send)
 
 
-def _may_begin(alias: str | None) -> bool:
-    return (
-        alias is not None
-        and _held.get() is None
+def _may_begin(alias: str) -> bool:
+    return bool(
+        _held.get() is None
         and connections[alias].settings_dict.get("AUTOCOMMIT", True)
         and not context.can_roll_back(alias)
         and alias == database()

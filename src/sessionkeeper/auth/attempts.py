@@ -127,7 +127,7 @@ def _consume_at_once(
     can still take the last one of a row.
     """
     connection = connections[trail.database()]
-    name, steps, here = connection.ops.quote_name, _steps(now), namespaces.active()
+    name, steps = connection.ops.quote_name, _steps(now)
     t, paces = name(table()._meta.db_table), {kind: _pace(kind) for kind in PACED}
     paced = " ".join(
         f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s"
@@ -144,29 +144,33 @@ def _consume_at_once(
         f"until = CASE {paced} {whens} ELSE 0 END "
         f"WHERE {t}.until <= excluded.at + {_bursts(t)} RETURNING key, failures{read}"
     )
-    first = next((ends for failures, ends in reversed(steps) if failures == 0), 0)
-    new = [
-        value
-        for key, kind in counts
-        for value in (
-            key,
-            kind,
-            now + paces[kind][0] if kind in paces else first,
-            now,
-            source if kind == SOURCE else "",
-            here,
-        )
-    ]
     later = [value for one in reversed(steps) for value in one]
     pace = [value for kind, (step, _) in paces.items() for value in (kind, step)]
     burst = [value for kind, (_, most) in paces.items() for value in (kind, most)]
-    keys = [key for key, _ in counts]
+    new, keys = _new_values(counts, source, now), [key for key, _ in counts]
     with connection.cursor() as cursor:
         cursor.execute(sql, [*new, *keys, now, *burst, *pace, *later, *burst, *spared])
         written = cursor.fetchall()
     others = dict(zip(spared, written[0][2:], strict=True)) if written else {}
     before = {key: failures or 0 for key, failures in others.items()}
     return before | {row[0]: row[1] - 1 for row in written}
+
+
+def _new_values(counts: Sequence[tuple[str, str]], source: str, now: int) -> list[Any]:
+    """Return the values of rows that are created, for :func:`_consume_at_once`."""
+    first, here = next((ends for failures, ends in _steps(now) if failures == 0), 0), namespaces.active()
+    return [
+        value
+        for key, kind in counts
+        for value in (
+            key,
+            kind,
+            now + _pace(kind)[0] if kind in PACED else first,
+            now,
+            source if kind == SOURCE else "",
+            here,
+        )
+    ]
 
 
 def _bursts(t: str) -> str:

@@ -106,7 +106,7 @@ def verify(
     """
     credentials = Secret.of(credentials)
     lockout.begin(request, users.masked(credentials), user=user, session_id=session_id)
-    with translate_errors(), lockout.forgiving_later():
+    with translate_errors(), _forgiven_later():
         with lockout.checking(Secret(credentials.value.get("password"))):
             proven: Any = auth.authenticate(request, **credentials.value)
         if proven is not None and user is not None and proven.pk != user.pk:
@@ -353,6 +353,15 @@ def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
         session.client.amr = amr
         session._active.signing_in, session._active.proof = True, events.Kind.STEP_UP
         session.save()
+
+
+@contextmanager
+def _forgiven_later() -> Iterator[None]:
+    token = lockout.forgiving_later.set(True)
+    try:
+        yield
+    finally:
+        lockout.forgiving_later.reset(token)
 
 
 @contextmanager

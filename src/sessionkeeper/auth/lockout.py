@@ -11,8 +11,7 @@ else: another account may share the name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -92,8 +91,8 @@ class Attempt:
 
 #: The current attempt to sign in.
 under_way: ContextVar[Attempt | None] = context.variable("attempt")
-# Whether what is proven is forgiven by :func:`release`, together with what a sign-in writes.
-_forgiving_later: ContextVar[bool | None] = context.variable("forgiving_later")
+#: Whether what is proven is forgiven by :func:`release`, together with what a sign-in writes.
+forgiving_later: ContextVar[bool | None] = context.variable("forgiving_later")
 #: The password that is being checked, with which Django may hash it anew.
 under_check: ContextVar[Secret[str] | None] = context.variable("password")
 
@@ -148,7 +147,7 @@ def begin(
         under_way.set(Attempt(state="none"))
         return None
     if attempt is None:
-        revive()  # this is often the first query of a request, and must not be repeated
+        revive(trail.database(), *users.databases())  # often the first query, not to be repeated
     if not conf.current().lockout:
         return None
     if attempt is not None and (attempt.state, attempt.undone, {*attempt.found}) == ("open", False, {*names}):
@@ -236,17 +235,17 @@ def _forgive(attempt: Attempt, lost: Mapping[str, int]) -> None:
     """Take failures back, now or with :func:`release`."""
     counted = {key: number for key, number in lost.items() if key in attempt.counts}
     attempt.owed = counted, {key: number for key, number in lost.items() if key not in counted}
-    if not _forgiving_later.get():
+    if not forgiving_later.get():
         _pay(attempt)
 
 
-def _pay(attempt: Attempt) -> None:
+def _pay(attempt: Attempt | None) -> None:
     """Take back what is owed. A transaction has locked only the rows that have counted the attempt.
 
     The others then follow at the commit, since two transactions could deadlock. A transaction of our own has
     locked none of them before.
     """
-    if attempt.owed is None:
+    if attempt is None or attempt.owed is None:
         return
     counted, others = attempt.owed
     if others and connections[trail.database()].in_atomic_block and not trail.is_together():
@@ -261,26 +260,14 @@ def _pay(attempt: Attempt) -> None:
     attempt.owed = None
 
 
-@contextmanager
-def forgiving_later() -> Iterator[None]:
-    """Let :func:`release`, instead of the check of a password, forgive the failures of who was proven."""
-    token = _forgiving_later.set(True)
-    try:
-        yield
-    finally:
-        _forgiving_later.reset(token)
-
-
 def release() -> None:
-    """Forgive what :func:`forgiving_later` has put off.
+    """Forgive what ``forgiving_later`` has put off.
 
     Raises:
         StoreUnavailable: the database did not answer.
     """
-    attempt = under_way.get()
-    if attempt is not None:
-        with translate_errors():
-            _pay(attempt)
+    with translate_errors():
+        _pay(under_way.get())
 
 
 def settle() -> int:
