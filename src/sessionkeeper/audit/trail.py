@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar
+from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connections, router, transaction
@@ -25,7 +24,6 @@ from sessionkeeper.core.records import Expired, printable
 from sessionkeeper.http import client_info
 from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores import codec
-from sessionkeeper.stores.database import transactions
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -41,8 +39,6 @@ _LONGEST_TEXT = 200
 # A key is 40 characters of base64url, a bearer token has more.
 _SECRET = re.compile(r"[A-Za-z0-9_-]{40,}")
 
-# The events of the current :func:`together`.
-_held: ContextVar[list[Event] | None] = context.variable("events")
 _LOUD = {Kind.REFUSED, Kind.LOCKED_OUT, Kind.COPY_DETECTED}
 
 
@@ -114,69 +110,19 @@ def record_all(events: Iterable[Event]) -> None:
         context.run_in_database_thread(_record_all, listed)
 
 
-@contextmanager
-def together(alias: str | None) -> Iterator[None]:
-    """Make one transaction of what is written to the database ``alias`` inside, and of the events of it.
-
-    Its first statement is a write: SQLite refuses a transaction that reads first and writes later, if another
-    connection has written in between. The events are written last. Their log lines and signals follow the
-    commit; after a rollback there are only the lines. Does nothing in a transaction of somebody else, and
-    where the trail is in another database.
-    """
-    if alias is None or not _may_begin(alias):
-        yield
-        return
-    held: list[Event] = []
-    token, send = _held.set(held), False
-    try:
-        with transaction.atomic(using=alias):
-            transactions.lock_writes(alias)
-            yield
-            _write(held)
-        send = True
-    finally:
-        _held.reset(token)
-        for event in held:
-            _tell(event, send=send)
-
-
-def _may_begin(alias: str) -> bool:
-    return bool(
-        _held.get() is None
-        and connections[alias].settings_dict.get("AUTOCOMMIT", True)
-        and not context.can_roll_back(alias)
-        and alias == database()
-    )
-
-
-def is_together() -> bool:
-    """Return whether the current transaction is that of :func:`together`."""
-    return _held.get() is not None
-
-
 def _record_all(events: list[Event]) -> None:
-    if (held := _held.get()) is not None:
-        held += events
-        return
     _write(events)
     for event in events:
-        _tell(event)
-
-
-def _tell(event: Event, *, send: bool = True) -> None:
-    """Log an event and send its signal. Never raises."""
-    try:
-        level = logging.WARNING if event.kind in _LOUD else logging.INFO
-        trail.log(level, "%s", event, extra={"event": event})
-        if not send:
-            return
-        sent = signals.BY_KIND[event.kind].send_robust(sender=Event, event=event)
-    except Exception:  # a log handler of the project may raise anything
-        log.exception("The audit event %s could not be logged or sent.", event.kind.value)
-        return
-    for receiver, error in sent:
-        if isinstance(error, Exception):
-            log.error("A receiver of %s failed: %r", event.kind.value, receiver, exc_info=error)
+        try:
+            level = logging.WARNING if event.kind in _LOUD else logging.INFO
+            trail.log(level, "%s", event, extra={"event": event})
+            sent = signals.BY_KIND[event.kind].send_robust(sender=Event, event=event)
+        except Exception:  # a log handler of the project may raise anything
+            log.exception("The audit event %s could not be logged or sent.", event.kind.value)
+            continue
+        for receiver, error in sent:
+            if isinstance(error, Exception):
+                log.error("A receiver of %s failed: %r", event.kind.value, receiver, exc_info=error)
 
 
 def digest(text: str) -> str:
@@ -193,7 +139,7 @@ def database() -> str:
 
 
 def _write(events: list[Event]) -> None:
-    if not events or not conf.current().audit:
+    if not conf.current().audit:
         return
     try:
         alias = database()

@@ -39,12 +39,6 @@ def users() -> QuerySet[Any]:
     return model._base_manager.using(router.db_for_read(model))
 
 
-def databases() -> set[str]:
-    """Return the aliases of the databases that users are read from and written to."""
-    model: Any = codec.user_model()
-    return set() if model is None else {router.db_for_read(model), router.db_for_write(model)}
-
-
 def find(pk: Any) -> Any:
     """Return the user with this key, or None."""
     return users().filter(pk=pk).first()

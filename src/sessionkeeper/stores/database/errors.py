@@ -136,15 +136,12 @@ def close_if_lost(connection: Any, error: Error) -> bool:
     return True
 
 
-def revive(*aliases: str) -> None:
+def revive() -> None:
     """Close persistent connections that are lost, before a first statement that cannot be retried.
 
-    Costs a round trip for each open connection: for sign-ins, not for every request. Without ``aliases``, all
-    databases are looked at.
+    Costs a round trip for each open connection: for sign-ins, not for every request.
     """
     for connection in connections.all(initialized_only=True):
-        if aliases and connection.alias not in aliases:
-            continue
         is_kept = connection.connection is not None and not connection.in_atomic_block
         if is_kept and not connection.is_usable():
             connection.close()

@@ -14,8 +14,6 @@ from sessionkeeper.conf import namespaces
 
 # The class of our advisory locks: "sk" twice, as a number.
 _LOCKS = 0x736B736B
-# Modes in which SQLite takes its lock for writes as a transaction begins.
-_LOCKING = {"IMMEDIATE", "EXCLUSIVE"}
 
 
 def reads_committed(alias: str) -> bool:
@@ -47,18 +45,6 @@ def after_commit(alias: str, function: Callable[[], None]) -> None:
         function()
 
 
-def lock_writes(alias: str) -> None:
-    """Take the one lock for writes of SQLite until the end of the transaction; elsewhere do nothing.
-
-    With it, a transaction that reads before it writes is not refused because another has written meanwhile.
-    """
-    connection = connections[alias]
-    if connection.vendor == "sqlite" and getattr(connection, "transaction_mode", None) not in _LOCKING:
-        table = connection.ops.quote_name(apps.get_model("sessionkeeper", "Session")._meta.db_table)
-        with connection.cursor() as cursor:
-            cursor.execute(f"UPDATE {table} SET version = 0 WHERE id = -1")  # noqa: S608 - a quoted name only
-
-
 @contextmanager
 def alone(alias: str, user_id: Any) -> Iterator[None]:
     """Hold the lock for sign-ins of a user until the end of the transaction, which this begins or joins.
@@ -74,7 +60,8 @@ def alone(alias: str, user_id: Any) -> Iterator[None]:
                     "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCKS, namespaces.apart(str(user_id))]
                 )
         elif connection.vendor == "sqlite":
-            lock_writes(alias)
+            sessions: Any = apps.get_model("sessionkeeper", "Session")
+            sessions._base_manager.using(alias).filter(pk=-1).update(version=0)  # takes the write lock
         else:
             model: Any = get_user_model()
             if router.db_for_write(model) == alias:
