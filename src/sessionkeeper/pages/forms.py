@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.db import models
 from django.utils.functional import lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +31,11 @@ def _name_label() -> str:
     return capfirst(str(model._meta.get_field(model.USERNAME_FIELD).verbose_name))
 
 
+def _is_email() -> bool:
+    model: Any = get_user_model()
+    return isinstance(model._meta.get_field(model.USERNAME_FIELD), models.EmailField)
+
+
 class LoginForm(forms.Form):
     """Name, password, and whether to stay signed in."""
 
@@ -47,6 +53,11 @@ class LoginForm(forms.Form):
     )
     password = _password(_("Password"), "current-password")
     remember = forms.BooleanField(label=_("Stay signed in on this device"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if _is_email():  # phones show the keyboard for it
+            self.fields["username"].widget.input_type = "email"
 
     def clean_username(self) -> str:
         """Return the name normalized as Django stores it."""
