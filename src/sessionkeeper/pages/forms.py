@@ -36,13 +36,21 @@ def _is_email() -> bool:
     return isinstance(model._meta.get_field(model.USERNAME_FIELD), models.EmailField)
 
 
+class _NameInput(forms.TextInput):
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        if _is_email():  # phones show the keyboard for it
+            context["widget"]["type"] = "email"
+        return context
+
+
 class LoginForm(forms.Form):
     """Name, password, and whether to stay signed in."""
 
     username = forms.CharField(
         label=lazy(_name_label, str)(),
         max_length=254,
-        widget=forms.TextInput(
+        widget=_NameInput(
             attrs={
                 "autocomplete": "username",
                 "autocapitalize": "none",
@@ -53,11 +61,6 @@ class LoginForm(forms.Form):
     )
     password = _password(_("Password"), "current-password")
     remember = forms.BooleanField(label=_("Stay signed in on this device"), required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if _is_email():  # phones show the keyboard for it
-            self.fields["username"].widget.input_type = "email"
 
     def clean_username(self) -> str:
         """Return the name normalized as Django stores it."""
