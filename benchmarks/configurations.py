@@ -56,6 +56,7 @@ FLOOR = "floor"
 STOCK = "stock-db"
 OURS = "ours"
 OURS_ENGINE_ONLY = "ours-engine"
+OURS_BARE = "ours-bare"
 NEAR = "ours-near"
 CACHED_DB = "stock-cached-db"
 VALKEY = "ours-valkey"
@@ -122,6 +123,16 @@ CONFIGURATIONS = (
         middleware=OUR_MIDDLEWARE,
         settings={"SESSION_ENGINE": "sessionkeeper.engine", "SESSIONKEEPER": {"NEAR_CACHE": True}},
         needs="postgresql",
+    ),
+    Configuration(
+        OURS_BARE,
+        "sessionkeeper, no lockout, no audit",
+        "sessionkeeper.api.SessionAuthentication",
+        middleware=OUR_MIDDLEWARE,
+        settings={
+            "SESSION_ENGINE": "sessionkeeper.engine",
+            "SESSIONKEEPER": {"LOCKOUT": False, "AUDIT": False},
+        },
     ),
     _on_valkey(VALKEY, ""),
     _on_valkey("ours-valkey-principal", ", principal cache", PRINCIPAL_CACHE=60),

@@ -9,5 +9,6 @@ from benchmarks.site import views
 urlpatterns = [
     path("whoami/", views.WhoAmI.as_view()),
     path("write/<name>/", views.write),
+    path("read/<name>/", views.read),
     path("sign-in/", views.sign_in),
 ]

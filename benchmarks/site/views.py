@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 from django.contrib.auth import authenticate, login
@@ -22,8 +23,14 @@ class WhoAmI(APIView):
 
 
 def write(request: Any, name: str) -> HttpResponse:
-    """Set one key of the session."""
-    request.session[name] = 1
+    """Set one key of the session, to another value each time."""
+    request.session[name] = time.perf_counter_ns()
+    return HttpResponse()
+
+
+def read(request: Any, name: str) -> HttpResponse:
+    """Do the same without a write."""
+    request.session.get(name)
     return HttpResponse()
 
 
