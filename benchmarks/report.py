@@ -35,7 +35,9 @@ def requests(database: str, rows: dict[str, dict[str, float]], cache: str) -> It
 
 
 def saves(database: str, rows: dict[str, dict[str, float]], cache: str, threads: int) -> Iterator[str]:
-    who = "one client alone" if threads == 1 else f"{threads} threads, each request its own key of one session"
+    who = (
+        "one client alone" if threads == 1 else f"{threads} threads, each request its own key of one session"
+    )
     yield f"\nA save on {database}, over the cost of the same view that only reads: {who}"
     head = ("configuration", "survive", "refused", "µs wall", "(cpu)", *SHARES)
     yield from table(

@@ -1,1 +1,1 @@
-"""What more sessions, more of one user, more data and more connections cost: ``python -m benchmarks.growth``."""
+"""What more sessions, users with more of them, more data and more connections cost."""

@@ -35,7 +35,8 @@ def read(request: Any, name: str) -> HttpResponse:
 
 
 def sign_in(request: Any) -> HttpResponse:
-    """Sign somebody in: many people, as in a storm of sign-ins, and not one with thousands of sessions."""
-    user = authenticate(request, username=f"user{random.randrange(PEOPLE)}", password=PASSWORD)
+    """Sign somebody in: many people, as in a storm of sign-ins, unless one is named."""
+    name = request.GET.get("user") or f"user{random.randrange(PEOPLE)}"
+    user = authenticate(request, username=name, password=PASSWORD)
     login(request, user)
     return HttpResponse()

@@ -1,0 +1,144 @@
+"""Many connections at once, and a purge beside a reader and a writer: each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connections
+
+from benchmarks.growth.rows import Rows, analyze
+from benchmarks.worker import Site, environ
+from sessionkeeper.engine import registry
+
+_FORK = multiprocessing.get_context("fork")
+#: What a visitor does between two requests, in seconds.
+_PAUSE = 0.002
+
+
+class Visitor:
+    """A process that makes requests, one after the other, until it is told to stop."""
+
+    def __init__(self, site: Site, path: str, cookies: list[dict[str, str]], pause: float = 0.0) -> None:
+        self._site, self._path, self._cookies, self._pause = site, path, cookies, pause
+        self._go, self._stop, self._mine = _FORK.Event(), _FORK.Event(), _FORK.Pipe()
+        self._process = _FORK.Process(target=self._run, daemon=True)
+        self._process.start()
+        self._mine[0].recv()
+
+    def go(self) -> None:
+        """Let it begin. It has connected."""
+        self._go.set()
+
+    def stop(self) -> list[float]:
+        """Return the ms of each request."""
+        self._stop.set()
+        walls: list[float] = self._mine[0].recv()
+        self._process.join()
+        return walls
+
+    def _run(self) -> None:
+        templates = [environ(self._path, cookie) for cookie in self._cookies]
+        for template in templates:
+            self._ask(template)
+        self._mine[1].send("ready")
+        self._go.wait()
+        walls: list[float] = []
+        while not self._stop.is_set():
+            start = time.perf_counter()
+            self._ask(templates[len(walls) % len(templates)])
+            walls.append((time.perf_counter() - start) * 1000)
+            time.sleep(self._pause)
+        self._mine[1].send(walls)
+        connections.close_all()
+
+    def _ask(self, template: dict[str, Any]) -> None:
+        status, _ = self._site.get(template)
+        if not status.startswith("200"):
+            raise SystemExit(f"{self._path} answered {status}.")
+
+
+def at_once(site: Site, rows: Rows, connected: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Return requests a second and ms a request with so many connections."""
+    found = {}
+    for name, path in (("read", "/whoami/"), ("save", "/write/growth/"), ("sign-in", "/sign-in/")):
+        cookies = [[] for _ in range(connected)] if name == "sign-in" else _cookies(rows, connected)
+        connections.close_all()
+        crowd = [Visitor(site, path, mine or [{}]) for mine in cookies]
+        for one in crowd:
+            one.go()
+        time.sleep(seconds)
+        walls = [wall for one in crowd for wall in one.stop()]
+        found[name] = {"a second": len(walls) / seconds, **spread(walls)}
+    return found
+
+
+def _cookies(rows: Rows, people: int, each: int = 4) -> list[list[dict[str, str]]]:
+    numbers = rows.some(people * each, offset=3)
+    cookies = [{"HTTP_COOKIE": f"sessionid={rows.key(number)}"} for number in numbers]
+    return [cookies[person::people] for person in range(people)]
+
+
+def spread(walls: list[float]) -> dict[str, float]:
+    """Return median, 99th percentile and maximum."""
+    ordered = sorted(walls) or [0.0]
+    return {
+        "p50": statistics.median(ordered),
+        "p99": ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)],
+        "max": ordered[-1],
+    }
+
+
+def purge(site: Site, rows: Rows, expired: int, quiet: float) -> dict[str, Any]:
+    """Add expired sessions and purge them, with a reader and a writer beside; return what each waited.
+
+    Before the purge, both make requests for some seconds without it.
+    """
+    rows.fill_expired(expired)
+    cookies = _cookies(rows, 2, 50)
+    connections.close_all()
+    found: dict[str, Any] = {"sessions": rows.count, "expired": expired}
+    for phase, work in (
+        ("alone", lambda: time.sleep(quiet)),
+        ("beside", lambda: found.update(_apart(_purge))),
+    ):
+        reader = Visitor(site, "/whoami/", cookies[0], _PAUSE)
+        writer = Visitor(site, "/write/growth/", cookies[1], _PAUSE)
+        for one in (reader, writer):
+            one.go()
+        work()
+        found[phase] = {"reader": spread(reader.stop()), "writer": spread(writer.stop())}
+    if found["removed"] < expired:
+        raise SystemExit(f"The purge removed {found['removed']} of {expired}.")
+    found["a second"] = found["removed"] / found["seconds"]
+    analyze()
+    return found
+
+
+def _apart(work: Callable[[Any], None]) -> dict[str, float]:
+    """Let another process do something, so that its memory can be told from that of others."""
+    mine, its = _FORK.Pipe()
+    process = _FORK.Process(target=work, args=(its,), daemon=True)
+    process.start()
+    its.close()
+    answer: dict[str, float] = mine.recv()
+    process.join()
+    return answer
+
+
+def _purge(answer: Any) -> None:
+    before, start, cpu = _peak(), time.perf_counter(), time.process_time()
+    steps = list(registry.purge())
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    measured = {"seconds": wall, "cpu_seconds": cpu, "memory_mb": _peak() - before}
+    answer.send({**measured, "removed": sum(steps), "steps": len(steps)})
+    connections.close_all()
+
+
+def _peak() -> float:
+    """Return the most memory that this process has used, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
