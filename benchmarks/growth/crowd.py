@@ -7,6 +7,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db import connections
@@ -21,39 +22,38 @@ _PAUSE = 0.002
 
 
 class Visitor:
-    """A process that makes requests, one after the other, until it is told to stop."""
+    """A process that makes requests, one after the other, between two events."""
 
     def __init__(self, site: Site, path: str, cookies: list[dict[str, str]], pause: float = 0.0) -> None:
         self._site, self._path, self._cookies, self._pause = site, path, cookies, pause
-        self._go, self._stop, self._mine = _FORK.Event(), _FORK.Event(), _FORK.Pipe()
-        self._process = _FORK.Process(target=self._run, daemon=True)
+        self._mine, self._its = _FORK.Pipe()
+
+    def start(self, go: Any, stop: Any) -> None:
+        """Start the process, and wait until it has connected."""
+        self._process = _FORK.Process(target=self._run, args=(go, stop), daemon=True)
         self._process.start()
-        self._mine[0].recv()
+        self._its.close()
+        self._mine.recv()
 
-    def go(self) -> None:
-        """Let it begin. It has connected."""
-        self._go.set()
-
-    def stop(self) -> list[float]:
+    def walls(self) -> list[float]:
         """Return the ms of each request."""
-        self._stop.set()
-        walls: list[float] = self._mine[0].recv()
+        found: list[float] = self._mine.recv()
         self._process.join()
-        return walls
+        return found
 
-    def _run(self) -> None:
+    def _run(self, go: Any, stop: Any) -> None:
         templates = [environ(self._path, cookie) for cookie in self._cookies]
         for template in templates:
             self._ask(template)
-        self._mine[1].send("ready")
-        self._go.wait()
+        self._its.send("ready")
+        go.wait()
         walls: list[float] = []
-        while not self._stop.is_set():
+        while not stop.is_set():
             start = time.perf_counter()
             self._ask(templates[len(walls) % len(templates)])
             walls.append((time.perf_counter() - start) * 1000)
             time.sleep(self._pause)
-        self._mine[1].send(walls)
+        self._its.send(walls)
         connections.close_all()
 
     def _ask(self, template: dict[str, Any]) -> None:
@@ -62,18 +62,28 @@ class Visitor:
             raise SystemExit(f"{self._path} answered {status}.")
 
 
+def during(work: Callable[[], object], visitors: list[Visitor]) -> tuple[float, list[list[float]]]:
+    """Let visitors make requests while something else goes on; return its seconds and theirs in ms."""
+    go, stop = _FORK.Event(), _FORK.Event()
+    for one in visitors:
+        one.start(go, stop)
+    go.set()
+    began = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - began
+    stop.set()
+    return seconds, [one.walls() for one in visitors]
+
+
 def at_once(site: Site, rows: Rows, connected: int, seconds: float) -> dict[str, dict[str, float]]:
     """Return requests a second and ms a request with so many connections."""
     found = {}
     for name, path in (("read", "/whoami/"), ("save", "/write/growth/"), ("sign-in", "/sign-in/")):
-        cookies = [[] for _ in range(connected)] if name == "sign-in" else _cookies(rows, connected)
+        cookies = [[{}]] * connected if name == "sign-in" else _cookies(rows, connected)
         connections.close_all()
-        crowd = [Visitor(site, path, mine or [{}]) for mine in cookies]
-        for one in crowd:
-            one.go()
-        time.sleep(seconds)
-        walls = [wall for one in crowd for wall in one.stop()]
-        found[name] = {"a second": len(walls) / seconds, **spread(walls)}
+        took, walls = during(partial(time.sleep, seconds), [Visitor(site, path, mine) for mine in cookies])
+        together = [wall for one in walls for wall in one]
+        found[name] = {"a second": len(together) / took, **spread(together)}
     return found
 
 
@@ -103,15 +113,15 @@ def purge(site: Site, rows: Rows, expired: int, quiet: float) -> dict[str, Any]:
     connections.close_all()
     found: dict[str, Any] = {"sessions": rows.count, "expired": expired}
     for phase, work in (
-        ("alone", lambda: time.sleep(quiet)),
+        ("alone", partial(time.sleep, quiet)),
         ("beside", lambda: found.update(_apart(_purge))),
     ):
-        reader = Visitor(site, "/whoami/", cookies[0], _PAUSE)
-        writer = Visitor(site, "/write/growth/", cookies[1], _PAUSE)
-        for one in (reader, writer):
-            one.go()
-        work()
-        found[phase] = {"reader": spread(reader.stop()), "writer": spread(writer.stop())}
+        pair = [
+            Visitor(site, "/whoami/", cookies[0], _PAUSE),
+            Visitor(site, "/write/growth/", cookies[1], _PAUSE),
+        ]
+        _, (read, written) = during(work, pair)
+        found[phase] = {"reader": spread(read), "writer": spread(written)}
     if found["removed"] < expired:
         raise SystemExit(f"The purge removed {found['removed']} of {expired}.")
     found["a second"] = found["removed"] / found["seconds"]

@@ -73,14 +73,15 @@ class Measure:
         return found
 
     def _over(self, operate: Callable[[Any], object], given: Iterable[Any]) -> float:
-        """Return the median µs over a request that asks the store nothing; the lowest of three."""
-        given = list(given)
-        part = max(len(given) // 3, 1)
-        turns = [given[start : start + part] for start in range(0, len(given), part)]
-        return min(
-            took(operate, turn) - took(lambda _: self._get("/whoami/"), range(min(len(turn), 50)))
-            for turn in turns
-        )
+        """Return the median µs over a request that asks the store nothing and was made just before."""
+        over = []
+        for one in given:
+            start = time.perf_counter_ns()
+            self._get("/whoami/")
+            middle = time.perf_counter_ns()
+            operate(one)
+            over.append(time.perf_counter_ns() - 2 * middle + start)
+        return statistics.median(over) / 1000
 
     def _get(self, path: str, number: int | None = None, query: str = "") -> bytes:
         cookie = {} if number is None else {"HTTP_COOKIE": f"sessionid={self._rows.key(number)}"}
