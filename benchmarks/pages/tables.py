@@ -36,15 +36,17 @@ def gains(results: Results) -> Iterator[str]:
     ours, stock = (rows["requests"][name]["wall_us"] for name in ("ours", "stock-db"))
     yield f"- **A request** costs **{ours:,.0f} µs** above the same view without authentication, with"
     near = rows["requests"].get("ours-near")
-    fast = f", and {near['wall_us']:,.0f} µs with the near cache, without a query" if near else ""
+    fast = f", and {near['wall_us']:,.0f} µs with the near cache" if near else ""
     yield f"  Django's `db` engine **{stock:,.0f} µs** (PostgreSQL){fast}."
     ours, stock = (rows["saves"][name] for name in ("ours", "stock-db"))
-    yield f"- **Parallel writes** to one session: **{ours['survive']:,.0f} of {ours['written']:,.0f} survive**,"
+    yield "- **Parallel writes** to one session:"
+    yield f"  **{ours['survive']:,.0f} of {ours['written']:,.0f} survive**,"
     yield f"  with Django's `db` engine {stock['survive']:,.0f}."
     found = results["growth"]["results"]["postgresql"]
     (few, small), *_, (many, large) = found["sessions"].items()
     yield f"- **It stays as fast**: a read costs {small['read']:,.0f} µs in a table of {int(few):,},"
-    yield f"  and **{large['read']:,.0f} µs in one of {int(many):,} sessions**; to end the ten sessions of a user takes"
+    yield f"  and **{large['read']:,.0f} µs in one of {int(many):,} sessions**;"
+    yield "  to end the ten sessions of a user takes"
     yield f"  {_ms(small['end all'])} and {_ms(large['end all'])}."
     purge = list(found["purge"].values())[-1]
     yield f"- **A purge** removes {purge['a second']:,.0f} expired sessions a second from among"

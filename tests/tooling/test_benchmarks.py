@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -119,11 +119,11 @@ def test_the_newest_results_are_taken_without_single_rounds(tmp_path):
 
 def test_a_plot_is_xml_with_its_numbers_as_text():
     picture = svg.lines("A & B", [10, 100], {"one": [1, 20], "two": [1, 21]}, "rows", "µs")
-    root = ElementTree.fromstring(picture)
+    root = ET.fromstring(picture)
     described = root.find("{http://www.w3.org/2000/svg}desc")
     assert described.text == "one: 1 µs at 10, 20 µs at 100; two: 1 µs at 10, 21 µs at 100"
     assert "prefers-color-scheme:dark" in picture
-    bars = ElementTree.fromstring(svg.bars("Bars", [svg.Bar("<a>", 0, "0 µs", is_ours=True)]))
+    bars = ET.fromstring(svg.bars("Bars", [svg.Bar("<a>", 0, "0 µs", is_ours=True)]))
     assert bars.get("role") == "img"
 
 
