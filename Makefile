@@ -1,6 +1,6 @@
 # The project's commands. Only `sh`, `make` and a Python 3.11 or newer are needed.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-all check bench bench-servers bench-timing soak matrix audit lock docs clean
+.PHONY: help env demo test test-all check bench bench-growth bench-servers bench-timing bench-docs soak matrix audit lock docs clean
 
 PORT ?= 8000
 RUN = .venv/bin/python -m
@@ -33,6 +33,10 @@ bench: ## measure the cost of a request, write benchmarks/out/*.json
 	@$(ENV) bench
 	@$(RUN) benchmarks $(ARGS)
 
+bench-growth: ## measure what more sessions, data and connections cost (ARGS="--rows 1000000")
+	@$(ENV) bench
+	@$(RUN) benchmarks.growth $(ARGS)
+
 bench-servers: ## measure whole servers under wrk, and storms of sign-ins
 	@$(ENV) bench
 	@$(RUN) benchmarks.servers $(ARGS)
@@ -40,6 +44,10 @@ bench-servers: ## measure whole servers under wrk, and storms of sign-ins
 bench-timing: ## measure whether the time of a refused sign-in tells why (ARGS="--tries 2000")
 	@$(ENV) bench
 	@$(RUN) benchmarks.timing $(ARGS)
+
+bench-docs: ## take over what was measured last into docs/benchmarks.md and its plots
+	@$(ENV) bench
+	@$(RUN) benchmarks.pages $(ARGS)
 
 soak: ## run a site under load and faults, a model beside it (ARGS="--seconds 60 --store valkey")
 	@$(ENV) bench

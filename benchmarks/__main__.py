@@ -17,6 +17,7 @@ from benchmarks.configurations import (
     CONFIGURATIONS,
     FLOOR,
     OURS,
+    OURS_BARE,
     OURS_ENGINE_ONLY,
     STOCK,
     VALKEY,
@@ -29,7 +30,7 @@ SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "sqlite": databases.sqlite,
     "postgresql": databases.postgresql,
 }
-WRITERS = (STOCK, CACHED_DB, "stock-cache", OURS_ENGINE_ONLY, OURS, VALKEY)
+WRITERS = (STOCK, CACHED_DB, "stock-cache", OURS_ENGINE_ONLY, OURS, OURS_BARE, VALKEY)
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -43,9 +44,11 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--writes", type=int, default=50, help="requests of each of 8 writing threads; 0: none"
     )
-    parser.add_argument("--logins", type=int, default=100, help="logins; 0: none")
-    parser.add_argument("--large", action="store_true", help="also clear expired ones out of --rows sessions")
-    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--logins", type=int, default=250, help="sign-ins; 0: none")
+    parser.add_argument("--write-rounds", type=int, default=5, help="rounds of writes and sign-ins")
+    parser.add_argument(
+        "--rows", type=int, default=200_000, help="sessions of a purge, half of them expired; 0: no purge"
+    )
     parser.add_argument("--cpu", type=int, help="pin the workers to this CPU (default: the last one)")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the JSON file")
     return parser.parse_args(given)
@@ -62,21 +65,35 @@ def measure(database: str, url: str, options: argparse.Namespace, cache: str) ->
     ]
     driver.prepare(url)
     found: dict[str, Any] = {}
-    with driver.workers(chosen, url, _cpu(options.cpu)) as crew:
+    reading = [one for one in chosen if one.name != OURS_BARE]
+    with driver.workers(reading, url, _cpu(options.cpu)) as crew:
         raw = driver.measure(crew, options.rounds, options.requests)
         found = {"requests": driver.over_floor(raw, FLOOR, STOCK), "rounds": raw}
         show(report.requests(database, found["requests"], cache))
-    writers = [one for one in chosen if one.name in WRITERS]
-    with driver.workers(writers, url, None) as crew:
-        for name, amount, argument, lines in (
-            ("writes", options.writes, [8, options.writes], report.writes),
-            ("login", options.logins, options.logins, report.logins),
-            ("purge", options.large, options.rows, report.purges),
-        ):
-            asked = [one for one in crew if name != "purge" or one.configuration.name in (STOCK, OURS)]
-            if amount:
-                found[name] = {one.configuration.name: one.ask(name, argument) for one in asked}
-                show(lines(database, found[name], cache))
+    if options.writes or options.logins or options.rows:
+        writers = [one for one in chosen if one.name in WRITERS]
+        with driver.workers(writers, url, None) as crew:
+            found |= measure_writes(database, crew, options, cache)
+    return found
+
+
+def measure_writes(
+    database: str, crew: Sequence[driver.Worker], options: argparse.Namespace, cache: str
+) -> dict[str, Any]:
+    """Measure saves, sign-ins and a purge, and print their tables."""
+    found: dict[str, Any] = {}
+    writing = [one for one in crew if one.configuration.name != OURS_BARE]
+    for name, threads in (("saves", 8), ("saves_alone", 1)) if options.writes else ():
+        requests = options.writes * (1 if threads > 1 else 4)
+        found[name] = driver.saves(writing, threads, requests, options.write_rounds)
+        show(report.saves(database, found[name], cache, threads))
+    if options.logins:
+        found["logins"] = driver.logins(crew, options.logins, options.write_rounds)
+        show(report.logins(database, found["logins"], cache))
+    if options.rows:
+        purging = [one for one in crew if one.configuration.name in {STOCK, OURS}]
+        found["purge"] = {one.configuration.name: one.ask("purge", options.rows) for one in purging}
+        show(report.purges(database, found["purge"], cache))
     return found
 
 
@@ -107,6 +124,9 @@ def main(given: Sequence[str] | None = None) -> int:
     method = {
         "rounds": options.rounds,
         "requests": options.requests,
+        "writes": options.writes,
+        "logins": options.logins,
+        "write_rounds": options.write_rounds,
         "cache": cache,
         "cpu": _cpu(options.cpu),
     }

@@ -14,6 +14,11 @@ STOCK_MIDDLEWARE = (
     CSRF,
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
+#: As the tutorial has it: the engine, and the backend that counts attempts.
+OUR_SETTINGS = {
+    "SESSION_ENGINE": "sessionkeeper.engine",
+    "AUTHENTICATION_BACKENDS": ["sessionkeeper.backends.ModelBackend"],
+}
 OUR_MIDDLEWARE = (
     "sessionkeeper.middleware.SessionMiddleware",
     CSRF,
@@ -56,6 +61,7 @@ FLOOR = "floor"
 STOCK = "stock-db"
 OURS = "ours"
 OURS_ENGINE_ONLY = "ours-engine"
+OURS_BARE = "ours-bare"
 NEAR = "ours-near"
 CACHED_DB = "stock-cached-db"
 VALKEY = "ours-valkey"
@@ -67,7 +73,7 @@ def _on_valkey(name: str, says: str, **options: Any) -> Configuration:
         f"sessionkeeper, {{cache}}{says}",
         "sessionkeeper.api.SessionAuthentication",
         middleware=OUR_MIDDLEWARE,
-        settings={"SESSION_ENGINE": "sessionkeeper.engine", "SESSIONKEEPER": options},
+        settings={**OUR_SETTINGS, "SESSIONKEEPER": options},
         on_valkey=True,
     )
 
@@ -104,14 +110,14 @@ CONFIGURATIONS = (
         "sessionkeeper",
         "sessionkeeper.api.SessionAuthentication",
         middleware=OUR_MIDDLEWARE,
-        settings={"SESSION_ENGINE": "sessionkeeper.engine"},
+        settings=OUR_SETTINGS,
     ),
     Configuration(
         "ours-prepared",
         "sessionkeeper, prepared by the driver",
         "sessionkeeper.api.SessionAuthentication",
         middleware=OUR_MIDDLEWARE,
-        settings={"SESSION_ENGINE": "sessionkeeper.engine"},
+        settings=OUR_SETTINGS,
         options={"server_side_binding": True, "prepare_threshold": 5},
         needs="postgresql",
     ),
@@ -120,8 +126,15 @@ CONFIGURATIONS = (
         "sessionkeeper, near cache",
         "sessionkeeper.api.SessionAuthentication",
         middleware=OUR_MIDDLEWARE,
-        settings={"SESSION_ENGINE": "sessionkeeper.engine", "SESSIONKEEPER": {"NEAR_CACHE": True}},
+        settings={**OUR_SETTINGS, "SESSIONKEEPER": {"NEAR_CACHE": True}},
         needs="postgresql",
+    ),
+    Configuration(
+        OURS_BARE,
+        "sessionkeeper, no lockout, no audit",
+        "sessionkeeper.api.SessionAuthentication",
+        middleware=OUR_MIDDLEWARE,
+        settings={**OUR_SETTINGS, "SESSIONKEEPER": {"LOCKOUT": False, "AUDIT": False}},
     ),
     _on_valkey(VALKEY, ""),
     _on_valkey("ours-valkey-principal", ", principal cache", PRINCIPAL_CACHE=60),

@@ -26,7 +26,7 @@ def new_session() -> Any:
     """Return a stored session in which the benchmark's user has signed in."""
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore()
-    login(request, user(), backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user(), backend=settings.AUTHENTICATION_BACKENDS[0])
     request.session.save()
     return request.session
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.configurations import CACHED_DB, CONFIGURATIONS, Configuration
+from benchmarks.configurations import CACHED_DB, CONFIGURATIONS, STOCK, Configuration
 
 ROOT = Path(__file__).parent.parent
 
@@ -137,3 +137,50 @@ def over_floor(results: dict[str, dict[str, Any]], floor: str, stock: str) -> di
                 base = out.get(whose, {}).get(f"{clock}_us", 0)
                 one[share] = one[f"{clock}_us"] / base if base else 0.0
     return out
+
+
+def saves(crew: Sequence[Worker], threads: int, requests: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Return what a save costs over the same view that only reads, and how many keys survived.
+
+    All workers have a turn in each round, in another order; a difference is taken within a turn.
+    """
+    turns = _turns(crew, "save", [threads, requests], rounds)
+    found: dict[str, dict[str, float]] = {}
+    for name, rows in turns.items():
+        found[name] = {what: sum(row[what] for row in rows) for what in ("written", "survive", "refused")}
+        for clock in ("", "cpu_"):
+            found[name][f"{clock}read_us"] = 1000 * statistics.median(row[f"read_{clock}ms"] for row in rows)
+            found[name][f"{clock}us"] = 1000 * statistics.median(
+                row[f"write_{clock}ms"] - row[f"read_{clock}ms"] for row in rows
+            )
+    return with_shares(found, "us")
+
+
+def logins(crew: Sequence[Worker], times: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median µs of a sign-in, all workers in turn, and its statements and commits."""
+    found: dict[str, dict[str, float]] = {}
+    for name, rows in _turns(crew, "login", max(times // rounds, 1), rounds).items():
+        medians = {
+            f"{clock}us": statistics.median(one for row in rows for one in row[kind])
+            for clock, kind in (("", "wall"), ("cpu_", "cpu"))
+        }
+        found[name] = {**medians, "queries": rows[0]["queries"], "commits": rows[0]["commits"]}
+    return with_shares(found, "us")
+
+
+def _turns(crew: Sequence[Worker], command: str, argument: Any, rounds: int) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {one.configuration.name: [] for one in crew}
+    for number in range(rounds):
+        turn = number % len(crew)
+        for one in (*crew[turn:], *crew[:turn]):
+            found[one.configuration.name].append(one.ask(command, argument))
+    return found
+
+
+def with_shares(found: dict[str, dict[str, float]], cost: str) -> dict[str, dict[str, float]]:
+    """Add to each configuration its share of Django's ``db`` and ``cached_db``, where those were measured."""
+    for whose, share in ((STOCK, "share"), (CACHED_DB, "share_of_cached_db")):
+        base = found.get(whose, {}).get(cost, 0)
+        for row in found.values():
+            row[share] = row[cost] / base if base > 0 else 0.0
+    return found

@@ -1,46 +1,32 @@
-"""Many sessions at once, half of them expired, written without the engines."""
+"""Many sessions at once, half of them expired, written by the database and not by the engines."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.sessions.models import Session as StockSession
-from django.utils import timezone
+from django.db import connection
 
-from sessionkeeper.core import keys
+from benchmarks.growth import rows
 from sessionkeeper.models import Session as OurSession
-
-_CHUNK = 5000
 
 
 def _model(engine: str) -> Any:
     return OurSession if engine == "sessionkeeper.engine" else StockSession
 
 
-def fill(engine: str, rows: int) -> None:
-    model, now = _model(engine), timezone.now()
-    for start in range(0, rows, _CHUNK):
-        model.objects.bulk_create(
-            [_row(model, now, expired=bool(number % 2)) for number in range(start, min(start + _CHUNK, rows))]
-        )
+def fill(engine: str, amount: int) -> None:
+    """Add copies of one session; every second one has expired."""
+    model = _model(engine)
+    end = "expires_at" if model is OurSession else "expire_date"
+    where = "g" if model is OurSession else "'large' || g"
+    columns = {model._meta.pk.name: where, end: f"CASE WHEN g % 2 = 0 THEN {_long_ago()} ELSE {end} END"}
+    rows.copy(model._meta.db_table, model._meta.pk.name, columns, (0, amount))
 
 
-def _row(model: Any, now: Any, *, expired: bool) -> Any:
-    end = now + timedelta(days=-1 if expired else 1)
-    key = keys.mint()
-    if model is StockSession:
-        return StockSession(session_key=key.text[8:], session_data="x" * 200, expire_date=end)
-    return OurSession(
-        id=key.id,
-        secret_hash=key.secret_hash,
-        family_hash=key.family_hash,
-        data={"_auth_user_id": "1", "more": "x" * 100},
-        created_at=now,
-        last_seen_at=now,
-        expires_at=end,
-        idle_seconds=1209600,
-    )
+def _long_ago() -> str:
+    is_postgres = connection.vendor == "postgresql"
+    return "timestamptz '2020-01-01 00:00:00+00'" if is_postgres else "'2020-01-01 00:00:00'"
 
 
 def count(engine: str) -> int:

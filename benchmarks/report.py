@@ -7,6 +7,8 @@ from typing import Any
 
 from benchmarks.configurations import BY_NAME, FLOOR
 
+SHARES = ("of Django db", "of cached_db")
+
 
 def requests(database: str, rows: dict[str, dict[str, float]], cache: str) -> Iterator[str]:
     """Yield the lines of the table of one database."""
@@ -24,27 +26,30 @@ def requests(database: str, rows: dict[str, dict[str, float]], cache: str) -> It
     body = []
     for name, row in rows.items():
         if name != FLOOR:
-            shares = (f"{row['wall_share']:.2f}", f"({row['cpu_share']:.2f})")
+            of_db = (f"{row['wall_share']:.2f}", f"({row['cpu_share']:.2f})")
             costs = (f"{row['wall_us']:.0f}", f"({row['cpu_us']:.0f})")
             asked = (f"{row['queries']:.0f}", f"{row['commands']:.0f}")
             cached = row["wall_share_of_cached_db"]
-            says = BY_NAME[name].says.format(cache=cache)
-            body.append((says, *asked, *costs, *shares, f"{cached:.2f}" if cached else "-"))
+            body.append((says(name, cache), *asked, *costs, *of_db, f"{cached:.2f}" if cached else "-"))
     yield from table(head, body)
 
 
-def writes(database: str, rows: dict[str, dict[str, float]], cache: str) -> Iterator[str]:
-    yield f"\nParallel writes on {database}: 8 threads, each request sets its own key of one session"
-    head = ("configuration", "survive", "refused", "ms a write", "(cpu)")
+def saves(database: str, rows: dict[str, dict[str, float]], cache: str, threads: int) -> Iterator[str]:
+    who = (
+        "one client alone" if threads == 1 else f"{threads} threads, each request its own key of one session"
+    )
+    yield f"\nA save on {database}, over the cost of the same view that only reads: {who}"
+    head = ("configuration", "survive", "refused", "µs wall", "(cpu)", *SHARES)
     yield from table(
         head,
         [
             (
-                BY_NAME[name].says.format(cache=cache),
+                says(name, cache),
                 f"{row['survive']} of {row['written']}",
                 f"{row['refused']}",
-                f"{row['ms']:.2f}",
-                f"({row['cpu_ms']:.2f})",
+                f"{row['us']:.0f}",
+                f"({row['cpu_us']:.0f})",
+                *shares(row),
             )
             for name, row in rows.items()
         ],
@@ -52,11 +57,18 @@ def writes(database: str, rows: dict[str, dict[str, float]], cache: str) -> Iter
 
 
 def logins(database: str, rows: dict[str, dict[str, float]], cache: str) -> Iterator[str]:
-    yield f"\nA login on {database}, without the time of the password hash"
+    yield f"\nA sign-in on {database}, without the time of the password hash"
     yield from table(
-        ("configuration", "queries", "ms"),
+        ("configuration", "queries", "commits", "µs wall", "(cpu)", *SHARES),
         [
-            (BY_NAME[name].says.format(cache=cache), f"{row['queries']:.0f}", f"{row['wall'] / 1000:.2f}")
+            (
+                says(name, cache),
+                f"{row['queries']:.0f}",
+                f"{row['commits']:.0f}",
+                f"{row['us']:.0f}",
+                f"({row['cpu_us']:.0f})",
+                *shares(row),
+            )
             for name, row in rows.items()
         ],
     )
@@ -65,18 +77,29 @@ def logins(database: str, rows: dict[str, dict[str, float]], cache: str) -> Iter
 def purges(database: str, rows: dict[str, dict[str, float]], cache: str) -> Iterator[str]:
     yield f"\nclearsessions on {database}, half of the rows expired"
     yield from table(
-        ("configuration", "rows", "left", "seconds", "(cpu)"),
+        ("configuration", "rows", "left", "seconds", "(cpu)", "removed a second"),
         [
             (
-                BY_NAME[name].says.format(cache=cache),
+                says(name, cache),
                 f"{row['rows']}",
                 f"{row['left']}",
                 f"{row['seconds']:.2f}",
                 f"({row['cpu_seconds']:.2f})",
+                f"{(row['rows'] - row['left']) / row['seconds']:.0f}",
             )
             for name, row in rows.items()
         ],
     )
+
+
+def says(name: str, cache: str) -> str:
+    """Return what a table calls a configuration."""
+    return BY_NAME[name].says.format(cache=cache)
+
+
+def shares(row: dict[str, float]) -> tuple[str, str]:
+    """Return the shares of Django's ``db`` and ``cached_db``; a dash where that was not measured."""
+    return tuple(f"{row[name]:.2f}" if row[name] else "-" for name in ("share", "share_of_cached_db"))  # type: ignore[return-value]
 
 
 def table(head: Sequence[Any], body: Sequence[Sequence[Any]]) -> Iterator[str]:

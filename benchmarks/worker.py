@@ -12,7 +12,6 @@ import gc
 import io
 import json
 import os
-import statistics
 import sys
 import threading
 import time
@@ -94,8 +93,8 @@ class Site:
         gc.enable()
         return {"wall": wall / requests / 1000, "cpu": cpu / requests / 1000}
 
-    def login(self, times: int) -> dict[str, float]:
-        """Return the median time of a login without the password hash, in µs, and its queries."""
+    def login(self, times: int) -> dict[str, Any]:
+        """Return the times of sign-ins without the password hash, in µs, their statements and commits."""
         from django.db import connection
         from django.test.utils import CaptureQueriesContext
 
@@ -103,34 +102,46 @@ class Site:
         self.get(template)
         with CaptureQueriesContext(connection) as captured:
             status, _ = self.get(template)
-        queries = len(captured)  # now: the next request empties the log
         if not status.startswith("200"):
             raise SystemExit(f"{self.configuration.name}: a login answered {status}.")
-        walls = []
+        # Counted now: the next request empties the log.
+        counts = _statements([one["sql"] for one in captured.captured_queries])
+        walls, cpus = [], []
         for _ in range(times):
-            start = time.perf_counter_ns()
+            start, cpu = time.perf_counter_ns(), time.process_time_ns()
             self.get(template)
             walls.append((time.perf_counter_ns() - start) / 1000)
-        return {"wall": statistics.median(walls), "queries": queries}
+            cpus.append((time.process_time_ns() - cpu) / 1000)
+        return {"wall": walls, "cpu": cpus, **counts}
 
-    def writes(self, argument: list[int]) -> dict[str, float]:
-        """Let threads set keys of one session, each its own; return what survived and ms a write."""
+    def save(self, argument: list[int]) -> dict[str, float]:
+        """Let threads set keys of one session, each its own, and before that only read them.
+
+        Return ms a request of both, and how many keys survived.
+        """
+        threads, requests = argument
+        found: dict[str, float] = {"written": threads * requests}
+        for view in ("read", "write"):
+            key = _new_session_key()
+            wall, cpu, refused = self._crowd(view, key, threads, requests)
+            found |= {f"{view}_ms": wall, f"{view}_cpu_ms": cpu, "refused": refused}
+        return {**found, "survive": _survivors(key)}
+
+    def _crowd(self, view: str, key: str, threads: int, requests: int) -> tuple[float, float, int]:
         from django.db import connections
 
-        from benchmarks import credentials
-
-        threads, requests = argument
-        key = credentials.new_session().session_key
         cookie = {"HTTP_COOKIE": f"sessionid={key}"}
         barrier = threading.Barrier(threads + 1)
         failures: list[str] = []
 
         def work(thread: int) -> None:
+            self.get(environ("/read/x/", cookie))  # connects
             barrier.wait()
             for number in range(requests):
-                status, _ = self.get(environ(f"/write/k{thread}x{number}/", cookie))
+                status, _ = self.get(environ(f"/{view}/k{thread}x{number}/", cookie))
                 if not status.startswith("200"):
                     failures.append(status)
+            barrier.wait()
             connections.close_all()
 
         workers = [threading.Thread(target=work, args=[number]) for number in range(threads)]
@@ -138,18 +149,12 @@ class Site:
             one.start()
         barrier.wait()
         start, cpu = time.perf_counter(), time.process_time()
+        barrier.wait()
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
         for one in workers:
             one.join()
-        count = threads * requests
-        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-        survivors = _survivors(key)
-        return {
-            "written": count,
-            "survive": survivors,
-            "refused": len(failures),
-            "ms": wall * 1000 / count,
-            "cpu_ms": cpu * 1000 / count,
-        }
+        each = 1000 / (threads * requests)
+        return wall * each, cpu * each, len(failures)
 
     def purge(self, rows: int) -> dict[str, float]:
         """Fill the table with expired and live sessions, half and half; time ``clearsessions``."""
@@ -213,6 +218,27 @@ def environ(path: str, more: dict[str, str]) -> dict[str, Any]:
         "wsgi.run_once": False,
         **more,
     }
+
+
+def _statements(captured: list[str]) -> dict[str, int]:
+    """Count statements and commits: each transaction, and each write outside of one."""
+    marks = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+    queries = commits = 0
+    inside = False
+    for sql in captured:
+        if not sql.startswith(marks):
+            queries += 1
+            commits += not inside and not sql.startswith("SELECT")
+        elif sql.startswith(("BEGIN", "COMMIT", "ROLLBACK")) and not sql.startswith("ROLLBACK TO"):
+            inside = sql.startswith("BEGIN")
+            commits += sql.startswith("COMMIT")
+    return {"queries": queries, "commits": commits}
+
+
+def _new_session_key() -> str:
+    from benchmarks import credentials
+
+    return str(credentials.new_session().session_key)
 
 
 def _survivors(key: str) -> int:

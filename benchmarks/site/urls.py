@@ -10,5 +10,6 @@ urlpatterns = [
     path("whoami/", views.WhoAmI.as_view()),
     path("awhoami/", views.awhoami),
     path("write/<name>/", views.write),
+    path("read/<name>/", views.read),
     path("sign-in/", views.sign_in),
 ]

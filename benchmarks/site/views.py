@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 from django.contrib.auth import authenticate, login
@@ -28,13 +29,20 @@ async def awhoami(request: Any) -> JsonResponse:
 
 
 def write(request: Any, name: str) -> HttpResponse:
-    """Set one key of the session."""
-    request.session[name] = 1
+    """Set one key of the session, to another value each time."""
+    request.session[name] = time.perf_counter_ns()
+    return HttpResponse()
+
+
+def read(request: Any, name: str) -> HttpResponse:
+    """Do the same without a write."""
+    request.session.get(name)
     return HttpResponse()
 
 
 def sign_in(request: Any) -> HttpResponse:
-    """Sign somebody in: many people, as in a storm of sign-ins, and not one with thousands of sessions."""
-    user = authenticate(request, username=f"user{random.randrange(PEOPLE)}", password=PASSWORD)
+    """Sign somebody in: many people, as in a storm of sign-ins, unless one is named."""
+    name = request.GET.get("user") or f"user{random.randrange(PEOPLE)}"
+    user = authenticate(request, username=name, password=PASSWORD)
     login(request, user)
     return HttpResponse()
