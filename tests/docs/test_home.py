@@ -45,7 +45,9 @@ def test_the_numbers_of_the_readme_are_those_that_were_measured():
     assert len(marked) == 4
     for cell, _ in marked:
         for number in re.findall(r"(\d[\d,]*) (?:µs|of 400)", cell):
-            assert re.search(rf"\b{number.replace(',', '')}\b", MEASURED), f"not in docs/benchmarks.md: {number}"
+            assert re.search(rf"\b{number.replace(',', '')}\b", MEASURED), (
+                f"not in docs/benchmarks.md: {number}"
+            )
 
 
 def test_the_requests_of_the_soak_are_those_that_were_counted():
@@ -67,7 +69,9 @@ def test_the_code_of_the_readme_does_what_it_says(make_user, django_assert_num_q
     there.force_login(user)
     with django_assert_num_queries(1):
         assert here.get("/profile/").json() == {"user": user.get_username()}
-    Session.objects.update(authenticated_at=sessions.list_for(user)[0].authenticated_at - timedelta(minutes=6))
+    Session.objects.update(
+        authenticated_at=sessions.list_for(user)[0].authenticated_at - timedelta(minutes=6)
+    )
     assert here.get("/end/").status_code == 403
     browser = here.get("/end/", headers={"accept": "text/html"})
     assert browser["Location"].startswith("/auth/reauthenticate/")
