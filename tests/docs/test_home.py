@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from argparse import _SubParsersAction
 from datetime import timedelta
 
 import pytest
+from django.core.management import load_command_class
 from django.test import Client
 from django.urls import include, path
 
@@ -78,3 +80,20 @@ def test_the_code_of_the_readme_does_what_it_says(make_user, django_assert_num_q
     here.force_login(user)
     assert here.get("/end/").json() == {"ended": 2}
     assert there.get("/profile/").json() == {"user": ""}
+
+
+def test_the_page_on_commands_names_each_verb():
+    parser = load_command_class("sessionkeeper", "sessions").create_parser("manage.py", "sessions")
+    [verbs] = [action.choices for action in parser._actions if isinstance(action, _SubParsersAction)]
+    page = (ROOT / "docs/reference/commands.md").read_text()
+    assert not [verb for verb in verbs if f"`{verb}" not in page]
+
+
+def test_the_page_on_templates_names_each_template_and_block():
+    page = (ROOT / "docs/reference/templates.md").read_text()
+    folder = ROOT / "src/sessionkeeper/templates/sessionkeeper"
+    for template in folder.rglob("*.html"):
+        if template.parent.name != "mail" and not template.name.startswith("password_reset_"):
+            assert f"`sessionkeeper/{template.relative_to(folder)}`" in page, template
+        for block in re.findall(r"{% block (\w+)", template.read_text()):
+            assert f"`{block}`" in page, block
