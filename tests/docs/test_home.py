@@ -7,6 +7,7 @@ from argparse import _SubParsersAction
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import load_command_class
 from django.test import Client
 from django.urls import include, path
@@ -14,7 +15,8 @@ from django.urls import include, path
 from sessionkeeper import sessions
 from sessionkeeper.models import Session
 from tests.demo_server import ROOT
-from tests.pages import home
+from tests.pages import home, openapi, sequences
+from tests.unit.api.openapi.generated import generated
 
 README = (ROOT / "README.md").read_text()
 MEASURED = (ROOT / "docs/benchmarks.md").read_text() + (ROOT / "docs/operations/failures.md").read_text()
@@ -97,3 +99,18 @@ def test_the_page_on_templates_names_each_template_and_block():
             assert f"`sessionkeeper/{template.relative_to(folder)}`" in page, template
         for block in re.findall(r"{% block (\w+)", template.read_text()):
             assert f"`{block}`" in page, block
+
+
+@pytest.mark.skipif(
+    get_user_model()._meta.pk.get_internal_type() == "UUIDField", reason="the page has numbers"
+)
+def test_the_page_on_openapi_is_that_of_the_schema():
+    """Write it anew with ``python -m tests.pages.openapi``."""
+    assert openapi.PAGE.read_text() == openapi.page(generated()[0])
+
+
+@pytest.mark.parametrize("name", sequences.pictures())
+def test_each_picture_is_drawn_and_shown(name):
+    """Draw it anew with ``python -m tests.pages.sequences``."""
+    assert (sequences.IMAGES / f"{name}.svg").read_text() == sequences.drawing(sequences.pictures()[name])
+    assert f"images/{name}.svg" in (ROOT / "docs/how-it-works.md").read_text()
