@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import django
@@ -17,8 +18,9 @@ from tools.environment import ROOT
 PAGE = ROOT / "docs/reference/openapi.md"
 INTRODUCTION = """# OpenAPI of the endpoints
 
-Every endpoint with what it takes and what it answers, written from the schema that [drf-spectacular](api.md#openapi) makes. A running
-site can serve the document itself, as the demo does at `/api/schema/`. [The API](api.md) explains what this page lists.
+Every endpoint with what it takes and what it answers, from the schema that
+[drf-spectacular](api.md#openapi) makes. A running site can serve the document itself, as the demo does at
+`/api/schema/`. [The API](api.md) explains what this page lists.
 """
 SECURITY = {
     "sessionCookie": "the session cookie",
@@ -113,6 +115,5 @@ def page(schema: dict[str, Any]) -> str:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
-    from tests.unit.api.openapi.generated import generated  # needs Django to be set up
-
-    PAGE.write_text(page(generated()[0]))
+    generator = import_module("tests.unit.api.openapi.generated")  # needs Django to be set up
+    PAGE.write_text(page(generator.generated()[0]))
