@@ -31,7 +31,7 @@ urlpatterns = [
 ]
 
 
-@pytest.mark.parametrize("name", home.PAGES)
+@pytest.mark.parametrize("name", [*home.PAGES, *home.SECTIONS])
 def test_the_page_is_the_file(name):
     """Write it anew with ``python -m tests.pages.home``."""
     assert (home.DOCS / name).read_text() == home.page(name)
