@@ -11,13 +11,19 @@ from tests.demo_server import ROOT
 TEMPLATES = ROOT / "src/sessionkeeper/templates"
 PAGES = [
     ROOT / "README.md",
-    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "decisions"),
+    *(
+        path
+        for path in sorted((ROOT / "docs").rglob("*.md"))
+        if path.parent.name != "decisions"
+        and path.name != "openapi.md"  # made from the schema, with its names
+    ),
     *(path for path in sorted(TEMPLATES.rglob("*")) if path.is_file()),
 ]
 #: Code, links and template tags, which have names of their own.
 CODE = r"^ *```.*?^ *```|`[^`\n]*`|\]\([^)]*\)|\{[%{].*?[%}]\}"
 OTHER_WORDS = {
-    r"\blog(?:ged|ging|s)?[ -](?:in|out)\b|\blog(?:in|out)s?\b(?! CSRF| attempt| form)": "sign in, sign out",
+    r"\blog(?:ged|ging|s)?[ -](?:in|out)\b"
+    r"|(?<!social )(?<!email )\blog(?:in|out)s?\b(?! CSRF| attempt| form)": "sign in, sign out",
     r"\bfresh proof|\bre-authenticat": "reauthenticate",
     r"\bstep(?:ped)?-?[ ]?up\b": "reauthentication",
 }
