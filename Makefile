@@ -61,7 +61,7 @@ lock: ## renew uv.lock
 
 docs: ## write the pages that are made from the code, and build the documentation into site/
 	@$(ENV) docs check
-	@for page in architecture reference requirements settings_reference; do $(RUN) tests.pages.$$page; done
+	@for page in architecture sequences reference openapi requirements settings_reference recipes home; do $(RUN) tests.pages.$$page; done
 	@$(RUN) tests.callers.postman
 	@.venv/bin/zensical build --strict
 

@@ -18,6 +18,7 @@ from tests.demo_server import ROOT, Site
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELLS = ("bash", "sh", "shell", "console", "zsh")
 END = "----- end of step {} -----"
+START = "make demo\n"  # runs until it is stopped, so that the tests run it themselves
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests import shell_pages
-from tests.demo_server import ROOT, running_demo
+from tests.demo_server import ROOT
 
 STEPS = shell_pages.steps(ROOT / "docs" / "howto" / "curl.md")
 
 
-@pytest.fixture(scope="module")
-def transcript(tmp_path_factory):
-    """What each step printed, by its line in the page."""
-    folder = tmp_path_factory.mktemp("curl")
-    with running_demo(folder) as site:
-        return shell_pages.transcript(site, folder, STEPS)
-
-
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: f"line {step.line}")
-def test_each_step_prints_what_the_page_shows(transcript, step):
-    shell_pages.check(step, transcript[step.line])
+def test_each_step_prints_what_the_page_shows(transcripts, step):
+    shell_pages.check(step, transcripts["howto/curl.md"][step.line])
 
 
 @pytest.mark.parametrize("method", ["-X PUT", "-X DELETE", '-d \'{"text"'])

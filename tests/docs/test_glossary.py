@@ -38,7 +38,7 @@ def names():
             for field in model._meta.fields
         ),
         *(kind.value for kind in Kind),
-        *re.findall(r"^\| `([A-Z_]+)` \|", SETTINGS, re.MULTILINE),
+        *re.findall(r"^### `([A-Z_]+)`$", SETTINGS, re.MULTILINE),
         *re.findall(r"^\| `([a-z_]+)` \| \d{3} \|", API, re.MULTILINE),
     }
 

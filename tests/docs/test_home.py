@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from argparse import _SubParsersAction
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import load_command_class
 from django.test import Client
 from django.urls import include, path
 
 from sessionkeeper import sessions
 from sessionkeeper.models import Session
 from tests.demo_server import ROOT
-from tests.pages import home
+from tests.pages import home, openapi, sequences
+from tests.unit.api.openapi.generated import generated
 
 README = (ROOT / "README.md").read_text()
 MEASURED = (ROOT / "docs/benchmarks.md").read_text() + (ROOT / "docs/operations/failures.md").read_text()
@@ -27,7 +31,7 @@ urlpatterns = [
 ]
 
 
-@pytest.mark.parametrize("name", home.PAGES)
+@pytest.mark.parametrize("name", [*home.PAGES, *home.SECTIONS])
 def test_the_page_is_the_file(name):
     """Write it anew with ``python -m tests.pages.home``."""
     assert (home.DOCS / name).read_text() == home.page(name)
@@ -78,3 +82,35 @@ def test_the_code_of_the_readme_does_what_it_says(make_user, django_assert_num_q
     here.force_login(user)
     assert here.get("/end/").json() == {"ended": 2}
     assert there.get("/profile/").json() == {"user": ""}
+
+
+def test_the_page_on_commands_names_each_verb():
+    parser = load_command_class("sessionkeeper", "sessions").create_parser("manage.py", "sessions")
+    [verbs] = [action.choices for action in parser._actions if isinstance(action, _SubParsersAction)]
+    page = (ROOT / "docs/reference/commands.md").read_text()
+    assert not [verb for verb in verbs if f"`{verb}" not in page]
+
+
+def test_the_page_on_templates_names_each_template_and_block():
+    page = (ROOT / "docs/reference/templates.md").read_text()
+    folder = ROOT / "src/sessionkeeper/templates/sessionkeeper"
+    for template in folder.rglob("*.html"):
+        if template.parent.name != "mail" and not template.name.startswith("password_reset_"):
+            assert f"`sessionkeeper/{template.relative_to(folder)}`" in page, template
+        for block in re.findall(r"{% block (\w+)", template.read_text()):
+            assert f"`{block}`" in page, block
+
+
+@pytest.mark.skipif(
+    get_user_model()._meta.pk.get_internal_type() == "UUIDField", reason="the page has numbers"
+)
+def test_the_page_on_openapi_is_that_of_the_schema():
+    """Write it anew with ``python -m tests.pages.openapi``."""
+    assert openapi.PAGE.read_text() == openapi.page(generated()[0])
+
+
+@pytest.mark.parametrize("name", sequences.pictures())
+def test_each_picture_is_drawn_and_shown(name):
+    """Draw it anew with ``python -m tests.pages.sequences``."""
+    assert (sequences.IMAGES / f"{name}.svg").read_text() == sequences.drawing(sequences.pictures()[name])
+    assert f"images/{name}.svg" in (ROOT / "docs/how-it-works.md").read_text()

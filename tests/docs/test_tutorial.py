@@ -5,20 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests import shell_pages
-from tests.demo_server import ROOT, running_demo
+from tests.demo_server import ROOT
 from tests.shell_pages import FENCE
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-START = "make demo\n"  # runs until it is stopped, so the fixture runs it
+START = shell_pages.START
 STEPS = shell_pages.steps(TUTORIAL)
-
-
-@pytest.fixture(scope="module")
-def transcript(tmp_path_factory):
-    """What each step printed, by its line in the tutorial."""
-    folder = tmp_path_factory.mktemp("tutorial")
-    with running_demo(folder) as site:
-        return shell_pages.transcript(site, folder, STEPS[1:])
 
 
 def test_the_tutorial_starts_with_make_demo():
@@ -27,8 +19,8 @@ def test_the_tutorial_starts_with_make_demo():
 
 
 @pytest.mark.parametrize("step", STEPS[1:], ids=lambda step: f"line {step.line}")
-def test_each_step_prints_what_the_tutorial_shows(transcript, step):
-    shell_pages.check(step, transcript[step.line])
+def test_each_step_prints_what_the_tutorial_shows(transcripts, step):
+    shell_pages.check(step, transcripts["tutorial.md"][step.line])
 
 
 @pytest.mark.parametrize(

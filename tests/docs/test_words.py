@@ -17,7 +17,8 @@ PAGES = [
 #: Code, links and template tags, which have names of their own.
 CODE = r"^ *```.*?^ *```|`[^`\n]*`|\]\([^)]*\)|\{[%{].*?[%}]\}"
 OTHER_WORDS = {
-    r"\blog(?:ged|ging|s)?[ -](?:in|out)\b|\blog(?:in|out)s?\b(?! CSRF| attempt| form)": "sign in, sign out",
+    r"\blog(?:ged|ging|s)?[ -](?:in|out)\b"
+    r"|(?<!social )(?<!email )\blog(?:in|out)s?\b(?! CSRF| attempt| form)": "sign in, sign out",
     r"\bfresh proof|\bre-authenticat": "reauthenticate",
     r"\bstep(?:ped)?-?[ ]?up\b": "reauthentication",
 }

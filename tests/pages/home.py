@@ -1,4 +1,4 @@
-"""Write the pages of the documentation that are files of the repository: its README, its changelog.
+"""Write the pages of the documentation that are files of the repository, or a part of one.
 
 python -m tests.pages.home
 """
@@ -14,11 +14,22 @@ DOCS = ROOT / "docs"
 #: Each page, and the file that it is.
 PAGES = {"index.md": "README.md", "project/changelog.md": "CHANGELOG.md"}
 PLACES = {source: page for page, source in PAGES.items()}
+#: Pages of which a part is a section of the README: between these comments, from this heading.
+SECTIONS = {"start/install.md": "Add it to a project"}
+PLACE = re.compile(r"(?<=<!-- from the README -->\n).*?(?=<!-- end -->)", re.DOTALL)
 LINK = re.compile(r"(!?)\[([^][]*)\]\(([^)\s]+)\)")
 
 
 def page(name: str) -> str:
-    """Return a page: the file, with links as they are from the page's place in the documentation."""
+    """Return a page, with the README in it as it is now."""
+    if name in PAGES:
+        return moved_to(name, (ROOT / PAGES[name]).read_text())
+    section = (ROOT / "README.md").read_text().partition(f"\n## {SECTIONS[name]}\n")[2].partition("\n## ")[0]
+    return PLACE.sub(lambda _: moved_to(name, section) + "\n", (DOCS / name).read_text())
+
+
+def moved_to(name: str, text: str) -> str:
+    """Return a text with links as they are from the page's place in the documentation."""
     folder = posixpath.dirname(name)
 
     def moved(found: re.Match[str]) -> str:
@@ -31,10 +42,9 @@ def page(name: str) -> str:
             return text
         return f"{image}[{text}]({posixpath.relpath(place, folder or '.')}{'#' if anchor else ''}{anchor})"
 
-    return LINK.sub(moved, (ROOT / PAGES[name]).read_text())
+    return LINK.sub(moved, text)
 
 
 if __name__ == "__main__":
-    for name in PAGES:
-        (DOCS / name).parent.mkdir(exist_ok=True)
+    for name in (*PAGES, *SECTIONS):
         (DOCS / name).write_text(page(name))

@@ -14,7 +14,8 @@ SOURCE = Path(__file__).with_name("sequences.toml")
 COLUMN, LEFT, STEP, TOP, NOTE = 210, 110, 46, 66, 24
 STYLE = (
     ".b{fill:#fbfcfd;stroke:#d4dde6}text{font:13px system-ui,sans-serif;fill:#1c2733}.w{font-weight:600}"
-    ".h{fill:#e3edf7;stroke:#9fb3c8}.l{stroke:#b4c3d1;stroke-dasharray:3 4}.a{stroke:#47617a;stroke-width:1.4}"
+    ".h{fill:#e3edf7;stroke:#9fb3c8}.l{stroke:#b4c3d1;stroke-dasharray:3 4}"
+    ".a{stroke:#47617a;stroke-width:1.4}"
     ".t{fill:#47617a}.n{fill:#fff4d6;stroke:#e0c67a}"
     "@media(prefers-color-scheme:dark){.b{fill:#131a22;stroke:#33465a}text{fill:#e6edf3}"
     ".h{fill:#1d2d3e;stroke:#48607a}.l{stroke:#48607a}.a{stroke:#8fb0cf}.t{fill:#8fb0cf}"
@@ -52,9 +53,12 @@ def drawing(picture: dict[str, Any]) -> str:
     who = picture["who"]
     places = {name: LEFT + number * COLUMN for number, name in enumerate(who)}
     width, height = LEFT * 2 + COLUMN * (len(who) - 1), TOP + STEP * len(picture["steps"]) + 16
-    parts = [
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(picture["title"])}"><style>{STYLE}</style>',
+        f'aria-label="{escape(picture["title"])}"><style>{STYLE}</style>'
+    )
+    parts = [
+        head,
         f'<rect class="b" x="1" y="1" width="{width - 2}" height="{height - 2}" rx="8"/>',
     ]
     for name, x in places.items():

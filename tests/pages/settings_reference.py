@@ -1,4 +1,4 @@
-"""Write the tables of docs/reference/settings.md from the settings that ``sessionkeeper.conf`` describes.
+"""Write the entries of docs/reference/settings.md from the settings that ``sessionkeeper.conf`` describes.
 
 python -m tests.pages.settings_reference
 """
@@ -18,8 +18,7 @@ from sessionkeeper.conf.near_cache import NearCache
 from tools.environment import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "settings.md"
-PLACE = re.compile(r"(?<=<!-- table: )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
-HEAD = "| key | type | unit | default | meaning |\n| --- | --- | --- | --- | --- |\n"
+PLACE = re.compile(r"(?<=<!-- entries: )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 TYPES = {"timedelta": "duration", "int": "integer", "str": "text"}
 UNITS = {86_400: "day", 3600: "hour", 60: "minute", 1: "second"}
 
@@ -45,24 +44,24 @@ def texts(options: type[Any]) -> dict[str, str]:
     }
 
 
-def rows(options: type[Any]) -> str:
-    """The lines of the settings that a dataclass describes."""
+def entries(options: type[Any]) -> str:
+    """The settings that a dataclass describes, a block for each: a table would be too wide for a phone."""
     text, values, known, meanings = "", options(), table.settings_of(options), texts(options)
     for field in fields(options):
         if (about := known.get(field.name.upper())) is not None:
             annotation = str(field.type).removesuffix(" | None")
             kind = about.type or TYPES.get(annotation, annotation)
-            unit = about.unit or ("seconds" if kind == "duration" else "–")  # noqa: RUF001
+            unit = about.unit or ("seconds" if kind == "duration" else "")
             default = about.shown or shown(getattr(values, field.name))
-            cells = (f"`{field.name.upper()}`", kind, unit, default, meanings[field.name])
-            text += f"| {' | '.join(cells)} |\n"
+            facts = f"{kind}{f', {unit}' if unit else ''} · default: {default}"
+            text += f"### `{field.name.upper()}`\n\n*{facts}*\n\n{meanings[field.name]}\n\n"
     return text
 
 
 def page() -> str:
-    """The page, with the tables as they should be."""
-    tables = {kind.__name__: f"{HEAD}{rows(kind)}" for kind in (Settings, NearCache)}
-    return PLACE.sub(lambda found: f"{found[1]} -->\n\n{tables[found[1]]}\n", PAGE.read_text())
+    """The page, with the entries as they should be."""
+    described = {kind.__name__: entries(kind) for kind in (Settings, NearCache)}
+    return PLACE.sub(lambda found: f"{found[1]} -->\n\n{described[found[1]]}", PAGE.read_text())
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def test_the_reference_lists_the_settings_as_they_are():
     text = settings_reference.PAGE.read_text()
     assert text == settings_reference.page()
     for key in [*table.settings_of(conf.Settings), *table.settings_of(NearCache)]:
-        assert f"\n| `{key}` | " in text
+        assert f"\n### `{key}`\n" in text
 
 
 def test_the_reference_names_the_settings_that_take_a_function():

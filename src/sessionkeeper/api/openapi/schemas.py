@@ -41,7 +41,7 @@ class Session(serializers.Serializer[Any]):
     current = serializers.BooleanField(help_text="Whether the request belongs to this session.")
     transport = serializers.RegexField(TRANSPORTS, help_text="How the key travels.")
     label = serializers.CharField(  # type: ignore[assignment] # DRF collects fields; an instance's own label stays
-        help_text="The label that was given at login, or empty."
+        help_text="The label that was given at sign-in, or empty."
     )
     created_at = serializers.DateTimeField(help_text="When the session began.")
     authenticated_at = serializers.DateTimeField(
