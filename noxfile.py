@@ -25,6 +25,8 @@ PAIRS = (
     ("3.13", "5.2"),
     ("3.13", "newest"),
 )
+#: Versions that no classifier names before a run has shown that they work.
+TRIALS = (("3.14", "newest"),)
 WHEELS = ("django-sessionkeeper", "sessionkeeper-client")
 
 nox.needs_version = ">=2025.5"
@@ -94,6 +96,6 @@ def register(version: str, django: str) -> None:
     nox.session(suite, name=f"tests-py{version}-django{django}", python=python or False)
 
 
-for pair in PAIRS:
+for pair in (*PAIRS, *TRIALS):
     if os.environ.get("TESTED_PAIR") != f"{pair[0]}-{pair[1]}":
         register(*pair)

@@ -1,4 +1,8 @@
-"""Run the suite in stages against the built wheels, two at a time; the last line counts everything."""
+"""Run the suite in stages against the built wheels, two at a time; the last line counts everything.
+
+While stages run side by side, each says how far it is, and a failure when it happens (`tools/progress.py`).
+What pytest prints about a stage follows as the stage ends.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.upstream import source
-from tools import inventory, postgres, servers, tally, valkey, wheel
+from tools import inventory, postgres, progress, servers, tally, valkey, wheel
 from tools.environment import ROOT
 
 NO_TESTS = 5  # pytest's exit code
@@ -65,8 +69,17 @@ def run_stage(stage: Stage, env: dict[str, str], extra: list[str], output: IO[st
         report, cache = Path(name) / "report.xml", ROOT / ".cache" / "pytest" / stage.name
         command = [sys.executable, "-m", "pytest", "-q", *shlex.split(stage.arguments)]
         command += [f"--junitxml={report}", "-o", f"cache_dir={cache}", *extra]
+        kept: tuple[int, ...] = ()
+        if output:
+            kept = (os.dup(1),)
+            command += ["-p", "tools.progress"]
+            env = {**env, progress.STAGE: stage.name, progress.TERMINAL: str(kept[0])}
         errors = subprocess.STDOUT if output else None
-        done = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=errors, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, stdout=output, stderr=errors, pass_fds=kept, check=False
+        )
+        for descriptor in kept:
+            os.close(descriptor)
         is_empty = done.returncode == NO_TESTS and extra  # a selection may leave a stage empty
         return tally.read_report(report, 0 if is_empty else done.returncode)
 
@@ -87,6 +100,7 @@ def run_stages(
             outcome: tally.Tally | str
             try:
                 with turn:  # servers are started one after the other
+                    print(f"[{stage.name}] starts: {stage.says}", flush=True)
                     env = stage_environment(stage, base, url_of)
                 outcome = run_stage(stage, env, extra, file if jobs > 1 else None)
             except servers.Unavailable as error:
@@ -128,12 +142,13 @@ def main() -> int:
     if unknown := {*names} - {*STAGES}:
         parser.error(f"no such stage: {', '.join(sorted(unknown))}")
     servers.stop_on_terminate()
+    print("=== on this machine", *inventory.lines(), sep="\n", flush=True)
     with contextlib.ExitStack() as stack:
         env = dict(os.environ)
         if not options.installed:
+            print("=== building the wheels, which the tests run against", flush=True)
             env["PYTHONPATH"] = str(stack.enter_context(wheel.installed()))
         wheel.require_outside_source(env)
-        print("=== servers", *inventory.lines(), sep="\n", flush=True)
         jobs = int(os.environ.get("JOBS") or min(os.cpu_count() or 1, 2, len(names)))
         stages = [stage for stage in STAGES.values() if stage.name in names]
         results = run_stages(stages, env, shlex.split(os.environ.get("ARGS", "")), jobs)

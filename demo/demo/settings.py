@@ -72,7 +72,10 @@ if os.environ.get("DEMO_IDLE_SECONDS"):  # to see /javascript/ warn of the end
     SESSIONKEEPER["IDLE_TIMEOUT"] = int(os.environ["DEMO_IDLE_SECONDS"])
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["sessionkeeper.api.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "sessionkeeper.api.SessionAuthentication",
+        "sessionkeeper.api.TokenAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }
 REST_FRAMEWORK["DEFAULT_SCHEMA_CLASS"] = "drf_spectacular.openapi.AutoSchema"
@@ -85,7 +88,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
-LOGIN_URL = "login"
+LOGIN_URL = "login"  # the tutorial's own view; sessionkeeper's page is auth/login/
+SILENCED_SYSTEM_CHECKS = ["sessionkeeper.I005"]  # ... which is why there are two
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 

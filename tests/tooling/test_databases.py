@@ -64,7 +64,16 @@ def test_a_run_says_which_servers_it_uses(monkeypatch):
     monkeypatch.setenv(valkey.VARIABLE, "redis://:secret@h/0")
     monkeypatch.setattr(servers, "SEARCH", "/no/such/folder")
     found = {line.split()[0]: line for line in inventory.lines()}
-    assert set(found) == {"PostgreSQL", "MariaDB", "Valkey", "Redis", "PgBouncer", "Chromium"}
+    assert set(found) == {
+        "PostgreSQL",
+        "MariaDB",
+        "Valkey",
+        "Redis",
+        "PgBouncer",
+        "Chromium",
+        "nginx",
+        "Node.js",
+    }
     assert "DATABASE_URL" in found["PostgreSQL"]
     assert valkey.VARIABLE in found["Valkey"]
     assert "NOT TESTED" in found["PgBouncer"]

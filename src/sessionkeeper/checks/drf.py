@@ -43,7 +43,7 @@ def _is_token(kind: Any) -> bool:
     return not is_session(kind) and any(name.startswith(_TOKENS) for name in names(kind))
 
 
-def _defaults() -> tuple[list[Any], str] | None:
+def defaults() -> tuple[list[Any], str] | None:
     """Return the default authenticators and where they come from; None without the framework."""
     raw = getattr(settings, "REST_FRAMEWORK", None)
     if find_spec("rest_framework") is None or (raw is None and not apps.is_installed("rest_framework")):
@@ -62,7 +62,7 @@ def _defaults() -> tuple[list[Any], str] | None:
 @engine.if_ours
 def check_defaults() -> Iterator[checks.CheckMessage]:
     """Report API defaults that bypass the session, or use the framework's own session authentication."""
-    if (found := _defaults()) is None:
+    if (found := defaults()) is None:
         return
     kinds, source = found
     if any(names(kind)[:1] == [SESSION] for kind in kinds):

@@ -31,7 +31,7 @@ def check_csrf_exempt() -> Iterator[checks.CheckMessage]:
         if name in seen or name.startswith(_OURS):
             continue
         seen.add(name)
-        authenticators = _authenticators(view)
+        authenticators = authenticators_of(view)
         if authenticators is None:
             yield from _plain(route, view, name, drf_view=False)
             continue
@@ -50,7 +50,7 @@ def check_csrf_exempt() -> Iterator[checks.CheckMessage]:
 def check_cross_site_views() -> Iterator[checks.CheckMessage]:
     """Report entries of ``CROSS_SITE_VIEWS`` that no view has, such as one with a typing error."""
     listed = conf.current().cross_site_views
-    views = _views() if listed else []
+    views = all_views() if listed else []
     if not views:
         return
     paths = {name for _, view in views for name in exempt_views.paths_of(view)}
@@ -121,7 +121,7 @@ def _unchecked(kind_name: str, users: list[str]) -> checks.CheckMessage:
 
 def _exempt_views() -> Iterator[tuple[str, Any]]:
     """Yield the views that accept changes and are exempt, and the functions behind those of django-ninja."""
-    for route, view in _views():
+    for route, view in all_views():
         operations = getattr(view_inspection.owner_of(view), "operations", None)
         if isinstance(operations, list):
             yield from ((route, one.view_func) for one in operations if _is_open(one))
@@ -135,7 +135,8 @@ def _is_open(operation: Any) -> bool:
     return bool(changes) and (operation.csrf_exempt or not operation.auth_callbacks)
 
 
-def _views() -> list[tuple[str, Any]]:
+def all_views() -> list[tuple[str, Any]]:
+    """Return the routes and views of the project; none where its URL configuration cannot be imported."""
     try:
         return list(_walk(get_resolver().url_patterns))
     except Exception:  # noqa: BLE001 - Django's own check reports a URL configuration that cannot be imported
@@ -151,7 +152,7 @@ def _walk(patterns: Any, before: str = "/") -> Iterator[tuple[str, Any]]:
             yield route, pattern.callback
 
 
-def _authenticators(view: Any) -> list[Any] | None:
+def authenticators_of(view: Any) -> list[Any] | None:
     """Return the authenticators of a REST framework view; None for other views."""
     kind = view_inspection.class_of(view)
     if kind is None or "rest_framework.views.APIView" not in drf.names(kind):

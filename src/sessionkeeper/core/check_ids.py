@@ -69,9 +69,11 @@ class CheckId(StrEnum):
     VIEW_WITHOUT_CSRF = "sessionkeeper.W040"
     AUTHENTICATOR_WITHOUT_CSRF = "sessionkeeper.W041"
     CROSS_SITE_VIEW_MISSING = "sessionkeeper.W042"
+    LOGIN_URL_NOWHERE = "sessionkeeper.W043"
     DRF_SESSION = "sessionkeeper.W050"
     DRF_BASIC = "sessionkeeper.W051"
     DRF_TOKENS_ONLY = "sessionkeeper.W052"
+    TOKENS_NOT_TAKEN = "sessionkeeper.W053"
     FORGOTTEN_LOGIN = "sessionkeeper.W060"
     GUESSES_NOT_COUNTED = "sessionkeeper.W070"
     FAST_HASHER = "sessionkeeper.W071"
@@ -86,6 +88,7 @@ class CheckId(StrEnum):
     SECOND_FACTOR_ASKED = "sessionkeeper.I002"
     ENGINE_NOT_OURS = "sessionkeeper.I003"
     KEYS_COME_LOOSE = "sessionkeeper.I004"
+    LOGIN_URL_ELSEWHERE = "sessionkeeper.I005"
 
 
 #: Ids of removed checks.

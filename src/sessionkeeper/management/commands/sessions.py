@@ -1,4 +1,4 @@
-"""``manage.py sessions list | show | revoke | purge | stats | import | export | unlock | doctor | erase``."""
+"""``manage.py sessions``: list, show, revoke, purge, stats, import, export, unlock, doctor, erase, init."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sessionkeeper.core import keys
 from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.engine import registry, retention, users
 from sessionkeeper.http.client_info import parse_address
-from sessionkeeper.management import base, doctor, erase, formatting, stats, transfer, user_arguments
+from sessionkeeper.management import base, doctor, erase, formatting, init, stats, transfer, user_arguments
 from sessionkeeper.stores.factory import get_store
 
 _LIMIT = 50
@@ -24,7 +24,7 @@ _MOST = 1_000_000_000
 _MOST_BATCH = 10_000
 _LOUD = 2
 _ID = f"the {keys.ID_LENGTH} characters that `sessions list` shows"
-VERBS = ("list", "show", "revoke", "purge", "stats", "import", "export", "unlock", "doctor", "erase")
+VERBS = ("list", "show", "revoke", "purge", "stats", "import", "export", "unlock", "doctor", "erase", "init")
 
 
 class Command(base.Command):
@@ -47,6 +47,7 @@ class Command(base.Command):
         transfer.add_import_arguments(_verb(verbs, "import", transfer.IMPORT))
         doctor.add_arguments(_verb(verbs, "doctor", doctor.HELP))
         erase.add_arguments(_verb(verbs, "erase", erase.HELP))
+        init.add_arguments(_verb(verbs, "init", init.HELP))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the verb. The base class turns what it raises into a sentence."""
@@ -143,6 +144,9 @@ class Command(base.Command):
 
     def _erase(self, options: dict[str, Any]) -> None:
         erase.run(options, self.say)
+
+    def _init(self, options: dict[str, Any]) -> None:
+        init.run(options, self.show)
 
     def _unlock(self, options: dict[str, Any]) -> None:
         name, source = options["name"], options["source"]
