@@ -29,7 +29,8 @@ class InATestCase(testing.SessionTestMixin, TestCase):
     def test_both_devices_end_with_the_user(self):
         first = self.sign_in(self.person)
         second = self.second_device(first, transport="bearer")
-        get_user_model().objects.get(pk=self.person.pk).delete()
+        with self.captureOnCommitCallbacks(execute=True):  # Valkey follows the commit
+            get_user_model().objects.get(pk=self.person.pk).delete()
         self.assert_session_ended(first)
         self.assert_session_ended(second)
 
