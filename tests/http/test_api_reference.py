@@ -12,7 +12,7 @@ from sessionkeeper.api import urls
 from sessionkeeper.api.problems import BODY_LIMIT, FOR_OTHERS, INVALID
 from sessionkeeper.api.views import base, tokens
 from sessionkeeper.api.views.base import Endpoint
-from sessionkeeper.auth import lockout
+from sessionkeeper.auth import passwords
 from sessionkeeper.core import keys
 from sessionkeeper.csrf import problems as csrf_problems
 from sessionkeeper.http import problems
@@ -51,7 +51,7 @@ def test_every_endpoint_is_described_with_its_path():
 
 
 def test_the_limits_of_password_resets_are_those_of_the_code():
-    (resets, minute), (mails, hour) = lockout._RESETS, lockout._RESET_MAILS
+    (resets, minute), (mails, hour) = passwords._RESETS, passwords._RESET_MAILS
     assert (minute, hour) == (60, 3600)
     assert f"limited to {resets} a minute" in TEXT
     assert f"gets {mails} mails an hour" in TEXT

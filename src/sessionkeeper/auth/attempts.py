@@ -18,13 +18,13 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.core import signing
 from django.db import OperationalError, connections
-from django.db.models import BigIntegerField, Case, F, IntegerField, Q, QuerySet, Value, When
-from django.db.models.expressions import RawSQL
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -60,24 +60,44 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def consume(counts: Sequence[tuple[str, str]], source: str, now: int, *, missing: bool = True) -> bool:
+class Counted(NamedTuple):
+    """What the rows had counted before an attempt, and the seconds to wait if it is refused."""
+
+    before: Mapping[str, int] = MappingProxyType({})
+    wait: int = 0
+
+
+def consume(counts: Sequence[tuple[str, str]], source: str, now: int, spared: Sequence[str] = ()) -> Counted:
     """Count an attempt in each of these rows, given by key and kind.
 
-    Returns False, and counts in none of them, if one has no attempt left. Creates rows that are ``missing``;
-    ``source`` is the network for the row of that kind. Locks rows in the order of their keys, so that
-    parallel attempts cannot deadlock.
+    Counts in none of them if one has no attempt left. Creates rows that are missing; ``source`` is the
+    network for the row of that kind. The rows of the keys in ``spared`` are only read. Locks rows in the
+    order of their keys, so that parallel attempts cannot deadlock.
     """
     counts = sorted(counts)
     if _returns_what_it_counts():
-        counted: Collection[str] = _again(_consume_at_once, counts, source, now)
+        before = _again(_consume_at_once, counts, source, now, spared)
+        counted = [key for key, _ in counts if key in before]
+        if not counted:  # one statement, which wrote nothing
+            return Counted(wait=_longest_wait(counts, now) or 1)
     else:
-        if missing:
+        found = {row.key: row for row in counts_of([*(key for key, _ in counts), *spared])}
+        before = {key: row.failures for key, row in found.items()}
+        waits = [wait(found[key].until, kind, now) for key, kind in counts if key in found]
+        if any(waits):
+            return Counted(before, max(waits))
+        if any(key not in found for key, _ in counts):
             _make(counts, source, now)
         counted = _consume_in_turn(counts, now)
     if len(counted) == len(counts):
-        return True
+        return Counted(before)
     give_back(dict.fromkeys(counted, 1))
-    return False
+    return Counted(before, wait=1)  # a parallel attempt took the last one
+
+
+def _longest_wait(counts: Sequence[tuple[str, str]], now: int) -> int:
+    kinds = dict(counts)
+    return max((wait(row.until, row.kind, now) for row in counts_of(kinds)), default=0)
 
 
 def consume_reset(key: str, tries: int, seconds: int) -> int:
@@ -97,27 +117,17 @@ def _returns_what_it_counts() -> bool:
     return bool(features.supports_update_conflicts_with_target and features.can_return_rows_from_bulk_insert)
 
 
-def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -> set[str]:
-    """Create and count the rows in one statement; return the keys of those that had an attempt left."""
-    connection = connections[trail.database()]
-    name = connection.ops.quote_name
-    t, paces = name(table()._meta.db_table), {kind: _pace(kind) for kind in PACED}
-    steps = _steps(now)
-    paced = " ".join(
-        f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s"
-        for _ in paces
-    )
-    whens = " ".join(f"WHEN {t}.failures >= %s THEN %s" for _ in steps)
-    bursts = " ".join(f"WHEN {t}.kind = %s THEN %s" for _ in paces)
-    sql = (
-        f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - a quoted name only
-        f"VALUES {', '.join(['(%s, %s, 1, %s, %s, %s, %s)'] * len(counts))} "
-        f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, "
-        f"until = CASE {paced} {whens} ELSE 0 END "
-        f"WHERE {t}.until <= excluded.at + CASE {bursts} ELSE 0 END RETURNING key"
-    )
+def _consume_at_once(
+    counts: Sequence[tuple[str, str]], source: str, now: int, spared: Sequence[str]
+) -> dict[str, int]:
+    """Create and count the rows in one statement, which writes nothing if one has no attempt left.
+
+    Returns what those that were counted, and those that are only read, had counted before. A parallel attempt
+    can still take the last one of a row.
+    """
+    connection, steps, here = connections[trail.database()], _steps(now), namespaces.active()
+    paces = {kind: _pace(kind) for kind in PACED}
     first = next((ends for failures, ends in reversed(steps) if failures == 0), 0)
-    here = namespaces.active()
     new = [
         value
         for key, kind in counts
@@ -133,9 +143,38 @@ def _consume_at_once(counts: Sequence[tuple[str, str]], source: str, now: int) -
     later = [value for one in reversed(steps) for value in one]
     pace = [value for kind, (step, _) in paces.items() for value in (kind, step)]
     burst = [value for kind, (_, most) in paces.items() for value in (kind, most)]
+    keys = [key for key, _ in counts]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*new, *pace, *later, *burst])
-        return {key for (key,) in cursor.fetchall()}
+        sql = _counting(connection, len(counts), len(spared), len(steps))
+        cursor.execute(sql, [*new, *keys, now, *burst, *pace, *later, *burst, *spared])
+        written = cursor.fetchall()
+    others = dict(zip(spared, written[0][2:], strict=True)) if written else {}
+    before = {key: failures or 0 for key, failures in others.items()}
+    return before | {row[0]: row[1] - 1 for row in written}
+
+
+def _counting(connection: Any, counts: int, spared: int, steps: int) -> str:
+    """Return the statement of :func:`_consume_at_once` for so many rows, rows that are read, and waits."""
+    t = connection.ops.quote_name(table()._meta.db_table)
+    paced = (
+        f"WHEN {t}.kind = %s THEN CASE WHEN {t}.until > excluded.at THEN {t}.until ELSE excluded.at END + %s "
+    ) * len(PACED)
+    waits = f"WHEN {t}.failures >= %s THEN %s " * steps
+    rows, keys = ", ".join(["(%s, %s, 1, %s, %s, %s, %s)"] * counts), ", ".join(["%s"] * counts)
+    read = f", (SELECT o.failures FROM {t} o WHERE o.key = %s)" * spared  # noqa: S608 - names, and placeholders
+    return (
+        f"INSERT INTO {t} (key, kind, failures, until, at, source, namespace) "  # noqa: S608 - as above
+        f"SELECT * FROM (VALUES {rows}) AS n "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {t} o WHERE o.key IN ({keys}) AND o.until > %s + {_bursts('o')}) "
+        f"ON CONFLICT (key) DO UPDATE SET failures = {t}.failures + 1, at = excluded.at, "
+        f"until = CASE {paced}{waits}ELSE 0 END "
+        f"WHERE {t}.until <= excluded.at + {_bursts(t)} RETURNING key, failures{read}"
+    )
+
+
+def _bursts(t: str) -> str:
+    """Return the SQL of what a row of the table ``t`` may use at once."""
+    return f"CASE {' '.join([f'WHEN {t}.kind = %s THEN %s'] * len(PACED))} ELSE 0 END"
 
 
 def _consume_in_turn(counts: Sequence[tuple[str, str]], now: int) -> list[str]:
@@ -242,39 +281,65 @@ def give_back(counted: Mapping[str, int], others: Mapping[str, int] | None = Non
     """
     others = others or {}
     amounts = {**others, **counted}
-    if not amounts:
-        return
-    lost = Case(
-        *(When(pk=key, then=Value(number)) for key, number in amounts.items() if number != 1),
-        default=Value(1),
-        output_field=IntegerField(),
-    )
-    until = [When(kind=kind, then=F("until") - _pace(kind)[0]) for kind in PACED]
-    if others:
-        locked = {"pk__in": list(others), "failures__gte": lost + conf.current().lockout_tries}
-        until.append(When(**locked, then=F("until")))
-    # In this order, since MySQL and MariaDB let an assignment see those before it.
-    _again(
-        rows().filter(pk__in=_in_order(amounts), failures__gt=0).update,
-        until=Case(*until, default=Value(0), output_field=BigIntegerField()),
-        failures=Case(
-            When(failures__gt=lost, then=F("failures") - lost), default=Value(0), output_field=IntegerField()
-        ),
-    )
+    if amounts:
+        _again(_give_back, amounts, others)
 
 
-def _in_order(keys: Collection[str]) -> Any:
-    """Return the keys, so that their rows are locked in the order in which attempts are counted.
-
-    MySQL and MariaDB do that by themselves, and SQLite has no locks on rows.
-    """
+def _give_back(amounts: Mapping[str, int], others: Collection[str]) -> None:
     connection = connections[trail.database()]
-    if connection.vendor != "postgresql" or len(keys) == 1:
-        return sorted(keys)
-    t, key = (connection.ops.quote_name(name) for name in (table()._meta.db_table, "key"))
-    marks = ", ".join(["%s"] * len(keys))
-    sql = f"SELECT {key} FROM {t} WHERE {key} IN ({marks}) ORDER BY {key} FOR UPDATE"  # noqa: S608 - names only
-    return RawSQL(sql, sorted(keys))  # noqa: S611 - the keys are parameters
+    t, key, failures, until, kind = (
+        connection.ops.quote_name(name)
+        for name in (table()._meta.db_table, "key", "failures", "until", "kind")
+    )
+    several = [(one, number) for one, number in amounts.items() if number != 1]
+    lost, amount = "1", [part for pair in several for part in pair]
+    if several:
+        lost = f"CASE {key}{' WHEN %s THEN %s' * len(several)} ELSE 1 END"
+    paces = [(each, _pace(each)[0]) for each in PACED]
+    whens, params = (
+        f" WHEN {kind} = %s THEN {until} - %s" * len(paces),
+        [part for pair in paces for part in pair],
+    )
+    if others:
+        whens += f" WHEN {key} IN ({_marks(others)}) AND {failures} >= {lost} + %s THEN {until}"
+        params += [*others, *amount, conf.current().lockout_tries]
+    where, keys = f"{key} IN ({_marks(amounts)})", sorted(amounts)
+    if connection.vendor == "postgresql" and len(keys) > 1:
+        # MySQL and MariaDB lock rows in the order of the keys by themselves, SQLite has no locks on rows.
+        ordered = f"SELECT {key} FROM {t} WHERE {where} ORDER BY {key} FOR UPDATE"  # noqa: S608 - names only
+        where = f"{key} IN ({ordered})"
+    # In this order, since MySQL and MariaDB let an assignment see those before it.
+    sql = (
+        f"UPDATE {t} SET {until} = CASE{whens} ELSE 0 END, "  # noqa: S608 - names and placeholders only
+        f"{failures} = CASE WHEN {failures} > {lost} THEN {failures} - {lost} ELSE 0 END "
+        f"WHERE {where} AND {failures} > 0"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*params, *amount, *amount, *keys])
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+class Count(NamedTuple):
+    """What a row has counted, and until when it waits, in milliseconds since 1970."""
+
+    key: str
+    kind: str
+    failures: int
+    until: int
+
+
+def counts_of(keys: Collection[str]) -> list[Count]:
+    """Return what the rows of these keys have counted; rows that do not exist are left out."""
+    connection = connections[trail.database()]
+    columns = ", ".join(map(connection.ops.quote_name, Count._fields))
+    t, key = connection.ops.quote_name(table()._meta.db_table), connection.ops.quote_name("key")
+    sql = f"SELECT {columns} FROM {t} WHERE {key} IN ({_marks(keys)})"  # noqa: S608 - names, and placeholders
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*keys])
+        return [Count(*row) for row in cursor.fetchall()]
 
 
 def reset(*keys: str) -> int:
@@ -340,7 +405,8 @@ class Device(NamedTuple):
         return next((one[MARK:] for one in self.accounts if one[:MARK] == name and one[MARK:]), None)
 
 
-#: The device of a sign-in in this request, and whether the user had signed in on it before.
+#: The device of a sign-in in this request, and whether nobody is told of it: the user has signed in on it
+#: before, or has no e-mail address.
 signed_in: ContextVar[tuple[Device, bool] | None] = context.variable("device")
 
 

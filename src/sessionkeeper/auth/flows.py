@@ -10,7 +10,7 @@ allauth.mfa and django-otp are asked if they are installed, and so is the functi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_login_failed
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
@@ -101,8 +102,20 @@ def verify(
         TooManyTries: too many attempts have failed; no backend was asked.
         StoreUnavailable: a database did not answer.
     """
-    credentials = Secret.of(credentials)
+    proven = _proven(request, Secret.of(credentials), user, session_id)
+    lockout.release()
+    return proven
+
+
+def _proven(
+    request: HttpRequest,
+    credentials: Secret[Mapping[str, Any]],
+    user: Any = None,
+    session_id: int | None = None,
+) -> Any:
+    """As :func:`verify`, but leave it to the caller to release what the success forgives."""
     lockout.begin(request, users.masked(credentials), user=user, session_id=session_id)
+    lockout.hold()
     with translate_errors():
         with lockout.checking(Secret(credentials.value.get("password"))):
             proven: Any = auth.authenticate(request, **credentials.value)
@@ -114,11 +127,27 @@ def verify(
         if proven is None:
             raise InvalidCredentials
         if any(import_string(path)(proven) for path in second_factors()):
+            lockout.release()
             trail.record(events.Kind.SECOND_FACTOR_REQUIRED, user=proven)
             raise SecondFactorRequired(proven)
         lockout.succeeded(proven)
     session_data.note_amr(proven, PASSWORD if "password" in credentials.value else "")
     return proven
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """Let all that a success writes be one transaction, if one database has the sessions and the trail.
+
+    It begins with a write, since SQLite lets no transaction write that has read before another one wrote. It
+    ends with the counts of attempts: one of them is of a whole network, whose other sign-ins wait meanwhile.
+    Inside a transaction of the project, that one decides.
+    """
+    alias = get_store().alias
+    is_own = alias is not None and alias == trail.database() and not context.can_roll_back(alias)
+    with translate_errors(), transaction.atomic(using=alias) if is_own else nullcontext():
+        yield
+        lockout.release(is_own=is_own)
 
 
 def second_factors() -> list[str]:
@@ -148,7 +177,7 @@ def log_in(
     credentials = Secret.of(credentials)
     if request.session.transport != COOKIE:  # type: ignore[attr-defined]
         raise NoTransport
-    user = verify(request, credentials)
+    user = _proven(request, credentials)
     return complete_log_in(request, user, amr=session_data.noted_amr(user), remember=remember, label=label)
 
 
@@ -177,12 +206,12 @@ def complete_log_in(
     session.set_expiry(None)  # not the choice of the last sign-in
     session.client.label = label
     session.client.amr = amr
-    with translate_errors():
-        auth.login(request, user)
-    if remember is not None:
-        session.set_expiry(_persistent(request, user) if remember else 0)  # until the browser closes
     try:
-        session.save()
+        with _at_once():
+            auth.login(request, user)
+            if remember is not None:
+                session.set_expiry(_persistent(request, user) if remember else 0)  # until the browser closes
+            session.save()
     except (SessionGone, TooManySessions):
         session.flush()
         request.user = AnonymousUser()
@@ -210,7 +239,7 @@ def issue_token(
         TooManySessions: the user has as many tokens as the site allows.
         StoreUnavailable: the store did not answer; there is no token.
     """
-    user = verify(request, credentials)
+    user = _proven(request, Secret.of(credentials))
     own: Any = request.session
     session = BearerSession(is_new=True)
     session.client.address, session.client.user_agent = own.client.address, own.client.user_agent
@@ -218,7 +247,7 @@ def issue_token(
     granted = None if scopes is None else sorted(set(scopes))
     if granted is not None:
         session[session_data.SCOPES_KEY] = granted
-    with translate_errors(), _aside(request, session):
+    with _aside(request, session), _at_once():
         auth.login(request, user)
         session.save()
     key, found = session._active.key, session._active.found
@@ -323,7 +352,7 @@ def reauthenticate(request: HttpRequest, credentials: Mapping[str, Any] | Secret
     user, session = request.user, request.session
     credentials = Secret({"username": user.get_username(), **credentials.value})
     session_id = registry.current_id(request)
-    proven = verify(request, credentials, user=user, session_id=session_id)
+    proven = _proven(request, credentials, user, session_id)
     if hasattr(proven, "get_session_auth_hash"):  # the password may have been hashed anew
         session[auth.HASH_SESSION_KEY] = proven.get_session_auth_hash()
     complete_reauthentication(request, amr=session_data.noted_amr(proven))
@@ -342,11 +371,12 @@ def complete_reauthentication(request: HttpRequest, *, amr: str) -> None:
     """
     _require_session(request)
     session: Any = request.session
-    session.rotate_key()
-    session_data.carry_proofs(proofs(request), session)
-    session.client.amr = amr
-    session._active.signing_in, session._active.proof = True, events.Kind.STEP_UP
-    session.save()
+    with _at_once():
+        session.rotate_key()
+        session_data.carry_proofs(proofs(request), session)
+        session.client.amr = amr
+        session._active.signing_in, session._active.proof = True, events.Kind.STEP_UP
+        session.save()
 
 
 def _require_session(request: HttpRequest) -> None:

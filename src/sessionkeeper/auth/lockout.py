@@ -11,11 +11,11 @@ else: another account may share the name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.db import connections, router, transaction
 from django.http import HttpRequest
@@ -32,16 +32,11 @@ from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import users
 from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores import codec
-from sessionkeeper.stores.database.errors import revive, translate_errors
-
-if TYPE_CHECKING:
-    from sessionkeeper.models import LoginAttempt
+from sessionkeeper.stores.database.errors import on_live_connection, revive, translate_errors
 
 _MINUTE = 60
 #: Takes the place of the account where a name finds none, so that each name has as many rows.
 _NOBODY = "nobody"
-#: How many password resets a client may request, and how many mails a mailbox may get, in how many seconds.
-_RESETS, _RESET_MAILS = (10, 60), (5, 3600)
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -62,6 +57,8 @@ class Attempt:
         wait: seconds until the next attempt, if this one was refused.
         spared: keys of the rows that would count this attempt on an unknown device.
         failures: what all these rows had counted before this attempt.
+        held: whether what a success forgives is written by :func:`release`.
+        owed: what that is: how many failures, by the key of the row.
     """
 
     found: dict[str, users.Account] = field(default_factory=dict)
@@ -72,9 +69,11 @@ class Attempt:
     state: str = "open"
     wait: int = 0
     spared: list[str] = field(default_factory=list)
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
     user_id: Any = None
     undone: bool = True
+    held: bool = False
+    owed: Mapping[str, int] | None = None
 
     def count(self, kind: str, text: str, owner: str = "") -> None:
         """Count in one more row."""
@@ -145,9 +144,9 @@ def begin(
     if credentials["password"] is None:
         under_way.set(Attempt(state="none"))
         return None
-    if attempt is None:
-        revive()  # this is often the first query of a request, and must not be repeated
     if not conf.current().lockout:
+        if attempt is None:
+            revive()  # the backend's query is often the first of a request
         return None
     if attempt is not None and (attempt.state, attempt.undone, {*attempt.found}) == ("open", False, {*names}):
         return attempt
@@ -219,7 +218,8 @@ def succeeded(user: Any) -> None:
     for key, kind in attempt.counts.items():
         if attempt.owners[key] == proven:
             lost[key] = earlier + 1 if kind == attempts.NAME else attempts.ALL
-    lost[account] = attempts.ALL
+    if earlier or account not in attempt.spared:  # else there is nothing to forgive
+        lost[account] = attempts.ALL
     with translate_errors():
         for name, found in attempt.found.items():
             nobody, shared = nobody_key(name), name_key(name)
@@ -230,18 +230,44 @@ def succeeded(user: Any) -> None:
         _forgive(attempt, lost)
 
 
-def _forgive(attempt: Attempt, lost: Mapping[str, int]) -> None:
+def _forgive(attempt: Attempt, lost: Mapping[str, int], *, is_own: bool = False) -> None:
     """Take failures back. A transaction has locked only the rows that have counted the attempt.
 
-    The others then follow at the commit, since two transactions could deadlock.
+    The others then follow at the commit, since two transactions could deadlock. Our own has locked none yet.
     """
+    if attempt.held:
+        attempt.owed = lost
+        return
     counted = {key: number for key, number in lost.items() if key in attempt.counts}
     others = {key: number for key, number in lost.items() if key not in counted}
-    if others and connections[trail.database()].in_atomic_block:
-        later = partial(attempts.give_back, {}, others)
-        transaction.on_commit(later, using=trail.database(), robust=True)
+    if others and connections[trail.database()].in_atomic_block and not is_own:
+        waiting = dict(others)
+        transaction.on_commit(lambda: attempts.give_back({}, waiting), using=trail.database(), robust=True)
         others = {}
     attempts.give_back(counted, others)
+
+
+def hold() -> None:
+    """Let :func:`release` write what a success of the current attempt forgives."""
+    attempt = under_way.get()
+    if attempt is not None:
+        attempt.held = True
+
+
+def release(*, is_own: bool = False) -> None:
+    """Write what the success forgives; ``is_own`` in a transaction of ours that has not counted anything.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    attempt = under_way.get()
+    if attempt is None:
+        return
+    attempt.held, lost, attempt.owed = False, attempt.owed, None
+    if lost is not None:
+        context.on_rollback(trail.database(), partial(setattr, attempt, "owed", lost))
+        with translate_errors():
+            _forgive(attempt, lost, is_own=is_own)
 
 
 def settle() -> int:
@@ -257,6 +283,7 @@ def settle() -> int:
         if not attempt.undone:  # else this would give back an earlier failure
             with translate_errors():
                 attempts.give_back(dict.fromkeys(attempt.counts, 1))
+    release()  # of a sign-in that failed after the proof
     return attempt.wait
 
 
@@ -273,36 +300,7 @@ def _settle_late() -> None:
 def is_open() -> bool:
     """Return whether :func:`settle` has something to do."""
     attempt = under_way.get()
-    return attempt is not None and attempt.state == "open"
-
-
-def count_reset(request: HttpRequest) -> None:
-    """Count a request for a password reset, or an attempt with its token, for the client.
-
-    A client is an IPv4 address or a /64 of IPv6. Nothing is counted where the address may be a proxy's.
-
-    Raises:
-        TooManyTries: the client has had too many.
-        StoreUnavailable: the database did not answer.
-    """
-    revive()
-    source = network(source_address(request), ipv4=32, ipv6=64)
-    if source is None:
-        return
-    with translate_errors():
-        wait = attempts.consume_reset(_key(attempts.RESET, source), *_RESETS)
-    if wait:
-        raise TooManyTries(wait)
-
-
-def may_mail(mailbox: str) -> bool:
-    """Count a mail with a link for this mailbox, and return whether it may get one.
-
-    Raises:
-        StoreUnavailable: the database did not answer.
-    """
-    with translate_errors():
-        return not attempts.consume_reset(mailbox_key(mailbox), *_RESET_MAILS)
+    return attempt is not None and (attempt.state == "open" or attempt.owed is not None)
 
 
 def mailbox_key(mailbox: str) -> str:
@@ -343,6 +341,11 @@ def key_of(pk: Any) -> str:
     return _key(attempts.ACCOUNT, str(pk))
 
 
+def client_key(client: str) -> str:
+    """Return the key of the row that counts the resets which this client asks for."""
+    return _key(attempts.RESET, client)
+
+
 def source_key(address: str) -> str:
     """Return the key of the row of the network of this address."""
     return _key(attempts.SOURCE, network(address, ipv6=64) or "")
@@ -357,9 +360,10 @@ def _attempt(request: HttpRequest | None, names: list[str], user: Any, session_i
             attempt.found = {names[0]: users.Account(user.pk, is_active=True)}
             attempt.count(attempts.DEVICE, f"{user.pk}\0session {session_id}", attempt.only)
             attempt.spared.append(key_of(user.pk))
+            revive()  # the count may be the first statement, and must not be repeated
             return attempt
     with translate_errors():
-        attempt.found = {name: users.by_natural_key(name) for name in names}
+        attempt.found = {name: _look_up(name) for name in names}
     device = attempts.read(request)
     is_known = [_count_name(attempt, name, device) for name in names]
     source = None if is_known and all(is_known) else _source_of(request)
@@ -367,6 +371,16 @@ def _attempt(request: HttpRequest | None, names: list[str], user: Any, session_i
         attempt.network = source
         attempt.count(attempts.SOURCE, source)
     return attempt
+
+
+def _look_up(name: str) -> users.Account:
+    """Return the account of a name. After this, the connection that counts is no lost one."""
+    model = codec.user_model()
+    alias = None if model is None else router.db_for_read(model)
+    if alias != trail.database():
+        revive()
+        return users.by_natural_key(name)
+    return on_live_connection(connections[alias], users.by_natural_key, name)
 
 
 def _count_name(attempt: Attempt, name: str, device: attempts.Device | None) -> bool:
@@ -421,15 +435,11 @@ def _charge(attempt: Attempt) -> int:
     if not attempt.counts:
         return 0
     with translate_errors():
-        rows = list(_rows_of(attempt, *attempt.spared))
-        attempt.failures = {row.pk: row.failures for row in rows}
-        rows, now = [row for row in rows if row.pk in attempt.counts], attempts.now()
-        wait = max((attempts.wait(row.until, row.kind, now) for row in rows), default=0)
-        if wait:
-            return wait
-        missing = len(rows) < len(attempt.counts)
-        if not attempts.consume([*attempt.counts.items()], attempt.network, now, missing=missing):
-            return 1  # a parallel attempt took the last one
+        attempt.failures, wait = attempts.consume(
+            [*attempt.counts.items()], attempt.network, attempts.now(), attempt.spared
+        )
+    if wait:
+        return wait
     attempt.undone = False
     context.on_rollback(trail.database(), partial(setattr, attempt, "undone", True))
     context.insist(trail.database(), namespaces.later(partial(_count_again, attempt)))
@@ -442,14 +452,10 @@ def _count_again(attempt: Attempt) -> None:
         _report(attempt)
 
 
-def _rows_of(attempt: Attempt, *others: str) -> Iterable[LoginAttempt]:
-    return attempts.rows().filter(pk__in=[*attempt.counts, *others]).only("kind", "until", "failures")
-
-
 def _report(attempt: Attempt) -> None:
     """Record each row that has to wait from now on; an account and its name once."""
     now = attempts.now()
-    waits = {row.pk: attempts.wait(row.until, row.kind, now) for row in _rows_of(attempt)}
+    waits = {row.key: attempts.wait(row.until, row.kind, now) for row in attempts.counts_of(attempt.counts)}
     waiting = {key: wait for key, wait in waits.items() if wait}
     for account in attempt.found.values():
         owner = _mark("user", str(account.user_id))

@@ -19,17 +19,20 @@ from django.utils.http import urlsafe_base64_decode
 from django.utils.translation import gettext as _
 
 from sessionkeeper.audit import events, trail
-from sessionkeeper.auth import lockout, receivers
+from sessionkeeper.auth import attempts, lockout, receivers
 from sessionkeeper.auth.flows import LONGEST_PASSWORD, require_recent
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core.errors import InvalidCredentials, InvalidToken, RefusedPassword, TooManyTries
 from sessionkeeper.core.keys import Secret
 from sessionkeeper.engine import registry
+from sessionkeeper.http.client_info import network, source_address
 from sessionkeeper.stores.database.errors import revive, translate_errors
 
 #: Route of the page that sets a new password, if ``sessionkeeper.pages.urls`` is included.
 CONFIRM_ROUTE = "sessionkeeper-pages:password-reset-confirm"
 _UID, _TOKEN = "the-uid-of-the-user", "the-token-of-the-mail"
+#: How many password resets a client may request, and how many mails a mailbox may get, in how many seconds.
+_RESETS, _RESET_MAILS = (10, 60), (5, 3600)
 #: How long to wait if too many mails wait to be sent, in seconds.
 _BUSY_WAIT = 60
 
@@ -94,14 +97,14 @@ def request_reset(request: HttpRequest, email: str) -> None:
         TooManyTries: the client has requested too many, or too many mails wait to be sent.
         StoreUnavailable: the database did not answer.
     """
-    lockout.count_reset(request)
+    count_reset(request)
     if receivers.is_busy():
         log.error("A password reset was refused, because too many mails wait to be sent.")
         raise TooManyTries(_BUSY_WAIT)
     # Without the user: looking for one would take time, which could be measured.
     trail.record(events.Kind.PASSWORD_RESET_REQUESTED, address=trail.digest(email.casefold()))
     form = _ResetForm({"email": email})
-    if not (form.is_valid() and lockout.may_mail(form.cleaned_data["email"])):
+    if not (form.is_valid() and may_mail(form.cleaned_data["email"])):
         return
     form.path = _confirm_path()
     if _are_users_seen_here_only():
@@ -157,6 +160,35 @@ def user_of_reset(uid: str, token: str | Secret[str]) -> Any:
     except (ValueError, OverflowError, TypeError, ValidationError, get_user_model().DoesNotExist):
         return None
     return user if default_token_generator.check_token(user, token.value) else None
+
+
+def count_reset(request: HttpRequest) -> None:
+    """Count a request for a password reset, or an attempt with its token, for the client.
+
+    A client is an IPv4 address or a /64 of IPv6. Nothing is counted where the address may be a proxy's.
+
+    Raises:
+        TooManyTries: the client has had too many.
+        StoreUnavailable: the database did not answer.
+    """
+    revive()
+    source = network(source_address(request), ipv4=32, ipv6=64)
+    if source is None:
+        return
+    with translate_errors():
+        wait = attempts.consume_reset(lockout.client_key(source), *_RESETS)
+    if wait:
+        raise TooManyTries(wait)
+
+
+def may_mail(mailbox: str) -> bool:
+    """Count a mail with a link for this mailbox, and return whether it may get one.
+
+    Raises:
+        StoreUnavailable: the database did not answer.
+    """
+    with translate_errors():
+        return not attempts.consume_reset(lockout.mailbox_key(mailbox), *_RESET_MAILS)
 
 
 class _ResetForm(PasswordResetForm):

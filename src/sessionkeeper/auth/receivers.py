@@ -54,7 +54,8 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
         device = attempts.read(request)
         marks = lockout.marks(user, device)
         was_known = device is not None and device.knows(marks[0])
-        attempts.signed_in.set((attempts.remember(device, *marks), was_known))
+        tells_nobody = was_known or not users.email_of(user)
+        attempts.signed_in.set((attempts.remember(device, *marks), tells_nobody))
 
 
 def _own_csrf_secret(request: Any, session: SessionStore) -> None:
@@ -313,8 +314,9 @@ def _told(kind: str, event: Event, **_: Any) -> None:
     device = attempts.signed_in.get()
     if kind == NEW_DEVICE and device is not None and device[1]:
         return
-    told = partial(_notify, kind, event, namespaces.active())
-    transaction.on_commit(told, using=trail.database(), robust=True)
+    here = namespaces.active()
+    # No partial: where such a hook fails, Django looks for a name that a partial does not have.
+    transaction.on_commit(lambda: _notify(kind, event, here), using=trail.database(), robust=True)
 
 
 def _chosen() -> Collection[str]:

@@ -24,7 +24,6 @@ from sessionkeeper.core.keys import Secret
 from sessionkeeper.core.records import COOKIE, KeyStatus, Lookup, SessionPatch
 from sessionkeeper.engine import (
     adoption,
-    checkpoints,
     client_binding,
     lookup,
     registry,
@@ -32,7 +31,6 @@ from sessionkeeper.engine import (
     session_data,
 )
 from sessionkeeper.engine.active_session import ActiveSession
-from sessionkeeper.engine.checkpoints import Checkpoint
 from sessionkeeper.http import client_info
 from sessionkeeper.http.client_info import ClientInfo
 from sessionkeeper.stores.factory import async_form, get_store, run_in_loop
@@ -121,7 +119,7 @@ class SessionStore(session_data.ExpiringSession):
         client = client_info.current.get()
         self.client = ClientInfo() if client is None else client.lend()
         self._active = ActiveSession(self.client, self.transport)
-        self.checkpoints: list[Checkpoint] = []
+        self.checkpoints: list[session_data.Checkpoint] = []
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy keeps, also when pickled: as with Django's, key, data and what was changed.
@@ -217,7 +215,7 @@ class SessionStore(session_data.ExpiringSession):
 
     def _with_unsaved(self, data: dict[str, Any]) -> dict[str, Any]:
         unsaved, self.unsaved = self.unsaved, None
-        return data if unsaved is None else checkpoints.add_unsaved(data, unsaved)
+        return data if unsaved is None else session_data.add_unsaved(data, unsaved)
 
     def is_empty(self) -> bool:
         """Return whether there is neither a key nor data. The middleware calls this after the view."""
@@ -326,7 +324,7 @@ class SessionStore(session_data.ExpiringSession):
         """Prepare for a rollback of a change of the key, the user or the stored data."""
         alias = get_store().alias
         if context.can_roll_back(alias):
-            checkpoints.keep(self, alias, is_sign_in=is_sign_in)
+            session_data.keep_state(self, alias, is_sign_in=is_sign_in)
 
     def has_changes(self) -> bool:
         """Return whether a save would write more than the time of use."""

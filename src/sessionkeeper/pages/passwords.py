@@ -129,7 +129,7 @@ class ConfirmPage(FormPage):
 
     def submit(self, request: HttpRequest, form: Form, uid: str) -> HttpResponse:
         """Set the password and end all sessions of the user."""
-        lockout.count_reset(request)
+        passwords.count_reset(request)
         try:
             passwords.confirm_reset(uid, _token(request), Secret(form.cleaned_data["new_password"]))
         except InvalidToken:

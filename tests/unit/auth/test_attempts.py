@@ -23,7 +23,7 @@ def counted(request, monkeypatch):
     """Counts as this database does, and as one without INSERT … RETURNING."""
     if request.param == "in turn":
         monkeypatch.setattr(attempts, "_returns_what_it_counts", lambda: False)
-    return attempts.consume
+    return lambda *args, **options: not attempts.consume(*args, **options).wait
 
 
 PAIR = [("b" * 64, attempts.SOURCE), ("a" * 64, attempts.ACCOUNT)]
@@ -31,11 +31,27 @@ PAIR = [("b" * 64, attempts.SOURCE), ("a" * 64, attempts.ACCOUNT)]
 
 def test_rows_are_made_as_they_are_counted(counted, clock):
     assert counted(PAIR, "192.0.2.0/24", clock())
-    assert counted(PAIR, "192.0.2.0/24", clock(), missing=False)
+    assert counted(PAIR, "192.0.2.0/24", clock())
     assert list(LoginAttempt.objects.order_by("pk").values_list("kind", "failures", "source")) == [
         ("account", 2, ""),
         ("source", 2, "192.0.2.0/24"),
     ]
+
+
+def test_what_the_rows_had_counted_before_is_told_of_those_too_that_are_spared(counted, clock):
+    account, spared = PAIR[1:], "c" * 64
+    assert counted([(spared, attempts.ACCOUNT)], "", clock())
+    assert counted(account, "", clock())
+    found = attempts.consume(account, "", clock(), [spared, "d" * 64])
+    assert {key: failures for key, failures in found.before.items() if failures} == {"a" * 64: 1, spared: 1}
+    assert LoginAttempt.objects.get(pk=spared).failures == 1
+
+
+def test_a_refused_attempt_is_told_how_long_to_wait_and_creates_no_row(counted, clock, settings):
+    settings.SESSIONKEEPER = {"LOCKOUT_TRIES": 1}
+    assert counted(PAIR[1:], "", clock())
+    assert attempts.consume(PAIR, "192.0.2.0/24", clock()).wait == 60
+    assert [row.failures for row in LoginAttempt.objects.all()] == [1]
 
 
 @pytest.mark.parametrize("tries", [1, 2, 5])

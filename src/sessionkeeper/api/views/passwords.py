@@ -98,7 +98,7 @@ class PasswordResetConfirmView(Endpoint):
 
     def post(self, request: Request) -> Response:
         """Set the password and end all sessions of the user."""
-        lockout.count_reset(django_request(request))
+        passwords.count_reset(django_request(request))
         given = self.validated(request)
         passwords.confirm_reset(given["uid"], given["token"], given["new_password"])
         return Response(status=204)

@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.db import IntegrityError, connections, models, transaction
 from django.utils import timezone
 
 from sessionkeeper.conf import namespaces
@@ -321,7 +321,8 @@ def insert(connection: Any, new: NewSession, now: datetime | None) -> SessionRec
     """Store a new session, and return it. It is not tried again if the connection was lost.
 
     Raises:
-        django.db.Error: as any cursor of Django's does; IntegrityError if the id is taken.
+        django.db.Error: as any cursor of Django's does; IntegrityError if the id is taken, which leaves a
+            transaction as it was.
     """
     columns = _Columns(connection, now)
     for name, value in new.record_at(now or _NOW, namespaces.active())._asdict().items():
@@ -335,9 +336,10 @@ def insert(connection: Any, new: NewSession, now: datetime | None) -> SessionRec
             columns.value(name, value)
     names = ", ".join(_quoted(connection, name) for name in columns.names)
     into = f"INSERT INTO {_table(connection)} ({names}) VALUES ({', '.join(columns.sql)})"  # noqa: S608
-    written = _returning_session(connection, into, columns.params, is_repeatable=False)
+    sql = f"{into} ON CONFLICT (id) DO NOTHING"
+    written = _returning_session(connection, sql, columns.params, is_repeatable=False)
     if written is None:
-        raise RuntimeError("The INSERT returned no row.")
+        raise IntegrityError("The id is taken.")
     return written
 
 

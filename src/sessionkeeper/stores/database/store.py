@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,7 +96,7 @@ class DatabaseStore:
             return self._insert_by_orm(connection, new, self._app_now())
 
         try:
-            with translate_errors(), self._savepoint(connection):
+            with translate_errors():
                 return on_live_connection(connection, save)
         except IntegrityError as error:
             found = self.find(new.id)
@@ -109,7 +109,9 @@ class DatabaseStore:
 
     def _insert_by_orm(self, connection: Any, new: NewSession, app_now: datetime | None) -> SessionRecord:
         row = _row(new, app_now or Now())
-        Session._base_manager.using(connection.alias).bulk_create([row])  # save() would send signals
+        # A collision must not break the current transaction; without one, a single INSERT needs none.
+        with transaction.atomic(using=connection.alias) if connection.in_atomic_block else nullcontext():
+            Session._base_manager.using(connection.alias).bulk_create([row])  # save() would send signals
         return self._written(new.id) if app_now is None else new.record_at(app_now, row.namespace)
 
     def merge(
@@ -309,10 +311,6 @@ class DatabaseStore:
 
     def _reason(self, session_id: int) -> SessionGone | StaleSession:
         return SessionGone() if self.find(session_id) is None else StaleSession()
-
-    def _savepoint(self, connection: Any) -> AbstractContextManager[Any]:
-        # A single INSERT needs no transaction, but a collision must not break the current one.
-        return transaction.atomic(using=connection.alias) if connection.in_atomic_block else nullcontext()
 
     def _server_clock(self, connection: Any) -> bool:
         return self._clock is None and bool(connection.vendor == "postgresql")

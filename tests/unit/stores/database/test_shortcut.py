@@ -68,6 +68,7 @@ DOCUMENTED = {
     "django.core.exceptions.EmptyResultSet",
     "django.db.DatabaseError",
     "django.db.Error",
+    "django.db.IntegrityError",
     "django.db.connections",
     "django.db.models",
     "django.db.models.ExpressionWrapper",

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from sessionkeeper.core.records import SessionPatch
-from sessionkeeper.engine import checkpoints
+from sessionkeeper.engine import session_data
 from sessionkeeper.engine.session_store import SessionStore
 
 pytestmark = [
@@ -68,4 +68,4 @@ def test_only_the_savepoint_that_was_rolled_back_is_undone(session):
     ],
 )
 def test_what_is_unsaved_is_added_to_what_is_stored(unsaved, expected):
-    assert checkpoints.add_unsaved({"a": 1}, unsaved) == expected
+    assert session_data.add_unsaved({"a": 1}, unsaved) == expected
