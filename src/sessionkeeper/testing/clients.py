@@ -143,5 +143,6 @@ def _backend_of(user: Any) -> str:
     known: str | None = getattr(user, "backend", None)
     if known is not None:
         return known
-    paths: list[str] = settings.AUTHENTICATION_BACKENDS
-    return next(path for path in paths if hasattr(auth.load_backend(path), "get_user"))
+    return next(
+        path for path in settings.AUTHENTICATION_BACKENDS if hasattr(auth.load_backend(path), "get_user")
+    )

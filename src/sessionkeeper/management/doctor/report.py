@@ -50,7 +50,7 @@ def grade(findings: Sequence[Finding]) -> str:
     return "A" if not warnings else "B" if warnings <= _FEW else "C"
 
 
-def lines(findings: Sequence[Finding]) -> Iterator[str]:
+def lines(findings: Sequence[Finding], graded: bool = True) -> Iterator[str]:
     """Yield the report as text: what is in order, what to mend with its fix, by section, then the grade."""
     for title, section in _sections(findings):
         if not section:
@@ -63,7 +63,8 @@ def lines(findings: Sequence[Finding]) -> Iterator[str]:
         yield ""
     errors, warnings = _count(findings, Level.ERROR), _count(findings, Level.WARNING)
     counts = (counted(errors, "error"), counted(warnings, "warning"), counted(len(findings), "finding"))
-    yield f"Grade {grade(findings)}: {', '.join(counts)}."
+    title = f"Grade {grade(findings)}" if graded else "Not graded, since DEBUG is on"
+    yield f"{title}: {', '.join(counts)}."
 
 
 def _sections(findings: Sequence[Finding]) -> Iterator[tuple[str, list[Finding]]]:
@@ -74,7 +75,7 @@ def _sections(findings: Sequence[Finding]) -> Iterator[tuple[str, list[Finding]]
     yield "Django's deployment checks", [one for one in bad if one.about.startswith(_DJANGOS)]
 
 
-def as_json(findings: Sequence[Finding]) -> str:
+def as_json(findings: Sequence[Finding], graded: bool = True) -> str:
     """Return the report as a JSON object."""
     found = [{**one._asdict(), "level": one.level.name.lower()} for one in findings]
-    return json.dumps({"grade": grade(findings), "findings": found}, indent=2)
+    return json.dumps({"grade": grade(findings) if graded else None, "findings": found}, indent=2)

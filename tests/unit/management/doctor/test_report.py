@@ -64,3 +64,13 @@ def test_good_news_comes_first_then_ours_then_djangos_and_the_grade_last():
         "",
         "Grade F: 1 error, 2 warnings, 4 findings.",
     ]
+
+
+def test_a_project_under_development_is_not_graded_as_a_deployment(settings):
+    settings.DEBUG = True
+    text, failure = examine()
+    assert "Not graded, since DEBUG is on: " in text
+    assert "SESSION_COOKIE_SECURE" not in text
+    assert "security." not in text
+    assert failure is None
+    assert json.loads(examine("--json")[0])["grade"] is None
