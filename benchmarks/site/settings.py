@@ -20,7 +20,13 @@ if _database["ENGINE"].endswith("sqlite3"):
         "timeout": 30,
     }
 else:
-    _options |= _configuration.options
+    _options |= {"application_name": _configuration.name, **_configuration.options}
+_pool = os.environ.get("BENCH_ASGI")
+if _pool is not None:
+    # Under ASGI each request has a new thread: a connection of its own would never be used again.
+    _database["CONN_MAX_AGE"] = 0
+    if int(_pool) and not _database["ENGINE"].endswith("sqlite3"):
+        _options["pool"] = {"min_size": int(_pool), "max_size": int(_pool)}
 
 SECRET_KEY = "benchmark-only-and-longer-than-the-thirty-two-bytes-that-jwt-asks-for"
 DEBUG = False
@@ -67,6 +73,7 @@ LOGGING_CONFIG = None
 globals().update(_configuration.settings)
 if _configuration.on_valkey:
     # Another database of the server that the caches of the stock engines are in. How long an answer may take
-    # costs nothing; a measurement does not end where a machine is held up.
-    _store = with_options(f"{_redis.removesuffix('/0')}/1")
+    # costs nothing; a measurement does not end where a machine is held up. Under ASGI the defaults count.
+    _place = f"{_redis.removesuffix('/0')}/1"
+    _store = with_options(_place) if _pool is None else _place
     SESSIONKEEPER = {**_configuration.settings["SESSIONKEEPER"], "STORE": _store}

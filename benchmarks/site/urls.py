@@ -8,6 +8,7 @@ from benchmarks.site import views
 
 urlpatterns = [
     path("whoami/", views.WhoAmI.as_view()),
+    path("awhoami/", views.awhoami),
     path("write/<name>/", views.write),
     path("sign-in/", views.sign_in),
 ]

@@ -1,4 +1,4 @@
-"""The measured view, one that writes into the session, and a login."""
+"""The measured views, one that writes into the session, and a login."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from django.contrib.auth import authenticate, login
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -19,6 +19,12 @@ class WhoAmI(APIView):
 
     def get(self, request: Any) -> Response:
         return Response({"user": request.user.username})
+
+
+async def awhoami(request: Any) -> JsonResponse:
+    """Say who asks, in an async view; without authentication nobody."""
+    user = await request.auser() if hasattr(request, "auser") else None
+    return JsonResponse({"user": user.username if user is not None else ""})
 
 
 def write(request: Any, name: str) -> HttpResponse:

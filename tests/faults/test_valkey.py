@@ -231,7 +231,7 @@ def test_full_refuses_sign_ins_and_lets_the_others_go_on(server, visitor, make_u
 
 @pytest.mark.rule("L04")
 def test_all_connections_taken_is_an_outage_until_one_is_free(server, settings):
-    settings.SESSIONKEEPER = {"STORE": with_options(server.url, connect_timeout=0.3, connections=1)}
+    settings.SESSIONKEEPER = {"STORE": with_options(server.url, queue_timeout=0.3, connections=1)}
     session = SessionStore()
     session["a"] = 1
     session.save()

@@ -28,7 +28,9 @@ def is_kept(connection):
 
 def ask(connection, times=prepared_statements.USES + 2):
     """Read one row, as often as it takes for the statement to be prepared."""
-    return {tuple(cursors.fetch_one(connection, "SELECT %s", [7], types=("bigint",))) for _ in range(times)}
+    return {
+        tuple(cursors.fetch_all(connection, "SELECT %s", [7], types=("bigint",))[0]) for _ in range(times)
+    }
 
 
 @pytest.fixture

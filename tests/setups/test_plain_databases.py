@@ -48,7 +48,7 @@ def plain():
 
 def test_a_statement_runs_in_autocommit_mode_as_often_as_one_likes(plain):
     assert not plain.in_atomic_block
-    rows = [tuple(cursors.fetch_one(plain, "SELECT %s + 0", [n], types=("bigint",))) for n in range(MANY)]
+    rows = [tuple(cursors.fetch_all(plain, "SELECT %s + 0", [n], types=("bigint",))[0]) for n in range(MANY)]
     assert rows == [(n,) for n in range(MANY)]
 
 

@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable, Collection
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.mail import send_mail
 from django.core.signals import request_finished, request_started, setting_changed
@@ -42,10 +43,14 @@ from sessionkeeper.stores import codec
 from sessionkeeper.stores.database import user_query
 from sessionkeeper.stores.factory import get_store
 
+# The user who signed in last in this request, so that a notice need not ask for the address.
+_signed_in: ContextVar[Any] = context.variable("signed_in_user")
+
 
 def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
     """Remember the device, and reset the account's count of attempts."""
     lockout.succeeded(user)
+    _signed_in.set(user)
     session = getattr(request, "session", None)
     if isinstance(session, SessionStore):
         session.client.amr = session.client.amr or session_data.noted_amr(user)
@@ -340,13 +345,17 @@ def _notify(kind: str, event: Event, namespace: str) -> None:
             "No notice of %s was sent: another tenant was active at the commit.", event.kind.value
         )
         return  # there, the primary key may be another user's
-    if kind == NEW_DEVICE and not _is_new(event):
-        return
-    user = users.find(event.user_id)
+    user = _user_of(event)
     address = users.email_of(user)
-    if address:
+    if address and (kind != NEW_DEVICE or _is_new(event)):
         context = {"user": user.get_username(), "event": event, "kind": kind}
         send_aside(_send, kind, context, address)
+
+
+def _user_of(event: Event) -> Any:
+    user = _signed_in.get()
+    is_same = isinstance(user, get_user_model()) and user.pk == event.user_id
+    return user if is_same else users.find(event.user_id)
 
 
 def _send(kind: str, context: dict[str, Any], address: str) -> None:

@@ -41,6 +41,7 @@ class RedisUrl:
         prefix: prefix of all keys.
         timeout: seconds that a command may take.
         connect_timeout: seconds that connecting may take.
+        queue_timeout: seconds that an operation may wait for a free connection of its process.
         connections: most connections of a process, to each node.
         keepalive: seconds without use after which the system probes the connection.
         keepalive_interval, keepalive_count: seconds between probes, and how many may stay unanswered.
@@ -61,6 +62,7 @@ class RedisUrl:
     prefix: str = "sk:"
     timeout: float = 1.0
     connect_timeout: float = 1.0
+    queue_timeout: float = 10.0
     connections: int = 50
     keepalive: int = 30
     keepalive_interval: int = 5
@@ -190,6 +192,7 @@ READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "prefix": str,
     "timeout": _seconds,
     "connect_timeout": _seconds,
+    "queue_timeout": _seconds,
     "connections": _integer(1),
     "keepalive": _integer(1, _LONGEST_KEEPALIVE),
     "keepalive_interval": _integer(1, _LONGEST_KEEPALIVE),

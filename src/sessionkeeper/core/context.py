@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from asgiref.sync import AsyncToSync, sync_to_async
 from django.db import connections, transaction
 
+from sessionkeeper.core import own_queue
 from sessionkeeper.core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def run_in_database_thread(function: Callable[_P, _T], *args: _P.args, **kwargs:
     """Call a function that may make queries: directly, or from a greenlet in Django's thread for them."""
     if not in_greenlet():
         return function(*args, **kwargs)
-    return await_only(sync_to_async(function)(*args, **kwargs))
+    return await_only(sync_to_async(own_queue.in_thread(function))(*args, **kwargs))
 
 
 def sleep(seconds: float) -> None:

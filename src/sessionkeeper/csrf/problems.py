@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sessionkeeper.csrf.fetch_metadata import OF_ANOTHER_USER, Verdict
-from sessionkeeper.http.problems import KNOWN, Problem, define, prefers_html
+from sessionkeeper.http.problems import KNOWN, Problem, define
 
 #: Name of the route that returns a token, if ``sessionkeeper.api.urls`` is included.
 TOKEN_ROUTE = "sessionkeeper-api:csrf"  # noqa: S105 - the name of a route
@@ -145,14 +145,6 @@ def explain(reason: str) -> Explanation:
 def failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Return the response to a failed check: ``CSRF_FAILURE_VIEW = "sessionkeeper.csrf.failure"``."""
     problem, detail = explain(reason)
-    if prefers_html(request) and problem in CURED_BY_TOKEN:
-        advice = _("In a browser: allow cookies for this site, reload the page, and send the form again.")
-        if problem is TOKEN_INCORRECT:
-            advice = _(
-                "In a browser: go back, where most browsers still have what you typed, and copy it; reload "
-                "the page, paste it, and send the form again."
-            )
-        detail = f"{advice} {detail}"  # what a person can do comes first
     return problem.response(request, detail)
 
 

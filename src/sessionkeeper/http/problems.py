@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse, JsonResponse
-from django.template import TemplateDoesNotExist
-from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
+
+from sessionkeeper.http import problem_page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -62,7 +61,7 @@ class Problem:
         members = self.as_dict(detail)
         response: HttpResponse
         if prefers_html(request):
-            response = HttpResponse(_page(members), status=self.status)
+            response = problem_page.respond(request, members, headers or {})
         else:
             response = JsonResponse(members, status=self.status, content_type=MEDIA_TYPE)
         response["Cache-Control"] = "no-store"
@@ -181,19 +180,3 @@ def prefers_html(request: HttpRequest) -> bool:
     html = accept.find("text/html")
     json_at = accept.find("json")
     return html >= 0 and not 0 <= json_at < html
-
-
-def _page(members: dict[str, Any]) -> str:
-    """Return the page of a problem: ``sessionkeeper/problem.html``, which a project may override.
-
-    It is rendered without the request, since the session may not be available.
-    """
-    try:
-        return render_to_string("sessionkeeper/problem.html", {"problem": members})
-    except TemplateDoesNotExist:  # APP_DIRS is off
-        return format_html(
-            "<!doctype html><title>{}</title><h1>{}</h1><p>{}</p>",
-            members["title"],
-            members["title"],
-            members["detail"],
-        )

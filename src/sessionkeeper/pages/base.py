@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -31,6 +31,7 @@ from sessionkeeper.core.errors import (
     TooManyTries,
 )
 from sessionkeeper.csrf.fetch_metadata import may_leave
+from sessionkeeper.http.problem_page import content_security_policy
 from sessionkeeper.http.transports import CLEAR_SITE_DATA
 
 #: The query parameter and form field that says where to go afterwards.
@@ -157,16 +158,6 @@ def _protected(response: HttpResponseBase) -> HttpResponseBase:
     ):
         response.headers.setdefault(name, value)
     return response
-
-
-def content_security_policy() -> str:
-    """Return the policy of the pages, which allows style sheets, images and forms of this site only."""
-    parts = urlsplit(settings.STATIC_URL or "")
-    elsewhere = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
-    return (
-        f"default-src 'none'; style-src 'self'{elsewhere}; img-src 'self' data:; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    )
 
 
 def signed_out(after: str | None = None) -> HttpResponse:

@@ -22,6 +22,10 @@ from sessionkeeper.pages.base import DONE, Page, route, signed_out
 _ENDED = f"?{DONE}=ended"
 #: The query parameter that names the session before which the page continues.
 _BEFORE = "before"
+#: The query parameter that says how many were just signed out.
+_COUNT = "count"
+#: The digits of such a number.
+_DIGITS = 6
 #: How many ended sessions the page shows.
 _MOST_ENDED = 10
 _HOW = {
@@ -49,6 +53,7 @@ class SessionsPage(Page):
             devices=[_device(record, current) for record in records],
             older=None if rest is None else f"?{_BEFORE}={keys.encode_id(rest + 1)}",
             ended=[] if before else _ended(request),
+            count=_count(request),
         )
 
 
@@ -76,8 +81,14 @@ class EndOthers(Page):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """End the other sessions."""
-        flows.revoke_others(request)
-        return redirect(route("sessions") + _ENDED)
+        ended = flows.revoke_others(request)
+        return redirect(f"{route('sessions')}?{DONE}=others&{_COUNT}={ended}")
+
+
+def _count(request: HttpRequest) -> int:
+    """Return how many devices were just signed out, as the address says."""
+    text = request.GET.get(_COUNT, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
 
 
 def _ended(request: HttpRequest) -> list[dict[str, Any]]:

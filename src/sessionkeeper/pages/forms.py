@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.db import models
 from django.utils.functional import lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -30,13 +31,26 @@ def _name_label() -> str:
     return capfirst(str(model._meta.get_field(model.USERNAME_FIELD).verbose_name))
 
 
+def _is_email() -> bool:
+    model: Any = get_user_model()
+    return isinstance(model._meta.get_field(model.USERNAME_FIELD), models.EmailField)
+
+
+class _NameInput(forms.TextInput):
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        if _is_email():  # phones show the keyboard for it
+            context["widget"]["type"] = "email"
+        return context
+
+
 class LoginForm(forms.Form):
     """Name, password, and whether to stay signed in."""
 
     username = forms.CharField(
         label=lazy(_name_label, str)(),
         max_length=254,
-        widget=forms.TextInput(
+        widget=_NameInput(
             attrs={
                 "autocomplete": "username",
                 "autocapitalize": "none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -54,6 +55,10 @@ class ReauthenticatePage(FormPage):
 
     template, form = "reauthenticate", ReauthenticateForm
     signed_in = True
+
+    def show(self, request: HttpRequest, *, status: int = HTTPStatus.OK, **context: Any) -> HttpResponse:
+        """Render the page, which says that time has passed only if it has."""
+        return super().show(request, status=status, is_stale=not flows.is_recent(request), **context)
 
     def submit(self, request: HttpRequest, form: Form) -> HttpResponse:
         """Reauthenticate and go back."""

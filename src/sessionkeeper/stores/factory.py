@@ -22,7 +22,7 @@ from asgiref.sync import sync_to_async
 from sessionkeeper import conf
 from sessionkeeper.conf import redis_url
 from sessionkeeper.conf.near_cache import NearCache
-from sessionkeeper.core import context
+from sessionkeeper.core import context, own_queue
 from sessionkeeper.core.errors import SessionKeeperError, StoreBusy, StoreUnavailable, StoreUnreachable
 from sessionkeeper.core.records import Lookup
 from sessionkeeper.stores import forks
@@ -161,9 +161,11 @@ class CircuitBreaker:
         """Close the breaker and forget the operations that wait; for the child of a fork."""
         self._lock = threading.Lock()
         self._waiting: dict[int, float] = {}
+        self._paused: set[int] = set()
         self._failures = 0
         self._answered_at = self._clock()
         self._next_try: float | None = None
+        self._probe = -1
 
     @property
     def is_open(self) -> bool:
@@ -176,12 +178,33 @@ class CircuitBreaker:
         Raises:
             StoreUnavailable: the breaker is open, and this operation is not the probe.
         """
-        now = self._clock()
+        now, token = self._clock(), next(self._tokens)
         if self._next_try is not None or len(self._waiting) >= OUTAGES:
             self._admit(now)
-        token = next(self._tokens)
+            self._probe = token
         self._waiting[token] = now
+        own_queue.current.set((self, token))
         return token
+
+    def pause(self, token: int) -> None:
+        """Do not count an operation that waits in a queue of this process."""
+        if self._waiting.pop(token, None) is not None:
+            self._paused.add(token)
+
+    def resume(self, token: int) -> None:
+        """Count it again, from now on; not if it has ended meanwhile."""
+        if token in self._paused:
+            self._paused.discard(token)
+            self._waiting[token] = self._clock()
+
+    def check(self, token: int) -> None:
+        """Let an operation go on that has waited in a queue, unless the breaker has opened since it began.
+
+        Raises:
+            StoreUnavailable: it has opened, and this operation is not the probe.
+        """
+        if self._next_try is not None and token != self._probe:
+            self._admit(self._clock())
 
     def _admit(self, now: float) -> None:
         with self._lock:
@@ -198,6 +221,8 @@ class CircuitBreaker:
     def leave(self, token: int, error: BaseException | None) -> None:
         """End an operation, with the ``error`` that it raised or None."""
         self._waiting.pop(token, None)
+        self._paused.discard(token)
+        own_queue.current.set(None)
         if error is None or (
             isinstance(error, SessionKeeperError) and not isinstance(error, StoreUnreachable | StoreBusy)
         ):

@@ -147,7 +147,7 @@ def test_the_answer_has_the_form_that_was_asked_for(visitor, server, accept, med
     assert response["Content-Type"] == media_type
     assert "Accept" in response["Vary"]
     if media_type.startswith("text/html"):
-        assert "<h1>Sign-in is not available right now</h1>" in response.text
+        assert "<h1>We will be back in a moment</h1>" in response.text
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])

@@ -122,5 +122,5 @@ def test_a_form_of_a_page_with_a_stale_token_is_sent_where_the_middleware_is(api
         assert api.whoami().status_code == 401
     else:
         assert answer.status_code == 403
-        assert "go back" in answer.content.decode()
+        assert "Go back" in answer.content.decode()
         assert "reload the page" in answer.content.decode()

@@ -148,4 +148,4 @@ def test_the_page_of_a_failure_does_without_templates(settings):
     """Where no template is found the page is plain, and is there."""
     settings.TEMPLATES = []
     request = RequestFactory().post("/", headers={"Accept": "text/html"})
-    assert b"<h1>The CSRF check failed</h1>" in csrf.failure(request, REASON_NO_CSRF_COOKIE).content
+    assert b"<h1>This form could not be sent</h1>" in csrf.failure(request, REASON_NO_CSRF_COOKIE).content

@@ -37,7 +37,8 @@ def test_the_members_are_those_of_the_rfc_and_our_code(rf):
     assert response["Retry-After"] == "5"
 
 
-def test_what_a_page_says_is_escaped(rf):
+def test_what_a_page_says_is_escaped(rf, settings):
+    settings.DEBUG = True
     response = PROBLEM.response(rf.get("/", headers={"Accept": "text/html"}), "<script>")
     assert "&lt;script&gt;" in response.text
     assert "<script>" not in response.text

@@ -108,3 +108,31 @@ def test_ending_others_asks_for_the_password_when_the_last_proof_is_old(signed_i
     assert proved["Location"] == "/auth/sessions/"
     signed_in.submit("/auth/sessions/", action="/auth/sessions/end-others/")
     assert who(other) == ""
+
+
+@pytest.mark.parametrize(("others", "text"), [(1, "1 other device."), (3, "3 other devices.")])
+def test_the_page_says_on_how_many_others_one_was_signed_out(signed_in, alice, others, text):
+    for _ in range(others):
+        Visitor().log_in(alice)
+    answer = signed_in.submit("/auth/sessions/", action="/auth/sessions/end-others/")
+    assert f"Signed out of {text}" in signed_in.get(answer["Location"]).content.decode()
+
+
+@pytest.mark.parametrize("count", ["", "-1", "<b>", "9" * 5000, "²"])
+def test_a_count_that_somebody_has_made_up_is_not_shown(signed_in, count):
+    page = signed_in.get("/auth/sessions/", {"done": "others", "count": count})
+    assert "Signed out of 0 other devices." in page.content.decode()
+
+
+def test_times_are_relative_with_the_exact_one_and_its_zone_as_title(signed_in, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    text = signed_in.get("/auth/sessions/").content.decode()
+    assert re.search(r'<time datetime="[^"]+" title="[^"]+ CES?T">0\xa0minutes ago</time>', text)
+
+
+def test_the_history_is_folded(signed_in, alice):
+    other = Visitor()
+    other.log_in(alice)
+    other.submit("/auth/logout/")
+    text = signed_in.get("/auth/sessions/").content.decode()
+    assert text.index("<details>") < text.index("Recently ended") < text.index("</details>")

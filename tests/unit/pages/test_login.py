@@ -134,3 +134,11 @@ def test_the_admin_signs_in_by_the_same_page(visitor, alice):
 def test_who_may_not_use_the_admin_is_refused_and_not_sent_in_circles(signed_in):
     answer = signed_in.get("/admin/")
     assert signed_in.get(answer["Location"]).status_code == 403
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_reauthentication_says_that_time_has_passed_only_if_it_has(signed_in, old):
+    if old:
+        grow_old()
+    text = signed_in.get("/auth/reauthenticate/").content.decode()
+    assert ("Some time has passed" in text) is old

@@ -1,4 +1,4 @@
-"""The cursor for the one statement of a request: Django's own, on Django's connection.
+"""The cursor for the statements on sessions: Django's own, on Django's connection.
 
 Creating a cursor takes psycopg longer than reading a row with it, so one is kept for each connection. Its
 statements are wrapped, logged and timed like all others. It skips two things: on PostgreSQL Django's loader
@@ -63,10 +63,10 @@ class _Kept(NamedTuple):
 _NOTHING = _Kept(None, None, None, None, None)
 
 
-def fetch_one(
+def fetch_all(
     connection: Any, sql: str, params: list[Any], *, types: Sequence[str] = (), is_repeatable: bool = True
-) -> Any:
-    """Execute a statement that returns one row on one of Django's connections, and return the row, or None.
+) -> Sequence[Any]:
+    """Execute a statement that returns rows on one of Django's connections, and return them.
 
     The statement may be prepared if ``types`` gives the types of ``params``, or a single one where all of
     them are the same value. On a persistent connection that is lost it is retried once, if it
@@ -94,7 +94,7 @@ def fetch_one(
     except BaseException:
         vars(connection).pop(_KEPT, None)  # unread rows would make SQLite keep its lock
         raise
-    return fetch_one(connection, sql, params, types=types)
+    return fetch_all(connection, sql, params, types=types)
 
 
 def _refuse_in_loop() -> None:
@@ -104,12 +104,13 @@ def _refuse_in_loop() -> None:
     async_unsafe(int)()
 
 
-def _fetch_on_new(connection: Any, sql: str, params: list[Any]) -> Any:
+def _fetch_on_new(connection: Any, sql: str, params: list[Any]) -> Sequence[Any]:
     # One at a time if shared: Python's sqlite3 mixes up the rows of threads that run the same statement.
     is_shared = connection._thread_sharing_count  # noqa: SLF001
     with _one_at_a_time if is_shared else nullcontext(), connection.cursor() as wrapped:
         wrapped.execute(sql, params)
-        return wrapped.fetchone()
+        rows: Sequence[Any] = wrapped.fetchall()
+        return rows
 
 
 @lru_cache(maxsize=32)
@@ -142,7 +143,7 @@ def _is_djangos(function: Any) -> bool:
 
 def _fetch_on_kept(
     connection: Any, make: Callable[[Any], Any], sql: str, params: list[Any], types: Sequence[str]
-) -> Any:
+) -> Sequence[Any]:
     if connection.health_check_enabled:
         connection.close_if_health_check_failed()
     if connection.connection is None:
@@ -156,7 +157,7 @@ def _fetch_on_kept(
     if prepared is not None and types:
         answer = prepared.fetch_directly(connection, wrapped, sql, params, types)
         if answer is not None:
-            return answer[0]
+            return answer
         text, values = prepared.named(connection, wrapped.execute, sql, params, types)
     try:
         wrapped.execute(text, values)
@@ -167,11 +168,11 @@ def _fetch_on_kept(
     try:
         # The driver's own fetchall(), since Django builds a wrapper around it at each call. All rows, since
         # SQLite holds its lock until the last one is read.
-        rows = cursor.fetchall()
+        rows: Sequence[Any] = cursor.fetchall()
     except Exception:
         with connection.wrap_database_errors:
             raise
-    return rows[0] if rows else None
+    return rows
 
 
 def _cursor(connection: Any, make: Callable[[Any], Any]) -> _Kept:

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, connections
 
-from sessionkeeper.core.errors import StoreUnavailable, StoreUnreachable
+from sessionkeeper.core.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 
 _T = TypeVar("_T")
+#: Errors of psycopg's pool: no connection became free in time, or too many waited. The server was not asked.
+_OWN_QUEUE = frozenset({"PoolTimeout", "TooManyRequests"})
 
 
 class Kind(Enum):
@@ -89,6 +91,7 @@ class translate_errors:  # noqa: N801 - a context manager, and faster than a gen
 
         Raises:
             StoreUnreachable: the database could not be reached, or the connection was lost.
+            StoreBusy: all connections of this process's pool were in use.
             StoreUnavailable: it was another outage.
         """
         outage = outage_of(error)
@@ -107,6 +110,8 @@ def outage_of(error: BaseException | None) -> StoreUnavailable | None:
     if found is Kind.READ_ONLY:
         _close_failed()
     kind = StoreUnreachable if found is Kind.UNREACHABLE else StoreUnavailable
+    if type(getattr(error, "__cause__", None)).__name__ in _OWN_QUEUE:
+        kind = StoreBusy
     return kind("The session store did not answer.")
 
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connections
-from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, TextField, Value
+from django.db.models import DurationField, ExpressionWrapper, F, Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from sessionkeeper.core import moments
 from sessionkeeper.core.errors import CorruptPayload
@@ -49,14 +50,41 @@ def find(connection: Any, session_id: int, *, principal: bool, server_clock: boo
 
 def live(rows: QuerySet[Session], now: datetime) -> QuerySet[Session]:
     """Return those of these rows whose timeouts have not passed."""
-    rows = rows.alias(idle_end=_idle_end(rows.db))
-    return rows.filter(Q(idle_seconds__isnull=True) | Q(idle_end__gt=now), expires_at__gt=now)
+    return rows.filter(Q(idle_seconds__isnull=True) | _idle_until(rows.db, now, "gt"), expires_at__gt=now)
 
 
 def expired(rows: QuerySet[Session], now: datetime) -> QuerySet[Session]:
     """Return the other ones."""
-    rows = rows.alias(idle_end=_idle_end(rows.db))
-    return rows.filter(Q(expires_at__lte=now) | Q(idle_seconds__isnull=False, idle_end__lte=now))
+    return rows.filter(
+        Q(expires_at__lte=now) | Q(idle_seconds__isnull=False) & _idle_until(rows.db, now, "lte")
+    )
+
+
+def _idle_until(alias: str, now: datetime, lookup: str) -> Q:
+    """Return the condition that compares the end of the idle timeout with the time."""
+    if connections[alias].vendor == "sqlite":
+        return Q(**{f"last_seen_at__{lookup}": _before_idle_time(now)})
+    compare: Any = {"gt": GreaterThan, "lte": LessThanOrEqual}[lookup]
+    return Q(compare(_idle_end(alias), now))
+
+
+def _before_idle_time(now: datetime) -> Any:
+    """Return the time as SQLite's text, the idle timeout earlier, without Django's function in Python."""
+    moment = moments.aware(now)
+    timeout = Func(
+        F("idle_seconds"), template="'-' || %(expressions)s || ' seconds'", output_field=TextField()
+    )
+    second = Func(
+        Value(f"{moment:%Y-%m-%d %H:%M:%S}"), timeout, function="datetime", output_field=TextField()
+    )
+    fraction = Value(f".{moment.microsecond:06}")
+    return Func(
+        second,
+        fraction,
+        template="(%(expressions)s)",
+        arg_joiner=" || ",
+        output_field=moments.MomentField(),
+    )
 
 
 def _idle_end(alias: str) -> Any:

@@ -72,8 +72,8 @@ class Prepared:
 
     def fetch_directly(
         self, connection: Any, wrapped: Any, sql: str, params: list[Any], types: Sequence[str]
-    ) -> tuple[Any] | None:
-        """Execute a prepared statement without a cursor. Returns a tuple with its only row, or with None.
+    ) -> Sequence[Any] | None:
+        """Execute a prepared statement without a cursor, and return its rows.
 
         Returns None where the cursor has to execute it: also where the statement failed, so that the cursor
         meets the error, and raises it.
@@ -92,9 +92,10 @@ class Prepared:
         if result.status != _TUPLES_OK:
             return None
         if not result.ntuples:
-            return (None,)
+            return ()
         self._rows.set_pgresult(result)
-        return (self._rows.load_row(0, tuple),)
+        rows: Sequence[Any] = self._rows.load_rows(0, result.ntuples, tuple)
+        return rows
 
     def _knows(self, wrapped: Any) -> bool:
         """Whether nobody has replaced a method that :meth:`fetch_directly` bypasses."""

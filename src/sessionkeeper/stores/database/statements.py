@@ -23,7 +23,7 @@ from django.utils import timezone
 from sessionkeeper.conf import namespaces
 from sessionkeeper.core import moments
 from sessionkeeper.core.errors import CorruptPayload
-from sessionkeeper.core.records import Lookup, NewSession, SessionPatch, SessionRecord
+from sessionkeeper.core.records import Lookup, NewSession, Revoked, SessionPatch, SessionRecord
 from sessionkeeper.models import Session
 from sessionkeeper.stores.codec import as_bytes, as_text
 from sessionkeeper.stores.database import cursors, user_query
@@ -63,9 +63,10 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     alias = connection.alias
     statement = _statement(alias, principal=principal, server_clock=server_clock)
     given = [session_id if param is _ID else param for param in statement.params]
-    row = cursors.fetch_one(connection, statement.sql, given, types=statement.types)
-    if row is None:
+    rows = cursors.fetch_all(connection, statement.sql, given, types=statement.types)
+    if not rows:
         return None
+    row = rows[0]
     found = record(statement, row, connection)
     now = row[_WIDTH].replace(tzinfo=UTC) if server_clock else timezone.now()
     if now.tzinfo is not UTC:  # Django's clock under USE_TZ = False
@@ -77,13 +78,13 @@ def read(connection: Any, session_id: int, *, principal: bool, server_clock: boo
     return Lookup(found, now, user, snapshot)
 
 
-def record(statement: Statement, row: Sequence[Any], connection: Any) -> SessionRecord:
-    """Return the session in the first values of a row.
+def record(statement: Statement, row: Sequence[Any], connection: Any, kind: Any = SessionRecord) -> Any:
+    """Return the session in the first values of a row, or a part of it as another ``kind`` of tuple.
 
     Raises:
         CorruptPayload: a time is not valid.
     """
-    values = list(row[:_WIDTH])
+    values = list(row[: len(kind._fields)])
     try:
         for index in statement.times:
             value = values[index]
@@ -93,19 +94,19 @@ def record(statement: Statement, row: Sequence[Any], connection: Any) -> Session
         raise CorruptPayload("A time of the stored session cannot be read.") from error
     for index, function, expression in statement.converters:
         values[index] = function(values[index], expression, connection)
-    return SessionRecord._make(values)
+    return kind._make(values)
 
 
-def returned(connection: Any) -> Statement:
+def returned(connection: Any, kind: Any = SessionRecord) -> Statement:
     """Return the columns of a session for the RETURNING of a statement that writes it."""
-    return _returned(connection.alias, connection.vendor, connection.timezone, settings.USE_TZ)
+    return _returned(connection.alias, kind, connection.vendor, connection.timezone, settings.USE_TZ)
 
 
 @lru_cache(maxsize=16)
-def _returned(alias: str, *_: Any) -> Statement:
+def _returned(alias: str, kind: Any, *_: Any) -> Statement:
     connection = connections[alias]
-    table = connection.ops.quote_name(Session._meta.db_table)
-    columns, converters, times = _session_columns(connection, table)
+    fields = [_BY_NAME[name] for name in kind._fields]
+    columns, converters, times = _session_columns(connection, _table(connection), fields)
     return Statement(columns, (), converters, times)
 
 
@@ -151,12 +152,12 @@ def _user_part(alias: str, model: Any) -> UserColumns | None:
     return part._replace(params=tuple(_ID if param == marker else param for param in part.params))
 
 
-def _session_columns(connection: Any, table: str = "s") -> tuple[Any, ...]:
+def _session_columns(connection: Any, table: str = "s", fields: Sequence[Any] = _FIELDS) -> tuple[Any, ...]:
     """Return the SQL of the session's columns, their converters, and the times selected as text."""
-    quoted = [f"{table}.{connection.ops.quote_name(field.column)}" for field in _FIELDS]
+    quoted = [f"{table}.{connection.ops.quote_name(field.column)}" for field in fields]
     converters: list[Converter] = []
     times: list[int] = []
-    for index, field in enumerate(_FIELDS):
+    for index, field in enumerate(fields):
         if isinstance(field, models.DateTimeField) and is_text_in_utc(connection):
             quoted[index] = as_text_in_utc(quoted[index])
             times.append(index)
@@ -228,6 +229,19 @@ class _Columns:
         else:
             self.value("expires_at", lifetime if self._now is None else _end(lifetime, self._now))
 
+    def key(self, secret: bytes, family: bytes, previous: bytes | None) -> None:
+        """Write another secret, and the use of the session now."""
+        self.value("secret_hash", secret)
+        self.value("family_hash", family)
+        self.value("previous_hash", previous)
+        self.value("previous_at", None)
+        self.now("last_seen_at")
+        self.next_version()
+
+    def next_version(self) -> None:
+        """Count this write."""
+        self.add("version", f"{_quoted(self.connection, 'version')} + 1")
+
     def data(self, text: str) -> None:
         """Write JSON text."""
         self.add("data", "%s::jsonb" if self.connection.vendor == "postgresql" else "%s", text)
@@ -274,7 +288,7 @@ def merge(
     for name, value in changes.facts.items():
         columns.value(name, value)
     columns.now("last_seen_at")
-    columns.add("version", f"{_quoted(connection, 'version')} + 1")
+    columns.next_version()
     if changes.lifetime is not None:
         columns.expiry(changes.lifetime)
     if changes.authenticated:
@@ -313,8 +327,71 @@ def touch(connection: Any, session_id: int, secret_hash: bytes, now: datetime | 
     columns.add(
         "previous_at", f"CASE WHEN {first_use} ELSE previous_at END", _hash(connection, secret_hash), *at
     )
-    sql, params = _update(columns, session_id, secret_hash)
-    return _execute(connection, f"{sql} RETURNING id", params) is not None
+    return _is_written(connection, *_update(columns, session_id, secret_hash))
+
+
+def rotate(
+    connection: Any, session_id: int, secret_hash: bytes, new: tuple[bytes, bytes], now: datetime | None
+) -> bool:
+    """Replace secret and family by ``new`` ones. Returns whether the old secret was valid.
+
+    It is not tried again if the connection was lost: after a first success it would find the old secret
+    invalid.
+
+    Raises:
+        django.db.Error: as any cursor of Django's does.
+    """
+    columns = _Columns(connection, now)
+    columns.key(*new, None)
+    return _is_written(connection, *_update(columns, session_id, secret_hash), is_repeatable=False)
+
+
+def renew(
+    connection: Any, session_id: int, secret_hash: bytes, new: tuple[bytes, bytes], now: datetime | None
+) -> bool:
+    """Replace the secret, and keep it as the previous one, also where the same renewal was made before.
+
+    Raises:
+        django.db.Error: as any cursor of Django's does.
+    """
+    columns = _Columns(connection, now)
+    columns.key(*new, secret_hash)
+    proof = "(secret_hash = %s OR (previous_hash = %s AND secret_hash = %s AND previous_at IS NULL))"
+    hashes = secret_hash, secret_hash, new[0]
+    return _is_written(connection, *_update_where(columns, session_id, proof, hashes))
+
+
+def end(connection: Any, session_id: int, secret_hash: bytes | None = None) -> list[Revoked]:
+    """Delete a session, with ``secret_hash`` only if it opens it. Returns what was deleted.
+
+    Raises:
+        django.db.Error: as any cursor of Django's does.
+    """
+    if secret_hash is None:
+        return _delete(connection, "id = %s", [session_id])
+    proof = _hash(connection, secret_hash)
+    return _delete(connection, f"id = %s AND {_PROOF}", [session_id, proof, proof])
+
+
+def end_all(connection: Any, user_id: Any, except_: int | None = None) -> list[Revoked]:
+    """Delete all sessions of a user except the one with id ``except_``. Returns those that were deleted.
+
+    Raises:
+        django.db.Error: as any cursor of Django's does.
+    """
+    user = _BY_NAME["user_id"].get_db_prep_save(user_id, connection)
+    if except_ is None:
+        return _delete(connection, "user_id = %s", [user])
+    return _delete(connection, "user_id = %s AND id <> %s", [user, except_])
+
+
+def _delete(connection: Any, where: str, params: list[Any]) -> list[Revoked]:
+    """Delete the sessions of this namespace that fulfil a condition."""
+    columns = returned(connection, Revoked)
+    sql = f"DELETE FROM {_table(connection)} WHERE {where} AND namespace = %s"  # noqa: S608 - placeholders
+    params = [*params, namespaces.active()]
+    rows = _execute(connection, f"{sql} RETURNING {columns.sql}", params, is_repeatable=False)
+    return [record(columns, row, connection, Revoked) for row in rows]
 
 
 def insert(connection: Any, new: NewSession, now: datetime | None) -> SessionRecord:
@@ -343,16 +420,25 @@ def insert(connection: Any, new: NewSession, now: datetime | None) -> SessionRec
     return written
 
 
+_PROOF = "(secret_hash = %s OR previous_hash = %s)"
+
+
 def _update(columns: _Columns, session_id: int, secret_hash: bytes) -> tuple[str, list[Any]]:
     """Return the UPDATE of a session, if the secret opens it, and its parameters."""
+    return _update_where(columns, session_id, _PROOF, (secret_hash, secret_hash))
+
+
+def _update_where(
+    columns: _Columns, session_id: int, proof: str, hashes: Sequence[bytes]
+) -> tuple[str, list[Any]]:
     connection = columns.connection
     written = ", ".join(
         f"{_quoted(connection, name)} = {sql}" for name, sql in zip(columns.names, columns.sql, strict=True)
     )
-    proof = _hash(connection, secret_hash)
-    where = "id = %s AND namespace = %s AND (secret_hash = %s OR previous_hash = %s)"
+    where = f"id = %s AND namespace = %s AND {proof}"
     sql = f"UPDATE {_table(connection)} SET {written} WHERE {where}"  # noqa: S608 - names, and placeholders
-    return sql, [*columns.params, session_id, namespaces.active(), proof, proof]
+    given = [_hash(connection, value) for value in hashes]
+    return sql, [*columns.params, session_id, namespaces.active(), *given]
 
 
 def _returning_session(
@@ -360,15 +446,20 @@ def _returning_session(
 ) -> SessionRecord | None:
     """Execute a statement, and return the session as it wrote it, or None."""
     columns = returned(connection)
-    row = _execute(connection, f"{sql} RETURNING {columns.sql}", params, is_repeatable=is_repeatable)
-    return None if row is None else record(columns, row, connection)
+    rows = _execute(connection, f"{sql} RETURNING {columns.sql}", params, is_repeatable=is_repeatable)
+    return record(columns, rows[0], connection) if rows else None
 
 
-def _execute(connection: Any, sql: str, params: list[Any], *, is_repeatable: bool = True) -> Any:
+def _is_written(connection: Any, sql: str, params: list[Any], *, is_repeatable: bool = True) -> bool:
+    """Execute a statement, and return whether it wrote a row."""
+    return bool(_execute(connection, f"{sql} RETURNING id", params, is_repeatable=is_repeatable))
+
+
+def _execute(connection: Any, sql: str, params: list[Any], *, is_repeatable: bool = True) -> Sequence[Any]:
     """Execute a statement; an error marks the transaction, if there is one, as broken."""
     marked = transaction.mark_for_rollback_on_error(using=connection.alias)
     with marked if connection.in_atomic_block else nullcontext():
-        return cursors.fetch_one(connection, sql, params, is_repeatable=is_repeatable)
+        return cursors.fetch_all(connection, sql, params, is_repeatable=is_repeatable)
 
 
 def _hash(connection: Any, value: bytes) -> Any:

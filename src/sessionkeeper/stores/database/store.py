@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Func, Q, QuerySet, Value, When
@@ -35,6 +35,8 @@ from sessionkeeper.models import Session
 from sessionkeeper.stores.database import orm, references, shortcut, statements, transactions, writes
 from sessionkeeper.stores.database.errors import on_live_connection, outage_of, translate_errors
 from sessionkeeper.stores.database.references import ENDED
+
+_T = TypeVar("_T")
 
 #: Attempts of a compare-and-swap. Each failure means that another writer succeeded.
 MERGE_TRIES = 200
@@ -91,7 +93,7 @@ class DatabaseStore:
         def save() -> SessionRecord:
             nonlocal tries
             tries += 1
-            if statements.are_possible(connection):
+            if shortcut.take(statements.are_possible, shortcut.unknown, connection):
                 return shortcut.take(statements.insert, self._insert_by_orm, connection, new, self._app_now())
             return self._insert_by_orm(connection, new, self._app_now())
 
@@ -151,7 +153,7 @@ class DatabaseStore:
         connection = connections[self.alias]
         given = connection, session_id, secret_hash, changes, self._app_now()
         with translate_errors():
-            is_possible = statements.can_merge(connection, changes)
+            is_possible = shortcut.take(statements.can_merge, shortcut.unknown, connection, changes)
             written = shortcut.take(statements.merge, swap, *given) if is_possible else swap()
         if written is None:
             raise self._reason(session_id)
@@ -186,50 +188,71 @@ class DatabaseStore:
         raise StoreUnavailable("Too many writers on one session.")
 
     def rotate(self, session_id: int, secret_hash: bytes, new_secret: bytes, new_family: bytes) -> None:
-        with translate_errors():
-            count = self._rows(session_id, secret_hash).update(
-                secret_hash=new_secret,
-                family_hash=new_family,
-                previous_hash=None,
-                previous_at=None,
-                last_seen_at=self._now(),
-                version=F("version") + 1,
-            )
-        if not count:
+        def by_orm(*_: Any) -> bool:
+            return self._set_key(self._rows(session_id, secret_hash), new_secret, new_family, None)
+
+        given = session_id, secret_hash, (new_secret, new_family), self._app_now()
+        if not self._write(statements.rotate, by_orm, *given):
             raise self._reason(session_id)
 
     def renew(self, session_id: int, secret_hash: bytes, new_secret: bytes, family: bytes) -> bool:
-        again = Q(secret_hash=new_secret, previous_hash=secret_hash, previous_at=None)
-        with translate_errors():
-            count = self._table.filter(Q(secret_hash=secret_hash) | again, pk=session_id).update(
-                secret_hash=new_secret,
+        def by_orm(*_: Any) -> bool:
+            again = Q(secret_hash=new_secret, previous_hash=secret_hash, previous_at=None)
+            rows = self._table.filter(Q(secret_hash=secret_hash) | again, pk=session_id)
+            return self._set_key(rows, new_secret, family, secret_hash)
+
+        given = session_id, secret_hash, (new_secret, family), self._app_now()
+        return self._write(statements.renew, by_orm, *given)
+
+    def _set_key(self, rows: QuerySet[Session], secret: bytes, family: bytes, previous: bytes | None) -> bool:
+        return bool(
+            rows.update(
+                secret_hash=secret,
                 family_hash=family,
-                previous_hash=secret_hash,
+                previous_hash=previous,
                 previous_at=None,
                 last_seen_at=self._now(),
                 version=F("version") + 1,
             )
-        return bool(count)
+        )
 
     def touch(self, session_id: int, secret_hash: bytes) -> bool:
         """Moves no indexed column, so that PostgreSQL updates in place (HOT)."""
-        connection, now = connections[self.alias], self._app_now()
+        now = self._app_now()
 
         def by_orm(*_: Any) -> bool:
             rows, at = self._rows(session_id, secret_hash), now or Now()
             return bool(rows.update(last_seen_at=at, previous_at=_first_use(secret_hash, at)))
 
+        return self._write(statements.touch, by_orm, session_id, secret_hash, now)
+
+    def _write(self, statement: Callable[..., _T], by_orm: Callable[..., _T], *given: Any) -> _T:
+        """Return the result of a statement below the ORM, or of the ORM's where there is none."""
+        connection = connections[self.alias]
         with translate_errors():
-            if not statements.are_possible(connection):
+            if not shortcut.take(statements.are_possible, shortcut.unknown, connection):
                 return by_orm()
-            return shortcut.take(statements.touch, by_orm, connection, session_id, secret_hash, now)
+            return shortcut.take(statement, by_orm, connection, *given)
 
     def revoke(self, session_id: int, secret_hash: bytes | None = None) -> Revoked | None:
-        return next(iter(self._end(self._rows(session_id, secret_hash), pk=session_id)), None)
+        def by_orm(*_: Any) -> list[Revoked]:
+            return self._end(self._rows(session_id, secret_hash), pk=session_id)
+
+        ended = (
+            by_orm()
+            if references.relations()
+            else self._write(statements.end, by_orm, session_id, secret_hash)
+        )
+        return next(iter(ended), None)
 
     def revoke_all(self, user_id: Any, except_: int | None = None) -> list[Revoked]:
-        rows = self._table.filter(user_id=user_id)
-        return self._end(rows if except_ is None else rows.exclude(pk=except_), user_id=user_id)
+        def by_orm(*_: Any) -> list[Revoked]:
+            rows = self._table.filter(user_id=user_id, user_id__isnull=False)
+            return self._end(rows if except_ is None else rows.exclude(pk=except_), user_id=user_id)
+
+        if references.relations():
+            return by_orm()
+        return self._write(statements.end_all, by_orm, user_id, except_)
 
     def revoke_many(self, session_ids: Collection[int]) -> list[Revoked]:
         return self._end(self._table.filter(pk__in=session_ids), pk__in=session_ids)

@@ -17,8 +17,10 @@ from redis.cluster import RedisCluster
 from redis.exceptions import MaxConnectionsError
 
 from sessionkeeper.conf.redis_url import RedisUrl
+from sessionkeeper.core import own_queue
 from sessionkeeper.stores import forks
 from sessionkeeper.stores.redis import idle
+from sessionkeeper.stores.redis.deadline import Deadline
 from sessionkeeper.stores.redis.pool import QuickPool
 
 
@@ -56,14 +58,14 @@ def connect(url: RedisUrl, classes: dict[str, Any]) -> Any:
     options: dict[str, Any] = {
         "username": url.username,
         "password": url.password,
-        "socket_timeout": url.timeout,
-        "socket_connect_timeout": url.connect_timeout,
+        "socket_timeout": url.timeout if classes is THREADS else None,  # see idle.py for those of loops
+        "socket_connect_timeout": url.connect_timeout if classes is THREADS else None,
         "protocol": 2,
         **url.ssl,
     }
     if url.way != "socket":
         options |= {"socket_keepalive": True, "socket_keepalive_options": _keepalive(url)}
-    doubts = idle.Doubts(url.health_check_interval)
+    doubts = _doubts(url)
     if url.way == "cluster":
         kept = classes["kept"](classes["tls" if url.tls else "plain"], doubts)
         return _cluster(url, options, classes, kept)
@@ -75,7 +77,7 @@ def connect(url: RedisUrl, classes: dict[str, Any]) -> Any:
     else:
         kind, (options["host"], options["port"]) = "tls" if url.tls else "plain", url.hosts[0]
     options["connection_class"] = classes["kept"](classes[kind], doubts)
-    pool = classes["pool"](max_connections=url.connections, timeout=url.connect_timeout, **options)
+    pool = classes["pool"](max_connections=url.connections, timeout=url.queue_timeout, **options)
     return classes["client"](pool)
 
 
@@ -89,6 +91,10 @@ def disconnect(client: Any) -> None:
         for watcher in getattr(getattr(client.connection_pool, "sentinel_manager", None), "sentinels", ()):
             watcher.close()
     client.close()
+
+
+def _doubts(url: RedisUrl) -> idle.Doubts:
+    return idle.Doubts(url.health_check_interval, url.timeout, url.connect_timeout)
 
 
 def _keepalive(url: RedisUrl) -> dict[int, int]:
@@ -125,7 +131,7 @@ def _by_sentinel(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any]
         "db": 0,
         # Sentinels are asked for the master when a connection is lost, perhaps after hours, so retry once.
         "retry": classes["retry"](NoBackoff(), 1, supported_errors=(idle.Forgotten,)),
-        "connection_class": classes["kept"](classes[kind], idle.Doubts(url.health_check_interval)),
+        "connection_class": classes["kept"](classes[kind], _doubts(url)),
     }
     sentinel.sentinels = [
         classes["client"](classes["watchers"](host=host, port=port, **own)) for host, port in url.hosts
@@ -134,13 +140,13 @@ def _by_sentinel(url: RedisUrl, options: dict[str, Any], classes: dict[str, Any]
 
 
 class Slots:
-    """Limits how many threads use the servers at once. Others wait in order, up to the connect timeout.
+    """Limits how many threads use the servers at once. Others wait in order, up to the queue timeout.
 
     redis-py's pools for Sentinels and Clusters fail at once where its pool for a single server waits.
     """
 
     def __init__(self, url: RedisUrl) -> None:
-        self._most, self._seconds = url.connections, url.connect_timeout
+        self._most, self._seconds = url.connections, url.queue_timeout
         self.reset()
         forks.reset_in_child(self)
 
@@ -170,7 +176,9 @@ class Slots:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
-        if turn.acquire(timeout=self._seconds):
+        with own_queue.waiting():
+            has_turn = turn.acquire(timeout=self._seconds)
+        if has_turn:
             return
         with self._lock:
             if turn in self._waiting:
@@ -224,16 +232,28 @@ class LoopClients:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
         opened = await self._opened()
-        try:
-            # A Cluster's client fails where that of a single server waits for a free connection.
-            async with asyncio.timeout(self._url.connect_timeout if opened.slots.locked() else None):
-                await opened.slots.acquire()
-        except TimeoutError:
-            raise MaxConnectionsError("All connections are in use.") from None
+        if opened.slots.locked():
+            await self._wait(opened.slots)
+        else:
+            await opened.slots.acquire()
         try:
             yield opened.client
         finally:
             opened.slots.release()
+
+    async def _wait(self, slots: asyncio.Semaphore) -> None:
+        """Wait in our own queue, which the circuit breaker does not take for the server's silence."""
+        try:
+            with own_queue.waiting():
+                async with Deadline(self._url.queue_timeout):
+                    await slots.acquire()
+        except TimeoutError:
+            raise MaxConnectionsError("All connections are in use.") from None
+        try:
+            own_queue.go_on()
+        except BaseException:
+            slots.release()
+            raise
 
     async def _opened(self) -> _Opened:
         loop = asyncio.get_running_loop()

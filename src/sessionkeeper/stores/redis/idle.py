@@ -8,10 +8,14 @@ the command that timed out may be retried, which then happens on a fresh connect
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
+
+from sessionkeeper.stores.redis.deadline import Deadline
 
 
 class Forgotten(NoAnswer):
@@ -24,12 +28,14 @@ class Doubts:
     Attributes:
         number: how often one of them was forgotten. Those opened before the last time are doubted.
         interval: idle seconds after which a connection is checked with a PING before use; 0: never.
+        timeout, connect_timeout: seconds for an answer, and to connect, in event loops.
     """
 
-    __slots__ = ("interval", "number")
+    __slots__ = ("connect_timeout", "interval", "number", "timeout")
 
-    def __init__(self, interval: int) -> None:
+    def __init__(self, interval: int, timeout: float = 1.0, connect_timeout: float = 1.0) -> None:
         self.number, self.interval = 0, interval
+        self.timeout, self.connect_timeout = timeout, connect_timeout
 
 
 class _Kept:
@@ -91,23 +97,44 @@ class _OfThreads(_Kept):
 
 
 class _OfLoops(_Kept):
+    """Its limits are those of ``doubts``. redis-py's, which run while the loop is late, are off."""
+
+    async def _connect(self) -> None:
+        async with Deadline(self.doubts.connect_timeout):
+            await super()._connect()  # type: ignore[misc]
+
     async def connect_check_health(self, *args: Any, **options: Any) -> None:
         if not self.is_connected:  # type: ignore[attr-defined]
             number = self._begin()
             await super().connect_check_health(*args, **options)  # type: ignore[misc]
             self._opened(number)
 
+    async def disconnect(self, *args: Any, **options: Any) -> None:
+        if asyncio.current_task() is None:
+            await super().disconnect(*args, **options)  # type: ignore[misc]
+            return
+        with suppress(TimeoutError):
+            async with Deadline(self.doubts.connect_timeout):
+                await super().disconnect(*args, **options)  # type: ignore[misc]
+
     async def send_packed_command(self, *args: Any, **options: Any) -> None:
         if self._is_doubted() and self.is_connected:  # type: ignore[attr-defined]
-            await self.disconnect()  # type: ignore[attr-defined]
+            await self.disconnect()
             await self.connect()  # type: ignore[attr-defined]
-        await super().send_packed_command(*args, **options)  # type: ignore[misc]
+        if not self.is_connected:  # type: ignore[attr-defined]
+            await self.connect_check_health(check_health=False)
+        try:
+            async with Deadline(self.doubts.timeout):
+                await super().send_packed_command(*args, **options)  # type: ignore[misc]
+        except TimeoutError as error:
+            raise NoAnswer("The server takes nothing.") from error
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         try:
-            answer = await super().read_response(*args, **options)  # type: ignore[misc]
-        except NoAnswer as error:
-            raise self._timed_out(error) from error
+            async with Deadline(self.doubts.timeout):
+                answer = await super().read_response(*args, **options)  # type: ignore[misc]
+        except TimeoutError as error:
+            raise self._timed_out(NoAnswer("The server does not answer.")) from error
         except ResponseError:
             self._has_answered = True
             raise

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from queue import Empty
 from typing import Any
 
 from redis.connection import BlockingConnectionPool
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import MaxConnectionsError, ResponseError
+
+from sessionkeeper.core import own_queue
 
 
 class QuickPool(BlockingConnectionPool):
@@ -33,7 +35,8 @@ class QuickPool(BlockingConnectionPool):
         self._waiting.append(None)  # from now on, returned connections go to redis-py's queue
         try:
             self._take_back(1)
-            return super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
+            with own_queue.waiting() if self.pool.empty() else nullcontext():
+                return super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
         except LostConnection as error:
             if isinstance(error.__context__, Empty):  # how redis-py reports that no connection became free
                 raise MaxConnectionsError("All connections are in use.") from None

@@ -88,10 +88,10 @@ def _ask(session_id: int, user_id: Any, *, principal: bool) -> Answer:
     }
     params = [given[param] if param is _SESSION or param is _USER else param for param in query.params]
     with translate_errors():
-        row = cursors.fetch_one(connection, query.sql, params, types=query.types)
-    if row is None:
+        rows = cursors.fetch_all(connection, query.sql, params, types=query.types)
+    if not rows:
         return Answer(_is_ended(session_id))
-    ended, *values = row
+    ended, *values = rows[0]
     user, snapshot = query.user.read(connection, values, query.is_current)
     commits = partial(after_commit, alias) if reads_committed(alias) else None
     return Answer(ended is not None, user, snapshot, commits)
@@ -110,8 +110,7 @@ def users_database() -> str:
 def _is_ended(session_id: int) -> bool:
     connection, number = connections[tombstones.database()], tombstones.number_of(session_id)
     with translate_errors():
-        row = cursors.fetch_one(connection, _tombstone_sql(connection), [number], types=("bigint",))
-    return row is not None
+        return bool(cursors.fetch_all(connection, _tombstone_sql(connection), [number], types=("bigint",)))
 
 
 def _tombstone_sql(connection: Any) -> str:

@@ -22,7 +22,7 @@ def connection():
 
 
 def one(sql, *params):
-    return cursors.fetch_one(connections["default"], sql, list(params))
+    return next(iter(cursors.fetch_all(connections["default"], sql, list(params))), None)
 
 
 def test_the_first_row_or_none():
@@ -78,13 +78,13 @@ def test_no_statement_runs_in_another_thread_than_the_connections(connection, mo
     monkeypatch.setattr(connection, "_thread_sharing_count", 0)  # what a live server leaves behind
     one("SELECT 1")  # the cursor is there
     with ThreadPoolExecutor() as pool:
-        refused = pool.submit(cursors.fetch_one, connection, "SELECT 1", []).exception()
+        refused = pool.submit(cursors.fetch_all, connection, "SELECT 1", []).exception()
     assert isinstance(refused, DatabaseError)
     assert "created in a thread" in str(refused)
     connection.inc_thread_sharing()
     try:
         with ThreadPoolExecutor() as pool:
-            assert tuple(pool.submit(cursors.fetch_one, connection, "SELECT 1", []).result()) == (1,)
+            assert [*pool.submit(cursors.fetch_all, connection, "SELECT 1", []).result()] == [(1,)]
     finally:
         connection.dec_thread_sharing()
 

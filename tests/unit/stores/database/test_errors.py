@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from django.db.utils import DatabaseError, InterfaceError, InternalError, OperationalError
+from psycopg_pool import PoolTimeout, TooManyRequests
 
-from sessionkeeper.core.errors import StoreUnavailable
+from sessionkeeper.core.errors import StoreBusy, StoreUnavailable
 from sessionkeeper.stores.database.errors import Kind, kind_of, translate_errors
 
 OUTAGES = {
@@ -57,3 +58,9 @@ def test_a_value_or_statement_that_the_server_refuses_is_no_outage(error):
 def test_a_code_means_the_same_in_whatever_class_a_driver_files_it(code, kind):
     for error in (OperationalError, InternalError, DatabaseError):
         assert kind_of(error(code, "")) is kind
+
+
+@pytest.mark.parametrize("cause", [PoolTimeout(), TooManyRequests()])
+def test_a_pool_that_has_no_connection_left_says_nothing_about_the_server(cause):
+    with pytest.raises(StoreBusy), translate_errors():
+        raise OperationalError("couldn't get a connection after 30.00 sec") from cause

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection, connections
 
@@ -10,7 +12,7 @@ from sessionkeeper.core.errors import CorruptPayload
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import orm
 from sessionkeeper.stores.database.store import DatabaseStore
-from tests.stores import insert, sqlite_file
+from tests.stores import Clock, insert, sqlite_file
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
 
@@ -40,3 +42,25 @@ def test_a_column_that_holds_no_time_is_corrupt(tmp_path):
             cursor.execute("UPDATE sessionkeeper_session SET expires_at = 'never' WHERE id = %s", [key.id])
         with pytest.raises(CorruptPayload):
             orm.find(connections["file"], key.id, principal=False, server_clock=False)
+
+
+TICK = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("seen", [0, 1, 999_999])
+@pytest.mark.parametrize("idle", [1, 59, 86_400, 31_536_000])
+@pytest.mark.parametrize(("late", "is_over"), [(-TICK, False), (timedelta(0), True), (TICK, True)])
+def test_an_idle_timeout_ends_to_the_microsecond(seen, idle, late, is_over):
+    clock = Clock()
+    clock.move(microseconds=seen)
+    insert(DatabaseStore(clock=clock), idle_seconds=idle, lifetime=timedelta(days=3650))
+    now = clock.now + timedelta(seconds=idle) + late
+    assert orm.expired(Session.objects.all(), now).exists() is is_over
+    assert orm.live(Session.objects.all(), now).exists() is not is_over
+
+
+def test_without_an_idle_timeout_only_the_end_counts():
+    clock = Clock()
+    insert(DatabaseStore(clock=clock), idle_seconds=None, lifetime=timedelta(days=1))
+    assert orm.live(Session.objects.all(), clock.now + timedelta(hours=23)).exists()
+    assert orm.expired(Session.objects.all(), clock.now + timedelta(days=1)).exists()

@@ -42,7 +42,7 @@ def connection():
 
 
 def ask(number=7, sql=SQL, alias="default"):
-    return tuple(cursors.fetch_one(connections[alias], sql, [number], types=("bigint",)))
+    return tuple(cursors.fetch_all(connections[alias], sql, [number], types=("bigint",))[0])
 
 
 def names(alias="default"):
@@ -61,7 +61,7 @@ def test_parameters_that_differ_have_types_of_their_own():
     sql = "SELECT %s::bigint, %s::uuid, %s::bigint"
     for number in range(MANY):
         given = [number, UUID(int=number), number + 1]
-        row = cursors.fetch_one(connections["default"], sql, given, types=("bigint", "uuid", "bigint"))
+        (row,) = cursors.fetch_all(connections["default"], sql, given, types=("bigint", "uuid", "bigint"))
         assert list(row) == given
     assert len(names()) == 1
 

@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessionkeeper.core import keys
+from sessionkeeper.core.errors import StaleSession
 from sessionkeeper.core.records import NewSession, SessionPatch
 from sessionkeeper.models import Session
 from sessionkeeper.stores.database import shortcut, statements
 from sessionkeeper.stores.database.store import DatabaseStore
+from tests.conftest import new_user
 from tests.stores import Clock, insert, is_postgresql
 
 pytestmark = [pytest.mark.any_user, pytest.mark.django_db]
@@ -59,12 +61,28 @@ def written(patches, *, by_orm):
         for patch in patches:
             clock.move(seconds=1)
             record, _ = store.merge(key.id, key.secret_hash, patch, None)
-        store.touch(key.id, key.secret_hash)
+        renewed, rotated = b"r" * 32, b"n" * 32
+        for _ in range(2):  # the second time it was made before
+            assert store.renew(key.id, key.secret_hash, renewed, b"f" * 32)
+        assert not store.renew(key.id, rotated, renewed, b"f" * 32)
+        store.touch(key.id, renewed)
+        held = store.find(key.id).record
+        assert (held.secret_hash, held.previous_hash) == (renewed, key.secret_hash)
+        store.rotate(key.id, key.secret_hash, rotated, b"g" * 32)
+        with pytest.raises(StaleSession):
+            store.rotate(key.id, key.secret_hash, rotated, b"g" * 32)
         found = store.find(key.id).record
+        assert (found.secret_hash, found.family_hash) == (rotated, b"g" * 32)
+        assert not store.revoke(key.id, key.secret_hash)
+        assert store.revoke(key.id, rotated) == (key.id, None)
+        assert store.find(key.id) is None
     finally:
         shortcut.turn_on()
     assert json.loads(record.data) == json.loads(found.data)
-    assert record._replace(data="") == found._replace(data="")
+    changed = dict.fromkeys(
+        ("data", "secret_hash", "family_hash", "previous_hash", "previous_at", "version"), None
+    )
+    assert record._replace(**changed) == found._replace(**changed)
     hidden = dict.fromkeys(("id", "secret_hash", "family_hash"), 0)
     return {**found._asdict(), **hidden, "data": json.loads(found.data)}, clock.now
 
@@ -76,6 +94,43 @@ def test_both_ways_write_the_same(db, patches):
     theirs, then = written(patches, by_orm=True)
     moved = {name: value - (now - then) for name, value in mine.items() if hasattr(value, "tzinfo")}
     assert {**mine, **moved} == theirs
+
+
+@pytest.mark.parametrize("by_orm", [False, True])
+def test_both_ways_end_the_same_sessions(by_orm, django_assert_max_num_queries):
+    store, (user, other) = DatabaseStore(), (new_user(), new_user())
+    spared, *mine = [insert(store, user_id=user.pk) for _ in range(3)]
+    theirs, nobodys = insert(store, user_id=other.pk), insert(store)
+    if by_orm:
+        shortcut.turn_off(AttributeError("for the ORM"))
+    try:
+        with django_assert_max_num_queries(4 if by_orm else 1):
+            assert sorted(store.revoke_all(user.pk, spared.id)) == sorted((one.id, user.pk) for one in mine)
+        with django_assert_max_num_queries(4 if by_orm else 1):
+            assert store.revoke(spared.id) == (spared.id, user.pk)
+        assert store.revoke(spared.id) is None
+        assert store.revoke_all(user.pk) == store.revoke_all(None) == []
+    finally:
+        shortcut.turn_on()
+    assert all(store.find(key.id) is not None for key in (theirs, nobodys))
+
+
+def test_who_watches_statements_sees_every_write():
+    seen = []
+
+    def watch(execute, sql, params, many, context):
+        seen.append(sql.split()[0])
+        return execute(sql, params, many, context)
+
+    store, user = DatabaseStore(), new_user()
+    key = insert(store, user_id=user.pk)
+    with connection.execute_wrapper(watch):
+        store.renew(key.id, key.secret_hash, b"r" * 32, b"f" * 32)
+        store.rotate(key.id, b"r" * 32, b"n" * 32, b"g" * 32)
+        store.touch(key.id, b"n" * 32)
+        store.revoke(key.id)
+        store.revoke_all(user.pk)
+    assert seen == ["UPDATE", "UPDATE", "UPDATE", "DELETE", "DELETE"]
 
 
 def test_more_keys_than_a_function_of_sqlite_takes_are_all_written():
@@ -121,4 +176,13 @@ def test_what_the_shortcut_does_not_know_the_orm_writes(monkeypatch):
     shortcut.turn_on()
     assert store.touch(key.id, key.secret_hash)
     shortcut.turn_on()
+    monkeypatch.setattr(statements._Columns, "key", unknown)
+    assert store.renew(key.id, key.secret_hash, b"r" * 32, key.family_hash)
+    shortcut.turn_on()
+    store.rotate(key.id, b"r" * 32, b"n" * 32, key.family_hash)
+    shortcut.turn_on()
     assert Session.objects.get(pk=key.id).data == {"a": 1}
+    assert store.revoke(key.id) == (key.id, None)
+    shortcut.turn_on()
+    assert store.revoke_all(new_user().pk) == []
+    shortcut.turn_on()

@@ -347,7 +347,7 @@ def test_a_pipeline_of_scripts_asks_no_server_of_a_cluster_where_they_go(monkeyp
 
 
 def test_those_who_wait_are_let_in_in_turn():
-    slots = Slots(redis_url.parse("redis+cluster://host?connections=1&connect_timeout=30"))
+    slots = Slots(redis_url.parse("redis+cluster://host?connections=1&queue_timeout=30"))
     order = []
 
     def enter(number):
@@ -368,7 +368,7 @@ def test_those_who_wait_are_let_in_in_turn():
 
 @pytest.mark.parametrize("kind", ["valkey", "sentinel", "cluster"])
 def test_who_waits_in_vain_is_told_so_and_the_breaker_takes_it_for_nothing(kind):
-    store = redis_store(kind, connections=1, connect_timeout=0.2)
+    store = redis_store(kind, connections=1, queue_timeout=0.2)
     guard = CircuitBreakerStore(store, CircuitBreaker())
     key = insert(store)
     with ExitStack() as stack:
@@ -392,7 +392,7 @@ def test_who_waits_in_vain_is_told_so_and_the_breaker_takes_it_for_nothing(kind)
 
 
 def test_a_child_of_a_fork_waits_for_nobody_of_its_parent():
-    store = redis_store("sentinel", connections=1, connect_timeout=0.2)
+    store = redis_store("sentinel", connections=1, queue_timeout=0.2)
     key = insert(store)
     with store.client._slots.taken(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python's, of forks beside threads

@@ -97,8 +97,8 @@ def test_who_waits_for_a_connection_gets_one_that_was_kept_aside(opened):
     assert number_of(client) == (1, 1)
 
 
-def test_all_connections_taken_is_an_error_after_the_time_to_connect(opened):
-    client = opened(connections=1, connect_timeout=0.05)
+def test_all_connections_taken_is_an_error_after_the_time_of_the_queue(opened):
+    client = opened(connections=1, queue_timeout=0.05)
     taken = client.connection_pool.get_connection()
     with pytest.raises(exceptions.ConnectionError):
         client.connection_pool.command("ECHO", "x")

@@ -180,7 +180,7 @@ def test_a_database_that_does_not_answer_is_an_outage_of_the_store(store, user, 
         raise OperationalError
 
     key = insert(store, user_id=user.pk)
-    monkeypatch.setattr(cursors, "fetch_one", refuse)
+    monkeypatch.setattr(cursors, "fetch_all", refuse)
     for principal in (True, False):
         with pytest.raises(StoreUnavailable):
             store.find(key.id, principal=principal)
