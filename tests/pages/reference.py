@@ -19,7 +19,8 @@ from tools.environment import ROOT
 PAGE = ROOT / "docs/reference/python.md"
 #: The public modules. Each names what it exports in ``__all__``.
 FACES = (
-    "engine middleware csrf backends decorators flows sessions signals errors api pages admin models stores"
+    "engine middleware csrf backends decorators flows sessions signals errors api pages admin models stores "
+    "testing"
 )
 INTRODUCTION = """# Python
 

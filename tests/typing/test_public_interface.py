@@ -18,7 +18,7 @@ from rest_framework import authentication
 from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
 
-from sessionkeeper import admin, api, csrf, errors, flows, models, pages, sessions, signals
+from sessionkeeper import admin, api, csrf, errors, flows, models, pages, sessions, signals, testing
 from sessionkeeper.backends import LockoutBackend, ModelBackend
 from sessionkeeper.decorators import passive, require_recent_authentication
 from sessionkeeper.engine import SessionStore
@@ -159,3 +159,20 @@ def test_what_is_named_in_settings_is_djangos_kind() -> None:
 def test_rows_have_the_types_of_their_columns() -> None:
     assert_type(models.Session().label, str)
     assert_type(models.AuditEvent().session_id, int | None)
+
+
+def test_the_helpers_for_tests(user: User) -> None:
+    client = assert_type(testing.sign_in(user, transport="bearer", scopes=["read"]), testing.SessionClient)
+    assert_type(client.session_id, str)
+    assert_type(testing.second_device(client), testing.SessionClient)
+    assert_type(testing.lock_account(user), int)
+    testing.travel(client, timedelta(minutes=1))
+    testing.stale_proof(client, age=timedelta(hours=1))
+    testing.fresh_proof(client)
+    with testing.store_outage():
+        pass
+    mixin = testing.SessionTestMixin()
+    assert_type(mixin.sign_in(user), testing.SessionClient)
+    mixin.assert_signed_in(client, user)
+    mixin.travel_past_absolute_timeout(client)
+    mixin.assert_session_ended(client.session_id, reason=None)

@@ -74,7 +74,12 @@ def get_near_cache() -> NearCacheStore | None:
 
 def get_breaker() -> CircuitBreaker:
     """Return the circuit breaker of this process's store. Its counters can be used as metrics."""
-    return _open(conf.current().store).breaker
+    return get_guarded_store().breaker
+
+
+def get_guarded_store() -> CircuitBreakerStore:
+    """Return this process's store behind its breaker, without a near cache."""
+    return _open(conf.current().store)
 
 
 @lru_cache(maxsize=8)

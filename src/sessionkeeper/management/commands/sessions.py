@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from sessionkeeper.auth import unlocking
-from sessionkeeper.core import keys
+from sessionkeeper.core import keys, records
 from sessionkeeper.core.records import SessionRecord
 from sessionkeeper.engine import registry, retention, users
 from sessionkeeper.http.client_info import parse_address
@@ -93,12 +93,23 @@ class Command(base.Command):
         ids, user, everyone = options["ids"], _user(options), options["everyone"]
         if sum((bool(ids), user is not None, everyone)) != 1:
             raise CommandError("Name the sessions to end: IDs, --user, --user-pk or --everyone.")
-        if everyone:
+        if options["dry_run"]:
+            self._would_revoke([_session_id(text) for text in ids], user, everyone=everyone)
+        elif everyone:
             self._revoke_everyone(options)
         elif user is not None:
             self._report(registry.revoke_all(user, reason="command"))
         else:
             self._revoke_ids({_session_id(text): None for text in ids})
+
+    def _would_revoke(self, session_ids: Collection[int], user: Any, *, everyone: bool) -> None:
+        if everyone:
+            number = get_store().count()
+        elif user is not None:
+            number = sum(1 for _ in registry.walk(user))
+        else:
+            number = sum(get_store().find(one) is not None for one in dict.fromkeys(session_ids))
+        self.say(f"{base.counted(number, 'session')} would be ended.")
 
     def _revoke_ids(self, session_ids: Collection[int]) -> None:
         missing = [number for number in session_ids if not registry.revoke(number, reason="command")]
@@ -117,6 +128,11 @@ class Command(base.Command):
         self._report(ended)
 
     def _purge(self, options: dict[str, Any]) -> None:
+        if options["dry_run"]:
+            now = registry.now()
+            number = sum(not records.is_live(record, now) for record in registry.scan())
+            self.say(f"{base.counted(number, 'expired session')} would be removed.")
+            return
         removed = Counter[str]()
         for what, number in retention.clean(options["batch"]):
             removed[what] += number
@@ -198,6 +214,7 @@ def _add_revoke(verbs: Any) -> None:
     parser.add_argument(
         "--no-input", "--noinput", action="store_true", help="do not ask for confirmation of --everyone"
     )
+    parser.add_argument("--dry-run", action="store_true", help="only say how many would be ended")
 
 
 def _add_purge(verbs: Any) -> None:
@@ -214,6 +231,9 @@ def _add_purge(verbs: Any) -> None:
         default=registry.LARGEST,
         help="check at most this many sessions in each step, which -v 2 reports (default: %(default)s), and "
         "fewer where that takes longer than some hundredths of a second",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only read, and say how many sessions have expired"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http.client import HTTPException
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError
 
 from sessionkeeper.management.doctor import deployment, http_probe, report
@@ -36,7 +37,9 @@ def run(options: dict[str, Any], write: Any) -> None:
             findings += http_probe.look(http_probe.Site(options["url"], options["ca_file"]))
         except (ValueError, OSError, HTTPException) as error:
             raise CommandError(str(error)) from error
-    for line in [report.as_json(findings)] if options["json"] else report.lines(findings):
+    graded = not settings.DEBUG or bool(options["url"])
+    as_json = options["json"]
+    for line in [report.as_json(findings, graded)] if as_json else report.lines(findings, graded):
         write(line)
     if max(finding.level for finding in findings) >= report.Level[options["fail_level"].upper()]:
         raise CommandError("The deployment has problems: see above.")

@@ -56,7 +56,9 @@ def look() -> Iterator[Finding]:
 
 
 def _system_checks(covered: frozenset[str]) -> Iterator[Finding]:
-    messages = checks.run_checks(tags=[TAG, checks.Tags.security], include_deployment_checks=True)
+    messages = checks.run_checks(
+        tags=[TAG, checks.Tags.security], include_deployment_checks=not settings.DEBUG
+    )
     shown = [one for one in messages if not one.is_silenced() and one.id not in covered]
     for message in shown:
         if message.level >= checks.WARNING:

@@ -197,6 +197,27 @@ def test_purge_reports_each_batch_when_asked():
     assert text.splitlines() == ["2 removed so far", "3 removed so far", "3 expired sessions removed."]
 
 
+def test_a_dry_run_of_purge_counts_and_removes_nothing():
+    store_for()
+    expired = store_for(lifetime=timezone.now() - timedelta(seconds=1))
+    assert run("purge", "--dry-run") == "1 expired session would be removed.\n"
+    assert Session.objects.count() == 2
+    assert is_there(expired)
+
+
+@pytest.mark.parametrize("choice", ["ids", "user", "everyone"])
+def test_a_dry_run_of_revoke_counts_and_ends_nothing(make_user, choice):
+    user = make_user()
+    ids = [keys.encode_id(store_for(user).id) for _ in range(2)]
+    store_for(make_user())
+    words = {"ids": [*ids, ids[0]], "user": ["--user", user.get_username()], "everyone": ["--everyone"]}[
+        choice
+    ]
+    number = 3 if choice == "everyone" else 2
+    assert run("revoke", "--dry-run", *words) == f"{number} sessions would be ended.\n"
+    assert Session.objects.count() == 3
+
+
 # Whatever is typed
 
 

@@ -39,3 +39,38 @@ def test_json_holds_the_same_and_warnings_fail_when_asked_to():
     assert found["grade"] == "C"
     assert {"level", "about", "text", "fix"} == set(found["findings"][0])
     assert failure is not None
+
+
+def test_good_news_comes_first_then_ours_then_djangos_and_the_grade_last():
+    found = [
+        report.warning("security.W004", "No HSTS.", "Set it."),
+        report.warning("sessionkeeper.W030", "Not secure.", "Secure it."),
+        report.error("store", "Down.", "Start it."),
+        report.ok("clock", "The clocks agree."),
+    ]
+    assert list(report.lines(found)) == [
+        "In order",
+        "  OK      clock: The clocks agree.",
+        "",
+        "Sessions and sign-in",
+        "  ERROR   store: Down.",
+        "          -> Start it.",
+        "  WARNING sessionkeeper.W030: Not secure.",
+        "          -> Secure it.",
+        "",
+        "Django's deployment checks",
+        "  WARNING security.W004: No HSTS.",
+        "          -> Set it.",
+        "",
+        "Grade F: 1 error, 2 warnings, 4 findings.",
+    ]
+
+
+def test_a_project_under_development_is_not_graded_as_a_deployment(settings):
+    settings.DEBUG = True
+    text, failure = examine()
+    assert "Not graded, since DEBUG is on: " in text
+    assert "SESSION_COOKIE_SECURE" not in text
+    assert "security." not in text
+    assert failure is None
+    assert json.loads(examine("--json")[0])["grade"] is None
