@@ -5,6 +5,8 @@ The tests of the pages and the endpoints run under it too: see ``RUN_AGAIN`` in 
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.http import HttpResponse
 from django.test import Client
@@ -49,7 +51,9 @@ def answers(site, user):
             if user is not None:
                 assert client.login(username=user.get_username(), password=PASSWORD)
             response = getattr(client, method)(address)
-            found[method, address] = response.status_code, response.headers.get("Location")
+            place = response.headers.get("Location")
+            # How many other sessions ended depends on the requests before.
+            found[method, address] = response.status_code, place and re.sub(r"count=\d+", "count", place)
     return found
 
 

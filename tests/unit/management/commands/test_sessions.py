@@ -230,8 +230,8 @@ def test_quiet_leaves_only_what_was_asked_for(verb, make_user, tmp_path):
     arguments = {"show": [name(key)], "revoke": ["--user-pk", str(user.pk)], "import": [file]}
     arguments["erase"] = [user.get_username(), "--no-input"]
     alone, asked = (
-        {"list", "purge", "stats", "export", "doctor"},
-        {"list", "show", "stats", "export", "doctor"},
+        {"list", "purge", "stats", "export", "doctor", "init"},
+        {"list", "show", "stats", "export", "doctor", "init"},
     )
     given = [] if verb in alone else arguments.get(verb, [user.get_username()])
     assert bool(run(verb, *given, verbosity=0)) == (verb in asked)
