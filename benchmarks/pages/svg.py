@@ -36,7 +36,7 @@ class Bar(NamedTuple):
 def bars(title: str, rows: Sequence[Bar]) -> str:
     """Draw horizontal bars from zero."""
     most = max(row.value for row in rows) or 1
-    room, height = WIDTH - _LEFT - 150, _TOP + _ROW * len(rows) + 16
+    room, height = WIDTH - _LEFT - 175, _TOP + _ROW * len(rows) + 16
     body = []
     for number, row in enumerate(rows):
         top = _TOP + number * _ROW
