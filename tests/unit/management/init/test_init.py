@@ -14,7 +14,7 @@ from tests.unit.management.init.trees import changed
 
 
 def works(tree):
-    """Whether the project passes its checks, and has the routes. That it has two pages to sign in is no fault."""
+    """Whether the project passes its checks, and has the routes. Two pages to sign in are no fault."""
     found = tree.run("manage.py", "check", "--tag", "sessionkeeper", "--fail-level", "WARNING")
     assert "no issues" in found or set(re.findall(r"sessionkeeper\.\w\d+", found)) == {"sessionkeeper.I005"}
     code = "from django.urls import reverse as r; print(r('sessionkeeper-pages:login'))"

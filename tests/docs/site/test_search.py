@@ -40,7 +40,7 @@ def found():
     build = [sys.executable, "-m", "zensical", "build"]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     [worker] = (ROOT / "site/assets/javascripts/workers").glob("search.*.js")
-    command = ["node", ROOT / "tests/docs/search.mjs", worker, ROOT / "site/search.json", *QUERIES]
+    command = ["node", ROOT / "tests/docs/site/search.mjs", worker, ROOT / "site/search.json", *QUERIES]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
