@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
+from django.utils import timezone
 
 from sessionkeeper.core import keys
 from sessionkeeper.engine import registry
@@ -127,7 +130,9 @@ def test_a_count_that_somebody_has_made_up_is_not_shown(signed_in, count):
 def test_times_are_relative_with_the_exact_one_and_its_zone_as_title(signed_in, settings):
     settings.TIME_ZONE = "Europe/Berlin"
     text = signed_in.get("/auth/sessions/").content.decode()
-    assert re.search(r'<time datetime="[^"]+" title="[^"]+ CES?T">0\xa0minutes ago</time>', text)
+    assert re.search(r'<time datetime="[^"]+" title="[^"]+ CES?T">just now</time>', text)
+    earlier = {"at": timezone.now() - timedelta(minutes=5, seconds=5)}
+    assert ">5\xa0minutes ago</time>" in render_to_string("sessionkeeper/pages/time.html", earlier)
 
 
 def test_the_history_is_folded(signed_in, alice):
