@@ -31,7 +31,7 @@ call_command("migrate", run_syncdb=True, verbosity=0)
 row = {"key": "somebody", "kind": "account"}
 LoginAttempt.objects.create(**row)
 for _ in range(2):
-    took = attempts.consume([("somebody", "account")], "", attempts.now())
+    took = not attempts.consume([("somebody", "account")], "", attempts.now()).wait
     print(took, LoginAttempt.objects.get(**row).failures)
 print(tombstones.among([7]))
 tombstones.record([(7, timezone.now())])

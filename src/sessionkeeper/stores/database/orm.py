@@ -72,7 +72,7 @@ def _before_idle_time(now: datetime) -> Any:
     """Return the time as SQLite's text, the idle timeout earlier, without Django's function in Python."""
     moment = moments.aware(now)
     timeout = Func(
-        F("idle_seconds"), template="'-' || %(expressions)s || ' seconds'", output_field=TextField()
+        F("idle_seconds"), template="(-%(expressions)s) || ' seconds'", output_field=TextField()
     )
     second = Func(
         Value(f"{moment:%Y-%m-%d %H:%M:%S}"), timeout, function="datetime", output_field=TextField()
