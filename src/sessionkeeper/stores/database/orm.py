@@ -71,9 +71,7 @@ def _idle_until(alias: str, now: datetime, lookup: str) -> Q:
 def _before_idle_time(now: datetime) -> Any:
     """Return the time as SQLite's text, the idle timeout earlier, without Django's function in Python."""
     moment = moments.aware(now)
-    timeout = Func(
-        F("idle_seconds"), template="(-%(expressions)s) || ' seconds'", output_field=TextField()
-    )
+    timeout = Func(F("idle_seconds"), template="(-%(expressions)s) || ' seconds'", output_field=TextField())
     second = Func(
         Value(f"{moment:%Y-%m-%d %H:%M:%S}"), timeout, function="datetime", output_field=TextField()
     )
