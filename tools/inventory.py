@@ -13,16 +13,11 @@ from tools import postgres, servers, valkey
 PACKAGED = "none here: that of a package on PyPI is installed and used"
 
 
-def missing(what: str) -> str:
-    """What is said of a program that is not there."""
-    failure = ", which is a failure because CI is set" if os.environ.get("CI") else ""
-    return f"none here: {what} NOT TESTED{failure}"
-
-
 def presented(program: Path | str | None, what: str) -> str:
-    """A program, with the first line of what it says of itself."""
+    """A program, with the first line of what it says of itself, or what is not tested without it."""
     if not program:
-        return missing(what)
+        failure = ", which is a failure because CI is set" if os.environ.get("CI") else ""
+        return f"none here: {what} NOT TESTED{failure}"
     option = "-v" if Path(program).name == "nginx" else "--version"
     done = subprocess.run([program, option], capture_output=True, check=False)
     return f"{(done.stdout or done.stderr).decode(errors='replace').strip().splitlines()[0]} ({program})"

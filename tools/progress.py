@@ -63,15 +63,12 @@ class Progress:
 
     def pytest_sessionfinish(self) -> None:
         """Say how long it took."""
-        seconds = int(time.monotonic() - self.begun)
-        self.say(
-            f"ended after {seconds // 60} m {seconds % 60:02} s: {self.done:,} tests, {self.failed} failed"
-        )
+        minutes, seconds = divmod(int(time.monotonic() - self.begun), 60)
+        self.say(f"ended after {minutes} m {seconds:02} s: {self.done:,} tests, {self.failed} failed")
 
 
 def pytest_configure(config: Any) -> None:
-    """Begin to count, if this is a stage."""
+    """Begin to count, if this is a stage: a test that runs pytest is none."""
     if os.environ.get(TERMINAL):
-        # A test that runs pytest is no stage.
         progress = Progress(os.environ.pop(STAGE, ""), int(os.environ.pop(TERMINAL)))
         config.pluginmanager.register(progress, "stage-progress")

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.upstream import source
 from tools import inventory, postgres, progress, servers, tally, valkey, wheel
@@ -45,7 +45,8 @@ class Stage:
 
 _TABLES = tomllib.loads((ROOT / "tests" / "stages.toml").read_text())
 STAGES = {name: Stage(name, **table) for name, table in _TABLES.items()}
-
+#: Given 1, another descriptor of the terminal, for stages whose output goes to a file.
+terminal = cache(os.dup)
 
 #: The servers that stages share, and the variable that names each to them.
 SHARED = {"postgres": (postgres.server, "DATABASE_URL"), "valkey": (valkey.server, valkey.VARIABLE)}
@@ -69,17 +70,12 @@ def run_stage(stage: Stage, env: dict[str, str], extra: list[str], output: IO[st
         report, cache = Path(name) / "report.xml", ROOT / ".cache" / "pytest" / stage.name
         command = [sys.executable, "-m", "pytest", "-q", *shlex.split(stage.arguments)]
         command += [f"--junitxml={report}", "-o", f"cache_dir={cache}", *extra]
-        kept: tuple[int, ...] = ()
+        streams: dict[str, Any] = {}
         if output:
-            kept = (os.dup(1),)
             command += ["-p", "tools.progress"]
-            env = {**env, progress.STAGE: stage.name, progress.TERMINAL: str(kept[0])}
-        errors = subprocess.STDOUT if output else None
-        done = subprocess.run(
-            command, cwd=ROOT, env=env, stdout=output, stderr=errors, pass_fds=kept, check=False
-        )
-        for descriptor in kept:
-            os.close(descriptor)
+            env = {**env, progress.STAGE: stage.name, progress.TERMINAL: str(terminal(1))}
+            streams = {"stdout": output, "stderr": subprocess.STDOUT, "pass_fds": [terminal(1)]}
+        done = subprocess.run(command, cwd=ROOT, env=env, check=False, **streams)
         is_empty = done.returncode == NO_TESTS and extra  # a selection may leave a stage empty
         return tally.read_report(report, 0 if is_empty else done.returncode)
 
@@ -97,18 +93,16 @@ def run_stages(
         with contextlib.ExitStack() as mine, tempfile.TemporaryFile("w+", errors="replace") as file:
             for name in sorted(stage.shares):
                 mine.enter_context(locks[name])
-            outcome: tally.Tally | str
             try:
                 with turn:  # servers are started one after the other
                     print(f"[{stage.name}] starts: {stage.says}", flush=True)
                     env = stage_environment(stage, base, url_of)
-                outcome = run_stage(stage, env, extra, file if jobs > 1 else None)
+                outcome: tally.Tally | str = run_stage(stage, env, extra, file if jobs > 1 else None)
             except servers.Unavailable as error:
                 outcome = f"NOT RUN. {error}"
             file.seek(0)
             with turn:
-                said = file.read() or outcome
-                print(f"\n=== {stage.name}: {stage.says}\n{said}", flush=True)
+                print(f"\n=== {stage.name}: {stage.says}\n{file.read() or outcome}", flush=True)
             return outcome
 
     with contextlib.ExitStack() as stack:
