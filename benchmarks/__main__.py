@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -130,10 +129,7 @@ def main(given: Sequence[str] | None = None) -> int:
         "cache": cache,
         "cpu": _cpu(options.cpu),
     }
-    path.write_text(
-        json.dumps({"machine": machine.describe(), "method": method, "results": results}, indent=1)
-    )
-    print(f"\n{path}")
+    machine.write(path, method, results)
     return 0 if results else 1
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = (
     "django",
@@ -31,6 +33,12 @@ def describe() -> dict[str, object]:
         "cores": os.cpu_count(),
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
     }
+
+
+def write(path: Path, method: dict[str, Any], results: dict[str, Any]) -> None:
+    """Write the results of a run as JSON, with the machine and the method, and say where."""
+    path.write_text(json.dumps({"machine": describe(), "method": method, "results": results}, indent=1))
+    print(f"\n{path}")
 
 
 def _version(name: str) -> str | None:

@@ -292,10 +292,7 @@ def main(given: Sequence[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"servers-{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     method = {"rounds": options.rounds, "seconds": options.seconds, "pool": options.pool}
-    path.write_text(
-        json.dumps({"machine": machine.describe(), "method": method, "results": results}, indent=1)
-    )
-    print(f"\n{path}")
+    machine.write(path, method, results)
     return 0
 
 

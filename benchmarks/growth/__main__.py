@@ -139,10 +139,7 @@ def main(given: Sequence[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"growth-{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     method = {name: getattr(options, name) for name in ("times", "seconds", "purge")}
-    path.write_text(
-        json.dumps({"machine": machine.describe(), "method": method, "results": results}, indent=1)
-    )
-    print(f"\n{path}")
+    machine.write(path, method, results)
     return 0 if results else 1
 
 

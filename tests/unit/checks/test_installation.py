@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import pytest
 from django.contrib import admin
 from django.contrib.auth.views import LoginView
-from django.urls import clear_url_caches, include, path
+from django.urls import include, path
 from rest_framework.views import APIView
 
 from sessionkeeper import checks
@@ -22,20 +19,15 @@ KEY = "DEFAULT_AUTHENTICATION_CLASSES"
 
 
 @pytest.fixture
-def ids(settings):
+def ids(routed):
     """A function: the ids of the messages that routes are met with."""
 
     def run(*patterns):
-        sys.modules["urls_under_test"] = types.ModuleType("urls_under_test")
-        sys.modules["urls_under_test"].urlpatterns = list(patterns)
-        settings.ROOT_URLCONF = "urls_under_test"
-        clear_url_caches()
+        routed(*patterns)
         both = installation.check_tokens, installation.check_login_page
         return [message.id.partition(".")[2] for check in both for message in checks.guarded(check)()]
 
-    yield run
-    sys.modules.pop("urls_under_test", None)
-    clear_url_caches()
+    return run
 
 
 def of(*kinds):

@@ -1,7 +1,5 @@
 """The check that walks the URL configuration for views that take the session cookie without a CSRF check."""
 
-import sys
-import types
 from functools import partial, wraps
 
 import pytest
@@ -32,19 +30,14 @@ from sessionkeeper.checks import urls
 
 
 @pytest.fixture
-def messages(settings):
+def messages(routed):
     """A function: the messages that a list of routes is met with."""
 
     def run(*patterns):
-        sys.modules["urls_under_test"] = types.ModuleType("urls_under_test")
-        sys.modules["urls_under_test"].urlpatterns = list(patterns)
-        settings.ROOT_URLCONF = "urls_under_test"
-        clear_url_caches()
+        routed(*patterns)
         return checks.guarded(urls.check_csrf_exempt)()
 
-    yield run
-    sys.modules.pop("urls_under_test", None)
-    clear_url_caches()
+    return run
 
 
 def ids(found):
