@@ -68,15 +68,27 @@ def sign_in(user, door="auth/login", client=None):
 
 
 def cost_of(act, *args):
-    """Return the statements and the number of commits."""
+    """Return the statements, and those of each commit."""
     with CaptureQueriesContext(connection) as captured:
         act(*args)
     statements = [query["sql"] for query in captured]
-    commits, is_open = 0, False
+    commits, current = [], None
     for sql in statements:
-        is_open = sql.startswith("BEGIN") or (is_open and sql != "COMMIT")
-        commits += sql == "COMMIT" or (not is_open and sql.split()[0] in WRITES)
+        if sql.startswith("BEGIN"):
+            current = []
+        elif sql == "COMMIT":
+            commits.append(current)
+            current = None
+        elif current is not None:
+            current.append(sql)
+        elif sql.split()[0] in WRITES:
+            commits.append([sql])
     return statements, commits
+
+
+def first_words(commits):
+    """Return the first word of each statement, by commit."""
+    return [[sql.split()[0] for sql in commit] for commit in commits]
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -91,10 +103,27 @@ def test_a_sign_in_makes_two_commits_the_count_and_all_the_rest(user, door):
         for sql in statements
         if sql.split()[0] in WRITES and "= -1" not in sql
     ]
-    assert commits == 2, statements
+    assert len(commits) == 2, statements
     assert tables == [
         one._meta.db_table for one in (LoginAttempt, type(user), Session, AuditEvent, LoginAttempt)
     ]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_each_commit_begins_with_a_write_also_on_a_known_device(user, door):
+    """SQLite lets no transaction write that has read before another one wrote."""
+    client = Client(headers={"sec-fetch-site": "same-origin"})
+    sign_in(user, client=client)
+    statements, commits = cost_of(sign_in, user, door, None if "tokens" in door else client)
+    assert [words[0] for words in first_words(commits)] == ["INSERT", "UPDATE"], statements
+
+
+def test_the_event_has_a_savepoint_and_the_counts_are_locked_last(user):
+    """What fails in the savepoint fails alone; the count of a network is one that others wait for."""
+    last = cost_of(sign_in, user)[1][-1]
+    assert first_words([last]) == [["UPDATE", "INSERT", "SAVEPOINT", "INSERT", "RELEASE", "UPDATE"]]
+    assert AuditEvent._meta.db_table in last[3]
+    assert [LoginAttempt._meta.db_table in sql for sql in last] == [False] * 5 + [True]
 
 
 def test_a_sign_in_reads_the_account_the_user_and_the_devices_and_nothing_twice(user):
@@ -107,14 +136,14 @@ def test_a_sign_in_reads_the_account_the_user_and_the_devices_and_nothing_twice(
 
 def test_without_lockout_and_audit_it_is_one_commit(user, settings):
     settings.SESSIONKEEPER = {"LOCKOUT": False, "AUDIT": False}
-    assert cost_of(sign_in, user)[1] == 1
+    assert len(cost_of(sign_in, user)[1]) == 1
 
 
 def test_a_reauthentication_makes_two_commits(user):
     client = Client(headers={"sec-fetch-site": "same-origin"})
     sign_in(user, client=client)
     statements, commits = cost_of(client.post, "/auth/reauthenticate/", {"password": PASSWORD})
-    assert commits == 2, statements
+    assert [words[0] for words in first_words(commits)] == ["INSERT", "UPDATE"], statements
     assert AuditEvent.objects.filter(kind="step_up").count() == 1
 
 
@@ -137,6 +166,7 @@ def test_an_audit_table_that_is_missing_keeps_nobody_from_signing_in(user, door,
         signals.token_made.disconnect(tell)
     assert answer.status_code in {200, 201, 302}
     assert Session.objects.count() == before + 1
+    assert Session.objects.latest("pk").user_id == user.pk
     assert "could not be written" in caplog.text
     assert told == ["token_made" if "tokens" in door else "sign_in"]
     assert not LoginAttempt.objects.filter(failures__gt=0).exists()
@@ -150,7 +180,8 @@ def rename(old, new):
         )
 
 
-def test_a_receiver_that_raises_leaves_nothing_but_what_was_proven(user, receiver):
+@pytest.mark.parametrize("door", DOORS)
+def test_a_receiver_that_raises_leaves_nothing_but_what_was_proven(user, receiver, door):
     def fail(**_):
         raise ValueError("of the site")
 
@@ -159,12 +190,15 @@ def test_a_receiver_that_raises_leaves_nothing_but_what_was_proven(user, receive
     last_login = get_user_model().objects.get(pk=user.pk).last_login
     receiver(fail)
     client = Client(raise_request_exception=False, headers={"sec-fetch-site": "same-origin"})
-    assert sign_in(user, client=client).status_code == 500
+    answer = sign_in(user, door, client)
+    assert (answer.status_code, "sessionid" in answer.cookies) == (500, False)
     assert not Session.objects.exists()
     assert not AuditEvent.objects.exists()
     assert get_user_model().objects.get(pk=user.pk).last_login == last_login
     assert not LoginAttempt.objects.filter(failures__gt=0).exists()
     assert client.get("/auth/session/").status_code in {401, 403}
+    user_logged_in.disconnect(fail)
+    assert sign_in(user, door, client).status_code < 400
 
 
 def test_a_receiver_that_raises_keeps_the_visitors_session_and_its_key(user, receiver, settings):
@@ -205,7 +239,7 @@ def test_a_limit_that_refuses_leaves_the_others_and_forgives_what_was_proven(use
 def test_a_limit_ends_the_oldest_in_the_same_commit_and_tells_of_it(user, settings):
     settings.SESSIONKEEPER = {"MAX_SESSIONS": 1}
     (before,) = Session.objects.values_list("pk", flat=True)
-    assert cost_of(sign_in, user)[1] == 2
+    assert len(cost_of(sign_in, user)[1]) == 2
     assert before not in Session.objects.values_list("pk", flat=True)
     assert AuditEvent.objects.filter(session_id=before, kind="revoked").count() == 1
 

@@ -405,8 +405,7 @@ class Device(NamedTuple):
         return next((one[MARK:] for one in self.accounts if one[:MARK] == name and one[MARK:]), None)
 
 
-#: The device of a sign-in in this request, and whether nobody is told of it: the user has signed in on it
-#: before, or has no e-mail address.
+#: The device of a sign-in in this request, and whether the user had signed in on it before.
 signed_in: ContextVar[tuple[Device, bool] | None] = context.variable("device")
 
 

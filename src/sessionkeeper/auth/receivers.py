@@ -59,8 +59,7 @@ def _logged_in(request: HttpRequest | None, user: Any, **_: Any) -> None:
         device = attempts.read(request)
         marks = lockout.marks(user, device)
         was_known = device is not None and device.knows(marks[0])
-        tells_nobody = was_known or not users.email_of(user)
-        attempts.signed_in.set((attempts.remember(device, *marks), tells_nobody))
+        attempts.signed_in.set((attempts.remember(device, *marks), was_known))
 
 
 def _own_csrf_secret(request: Any, session: SessionStore) -> None:

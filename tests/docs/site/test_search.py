@@ -46,6 +46,4 @@ def found():
 
 @pytest.mark.parametrize(("query", "page"), QUERIES.items())
 def test_the_page_is_found_first(found, query, page):
-    if not (ROOT / f"docs/{page.rstrip('/')}.md").exists():
-        pytest.skip("the page is not written yet")
     assert [place.partition("#")[0] for place in found[query][:1]] == [page]
